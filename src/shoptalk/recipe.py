@@ -1,0 +1,296 @@
+"""Recipe: one experiment, a TOML file read into strict, frozen models.
+
+An unknown key is an error that names its nearest match; every error names the file and, where it can, the line.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, get_args
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from shoptalk.errors import RecipeError
+
+Source = Literal["amazon2014", "amazon2018", "amazon2023", "kaggle-books", "movielens", "table"]
+Cleaning = Literal["raw", "unescape", "words", "uneven"]
+TextField = Literal["title", "brand", "categories", "description", "review"]
+Positive = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Section(BaseModel):
+    """A part of a recipe: strict (no unknown key, no silent conversion) and frozen."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Data(Section):
+    """Where the purchases come from, and which of them are kept."""
+
+    source: Source
+    reviews: str | None = Field(None, description="file of reviews or ratings; of `table`: the same as interactions")
+    interactions: str | None = Field(None, description="file of interactions (source `table`)")
+    items: str | None = Field(None, description="file of products; without one, items are known by their ids")
+    columns: dict[str, str] = Field({}, description="our name = the file's name (source `table`)")
+    max_bad_lines: Share = Field(0.001, description="share of malformed lines past which preparing stops")
+    verified: bool = Field(True, description="keep verified purchases only, where the source says which are")
+    duplicates: Literal["first", "keep"] = Field("first", description="several reviews of one item by one user")
+    min_rating: float | None = Field(None, description="drop ratings below this")
+    user_core: Natural = Field(0, description="k-core: least interactions of a user")
+    item_core: Natural = Field(0, description="k-core: least interactions of an item")
+    min_history: Natural = Field(0, description="least items of a user")
+    min_categories: Natural = Field(0, description="least categories that a user's items span")
+    cleaning: Cleaning = Field("unescape", description="how titles are cleaned")
+
+    @model_validator(mode="after")
+    def _has_file(self) -> Self:
+        if (self.reviews is None) == (self.interactions is None):
+            raise ValueError("name exactly one of `reviews` and `interactions`")
+        return self
+
+    @property
+    def purchases(self) -> str:
+        """The file of reviews or interactions, whichever is named."""
+        return self.reviews or self.interactions or ""
+
+
+class SplitSection(Section):
+    """What is learned from and what is predicted."""
+
+    method: Literal["leave-one-out", "by-user", "by-time", "by-time-per-user"] = "leave-one-out"
+    fractions: tuple[Share, Share, Share] = Field((0.8, 0.1, 0.1), description="train, validation, test")
+    history: Natural = Field(
+        0, description="by-user: the first n items are the history, the next is the answer; 0: all but the last"
+    )
+    ties: Literal["source", "random", "set"] = Field("source", description="the order of purchases of one moment")
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Self:
+        if abs(sum(self.fractions) - 1) > 1e-9:
+            raise ValueError(f"fractions must sum to 1, not {sum(self.fractions):g}")
+        return self
+
+
+class CandidatesSection(Section):
+    """The options of each test case, drawn once."""
+
+    options: Annotated[int, Field(ge=2, le=26)] = Field(4, description="the right one and its distractors")
+    negatives: Literal["uniform", "popularity", "same-category", "similar-title"] = "uniform"
+
+
+class Prompt(Section):
+    """How a history is told."""
+
+    task: Literal["choose", "title", "like"] = Field(
+        "choose", description="choose an option, name the title, or yes/no"
+    )
+    style: Literal["alpaca", "phi3", "chat", "plain"] = "alpaca"
+    fields: tuple[TextField, ...] = Field(("title",), description="what is said of an item", min_length=1)
+    history: Positive = Field(50, description="most items of a history that are told, the latest")
+    max_tokens: Annotated[int, Field(ge=32)] = Field(512, description="longest prompt with its answer")
+
+
+class Model(Section):
+    """The language model."""
+
+    base: str = Field("nano", description="`nano`, or any Hugging Face causal model by name or path")
+    tuning: Literal["full", "lora", "qlora"] = "full"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    width: Annotated[int, Field(ge=32, multiple_of=32)] = Field(256, description="nano: size of a hidden state")
+    layers: Positive = Field(4, description="nano")
+    vocabulary: Annotated[int, Field(ge=300, le=65536)] = Field(4096, description="nano: entries of its tokenizer")
+    dropout: Share = Field(0.0, description="nano: dropout of the attention")
+
+
+class Lora(Section):
+    """Low-rank adapters, for `tuning = "lora"` and `"qlora"`."""
+
+    r: Positive = 16
+    alpha: Positive = 32
+    dropout: Share = 0.05
+    targets: tuple[str, ...] = Field((), description="names of the layers; empty: all linear layers")
+
+
+class Training(Section):
+    """How the model learns."""
+
+    epochs: Positive = 5
+    targets: Literal["last", "every"] = Field(
+        "every", description="examples of a training user: the last purchase, or each"
+    )
+    batch_tokens: Annotated[int, Field(ge=32)] = Field(4096, description="tokens per step")
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-3
+    warmup: Share = Field(0.05, description="share of the steps")
+    patience: Natural = Field(
+        2, description="epochs without a better validation loss before stopping; 0: never stop early"
+    )
+    pretrain_epochs: Natural = Field(0, description="epochs on the catalogue's own texts before fine-tuning")
+    gradient_checkpointing: bool = False
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = Field(300.0, description="least time between two checkpoints")
+    overfit: bool = Field(False, description="train on a few examples until they are learned, as a check of the set-up")
+    extra: tuple[str, ...] = Field((), description="files of instruction / input / output rows to train on as well")
+
+
+class Evaluation(Section):
+    """How good it is, honestly."""
+
+    scoring: Literal["sum", "mean", "letter"] = Field(
+        "sum", description="of an option: log-probability of its text, or its letter"
+    )
+    resamples: Annotated[int, Field(ge=100)] = Field(1000, description="bootstrap over users")
+    generate: Natural = Field(0, description="test users for whom the exact title is generated")
+    baselines: tuple[str, ...] = Field(("chance", "popularity", "tfidf", "cooccurrence", "options_only"))
+    k: Positive = 10
+
+
+class Recipe(Section):
+    """One experiment."""
+
+    name: str = ""
+    seed: Natural = 1
+    data: Data
+    split: SplitSection = SplitSection()
+    candidates: CandidatesSection | None = Field(None, description="without it, no options are drawn")
+    prompt: Prompt = Prompt()
+    model: Model = Model()
+    lora: Lora = Lora()
+    training: Training = Training()
+    evaluation: Evaluation = Evaluation()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.prompt.task == "choose" and self.candidates is None:
+            raise ValueError('prompt.task = "choose" needs a [candidates] section')
+        if self.evaluation.scoring == "letter" and self.prompt.task != "choose":
+            raise ValueError('evaluation.scoring = "letter" needs prompt.task = "choose"')
+        return self
+
+    def to_toml(self) -> str:
+        """The recipe, fully resolved, as TOML that reads back to the same recipe."""
+        return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
+
+
+def read_recipe(path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> Recipe:
+    """Read a recipe, with ``section.key=value`` settings laid over it.
+
+    Raises
+    ------
+    RecipeError
+        With file and line, and the nearest known key for an unknown one.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = (
+            "is not UTF-8 text"
+            if isinstance(error, UnicodeDecodeError)
+            else (error.strerror or "cannot be read").lower()
+        )
+        raise RecipeError(
+            f"the recipe cannot be read: {reason}", where=str(path), hint="see recipes/ for examples"
+        ) from error
+    try:
+        content = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        line = re.search(r"line (\d+)", str(error))
+        raise RecipeError(f"not valid TOML: {error}", where=f"{path}:{line[1]}" if line else str(path)) from error
+    for override in overrides:
+        _lay_over(content, override)
+    if seed is not None:
+        content["seed"] = seed
+    return parse_recipe(content, text, str(path))
+
+
+def parse_recipe(content: dict[str, Any], text: str = "", where: str = "recipe") -> Recipe:
+    """Make a recipe of parsed TOML; ``text`` and ``where`` let errors name the line."""
+    try:
+        return Recipe.model_validate(_as_tuples(content))
+    except ValidationError as error:
+        first = error.errors()[0]
+        keys = [str(key) for key in first["loc"]]
+        line = _line_of(text, keys)
+        raise RecipeError(
+            _says(first, keys), where=f"{where}:{line}" if line else where, hint=_hint(first, keys)
+        ) from error
+
+
+def resolve(path: str) -> Path:
+    """A path of a recipe, with ``${SHOPTALK_DATA}`` filled in (the folder ``data`` where it is not set)."""
+    return Path(path.replace("${SHOPTALK_DATA}", os.environ.get("SHOPTALK_DATA") or "data")).expanduser()
+
+
+def _lay_over(content: dict[str, Any], override: str) -> None:
+    key, equals, value = override.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts) or len(parts) > 2:
+        raise RecipeError(f"cannot understand --set {override}", hint="write --set section.key=value")
+    try:
+        parsed = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value.strip()
+    table = content
+    for part in parts[:-1]:
+        table = table.setdefault(part, {})
+        if not isinstance(table, dict):
+            raise RecipeError(f"--set {override}: {part} is not a section")
+    table[parts[-1]] = parsed
+
+
+def _as_tuples(value: Any) -> Any:
+    """TOML arrays as tuples, and whole numbers kept: strict models want the exact type."""
+    if isinstance(value, dict):
+        return {key: _as_tuples(inner) for key, inner in value.items()}
+    return tuple(_as_tuples(inner) for inner in value) if isinstance(value, list) else value
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
+    return value
+
+
+def _says(error: Any, keys: list[str]) -> str:
+    place = ".".join(keys) or "the recipe"
+    if error["type"] == "extra_forbidden":
+        return f"unknown key {place}"
+    if error["type"] == "missing":
+        return f"{place} is missing"
+    return f"{place}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _hint(error: Any, keys: list[str]) -> str | None:
+    if error["type"] != "extra_forbidden":
+        return None
+    known = _known_keys(keys[:-1])
+    near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
+
+
+def _known_keys(keys: list[str]) -> list[str]:
+    model: type[BaseModel] = Recipe
+    for key in keys:
+        annotation = model.model_fields[key].annotation
+        choices = [annotation, *get_args(annotation)]
+        model = next(choice for choice in choices if isinstance(choice, type) and issubclass(choice, BaseModel))
+    return list(model.model_fields)
+
+
+def _line_of(text: str, keys: list[str]) -> int | None:
+    """The line of ``[section]`` or of ``key =`` inside it; None where the text does not hold it."""
+    section, best = "", None
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if header := re.match(r"\[+\s*([\w.\-\"]+)\s*\]+", stripped):
+            section = header[1].strip('"')
+            best = number if keys and section == keys[0] else best
+        name = stripped.split("=", 1)[0].strip().strip('"')
+        if "=" in stripped and [*([section] if section else []), name] == keys[: 2 if section else 1]:
+            return number
+    return best

@@ -1,0 +1,160 @@
+"""The words of shoptalk: what an item, a history, a split and a ranked list are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Columns of ``interactions`` (one row per purchase) and ``items`` (one row per product), in every table of shoptalk.
+USER, ITEM, TIME, POSITION = "user_id", "item_id", "timestamp", "position"
+RATING, VERIFIED, REVIEW, SUMMARY = "rating", "verified", "review", "summary"
+TITLE, BRAND, CATEGORIES, DESCRIPTION, FEATURES, PRICE = (
+    "title",
+    "brand",
+    "categories",
+    "description",
+    "features",
+    "price",
+)
+
+Part = Literal["train", "validation", "test"]
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A product, as the model may be told about it.
+
+    ``title`` has gone through the dataset's cleaning; ``raw_title`` is what the source said (see the level ``uneven``).
+    """
+
+    item_id: str
+    title: str
+    brand: str = ""
+    categories: tuple[str, ...] = ()
+    description: str = ""
+    features: tuple[str, ...] = ()
+    price: float | None = None
+    raw_title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """One purchase; ``timestamp`` in seconds since 1970 (UTC), ``rating`` on the source's own scale."""
+
+    user_id: str
+    item_id: str
+    timestamp: int
+    rating: float | None = None
+    review: str = ""
+    summary: str = ""
+    verified: bool | None = None
+
+
+#: All items by their id.
+Catalogue = Mapping[str, Item]
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """A user's items in time order; ``reviews`` runs beside ``items``, or is empty where no prompt asks for reviews."""
+
+    user_id: str
+    items: tuple[str, ...]
+    reviews: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """A frozen set of options for one test case; ``answer`` is the place of the right one, from 0."""
+
+    options: tuple[str, ...]
+    answer: int
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One thing to predict: what the user had, and what the user had next (one item, or several where time is tied)."""
+
+    history: History
+    truth: tuple[str, ...]
+    candidates: Candidates | None = None
+    rating: float | None = None
+    tied: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What one side says; only what the assistant says is learned."""
+
+    role: Role
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What is trained on."""
+
+    messages: tuple[Message, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RankedList:
+    """Items for one history, best first, with their scores."""
+
+    user_id: str
+    items: tuple[str, ...]
+    scores: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A figure with its 95 % interval over ``n`` users."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def as_dict(self) -> dict[str, float | int]:
+        """The estimate as ``--json`` prints it."""
+        return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
+
+
+class Recommender(Protocol):
+    """Anything that scores options for a history: a language model or a baseline."""
+
+    name: str
+
+    def score(self, histories: Sequence[History], options: Sequence[Sequence[str]]) -> list[NDArray[np.float64]]:
+        """Score each history's options; the higher, the likelier.
+
+        Parameters
+        ----------
+        histories
+            B histories.
+        options
+            B lists of item ids, of any lengths.
+
+        Returns
+        -------
+        list of arrays
+            B arrays, each as long as its list of options.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What is learned from, and what is to be predicted.
+
+    ``train`` holds one history per training user with every interaction that may be learned from; ``train_cases`` the
+    same interactions as exam questions, for what learns from questions.
+    """
+
+    train: Sequence[History]
+    train_cases: Sequence[Case]
+    validation: Sequence[Case]
+    test: Sequence[Case]
