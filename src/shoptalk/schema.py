@@ -68,19 +68,28 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """A frozen set of options for one test case; ``answer`` is the place of the right one, from 0."""
+    """A frozen set of options for one case, in the order in which they are shown.
 
-    options: tuple[str, ...]
-    answer: int
+    ``titles`` are the texts shown; they are the items' titles, except under the cleaning ``uneven``.
+    """
+
+    items: tuple[str, ...]
+    titles: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One thing to predict: what the user had, and what the user had next (one item, or several where time is tied)."""
+    """One thing to predict: what the user had, and what the user had next.
+
+    ``truth`` is one item, or several where time is tied and the split says ``set``; ``answer`` is the place of the right
+    option, from 0; ``rating`` is what the user gave the first item of ``truth``; ``tied`` says that the truth shares its
+    moment with the purchase before it or after it, so that the order in the file decides what is "next".
+    """
 
     history: History
     truth: tuple[str, ...]
     candidates: Candidates | None = None
+    answer: int | None = None
     rating: float | None = None
     tied: bool = False
 
@@ -128,20 +137,20 @@ class Recommender(Protocol):
 
     name: str
 
-    def score(self, histories: Sequence[History], options: Sequence[Sequence[str]]) -> list[NDArray[np.float64]]:
+    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
         """Score each history's options; the higher, the likelier.
 
         Parameters
         ----------
         histories
             B histories.
-        options
-            B lists of item ids, of any lengths.
+        candidates
+            B sets of options, of any sizes. Which of them is right is not told.
 
         Returns
         -------
         list of arrays
-            B arrays, each as long as its list of options.
+            B arrays, each as long as its set of options.
         """
         ...
 
