@@ -1,5 +1,6 @@
 """Writing files so that a crash leaves the old one or the new one, never half of it."""
 
+import ctypes
 import hashlib
 import json
 import math
@@ -78,15 +79,13 @@ def _sync(path: Path) -> None:
 
 
 def _swap(new: Path, path: Path) -> None:
-    """Rename ``new`` to ``path``; a folder that is in the way is moved aside first, then removed."""
-    if path.is_dir():
+    """Rename ``new`` to ``path``; a folder that is in the way changes places with it, then goes."""
+    if path.is_dir() and _exchange(new, path):
+        _remove(new)
+    elif path.is_dir():
         aside = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.old"
         path.rename(aside)
-        try:
-            new.rename(path)
-        except OSError:
-            aside.rename(path)
-            raise
+        new.rename(path)
         _remove(aside)
     else:
         new.replace(path)
@@ -95,6 +94,16 @@ def _swap(new: Path, path: Path) -> None:
         os.fsync(parent)
     finally:
         os.close(parent)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two names in one step, so that a crash finds either; False where the system cannot (Linux can)."""
+    try:
+        swap = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+    return bool(swap(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0)
 
 
 def _remove(path: Path) -> None:

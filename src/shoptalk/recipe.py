@@ -91,6 +91,7 @@ class Prompt(Section):
         "choose", description="choose an option, name the title, or yes/no"
     )
     style: Literal["alpaca", "phi3", "chat", "plain"] = "alpaca"
+    answer: Literal["title", "letter"] = Field("title", description="choose: what is answered, the title or its letter")
     fields: tuple[TextField, ...] = Field(("title",), description="what is said of an item", min_length=1)
     history: Positive = Field(50, description="most items of a history that are told, the latest")
     max_tokens: Annotated[int, Field(ge=32)] = Field(512, description="longest prompt with its answer")
@@ -141,9 +142,7 @@ class Training(Section):
 class Evaluation(Section):
     """How good it is, honestly."""
 
-    scoring: Literal["sum", "mean", "letter"] = Field(
-        "sum", description="of an option: log-probability of its text, or its letter"
-    )
+    scoring: Literal["sum", "mean"] = Field("sum", description="of an option: log-probability of its tokens")
     resamples: Annotated[int, Field(ge=100)] = Field(1000, description="bootstrap over users")
     generate: Natural = Field(0, description="test users for whom the exact title is generated")
     baselines: tuple[str, ...] = Field(("chance", "popularity", "tfidf", "cooccurrence", "options_only"))
@@ -168,8 +167,8 @@ class Recipe(Section):
     def _fits_together(self) -> Self:
         if self.prompt.task == "choose" and self.candidates is None:
             raise ValueError('prompt.task = "choose" needs a [candidates] section')
-        if self.evaluation.scoring == "letter" and self.prompt.task != "choose":
-            raise ValueError('evaluation.scoring = "letter" needs prompt.task = "choose"')
+        if self.prompt.answer == "letter" and self.prompt.task != "choose":
+            raise ValueError('prompt.answer = "letter" needs prompt.task = "choose"')
         return self
 
     def to_toml(self) -> str:

@@ -20,7 +20,7 @@ def make_app() -> typer.Typer:
     """All commands under one name."""
     app = typer.Typer(
         name="shoptalk",
-        help="Fine-tunes language models on purchase histories, proves honestly how good they are, recommends products.",
+        help="Fine-tunes language models on purchase histories, proves how good they are, recommends products.",
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode="markdown",

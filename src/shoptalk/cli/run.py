@@ -1,0 +1,34 @@
+"""``shoptalk run``: the whole experiment."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shoptalk.cli.options import Json, RecipePath, Seed, Set, print_json
+
+
+def command(
+    recipe: RecipePath,
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder of the run; new or empty.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after a crash, as if it had not happened.")] = False,
+    settings: Set = [],  # noqa: B006  (typer copies it)
+    as_json: Json = False,
+    seed: Seed = None,
+) -> None:
+    """Prepare, train, evaluate and report: everything that a recipe says, in one go.
+
+    Example: `shoptalk run recipes/beauty-options.toml --out runs/beauty`
+    """
+    from shoptalk.cli.progress import show_progress
+    from shoptalk.cli.show import show_evaluation
+    from shoptalk.pipeline import run
+    from shoptalk.recipe import read_recipe
+
+    with show_progress() as progress:
+        report = run(read_recipe(recipe, settings, seed), out, progress, resume=resume)
+    if as_json:
+        print_json(report)
+        return
+    show_evaluation(report)
+    print(f"open {out / 'report.html'}; next: shoptalk recommend {out} --user ID")

@@ -1,0 +1,39 @@
+"""``shoptalk train``: dataset folder -> trained model."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shoptalk.cli.options import Json, RecipePath, Seed, Set, print_json
+
+
+def command(
+    recipe: RecipePath,
+    data: Annotated[Path, typer.Option("--data", metavar="DATASET", help="Folder that shoptalk prepare wrote.")],
+    out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder of the run; new or empty.")],
+    resume: Annotated[bool, typer.Option("--resume", help="Go on after a crash, as if it had not happened.")] = False,
+    settings: Set = [],  # noqa: B006  (typer copies it)
+    as_json: Json = False,
+    seed: Seed = None,
+) -> None:
+    """Fine-tune a language model on a dataset; the best weights by validation loss are kept.
+
+    Example: `shoptalk train recipes/sample.toml --data dataset --out run --set training.epochs=3`
+    """
+    from shoptalk.cli.progress import show_progress
+    from shoptalk.recipe import read_recipe
+    from shoptalk.stages.train import train
+
+    with show_progress() as progress:
+        report = train(read_recipe(recipe, settings, seed), data, out, progress, resume=resume)
+    if as_json:
+        print_json(report)
+        return
+    print(
+        f"{report['parameters']:,} parameters, {report['trainable_share']:.2%} of them trained in {report['precision']}"
+    )
+    for row in report["losses"]:
+        print(f"epoch {row['epoch']:>3}  train {row['train']:.4f}  validation {row['validation']:.4f}")
+    print(f"best epoch {report['best_epoch']}; {report['tokens']:,} tokens in {report['seconds']:.0f} s")
+    print(f"next: shoptalk evaluate {out}")

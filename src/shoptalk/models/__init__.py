@@ -1,0 +1,1 @@
+"""Base models, tokenizers, adapters and number formats."""

@@ -1,0 +1,62 @@
+"""Low-rank adapters (Hu et al. 2021) on a frozen base, which QLoRA (Dettmers et al. 2023) keeps in 4-bit NF4."""
+
+from pathlib import Path
+from typing import Any
+
+from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+
+from shoptalk.errors import ModelError, require
+from shoptalk.models.precision import DTYPES
+from shoptalk.recipe import Lora
+
+
+def add_adapters(network: Any, lora: Lora, *, quantised: bool) -> Any:
+    """The network with fresh adapters; everything else is frozen.
+
+    PEFT scales by alpha / r, as in the paper.
+
+    Raises
+    ------
+    ModelError
+        When no layer has one of the names that ``lora.targets`` gives.
+    """
+    if quantised:
+        network = prepare_model_for_kbit_training(network, use_gradient_checkpointing=False)
+    config = LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=list(lora.targets) or "all-linear",
+        task_type="CAUSAL_LM",
+    )
+    try:
+        return get_peft_model(network, config)
+    except ValueError as error:
+        raise ModelError(f"no layer fits lora.targets = {list(lora.targets)}", hint="leave it empty for all") from error
+
+
+def load_adapters(network: Any, folder: Path) -> Any:
+    """The network with the adapters that a folder holds.
+
+    Raises
+    ------
+    ModelError
+        When they cannot be read.
+    """
+    try:
+        return PeftModel.from_pretrained(network, str(folder), use_safetensors=True)
+    except Exception as error:  # a broken folder fails in many ways inside the library
+        raise ModelError(f"cannot load adapters: {error}".splitlines()[0], where=str(folder)) from error
+
+
+def quantisation(precision: str) -> Any:
+    """4-bit NormalFloat weights with doubly quantised scales, computed in the given precision."""
+    require("bitsandbytes", "qlora")
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=DTYPES[precision],
+    )

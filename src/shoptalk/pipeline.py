@@ -1,0 +1,48 @@
+"""prepare -> train -> evaluate -> report: the whole experiment, in reading order."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from shoptalk.data.prepare import prepare
+from shoptalk.errors import RunError
+from shoptalk.recipe import Recipe
+from shoptalk.report.page import write_report
+from shoptalk.stages.evaluate import evaluate
+from shoptalk.stages.progress import Progress
+from shoptalk.stages.train import train
+
+
+def run(recipe: Recipe, out: Path, progress: Progress, *, resume: bool = False) -> dict[str, Any]:
+    """The whole experiment: a dataset, a model, its metrics beside simple methods, and a page.
+
+    Returns
+    -------
+    dict
+        What ``shoptalk run --json`` prints.
+
+    Raises
+    ------
+    ShoptalkError
+        For anything that a user can mend.
+    """
+    begin = time.perf_counter()
+    dataset = out / "dataset"
+    if not resume:
+        _refuse_old_run(out)
+    if not (resume and (dataset / "dataset.json").exists()):
+        prepare(recipe, dataset, progress=lambda words: progress("prepare", 0, 1, words))
+    prepared = time.perf_counter() - begin
+    train(recipe, dataset, out, progress, resume=resume and (out / "run.json").exists())
+    report = evaluate(out, progress)
+    write_report(out)
+    return {**report, "seconds": {"prepare": prepared, **report["seconds"]}}
+
+
+def _refuse_old_run(out: Path) -> None:
+    if (out / "run.json").exists():
+        raise RunError(
+            "this folder already holds a run",
+            where=str(out),
+            hint="go on with it by --resume, remove it, or choose another --out",
+        )

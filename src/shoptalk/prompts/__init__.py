@@ -1,0 +1,1 @@
+"""What a language model is told: templates as strict data, and one way to render them for training and serving."""

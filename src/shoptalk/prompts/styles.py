@@ -1,0 +1,76 @@
+"""How the messages of an example become one text: alpaca, phi3, chat, plain.
+
+A style turns messages into *pieces*: messages whose texts, one after another, are what the model reads. A piece said by
+the assistant is learned, any other is not. Several user messages stand for lines of one input.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from shoptalk.errors import PromptError
+from shoptalk.prompts.template import Template
+from shoptalk.schema import Message
+
+ALPACA = Template(
+    "alpaca",
+    "Below is an instruction that describes a task, paired with an input that provides further context. "
+    "Write a response that appropriately completes the request.\n\n"
+    "### Instruction:\n$instruction\n\n### Input:\n$input\n\n### Response:\n",
+)
+ALPACA_NO_INPUT = Template(
+    "alpaca without input",
+    "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
+    "### Instruction:\n$instruction\n\n### Response:\n",
+)
+PHI3 = Template("phi3", "<|user|>\n$question<|end|>\n<|assistant|>\n")
+
+
+class Chat(Protocol):
+    """A tokenizer's own chat template."""
+
+    end: str
+
+    def chat(self, question: str) -> str:
+        """The text up to where the assistant begins to answer the question."""
+        ...
+
+
+def pieces(style: str, messages: Sequence[Message], tokenizer: Chat) -> list[Message]:
+    """The messages as consecutive pieces of text.
+
+    Parameters
+    ----------
+    style
+        ``alpaca``, ``phi3``, ``chat`` or ``plain``.
+    messages
+        At most one system message (the instruction), then user messages (lines of the input) and assistant messages.
+    tokenizer
+        Supplies the end token, and the chat template for the style ``chat``.
+    """
+    if style == "plain":
+        return _plain(messages)
+    asked = [message.text for message in messages if message.role == "user"]
+    told = [message.text for message in messages if message.role == "system"]
+    said = [message for message in messages if message.role == "assistant"]
+    prompt = Message("user", _prompt(style, "\n".join(told), "\n".join(asked), tokenizer))
+    if not said:
+        return [prompt]
+    return [prompt, *said, Message("assistant", tokenizer.end)]
+
+
+def _prompt(style: str, instruction: str, lines: str, tokenizer: Chat) -> str:
+    if style == "alpaca":
+        if lines:
+            return ALPACA.render(instruction=instruction, input=lines)
+        return ALPACA_NO_INPUT.render(instruction=instruction)
+    question = f"{instruction}\n{lines}" if instruction and lines else instruction or lines
+    if style == "phi3":
+        return PHI3.render(question=question)
+    if style == "chat":
+        return tokenizer.chat(question)
+    raise PromptError(f"unknown style {style!r}", hint="styles: alpaca, phi3, chat, plain")
+
+
+def _plain(messages: Sequence[Message]) -> list[Message]:
+    """A line per message; its line break belongs to whoever says it, so that an answer knows where it ends."""
+    return [piece for message in messages for piece in (message, Message(message.role, "\n"))]

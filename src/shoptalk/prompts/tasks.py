@@ -1,0 +1,192 @@
+"""What is asked: choose an option, name the next title, or say whether the user will like an item.
+
+One `Teller` words everything, for training, scoring and recommending alike, so that they cannot drift apart.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from shoptalk.errors import PromptError
+from shoptalk.prompts.safe import Neutraliser
+from shoptalk.prompts.template import Template
+from shoptalk.recipe import Prompt
+from shoptalk.schema import Candidates, Case, Catalogue, Example, History, Item, Message
+
+_HISTORY = "A reviewer has bought the products below, the latest last. "
+CHOOSE = Template(
+    "choose",
+    _HISTORY + "Considering their purchase history, which product will they buy next from the options?",
+)
+NAME = Template(
+    "title",
+    _HISTORY + "Considering their purchase history, name the product that they will buy next.",
+)
+LIKE = Template(
+    "like",
+    _HISTORY + "Considering their purchase history, will they like this product? Answer Yes or No.",
+)
+PLAIN = Template("title, plain", "Bought:")
+#: A rating from which on a purchase counts as liked (TALLRec, arXiv 2305.00447: above 3 of 5).
+LIKED = 4.0
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#: Longest text of one field, in characters: a seller must not push the history out of the prompt. A title is
+#: shortened in the same way wherever it stands.
+LONGEST = {"title": 256, "brand": 60, "categories": 120, "description": 200, "review": 200}
+
+
+class Teller:
+    """Words histories, options and answers.
+
+    Parameters
+    ----------
+    prompt
+        The recipe's section.
+    catalogue
+        The items by their ids.
+    control
+        Strings that the tokenizer treats as control tokens; they are neutralised in every text of users and sellers.
+    """
+
+    def __init__(self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = ()) -> None:
+        self.prompt = prompt
+        self.catalogue = catalogue
+        self.safe = Neutraliser(control)
+        self._titles: dict[str, str] = {}
+        self._lines: dict[str, str] = {}
+        self._instruction = _instruction(prompt)
+
+    def title(self, item_id: str) -> str:
+        """The item's title as every prompt, option and answer shows it."""
+        if item_id not in self._titles:
+            self._titles[item_id] = self._short("title", self._item(item_id).title)
+        return self._titles[item_id]
+
+    def ask(
+        self, history: History, candidates: Candidates | None = None, *, latest: int | None = None
+    ) -> list[Message]:
+        """The question, without an answer, for the tasks ``choose`` and ``title``.
+
+        Parameters
+        ----------
+        history
+            Whom it is about; of its items the last ``latest`` are told (default and upper bound: the recipe's).
+        candidates
+            The options; needed by, and shown in, the task ``choose`` only.
+        """
+        messages = [self._instruction, *self._told(history, latest)]
+        if self.prompt.task == "choose":
+            if candidates is None:
+                raise PromptError("the task `choose` needs options")
+            titles = [
+                f"{letter}) {self._short('title', title)}"
+                for letter, title in zip(LETTERS, candidates.titles, strict=False)
+            ]
+            messages += [Message("user", line) for line in ["Options:", *titles]]
+        return messages
+
+    def ask_liked(self, history: History, item_id: str, *, latest: int | None = None) -> list[Message]:
+        """The question whether the user will like an item."""
+        told = self._told(history, latest)
+        return [self._instruction, *told, Message("user", f"Product: {self.title(item_id)}")]
+
+    def answers(self, candidates: Candidates) -> list[Message]:
+        """What the assistant would say for each option, were it the right one."""
+        if self.prompt.answer == "letter":
+            texts = list(LETTERS[: len(candidates.titles)])
+        else:
+            texts = [self._short("title", title) for title in candidates.titles]
+        return [Message("assistant", text) for text in texts]
+
+    def examples(self, case: Case, *, latest: int | None = None) -> list[Example]:
+        """What is learned from a case: the question with its right answer.
+
+        The task ``like`` makes two examples where options are given (the answer is liked, the option after it is not),
+        else one, by the rating.
+        """
+        if self.prompt.task == "like":
+            return [
+                Example(
+                    (*self.ask_liked(case.history, item, latest=latest), Message("assistant", "Yes" if yes else "No"))
+                )
+                for item, yes in liked(case)
+            ]
+        question = self.ask(case.history, case.candidates, latest=latest)
+        if case.candidates is not None and case.answer is not None and self.prompt.task == "choose":
+            answer = self.answers(case.candidates)[case.answer]
+        else:
+            answer = Message("assistant", self.title(case.truth[0]))
+        return [Example((*question, answer))]
+
+    @property
+    def in_sequence(self) -> bool:
+        """Whether a whole history can be one example: in plain lines of titles each line is an answer as well."""
+        return self.prompt.task == "title" and self.prompt.style == "plain" and self.prompt.fields == ("title",)
+
+    def sequence(self, history: History) -> Example:
+        """A whole history as one example in which every title but the first is an answer (see `in_sequence`).
+
+        The same text as `ask` followed by the answer, for every item at once, so that nothing is computed twice.
+        """
+        said = [Message("user" if place == 0 else "assistant", self.title(i)) for place, i in enumerate(history.items)]
+        return Example((self._instruction, *said))
+
+    def _told(self, history: History, latest: int | None) -> list[Message]:
+        most = self.prompt.history if latest is None else min(latest, self.prompt.history)
+        start = max(0, len(history.items) - most)
+        return [Message("user", self._line(history, place)) for place in range(start, len(history.items))]
+
+    def _line(self, history: History, place: int) -> str:
+        item_id = history.items[place]
+        if item_id not in self._lines:
+            self._lines[item_id] = self._describe(item_id)
+        line = self._lines[item_id]
+        if "review" in self.prompt.fields and place < len(history.reviews):
+            review = self._short("review", history.reviews[place])
+            return f"{line} | review: {review}" if review else line
+        return line
+
+    def _describe(self, item_id: str) -> str:
+        """One line with the fields that the recipe names, the title first."""
+        item = self._item(item_id)
+        known = {
+            "title": self.title(item_id),
+            "brand": self._short("brand", item.brand),
+            "categories": self._short("categories", " > ".join(item.categories)),
+            "description": self._short("description", item.description),
+        }
+        told = [known["title"]] if "title" in self.prompt.fields else []
+        told += [f"{field}: {known[field]}" for field in self.prompt.fields if field != "title" and known.get(field)]
+        return " | ".join(told) or self.title(item_id)
+
+    def _short(self, field: str, text: str) -> str:
+        """Harmless and not too long; what is far too long is shortened before it is looked at."""
+        return self.safe(text[: 4 * LONGEST[field]])[: LONGEST[field]].rstrip()
+
+    def _item(self, item_id: str) -> Item:
+        try:
+            return self.catalogue[item_id]
+        except KeyError:
+            raise PromptError(f"no item {item_id!r} in the catalogue") from None
+
+
+def liked(case: Case) -> Sequence[tuple[str, bool]]:
+    """Items of a case, each with whether the user likes it: by the options where there are some, else by the rating.
+
+    Raises
+    ------
+    PromptError
+        When the case has neither options nor a rating.
+    """
+    if case.candidates is not None and case.answer is not None:
+        wrong = case.candidates.items[(case.answer + 1) % len(case.candidates.items)]
+        return [(case.truth[0], True), (wrong, False)]
+    if case.rating is None:
+        raise PromptError("the task `like` needs ratings or a [candidates] section")
+    return [(case.truth[0], case.rating >= LIKED)]
+
+
+def _instruction(prompt: Prompt) -> Message:
+    if prompt.task == "title":
+        template = PLAIN if prompt.style == "plain" else NAME
+    else:
+        template = CHOOSE if prompt.task == "choose" else LIKE
+    return Message("system", template.render())

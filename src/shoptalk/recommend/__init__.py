@@ -1,0 +1,1 @@
+"""Recommending with a language model: scoring options, naming titles, ranking, explaining."""

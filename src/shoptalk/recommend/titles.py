@@ -1,0 +1,69 @@
+"""Generating the exact title, system A's first attempt: greedy decoding, free to say anything."""
+
+from collections.abc import Sequence
+
+import torch
+
+from shoptalk.models.base import LanguageModel
+from shoptalk.prompts.encode import encode_question, fit
+from shoptalk.prompts.tasks import Teller
+from shoptalk.recommend.options import Notify, quiet
+from shoptalk.schema import History, Message
+
+#: Most tokens of a generated title, and tokens of a batch of prompts.
+LONGEST_TITLE, BATCH_TOKENS = 96, 8192
+_NOTHING = [Message("assistant", "")]
+
+
+@torch.inference_mode()
+def generate_titles(
+    model: LanguageModel, teller: Teller, histories: Sequence[History], notify: Notify = quiet
+) -> list[str]:
+    """What the model says each user buys next (task ``title``), as it says it: B texts, possibly no title at all."""
+    style, limit = teller.prompt.style, teller.prompt.max_tokens
+    prompts: list[list[int]] = []
+    end: list[int] = []
+    for history in histories:
+
+        def build(latest: int, history: History = history) -> list[int]:
+            nonlocal end
+            prompt, answers = encode_question(style, teller.ask(history, latest=latest), _NOTHING, model.tokenizer)
+            end = answers[0]
+            return prompt
+
+        told = min(len(history.items), teller.prompt.history)
+        prompts.append(fit(build, lambda ids: len(ids) + LONGEST_TITLE, told, limit)[0])
+    texts = [""] * len(prompts)
+    order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
+    done = 0
+    while done < len(order):
+        size = max(1, BATCH_TOKENS // (len(prompts[order[min(done + 63, len(order) - 1)]]) + LONGEST_TITLE))
+        chosen = order[done : done + min(size, 64)]
+        for number, text in zip(chosen, _decode(model, [prompts[i] for i in chosen], end), strict=True):
+            texts[number] = text
+        done += len(chosen)
+        notify(done, len(order))
+    return texts
+
+
+def _decode(model: LanguageModel, prompts: list[list[int]], end: list[int]) -> list[str]:
+    """Greedy continuations of prompts, padded on the left so that all end together."""
+    width = max(map(len, prompts))
+    pad = model.tokenizer.pad_id
+    ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
+    mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
+    stops = sorted({end[-1], model.network.generation_config.eos_token_id or end[-1]})
+    with model.autocast():
+        output = model.network.generate(
+            input_ids=ids, attention_mask=mask, max_new_tokens=LONGEST_TITLE, do_sample=False, num_beams=1,
+            eos_token_id=stops, pad_token_id=pad,
+        )  # fmt: skip
+    return [_until(said, stops, model) for said in output[:, width:].tolist()]
+
+
+def _until(ids: list[int], stops: list[int], model: LanguageModel) -> str:
+    for place, token in enumerate(ids):
+        if token in stops:
+            ids = ids[:place]
+            break
+    return " ".join(model.tokenizer.decode(ids).split())

@@ -1,0 +1,118 @@
+"""A run's folder: the resolved recipe, what it ran on, and where everything lies."""
+
+import json
+import platform
+import resource
+import sys
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from shoptalk.errors import RunError
+from shoptalk.files import write_json, write_text
+from shoptalk.recipe import Recipe, read_recipe
+
+PACKAGES = (
+    "shoptalk",
+    "torch",
+    "transformers",
+    "peft",
+    "tokenizers",
+    "numpy",
+    "scikit-learn",
+    "duckdb",
+    "bitsandbytes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """An opened run folder; ``info`` is the content of ``run.json``."""
+
+    folder: Path
+    recipe: Recipe
+    info: dict[str, Any]
+
+    @property
+    def model(self) -> Path:
+        """Where the trained model lies."""
+        return self.folder / "model"
+
+    @property
+    def trained(self) -> bool:
+        """Whether training ended and the model was verified."""
+        return bool(self.info.get("trained")) and self.model.is_dir()
+
+    def note(self, **values: Any) -> "Run":
+        """Write more into ``run.json``."""
+        info = {**self.info, **values, "peak_memory_bytes": max(peak_memory(), self.info.get("peak_memory_bytes", 0))}
+        write_json(self.folder / "run.json", info)
+        return Run(self.folder, self.recipe, info)
+
+
+def create_run(folder: Path, recipe: Recipe, dataset: Path, fingerprint: str) -> Run:
+    """Begin a run in a new or empty folder (one that holds only its own dataset counts as empty).
+
+    Raises
+    ------
+    RunError
+        When the folder holds something else, so that nothing is ever overwritten by accident.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RunError("this is a file, not a folder", where=str(folder))
+    if folder.is_dir() and any(path.name != "dataset" and not path.name.startswith(".") for path in folder.iterdir()):
+        known = (folder / "run.json").exists()
+        raise RunError(
+            "this folder already holds a run" if known else "this folder is not empty",
+            where=str(folder),
+            hint="go on with it by --resume, remove it, or choose another --out" if known else "choose another --out",
+        )
+    write_text(folder / "recipe.toml", recipe.to_toml())
+    info = {
+        "dataset": str(dataset.resolve()),
+        "fingerprint": fingerprint,
+        "seed": recipe.seed,
+        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "machine": {
+            "python": platform.python_version(),
+            "system": platform.platform(),
+            "processor": platform.machine(),
+        },
+        "trained": False,
+    }
+    return Run(folder, recipe, {}).note(**info)
+
+
+def open_run(folder: Path) -> Run:
+    """Open a run's folder.
+
+    Raises
+    ------
+    RunError
+        When it is not a run, or is damaged.
+    """
+    path = folder / "run.json"
+    try:
+        info = json.loads(path.read_text(encoding="utf-8"))
+        dataset, fingerprint = info["dataset"], info["fingerprint"]
+        if not isinstance(dataset, str) or not isinstance(fingerprint, str):
+            raise TypeError("dataset and fingerprint must be text")
+    except FileNotFoundError as error:
+        raise RunError("not a run", where=str(folder), hint="make one with shoptalk train or shoptalk run") from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunError(f"damaged: {error}", where=str(path), hint="train again") from error
+    return Run(folder, read_recipe(folder / "recipe.toml"), info)
+
+
+def peak_memory() -> int:
+    """Most memory that this process has held, in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

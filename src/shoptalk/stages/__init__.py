@@ -1,0 +1,1 @@
+"""The stages of an experiment, each with what it reads and what it leaves behind."""

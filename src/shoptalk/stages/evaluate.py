@@ -1,0 +1,200 @@
+"""Evaluating: a run's model and simple methods, on the same frozen test cases, with intervals."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from shoptalk.baselines import make_baseline
+from shoptalk.data.dataset import Dataset
+from shoptalk.errors import DatasetError
+from shoptalk.evaluation.bootstrap import estimate
+from shoptalk.evaluation.options import correctness, option_metrics, position_report
+from shoptalk.evaluation.swap import personalisation_gap, swap_partners
+from shoptalk.evaluation.titles import title_metrics
+from shoptalk.files import replacing, write_json
+from shoptalk.prompts.tasks import LIKED
+from shoptalk.recommend.options import LanguageModelRecommender
+from shoptalk.recommend.titles import generate_titles
+from shoptalk.runs import Run, open_run
+from shoptalk.schema import Case, Estimate, Recommender, Split
+from shoptalk.stages.opening import open_recommender, open_run_dataset
+from shoptalk.stages.progress import Progress
+
+Scores = list[NDArray[np.float64]]
+Table = dict[str, dict[str, float | int]]
+
+
+def evaluate(folder: Path, progress: Progress) -> dict[str, Any]:
+    """Judge a run on its test cases and write ``metrics.json`` and ``predictions.parquet``.
+
+    Returns
+    -------
+    dict
+        What ``shoptalk evaluate --json`` prints.
+
+    Raises
+    ------
+    ShoptalkError
+        For a run that is not trained, or whose dataset has gone or holds no test cases.
+    """
+    begin = time.perf_counter()
+    run = open_run(folder)
+    shop = open_run_dataset(run)
+    model = open_recommender(run, shop)
+    split = shop.split("last")
+    if not len(split.test):
+        raise DatasetError(
+            "the dataset has no test cases", where=str(shop.folder), hint="give the test a share in [split]"
+        )
+    opened = time.perf_counter()
+    report: dict[str, Any] = {"metrics": {}, "baselines": {}, "cases": len(split.test)}
+    if run.recipe.candidates is not None:
+        report |= _options(run, shop, model, split, progress)
+    elif run.recipe.prompt.task == "like":
+        report |= _liked(run, model, split, progress)
+    judged = time.perf_counter()
+    if run.recipe.evaluation.generate and run.recipe.prompt.task == "title":
+        report["metrics"] |= _generated(run, model, split, progress)
+    if not report["metrics"]:
+        raise DatasetError(
+            "there is nothing to judge by", hint="give the recipe a [candidates] section, or set evaluation.generate"
+        )
+    end = time.perf_counter()
+    training = run.info.get("training", {})
+    report |= {
+        "seconds": {"train": training.get("seconds"), "open": opened - begin, "options": judged - opened,
+                    "titles": end - judged},
+        "training": {key: training.get(key) for key in ("parameters", "trainable_share", "precision", "tokens", "cut")},
+        "warnings": list(shop.info.get("warnings", [])),
+        "fingerprint": shop.fingerprint,
+    }  # fmt: skip
+    write_json(folder / "metrics.json", report)
+    return report
+
+
+def _options(
+    run: Run, shop: Dataset, model: LanguageModelRecommender, split: Split, progress: Progress
+) -> dict[str, Any]:
+    """The exam: the model with the users' own and with other users' histories, then the simple methods."""
+    cases, settings = split.test, {"resamples": run.recipe.evaluation.resamples, "seed": run.recipe.seed}
+    users, answers = [case.history.user_id for case in cases], [_answer(case) for case in cases]
+    own = _score(model, cases, progress, "own histories")
+    cut = model.cut
+    partners = swap_partners(
+        users, [case.history.items for case in cases], [_candidates(case).items for case in cases], seed=run.recipe.seed
+    )
+    swapped = _score(model, cases, progress, "swapped histories", partners)
+    right, wrong = correctness(own, answers), correctness(swapped, answers)
+    metrics: dict[str, Estimate] = option_metrics(own, answers, users, **settings)
+    metrics["swapped_accuracy"] = estimate(wrong, users=users, **settings)
+    metrics["personalisation_gap"] = personalisation_gap(right, wrong, users, **settings)
+    tied = np.array([case.tied for case in cases])
+    for name, chosen in (("accuracy_tied", tied), ("accuracy_untied", ~tied)):
+        if chosen.any():
+            metrics[name] = estimate(np.where(chosen, right, np.nan), users=users, **settings)
+    baselines: dict[str, Table] = {}
+    for number, name in enumerate(run.recipe.evaluation.baselines):
+        progress("baselines", number, len(run.recipe.evaluation.baselines), name)
+        baseline = make_baseline(name, split, shop.catalogue, run.recipe.seed)
+        baselines[name] = _table(option_metrics(_score(baseline, cases), answers, users, **settings))
+    progress("baselines", 1, 1, "done")
+    _write_predictions(run.folder / "predictions.parquet", cases, own, swapped)
+    return {
+        "metrics": _table(metrics),
+        "baselines": baselines,
+        "positions": position_report(own, answers),
+        "cut": cut / len(cases),
+    }
+
+
+def _liked(run: Run, model: LanguageModelRecommender, split: Split, progress: Progress) -> dict[str, Any]:
+    """Yes or no, where there are ratings and no options; the floor is the answer more usual in training."""
+    cases = [case for case in split.test if case.rating is not None]
+    if not cases:
+        raise DatasetError("the test cases have no ratings", hint="give the recipe a [candidates] section")
+    users, answers = [case.history.user_id for case in cases], [int((case.rating or 0) < LIKED) for case in cases]
+    odds = model.odds(
+        [c.history for c in cases], [c.truth[0] for c in cases], lambda n, of: progress("likes", n, of, "")
+    )
+    settings = {"resamples": run.recipe.evaluation.resamples, "seed": run.recipe.seed}
+    metrics = option_metrics([np.array([value, 0.0]) for value in odds], answers, users, **settings)
+    rated = [case.rating for case in split.train_cases if case.rating is not None]
+    likes = float(np.mean([rating >= LIKED for rating in rated])) if rated else 0.5
+    usual = [np.array([likes, 1 - likes])] * len(cases)
+    return {
+        "metrics": _table(metrics),
+        "baselines": {"majority": _table(option_metrics(usual, answers, users, **settings))},
+    }
+
+
+def _generated(run: Run, model: LanguageModelRecommender, split: Split, progress: Progress) -> Table:
+    """The exact title, freely decoded, for the first test users in an order drawn by the seed."""
+    order = np.random.default_rng(run.recipe.seed).permutation(len(split.test))
+    cases = [split.test[int(place)] for place in order[: run.recipe.evaluation.generate]]
+    texts = generate_titles(
+        model.model, model.teller, [case.history for case in cases], lambda n, of: progress("titles", n, of, "")
+    )
+    titles = {item: model.teller.title(item) for item in model.teller.catalogue}
+    judged = title_metrics(
+        texts,
+        [[titles[item] for item in case.truth] for case in cases],
+        list(titles.values()),
+        [case.history.user_id for case in cases],
+        resamples=run.recipe.evaluation.resamples,
+        seed=run.recipe.seed,
+    )
+    return {f"title_{name}": value for name, value in _table(judged).items()}
+
+
+def _score(
+    recommender: Recommender,
+    cases: Sequence[Case],
+    progress: Progress | None = None,
+    words: str = "",
+    partners: NDArray[np.int64] | None = None,
+) -> Scores:
+    """Scores of all cases; with ``partners`` each case gets another's history."""
+    histories = [case.history for case in cases]
+    if partners is not None:
+        histories = [histories[int(partner)] for partner in partners]
+    candidates = [_candidates(case) for case in cases]
+    if progress is not None and isinstance(recommender, LanguageModelRecommender):
+        return recommender.score(histories, candidates, lambda done, of: progress("options", done, of, words))
+    return recommender.score(histories, candidates)
+
+
+def _write_predictions(path: Path, cases: Sequence[Case], own: Scores, swapped: Scores) -> None:
+    """One row a case: what it was and what the model thought of it."""
+    table = pa.table(
+        {
+            "user_id": [case.history.user_id for case in cases],
+            "history": [list(case.history.items) for case in cases],
+            "options": [list(_candidates(case).items) for case in cases],
+            "answer": pa.array([_answer(case) for case in cases], pa.int8()),
+            "scores": [row.tolist() for row in own],
+            "swapped_scores": [row.tolist() for row in swapped],
+            "tied": [case.tied for case in cases],
+        }
+    )
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary)
+
+
+def _answer(case: Case) -> int:
+    assert case.answer is not None  # the dataset has candidates for every case
+    return case.answer
+
+
+def _candidates(case: Case) -> Any:
+    assert case.candidates is not None
+    return case.candidates
+
+
+def _table(metrics: dict[str, Estimate]) -> Table:
+    return {name: value.as_dict() for name, value in metrics.items()}

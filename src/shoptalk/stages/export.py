@@ -1,0 +1,40 @@
+"""Exporting what a model is trained on, for other tools."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from shoptalk.models.tokenizer import load_tokenizer
+from shoptalk.prompts.rows import write_rows
+from shoptalk.prompts.tasks import Teller
+from shoptalk.runs import open_run
+from shoptalk.schema import Example
+from shoptalk.stages.opening import open_run_dataset
+
+
+def export(folder: Path, part: str, form: str, out: Path) -> int:
+    """Write the examples of one part of a run's dataset, as its recipe words them.
+
+    Parameters
+    ----------
+    part
+        ``train``, ``validation`` or ``test``.
+    form
+        ``csv`` (system A), ``alpaca`` (system C) or ``chat``.
+
+    Returns
+    -------
+    int
+        How many examples were written.
+    """
+    run = open_run(folder)
+    shop = open_run_dataset(run)
+    tokenizer = load_tokenizer(str(run.model))
+    teller = Teller(run.recipe.prompt, shop.catalogue, tokenizer.control)
+    split = shop.split(run.recipe.training.targets)
+    cases = {"train": split.train_cases, "validation": split.validation, "test": split.test}[part]
+
+    def examples() -> Iterator[Example]:
+        for case in cases:
+            yield from teller.examples(case)
+
+    return write_rows(examples(), out, form, run.recipe.prompt.style, tokenizer)

@@ -1,0 +1,1 @@
+"""Training: examples, packing, the loop, checkpoints that survive anything."""

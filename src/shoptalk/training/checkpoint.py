@@ -1,0 +1,123 @@
+"""Checkpoints: everything that training needs to go on as if nothing had happened; safetensors and JSON, never pickle.
+
+A checkpoint is a folder that appears under its name only when it is whole, so a crash, a ``kill -9`` or a full disk
+leaves the one before it.
+"""
+
+import json
+import re
+import shutil
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from shoptalk.errors import RunError
+from shoptalk.files import replacing
+
+_NAME = re.compile(r"step-(\d{8})")
+
+
+@dataclass
+class State:
+    """Where training stands: ``epoch`` and ``batch`` are the next to do, counted from 0.
+
+    ``loss_sum`` and ``learned`` (answer tokens) run over the current epoch, ``tokens`` and ``seconds`` over all.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    loss_sum: float = 0.0
+    learned: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    best_loss: float = float("inf")
+    best_epoch: int = -1
+    stopped: bool = False
+    losses: list[dict[str, float]] = field(default_factory=list)
+
+
+def save_checkpoint(folder: Path, state: State, weights: dict[str, Tensor], optimiser: Any) -> None:
+    """Write a checkpoint as ``folder/step-NNNNNNNN`` and remove older ones."""
+    tensors, plain = _flatten(optimiser.state_dict())
+    tensors["random.cpu"] = torch.get_rng_state()
+    if torch.cuda.is_available():
+        tensors["random.cuda"] = torch.cuda.get_rng_state()
+    path = folder / f"step-{state.step:08d}"
+    with replacing(path) as temporary:
+        temporary.mkdir()
+        save_file(weights, temporary / "weights.safetensors")
+        save_file(tensors, temporary / "optimiser.safetensors")
+        text = json.dumps({"state": asdict(state), "optimiser": plain})
+        (temporary / "state.json").write_text(text, encoding="utf-8")
+    for other in folder.iterdir():
+        if other != path and other.is_dir():
+            shutil.rmtree(other, ignore_errors=True)
+
+
+def load_checkpoint(folder: Path, weights: dict[str, Tensor], optimiser: Any) -> State | None:
+    """Put the latest checkpoint into the weights and the optimiser; None where there is no checkpoint.
+
+    Raises
+    ------
+    RunError
+        When the checkpoint does not fit the model, or cannot be read.
+    """
+    found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)]
+    if not found:
+        return None
+    path = max(found)
+    try:
+        saved = load_file(path / "weights.safetensors")
+        tensors = load_file(path / "optimiser.safetensors")
+        content = json.loads((path / "state.json").read_text(encoding="utf-8"))
+        state = State(**content["state"])
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise RunError(f"damaged checkpoint: {error}", where=str(path), hint="remove it and train again") from error
+    load_weights(saved, weights, path)
+    torch.set_rng_state(tensors.pop("random.cpu"))
+    if (cuda := tensors.pop("random.cuda", None)) is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(cuda)
+    optimiser.load_state_dict(_unflatten(tensors, content["optimiser"]))
+    return state
+
+
+def load_weights(saved: dict[str, Tensor], weights: dict[str, Tensor], where: Path) -> None:
+    """Copy saved weights into the model's own; every name and shape must be the same.
+
+    Raises
+    ------
+    RunError
+        When they are not.
+    """
+    if {name: t.shape for name, t in saved.items()} != {name: t.shape for name, t in weights.items()}:
+        raise RunError("these weights are of another model", where=str(where), hint="train again without --resume")
+    with torch.no_grad():
+        for name, tensor in weights.items():
+            tensor.copy_(saved[name])
+
+
+def _flatten(state: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """An optimiser's state as named tensors and plain JSON."""
+    tensors: dict[str, Tensor] = {}
+    plain: dict[str, Any] = {"param_groups": state["param_groups"], "state": {}}
+    for number, values in state["state"].items():
+        for name, value in values.items():
+            if isinstance(value, Tensor):
+                tensors[f"{number}.{name}"] = value.detach().contiguous()
+            else:
+                plain["state"].setdefault(str(number), {})[name] = value
+    return tensors, plain
+
+
+def _unflatten(tensors: dict[str, Tensor], plain: dict[str, Any]) -> dict[str, Any]:
+    state: dict[int, dict[str, Any]] = {int(number): dict(values) for number, values in plain["state"].items()}
+    for key, tensor in tensors.items():
+        number, name = key.split(".", 1)
+        state.setdefault(int(number), {})[name] = tensor
+    return {"state": state, "param_groups": plain["param_groups"]}

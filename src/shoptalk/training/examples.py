@@ -1,0 +1,142 @@
+"""From cases and histories to token ids, ready to be packed."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoptalk.errors import PromptError
+from shoptalk.models.tokenizer import Tokenizer
+from shoptalk.prompts.encode import Encoded, encode, fit
+from shoptalk.prompts.tasks import Teller
+from shoptalk.schema import Case, Example, History
+
+
+@dataclass(frozen=True)
+class TokenSet:
+    """N encoded examples, end to end.
+
+    Attributes
+    ----------
+    ids, labels
+        All tokens (int32), of length T.
+    ends
+        Where each example ends (N).
+    cut
+        How many examples lost part of their history to fit.
+    """
+
+    ids: NDArray[np.int32]
+    labels: NDArray[np.int32]
+    ends: NDArray[np.int64]
+    cut: int = 0
+
+    def __len__(self) -> int:
+        """N, in examples."""
+        return len(self.ends)
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Tokens of each example (N)."""
+        return np.diff(self.ends, prepend=0)
+
+    def first(self, examples: int) -> "TokenSet":
+        """The first examples alone."""
+        ends = self.ends[:examples]
+        stop = int(ends[-1]) if len(ends) else 0
+        return TokenSet(self.ids[:stop], self.labels[:stop], ends, min(self.cut, len(ends)))
+
+
+def encode_cases(cases: Iterable[Case], teller: Teller, tokenizer: Tokenizer) -> TokenSet:
+    """Each case's question with its right answer; what is too long loses its oldest history."""
+    encoded: list[Encoded] = []
+    cut = 0
+    for case in cases:
+        told = min(len(case.history.items), teller.prompt.history)
+        for place in range(len(teller.examples(case, latest=0))):
+
+            def build(latest: int, case: Case = case, place: int = place) -> Encoded:
+                example = teller.examples(case, latest=latest)[place]
+                return encode(teller.prompt.style, example.messages, tokenizer)
+
+            example, kept = fit(build, len, told, teller.prompt.max_tokens)
+            encoded.append(example)
+            cut += kept < told
+    return gather(encoded, cut)
+
+
+def encode_sequences(histories: Iterable[History], teller: Teller, tokenizer: Tokenizer) -> TokenSet:
+    """Whole histories in which every title but the first is an answer; a long one is cut into windows.
+
+    A window has at most ``prompt.history`` + 1 items and ``prompt.max_tokens`` tokens, and begins with the last item of
+    the window before it, so that every item is learned once and none without something before it.
+    """
+    encoded: list[Encoded] = []
+    cut = 0
+    style, limit = teller.prompt.style, teller.prompt.max_tokens
+    for history in histories:
+        start = 0
+        while start < len(history.items) - 1:
+            rest = History(history.user_id, history.items[start : start + teller.prompt.history + 1])
+
+            def build(items: int, rest: History = rest) -> Encoded:
+                part = History(rest.user_id, rest.items[: max(items, 2)])
+                return encode(style, teller.sequence(part).messages, tokenizer)
+
+            example, told = fit(build, len, len(rest.items), limit)
+            encoded.append(example)
+            start += max(told, 2) - 1
+            cut += start < len(history.items) - 1
+    return gather(encoded, cut)
+
+
+def encode_examples(
+    examples: Iterable[Example], style: str, tokenizer: Tokenizer, limit: int, *, where: str
+) -> TokenSet:
+    """Examples from elsewhere (``where`` names the file), as they are.
+
+    Raises
+    ------
+    PromptError
+        When one is longer than ``limit`` tokens: cutting it would cut its answer.
+    """
+    encoded = []
+    for number, example in enumerate(examples, 1):
+        piece = encode(style, example.messages, tokenizer)
+        if len(piece) > limit:
+            raise PromptError(
+                f"example {number} has {len(piece)} tokens, and prompt.max_tokens is {limit}",
+                where=where,
+                hint="raise prompt.max_tokens",
+            )
+        encoded.append(piece)
+    return gather(encoded, 0)
+
+
+def encode_texts(texts: Iterable[str], tokenizer: Tokenizer) -> TokenSet:
+    """Texts to be learned word by word (the catalogue's titles), each a line of its own."""
+    encoded = []
+    for text in texts:
+        ids = tokenizer.encode(text) + tokenizer.encode("\n")
+        encoded.append(Encoded([*tokenizer.start, *ids], [-100] * len(tokenizer.start) + ids))
+    return gather(encoded, 0)
+
+
+def gather(encoded: Sequence[Encoded], cut: int) -> TokenSet:
+    """Examples laid end to end."""
+    flat_ids = np.fromiter((i for piece in encoded for i in piece.ids), dtype=np.int32)
+    flat_labels = np.fromiter((i for piece in encoded for i in piece.labels), dtype=np.int32)
+    ends = np.cumsum([len(piece) for piece in encoded], dtype=np.int64)
+    return TokenSet(flat_ids, flat_labels, ends, cut)
+
+
+def join(sets: Sequence[TokenSet]) -> TokenSet:
+    """Several sets as one."""
+    offsets = np.cumsum([0, *(len(part.ids) for part in sets)])
+    return TokenSet(
+        np.concatenate([part.ids for part in sets]),
+        np.concatenate([part.labels for part in sets]),
+        np.concatenate([part.ends + offset for part, offset in zip(sets, offsets, strict=False)]),
+        sum(part.cut for part in sets),
+    )

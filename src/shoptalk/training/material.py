@@ -1,0 +1,56 @@
+"""What a recipe makes of a split: examples to learn from, and examples to watch."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from shoptalk.errors import PromptError
+from shoptalk.models.base import LanguageModel
+from shoptalk.prompts.rows import read_rows
+from shoptalk.prompts.tasks import Teller
+from shoptalk.recipe import Recipe, resolve
+from shoptalk.schema import Case, Split
+from shoptalk.training.examples import (
+    TokenSet,
+    encode_cases,
+    encode_examples,
+    encode_sequences,
+    encode_texts,
+    join,
+)
+from shoptalk.training.loop import Material
+
+
+def make_material(recipe: Recipe, split: Split, teller: Teller, model: LanguageModel) -> Material:
+    """Token ids of everything that is learned or watched; test cases are never looked at.
+
+    Raises
+    ------
+    PromptError
+        When nothing is left to learn from.
+    """
+    tokenizer, training = model.tokenizer, recipe.training
+    if teller.in_sequence and training.targets == "every":
+        train = encode_sequences(split.train, teller, tokenizer)
+    else:
+        train = encode_cases(_usable(split.train_cases, recipe), teller, tokenizer)
+    for path in training.extra:
+        rows = read_rows(resolve(path))
+        limit = recipe.prompt.max_tokens
+        train = join([train, encode_examples(rows, recipe.prompt.style, tokenizer, limit, where=str(Path(path)))])
+    if not len(train):
+        raise PromptError("there is nothing to learn from", hint="keep users with longer histories")
+    validation = encode_cases(_usable(split.validation, recipe), teller, tokenizer)
+    catalogue: TokenSet | None = None
+    if training.pretrain_epochs:
+        catalogue = encode_texts((teller.title(item) for item in teller.catalogue), tokenizer)
+    return Material(train, validation, catalogue)
+
+
+def _usable(cases: Sequence[Case], recipe: Recipe) -> Sequence[Case]:
+    """The cases as the task wants them: naming a title and judging by rating need no options."""
+    if recipe.prompt.task == "title":
+        return [replace(case, candidates=None, answer=None) for case in cases]
+    if recipe.prompt.task == "like" and recipe.candidates is None:
+        return [case for case in cases if case.rating is not None]
+    return cases
