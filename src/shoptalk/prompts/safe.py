@@ -18,7 +18,7 @@ _CONTROL = (
     (re.compile(r"#{2,}"), "#"),
 )
 #: ``B) ...`` at the start of a line, also after quotes, brackets or bullets, would read like an option.
-_OPTION = re.compile(r"(^|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029])([\W_]*[A-Za-z])\s*[).:\]](?=\s|$)")
+_OPTION = re.compile(r"(^|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029])([\W_]*[A-Za-z])(?:\s*[).:\]])+(?=\s|$)")
 #: Control and format characters, line and paragraph separators; surrogates cannot be encoded.
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\ud800-\udfff]+")
 
@@ -45,7 +45,7 @@ class Neutraliser:
             if calm == text:
                 break
             text = calm
-        return " ".join(text.split())
+        return " ".join(_OPTION.sub(r"\1\2 ", " ".join(text.split())).split())
 
     def _once(self, text: str) -> str:
         for pattern, rest in _CONTROL:

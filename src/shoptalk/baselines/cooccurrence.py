@@ -1,0 +1,96 @@
+"""Co-occurrence: what other users bought together with the items of the history."""
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from itertools import product
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from shoptalk.baselines._pairs import Floats, best_variant, pair_up
+from shoptalk.schema import Candidates, Catalogue, History, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """How a count of common users becomes a similarity.
+
+    It is (together + prior * share) / (users_i ** held * users_j ** option), for item i held and option j.
+    ``held = option = 0.5`` is the cosine, ``held = 1, option = 0`` the conditional probability. ``share`` is the
+    option's share of all purchases: what to believe of two items that nobody bought together, as most are.
+    """
+
+    held: float
+    option: float
+    prior: float
+
+
+NORMALISATIONS = tuple(
+    Normalisation(held, option, prior) for held, option, prior in product((0.5, 0.0, 1.0), (0.5, 0.0, 1.0), (0.0, 1.0))
+)
+
+
+class Cooccurrence:
+    """Scores an option by the log of its summed similarity to the items of the history.
+
+    Similarities come from the users who bought both items (M. Deshpande, G. Karypis, "Item-based top-N recommendation
+    algorithms", TOIS 2004), see ``Normalisation``. The logarithm changes no order.
+
+    Parameters
+    ----------
+    train
+        Histories of the training users.
+    catalogue
+        All items; others are unknown, and count as never bought.
+    """
+
+    name = "cooccurrence"
+
+    def __init__(
+        self, train: Sequence[History], catalogue: Catalogue, normalisation: Normalisation = NORMALISATIONS[0]
+    ) -> None:
+        self.normalisation = normalisation
+        self._places = {item_id: place for place, item_id in enumerate(catalogue)}
+        count = len(self._places) + 1  # the last place is every unknown item
+        had = [sorted({self._places[item] for item in history.items if item in self._places}) for history in train]
+        owner = np.repeat(np.arange(len(had)), [len(items) for items in had])
+        items = np.array([place for places in had for place in places], dtype=np.int64)
+        bought = sparse.csr_array(
+            (np.ones(len(items), dtype=np.float32), (owner, items)), shape=(len(had), count)
+        )  # (users, items)
+        together = sparse.csr_array(bought.T @ bought)  # (items, items)
+        self._users = np.maximum(together.diagonal().astype(np.float64), 1)
+        self._share = together.diagonal().astype(np.float64) / max(1, len(items))
+        together.sort_indices()
+        self._together = together
+
+    def with_normalisation(self, normalisation: Normalisation) -> Self:
+        """The same counts, normalised another way."""
+        other = copy(self)
+        other.normalisation = normalisation
+        return other
+
+    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
+        """B arrays; the floor, log(1e-12), where nothing was bought together."""
+        scores: list[Floats] = []
+        norm = self.normalisation
+        unknown = len(self._places)
+        for pairs in pair_up(histories, candidates, self._places):
+            options = [self._places.get(item, unknown) for case in candidates[pairs.cases] for item in case.items]
+            option = np.array(options, dtype=np.int64)[pairs.slot]  # (P,)
+            # An option that the history holds itself is no evidence: nobody buys an item together with itself.
+            together = np.where(option == pairs.held, 0, np.asarray(self._together[pairs.held, option]).ravel())
+            evidence = together + norm.prior * self._share[option]
+            similarity = evidence / (self._users[pairs.held] ** norm.held * self._users[option] ** norm.option)
+            scores += pairs.apart(np.log(pairs.pool(similarity) + 1e-12))
+        return scores
+
+
+def learn(split: Split, catalogue: Catalogue, seed: int) -> Cooccurrence:  # noqa: ARG001
+    """Count the training histories; choose the normalisation on the validation cases."""
+    model = Cooccurrence(split.train, catalogue)
+    best = best_variant(NORMALISATIONS, lambda norm: model.with_normalisation(norm).score, split.validation)
+    return model.with_normalisation(best)

@@ -1,0 +1,95 @@
+"""TF-IDF: how alike the words of an option's title and those of the history's titles are."""
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from shoptalk.baselines._pairs import Floats, Pairs, best_variant, pair_up
+from shoptalk.schema import Candidates, Catalogue, History, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Pooling:
+    """How the similarities to the items of a history become one: their mean, that of their squares, or the highest.
+
+    ``decay`` is the weight of an item relative to the one bought after it.
+    """
+
+    how: Literal["mean", "square", "highest"] = "mean"
+    decay: float = 1.0
+
+
+POOLINGS = (
+    Pooling("mean"),
+    Pooling("square"),
+    Pooling("highest"),
+    Pooling("mean", decay=0.7),
+    Pooling("square", decay=0.7),
+)
+
+
+class TfIdf:
+    """Scores an option by the cosine of its shown title with the titles of the history, pooled.
+
+    Words of two letters or more, weighted by (1 + log tf) * idf with the idf of the catalogue's titles (G. Salton,
+    C. Buckley, "Term-weighting approaches in automatic text retrieval", 1988).
+
+    Parameters
+    ----------
+    catalogue
+        Its titles give the words, their idf and the vectors of the histories.
+    """
+
+    name = "tfidf"
+
+    def __init__(self, catalogue: Catalogue, pooling: Pooling = POOLINGS[0]) -> None:
+        self.pooling = pooling
+        self._places = {item_id: place for place, item_id in enumerate(catalogue)}
+        titles = [item.title for item in catalogue.values()]
+        self._vectorizer = TfidfVectorizer(sublinear_tf=True)
+        try:
+            self._titles = sparse.csr_array(self._vectorizer.fit_transform(titles))  # (items, words)
+        except ValueError:  # not one word in the whole catalogue: nothing is like anything
+            self._vectorizer.fit(["nothing"])
+            self._titles = sparse.csr_array((len(titles), 1))
+
+    def with_pooling(self, pooling: Pooling) -> Self:
+        """The same vectors, pooled another way."""
+        other = copy(self)
+        other.pooling = pooling
+        return other
+
+    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
+        """B arrays of similarities in [0, 1]; 0 for an empty history."""
+        scores: list[Floats] = []
+        for pairs in pair_up(histories, candidates, self._places):
+            shown = self._shown(candidates[pairs.cases])
+            cosine = self._titles[pairs.held].multiply(shown[pairs.slot]).sum(axis=1)
+            scores += pairs.apart(self._pooled(pairs, np.asarray(cosine, dtype=np.float64)))
+        return scores
+
+    def _shown(self, candidates: Sequence[Candidates]) -> Any:
+        """Vectors ``(S, words)`` of the titles as they are shown; each different title is split into words once."""
+        rows: dict[str, int] = {}
+        slots = [rows.setdefault(title, len(rows)) for options in candidates for title in options.titles]
+        return sparse.csr_array(self._vectorizer.transform(list(rows)))[slots]
+
+    def _pooled(self, pairs: Pairs, cosine: Floats) -> Floats:
+        if self.pooling.how == "highest":
+            return pairs.highest(cosine)
+        weight: Floats = np.power(self.pooling.decay, pairs.age)
+        values = cosine**2 if self.pooling.how == "square" else cosine
+        return pairs.pool(weight * values) / np.maximum(pairs.pool(weight), np.finfo(float).tiny)
+
+
+def learn(split: Split, catalogue: Catalogue, seed: int) -> TfIdf:  # noqa: ARG001
+    """Fit on the catalogue's titles; choose the pooling on the validation cases."""
+    model = TfIdf(catalogue)
+    best = best_variant(POOLINGS, lambda pooling: model.with_pooling(pooling).score, split.validation)
+    return model.with_pooling(best)

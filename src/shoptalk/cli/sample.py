@@ -1,0 +1,30 @@
+"""``shoptalk sample``: a generated shop in the raw Amazon 2018 format."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shoptalk.cli.options import Json, print_json
+
+
+def command(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the files; made where it is missing.")],
+    users: Annotated[int, typer.Option("--users", min=1, max=1_000_000, help="Number of reviewers.")] = 2000,
+    items: Annotated[int, typer.Option("--items", min=20, max=20_000, help="Number of products.")] = 600,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed writes the same shop.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Write a generated shop: reviews.json.gz, meta.json.gz, and the tastes behind them in planted.json.
+
+    Purchases follow planted tastes, so that it is known what a good recommender can learn.
+
+    Example: `shoptalk sample sample --users 500 && shoptalk prepare recipes/sample.toml --out sample-data`
+    """
+    from shoptalk.data.sample import write_sample
+
+    report = write_sample(folder, users=users, items=items, seed=seed)
+    if as_json:
+        print_json(report)
+    else:
+        print(f"{report['reviews']:,} reviews by {users:,} users of {items:,} products in {folder}")

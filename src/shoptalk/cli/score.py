@@ -1,0 +1,72 @@
+"""``shoptalk score FILE``: metrics of anybody's predictions."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from shoptalk.cli.options import Json, Seed, print_json
+
+if TYPE_CHECKING:  # numpy would slow down every command
+    from shoptalk.schema import Estimate
+
+
+class PrecisionBy(StrEnum):
+    """What precision divides by."""
+
+    k = "k"
+    distinct = "distinct"
+
+
+def command(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help='JSON lines {"user": .., "truth": [..], "ranked": [..]}, best first; plain or gzip.'
+        ),
+    ],
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many of each list count.")] = 10,
+    precision: Annotated[
+        PrecisionBy, typer.Option("--precision", help="Precision divides by k, or by the number of distinct items.")
+    ] = PrecisionBy.k,
+    json: Json = False,
+    seed: Seed = None,
+) -> None:
+    """Precision, recall, MRR, hit rate, NDCG and MAP at k of a file of predictions.
+
+    Users without truth are left out and counted. An item that a list names again counts once, at its first place.
+    """
+    from shoptalk.evaluation.predictions import read_predictions
+    from shoptalk.evaluation.ranking import ranking_metrics
+    from shoptalk.schema import Estimate
+
+    rows = read_predictions(file)
+    found = ranking_metrics(
+        [row.ranked for row in rows],
+        [row.truth for row in rows],
+        k,
+        "distinct" if precision is PrecisionBy.distinct else "k",
+        seed=1 if seed is None else seed,
+    )
+    metrics = {name: value for name, value in found.items() if isinstance(value, Estimate)}
+    counts = {name: value for name, value in found.items() if isinstance(value, int)}
+    if json:
+        intervals = {name: {"low": value.low, "high": value.high} for name, value in metrics.items()}
+        print_json({**{name: value.value for name, value in metrics.items()}, **counts, "intervals": intervals})
+    else:
+        _show(metrics, counts["users"], counts["without_truth"])
+
+
+def _show(metrics: "Mapping[str, Estimate]", users: int, without_truth: int) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(caption=f"{users} users counted, {without_truth} without truth left out", caption_justify="left")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("95 % interval", justify="right")
+    for name, value in metrics.items():
+        table.add_row(name, f"{value.value:.4f}", f"{value.low:.4f} .. {value.high:.4f}")
+    Console().print(table)

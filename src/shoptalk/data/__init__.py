@@ -1,0 +1,1 @@
+"""From raw files to a dataset folder: sources -> clean -> filter -> split -> candidates."""

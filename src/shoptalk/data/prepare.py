@@ -1,0 +1,315 @@
+"""From raw files to a dataset folder, readable as one paragraph: read, clean, filter, split, draw options, write."""
+
+import platform
+import resource
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+import shoptalk
+from shoptalk import schema
+from shoptalk.data import candidates, tables
+from shoptalk.data.cases import PARTS, TEST, TRAIN, VALIDATION, asked_rows
+from shoptalk.data.clean import clean_titles
+from shoptalk.data.dataset import FORMAT, fingerprint
+from shoptalk.data.engine import Engine
+from shoptalk.data.filter import keep
+from shoptalk.data.sources import read
+from shoptalk.data.split import SPLIT, split
+from shoptalk.errors import DatasetError, UsageError
+from shoptalk.files import replacing, sha256, write_json
+from shoptalk.recipe import CandidatesSection, Recipe
+
+_WORK = ".work"
+_FILES = {*tables.COLUMNS, tables.INFO}
+_UNEVEN = (
+    'titles are cleaned UNEVENLY (data.cleaning = "uneven"): the right option is cleaned and the distractors are not, '
+    "so it can be told from them without any history; this level only reproduces published numbers, do not trust them"
+)
+
+
+def _silent(message: str) -> None:
+    pass
+
+
+def prepare(recipe: Recipe, out: Path, progress: Callable[[str], None] = _silent) -> dict[str, Any]:
+    """Make a dataset folder; an older one at the same place is replaced only when the new one is complete.
+
+    Parameters
+    ----------
+    recipe
+        Its sections data, split and candidates, its seed, and the fields of its prompt.
+    out
+        The folder: absent, empty, or a dataset.
+    progress
+        Told what happens, in a few words each.
+
+    Returns
+    -------
+    dict
+        What ``shoptalk prepare --json`` prints.
+
+    Raises
+    ------
+    ShoptalkError
+        For files that cannot be read, filters that leave nothing, or a place that cannot be written.
+    """
+    started = time.perf_counter()
+    _check_place(out)
+    with replacing(out) as folder:
+        folder.mkdir()
+        work = folder / _WORK
+        work.mkdir()
+        with Engine(work) as engine:
+            info = _build(recipe, folder, engine, progress)
+        shutil.rmtree(work)
+        info["seconds"] = round(time.perf_counter() - started, 3)
+        info["peak_memory_bytes"] = _peak_memory()
+        write_json(folder / tables.INFO, info)
+    says = ("read", "dropped", "kept", "cases", "fingerprint", "seconds", "peak_memory_bytes", "warnings")
+    return {"dataset": str(out), **{key: info[key] for key in says}}
+
+
+def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Write the tables; return what ``dataset.json`` says, but for time and memory."""
+    progress("reading")
+    shop = read(recipe.data, _fields(recipe), engine)
+    progress("cleaning titles and filtering")
+    items = clean_titles(shop.items, recipe.data.cleaning, engine)
+    interactions, items, dropped = keep(shop.interactions, items, recipe.data, engine)
+    progress("splitting")
+    parts = engine.cache(split(interactions, recipe.split, recipe.seed, engine.cache))
+    progress("writing" if recipe.candidates is None else "drawing options")
+    shelf, written = _write_items(items, folder, engine)
+    rows = _RowsWriter(recipe, folder, engine, parts, shelf)
+    written |= rows.write()
+    for name, table in written.items():
+        table["sha256"] = sha256(folder / name)
+    warnings = [*([_UNEVEN] if recipe.data.cleaning == "uneven" else []), *shop.warnings, *rows.warnings()]
+    return {
+        "format": FORMAT,
+        "fingerprint": fingerprint(recipe, written),
+        "read": shop.read,
+        "dropped": dropped,
+        "kept": {"users": rows.users, "items": shelf.size, "interactions": written[tables.INTERACTIONS]["rows"]},
+        "cases": rows.cases,
+        "warnings": warnings,
+        "sources": _sources(shop.files),
+        "tables": written,
+        "recipe": recipe.model_dump(mode="json"),
+        "packages": _packages(),
+    }
+
+
+def _fields(recipe: Recipe) -> frozenset[str]:
+    """Columns beyond ids, time, rating and title that something downstream reads; no other is ever read."""
+    fields = {str(field) for field in recipe.prompt.fields} - {schema.TITLE}
+    by_category = recipe.candidates is not None and recipe.candidates.negatives == "same-category"
+    if by_category or recipe.data.min_categories > 0:
+        fields.add(schema.CATEGORIES)
+    return frozenset(fields)
+
+
+def _check_place(out: Path) -> None:
+    """Only a dataset, or nothing, may be replaced: whatever else lies in the folder is somebody's work."""
+    if not out.exists():
+        return
+    others = sorted({path.name for path in out.iterdir()} - _FILES) if out.is_dir() else [out.name]
+    if others:
+        raise UsageError(
+            f"the place for the dataset holds something else ({', '.join(others[:3])}); it is left as it is",
+            where=str(out),
+            hint="choose another folder for --out",
+        )
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """The catalogue as options need it; ``names`` are the sorted ids, whose places are the items' codes."""
+
+    names: pa.Array
+    titles: list[str]
+    raw_titles: list[str]
+    categories: list[list[str]]
+
+    @property
+    def size(self) -> int:
+        return len(self.names)
+
+
+def _write_items(items: ir.Table, folder: Path, engine: Engine) -> tuple[_Shelf, dict[str, dict[str, Any]]]:
+    columns = tables.table_schema(tables.ITEMS, frozenset(items.columns))
+    ordered = items.select(*columns.names).order_by(schema.ITEM)
+    shelf: dict[str, list[Any]] = {name: [] for name in (tables.RAW_TITLE, schema.TITLE, schema.CATEGORIES)}
+    names = []
+    writer = tables.TableWriter(folder / tables.ITEMS, columns)
+    for batch in engine.batches(ordered):
+        writer.write(pa.Table.from_batches([batch]))
+        names.append(batch[schema.ITEM].cast(pa.string()))
+        for name in shelf.keys() & set(columns.names):
+            shelf[name] += batch[name].to_pylist()
+    writer.close()
+    return (
+        _Shelf(
+            names=pa.concat_arrays(names) if names else pa.array([], pa.string()),
+            titles=[title or "" for title in shelf[schema.TITLE]],
+            raw_titles=[title or "" for title in shelf[tables.RAW_TITLE]],
+            categories=[value or [] for value in shelf[schema.CATEGORIES]],
+        ),
+        {tables.ITEMS: writer.summary()},
+    )
+
+
+class _RowsWriter:
+    """Writes interactions, splits and candidates side by side, some tens of thousands of rows at a time."""
+
+    def __init__(self, recipe: Recipe, folder: Path, engine: Engine, parts: ir.Table, shelf: _Shelf) -> None:
+        self.folder, self.engine, self.parts, self.shelf = folder, engine, parts, shelf
+        self.section = recipe.candidates
+        self.users = 0
+        self.cases = _count_cases(parts, engine)
+        self.columns = tables.table_schema(tables.INTERACTIONS, frozenset(parts.columns))
+        self._names = pa.array(PARTS)
+        if self.section is not None:
+            # Two streams: how often a draw collides never moves the places of the answers.
+            drawing, places = (np.random.default_rng([recipe.seed, stream]) for stream in (1, 2))
+            self._drawer = _drawer(self.section, recipe.data.cleaning == "uneven", shelf, parts, engine, drawing)
+            self._places = {
+                part: candidates.answer_places(self.cases[PARTS[part]], self.section.options, places)
+                for part in (TRAIN, VALIDATION, TEST)
+            }
+            self._used = dict.fromkeys(self._places, 0)
+
+    def warnings(self) -> list[str]:
+        """What a reader of the dataset should know about its cases."""
+        said = [f"there is no {part} case" for part in ("validation", "test") if not self.cases[part]]
+        if self.section is not None and self._drawer.fallbacks:
+            said.append(
+                f"{self._drawer.fallbacks} distractors were drawn uniformly: {self.section.negatives} had too few items"
+            )
+        return said
+
+    def write(self) -> dict[str, dict[str, Any]]:
+        """Write everything; returns the tables' summaries by file name."""
+        names = [tables.INTERACTIONS, tables.SPLITS, *([tables.CANDIDATES] if self.section is not None else [])]
+        writers = [
+            tables.TableWriter(self.folder / name, self.columns if at == 0 else tables.table_schema(name))
+            for at, name in enumerate(names)
+        ]
+        for chunk in self._chunks():
+            for writer, table in zip(writers, self._tables(chunk), strict=True):
+                writer.write(table)
+        for writer in writers:
+            writer.close()
+        if not self.users:
+            raise DatasetError("nothing is left after filtering", hint="loosen the filters in [data]")
+        return {name: writer.summary() for name, writer in zip(names, writers, strict=True)}
+
+    def _chunks(self) -> Iterator[pa.Table]:
+        """The rows in order, in chunks of whole users."""
+        ordered = self.parts.select(*self.columns.names, SPLIT).order_by([schema.USER, schema.POSITION])
+        waiting: pa.Table | None = None
+        for batch in self.engine.batches(ordered):
+            table = pa.Table.from_batches([batch])
+            table = table if waiting is None else pa.concat_tables([waiting, table])
+            firsts = np.flatnonzero(table[schema.POSITION].to_numpy() == 0)
+            if firsts[-1] > 0:
+                yield table.slice(0, firsts[-1])
+            waiting = table.slice(firsts[-1])
+        if waiting is not None:
+            yield waiting
+
+    def _tables(self, chunk: pa.Table) -> Iterator[pa.Table]:
+        yield chunk
+        yield chunk
+        position = chunk[schema.POSITION].to_numpy().astype(np.int64)
+        self.users += int((position == 0).sum())
+        if self.section is not None:
+            yield self._candidates(chunk, position, self.section.options)
+
+    def _candidates(self, chunk: pa.Table, position: candidates.Codes, options: int) -> pa.Table:
+        part = pc.index_in(chunk[SPLIT].cast(pa.string()), value_set=self._names).to_numpy().astype(np.int8)
+        item = pc.index_in(chunk[schema.ITEM].cast(pa.string()), value_set=self.shelf.names)
+        if item.null_count:
+            raise DatasetError("an interaction names an item that is not among the items")
+        codes = item.to_numpy().astype(np.int64)
+        asked = np.flatnonzero(asked_rows(position, part))
+        place = np.zeros(len(asked), dtype=np.int8)
+        for one, places in self._places.items():
+            mine = part[asked] == one
+            place[mine] = places[self._used[one] : self._used[one] + mine.sum()]
+            self._used[one] += int(mine.sum())
+        distractors = self._drawer.draw(np.cumsum(position == 0), codes, asked)
+        arranged = candidates.arrange(codes[asked], distractors, place)
+        lists = pa.ListArray.from_arrays(
+            pa.array(np.arange(0, arranged.size + 1, options, dtype=np.int32)),
+            self.shelf.names.take(pa.array(arranged.ravel())),
+        )
+        questions = chunk.select([schema.USER, schema.POSITION, SPLIT]).take(pa.array(asked))
+        return questions.append_column(tables.OPTIONS, lists).append_column(tables.ANSWER, pa.array(place))
+
+
+def _count_cases(parts: ir.Table, engine: Engine) -> dict[str, int]:
+    """How many questions each part has."""
+    learned = parts.filter((parts[SPLIT] == PARTS[TRAIN]) & (parts[schema.POSITION] > 0))
+    others = {
+        PARTS[part]: parts.filter(parts[SPLIT] == PARTS[part])[schema.USER].nunique() for part in (VALIDATION, TEST)
+    }
+    return engine.counts(train=learned.count(), **others)
+
+
+def _drawer(
+    section: CandidatesSection,
+    uneven: bool,
+    shelf: _Shelf,
+    parts: ir.Table,
+    engine: Engine,
+    rng: np.random.Generator,
+) -> candidates.Drawer:
+    known: dict[str, int] = {}
+    as_answer = candidates.title_codes(shelf.titles, known)
+    as_distractor = candidates.title_codes(shelf.raw_titles, known) if uneven else as_answer
+    proposal: candidates.Proposal = candidates.Uniform(shelf.size)
+    if section.negatives == "popularity":
+        proposal = candidates.Popularity(_bought(parts, shelf, engine))
+    elif section.negatives == "same-category":
+        proposal = candidates.by_category(shelf.categories or [[]] * shelf.size)
+    elif section.negatives == "similar-title":
+        proposal = candidates.by_title(shelf.titles, section.options)
+    return candidates.Drawer(proposal, as_answer, as_distractor, section, rng)
+
+
+def _bought(parts: ir.Table, shelf: _Shelf, engine: Engine) -> candidates.Codes:
+    """(I,) training purchases of each item; what is validated or tested on is never counted."""
+    learned = parts.filter(parts[SPLIT] == PARTS[TRAIN])
+    counts = engine.to_pyarrow(learned.group_by(schema.ITEM).agg(bought=learned.count()))
+    place = pc.index_in(counts[schema.ITEM].cast(pa.string()), value_set=shelf.names).to_numpy()
+    bought = np.zeros(shelf.size, dtype=np.int64)
+    bought[place] = counts["bought"].to_numpy()
+    return bought
+
+
+def _sources(files: Any) -> list[dict[str, str]]:
+    return [{"path": str(path), "sha256": sha256(Path(path))} for path in files if Path(path).is_file()]
+
+
+def _packages() -> dict[str, str]:
+    names = ("duckdb", "ibis-framework", "numpy", "pyarrow", "scikit-learn")
+    versions = {name: metadata.version(name) for name in names}
+    return {"shoptalk": shoptalk.__version__, "python": platform.python_version(), **versions}
+
+
+def _peak_memory() -> int:
+    """Most memory that this process ever had, in bytes; Linux counts in KiB, macOS in bytes."""
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return most if sys.platform == "darwin" else most * 1024

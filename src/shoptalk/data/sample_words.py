@@ -1,0 +1,66 @@
+"""The words of the generated shop: what its products, brands and reviews are called."""
+
+#: Family of products -> its products in the order in which one completes the other, the last one the first.
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "Hair Care": ("Shampoo", "Conditioner", "Hair Mask", "Styling Gel"),
+    "Face Care": ("Face Wash", "Toner", "Day Cream", "Night Serum"),
+    "Bath": ("Bath Soap", "Body Lotion", "Bath Salts", "Hand Cream"),
+    "Tea Time": ("Black Tea", "Teapot", "Tea Strainer", "Tea Cup"),
+    "Coffee Corner": ("Coffee Beans", "Coffee Grinder", "Coffee Filter", "Milk Jug"),
+    "Dog Supplies": ("Dog Collar", "Dog Leash", "Dog Treats", "Dog Bed"),
+    "Garden": ("Flower Seeds", "Plant Pot", "Potting Soil", "Watering Can"),
+    "Desk": ("Notebook", "Ink Pen", "Pencil Case", "Desk Lamp"),
+    "Kitchen": ("Frying Pan", "Spatula", "Cutting Board", "Kitchen Knife"),
+    "Yoga": ("Yoga Mat", "Yoga Block", "Yoga Strap", "Water Bottle"),
+}
+#: Every family sells six of them, so that a brand is known in more than one family.
+BRANDS: tuple[str, ...] = (
+    "Silver Birch",
+    "Reed & Thistle",
+    "Morning Dew",
+    "Old Harbor",
+    "Fox & Fern",
+    "Blue Lantern",
+    "North Meadow",
+    "Copper Kettle",
+    "Stone & Sage",
+    "Golden Acorn",
+    "Quiet River",
+    "Red Barn",
+)
+BRANDS_OF_FAMILY = 6
+#: What people have a taste for, whatever the product.
+ATTRIBUTES: tuple[str, ...] = ("Lavender", "Organic", "Mint & Lime", "Classic White", "Travel Size", "Deluxe Black")
+SIZES: tuple[str, ...] = ("Small", "Medium", "Large", "Extra Large", "Family Size", "Gift Box")
+PACKS: tuple[str, ...] = ("", "Pack of 2", "Pack of 3", "Pack of 6")
+
+#: Ways to put a title together; sellers do not agree on one.
+TITLES: tuple[str, ...] = (
+    "{brand} {attribute} {product}, {size}",
+    "{attribute} {product} by {brand} - {size}",
+    "{brand} {product}  {attribute} ({size})",
+)
+
+#: Stars -> how a review sums up, and what it says.
+REVIEWS: dict[int, tuple[tuple[str, str], ...]] = {
+    5: (
+        ("Love it", "I love this {product}. {attribute} is exactly what I like, and {brand} never disappoints."),
+        ("Five Stars", "The best {product} I have had. I will buy {brand} again."),
+    ),
+    4: (
+        ("Very good", "A very good {product}. I like the {attribute} kind."),
+        ("Four Stars", "Works well and arrived on time. Good {product} from {brand}."),
+    ),
+    3: (
+        ("It is okay", "The {product} is okay, nothing special."),
+        ("Three Stars", "Does what it says, but I expected more of {brand}."),
+    ),
+    2: (
+        ("Not for me", "The {product} is not what I hoped for. {attribute} is not for me."),
+        ("Two Stars", "Disappointing {product}, rather cheap."),
+    ),
+    1: (
+        ("Do not buy", "A bad {product}, I sent it back."),
+        ("One Star", "It broke in the first week. Never again {brand}."),
+    ),
+}

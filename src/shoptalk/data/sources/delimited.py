@@ -1,0 +1,114 @@
+"""CSV and its relatives: the delimiter told from the header, lines of rows that do not fit."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+import ibis.expr.types as ir
+
+from shoptalk.data.engine import Engine
+from shoptalk.data.sources import checks, lines
+from shoptalk.errors import SourceError
+
+DELIMITERS = (",", "\t", ";", "|")
+
+#: The place of a row in the file, from 0; no name that a file would have.
+ROW = "_row"
+
+Encoding = Literal["utf-8", "latin-1"]
+
+
+@dataclass(frozen=True)
+class Delimited:
+    """A text file of rows: its names of all columns, and how they are written."""
+
+    file: lines.Peek
+    names: tuple[str, ...]
+    delimiter: str = ","
+    quote: str = '"'
+    header: bool = True
+    encoding: Encoding = "utf-8"
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A delimited file's rows, in order with `ROW`; ``rejected``: row number and reason of those that do not fit."""
+
+    table: ir.Table
+    rejected: tuple[tuple[int, str], ...]
+
+
+def with_header(file: lines.Peek) -> Delimited:
+    """Take the names from the first line; the delimiter is the one that gives the most of them (of `DELIMITERS`)."""
+    rows = {mark: _cells(file.first, mark) for mark in DELIMITERS}
+    delimiter = max(DELIMITERS, key=lambda mark: len(rows[mark]))
+    return Delimited(file, tuple(name.strip() for name in rows[delimiter]), delimiter)
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return [line]
+
+
+def read_rows(source: Delimited, keep: Sequence[str], engine: Engine) -> Rows:
+    """Read the columns ``keep``, as text.
+
+    Raises
+    ------
+    SourceError
+        When a name occurs twice or the file cannot be read.
+    """
+    twice = {name for name in source.names if source.names.count(name) > 1}
+    if twice or "" in source.names:
+        what = f"the column {min(twice)!r} occurs twice" if twice - {""} else "a column of the header has no name"
+        raise SourceError(what, where=f"{source.file.path}:1", hint="every column needs a name of its own")
+    table, rejected = engine.read_csv(
+        source.file.path,
+        source.names,
+        keep=keep,
+        delimiter=source.delimiter,
+        quote=source.quote,
+        header=source.header,
+        encoding=source.encoding,
+        compression=source.file.compression,
+    )
+    return Rows(engine.numbered(table, ROW), tuple(rejected))
+
+
+def finder(source: Delimited, rows: Rows) -> checks.Finder:
+    """Find the lines of malformed rows."""
+    return partial(_find, source, dict(rows.rejected))
+
+
+def _find(source: Delimited, rejected: dict[int, str], places: list[int]) -> Iterator[tuple[int, int, str]]:
+    """Rejected rows have no place; the others are counted. Only errors come here, so this goes row by row."""
+    wanted, place = set(places), 0
+    last = max(rejected, default=0)
+    with lines.opened(source.file.path, source.file.compression) as stream:
+        text = io.TextIOWrapper(stream, encoding=source.encoding, errors="replace", newline="")
+        style = {"quotechar": source.quote} if source.quote else {"quotechar": None, "quoting": csv.QUOTE_NONE}
+        # Of a delimiter of two characters the first will do: only rows are counted here.
+        reader = csv.reader(text, delimiter=source.delimiter[0], **style)  # type: ignore[arg-type]
+        start = 1
+        try:
+            for number, cells in enumerate(reader, 1):
+                begins, start = start, reader.line_num + 1
+                if not cells or (number == 1 and source.header):
+                    continue
+                if number in rejected:
+                    yield begins, -1, rejected[number]
+                elif place in wanted:
+                    yield begins, place, ""
+                    wanted.discard(place)
+                    place += 1
+                else:
+                    place += 1
+                if not wanted and number >= last:
+                    return
+        except csv.Error as error:
+            yield start, -1, str(error)

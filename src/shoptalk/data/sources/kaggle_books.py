@@ -1,0 +1,102 @@
+"""Amazon Books Reviews (Kaggle): ``Books_rating.csv`` and ``books_data.csv``, joined on the title.
+
+About a fifth of the reviews name no user; they are no malformed lines, but nobody's purchases: left out, with a warning.
+A book's brand is its authors.
+"""
+
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+
+from shoptalk.data.engine import Engine
+from shoptalk.data.sources import Shop, checks, delimited, lines
+from shoptalk.data.sources.table import with_lists
+from shoptalk.recipe import Data, resolve
+
+_REVIEWS = {
+    "user_id": "User_id",
+    "item_id": "Id",
+    "timestamp": "review/time",
+    "rating": "review/score",
+    "title": "Title",
+    "review": "review/text",
+    "summary": "review/summary",
+}
+_BOOKS = {"title": "Title", "brand": "authors", "categories": "categories", "description": "description"}
+
+
+def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
+    """Read reviews and, where the recipe names them, what is known of the books."""
+    path = resolve(data.purchases)
+    texts: tuple[str, ...] = ("review", "summary") if "review" in fields else ()
+    reviews = _read_reviews(path, data, texts, engine)
+    named = reviews.table.filter(reviews.table.user_id.notnull())
+    found = engine.counts(named=named)["named"]
+    anonymous = reviews.good - found
+    warnings = (f"{path}: {anonymous:,} reviews name no user and are left out",) if anonymous else ()
+    titled = reviews.table.select("item_id", "title", "position")
+    items, repeated = checks.first_of_each(titled, path, engine)
+    counted = {"reviews": found, "items": 0, "bad_lines": reviews.bad}
+    warnings += reviews.warnings + repeated
+    interactions = named.select("user_id", "item_id", "timestamp", "position", "rating", "verified", *texts)
+    if data.items is None:
+        items = engine.cache(items.mutate(fallback=ibis.null("string")))
+        return Shop(interactions, items, counted, warnings, (path,))
+    books_path = resolve(data.items)
+    books = _read_books(books_path, data, fields, engine)
+    described = checks.first_of_each(books.table.rename(item_id="book"), books_path, engine)[0]
+    items = engine.cache(
+        items.left_join(described.drop("title"), items.title == described.item_id).drop("item_id_right")
+    )
+    counted |= {"items": books.good, "bad_lines": reviews.bad + books.bad}
+    return Shop(interactions, items, counted, warnings + books.warnings, (path, books_path))
+
+
+def _read_reviews(path: Path, data: Data, texts: tuple[str, ...], engine: Engine) -> checks.Checked:
+    source = delimited.with_header(lines.peek(path))
+    wanted = [*("user_id", "item_id", "timestamp", "rating", "title"), *texts]
+    _need(source, [_REVIEWS[name] for name in wanted])
+    rows = delimited.read_rows(source, [_REVIEWS[name] for name in wanted], engine)
+    raw = rows.table
+    columns = {
+        "user_id": checks.identifier(raw["User_id"]),
+        "item_id": checks.identifier(raw["Id"]),
+        "timestamp": checks.seconds(raw["review/time"]),
+        "rating": checks.number(raw["review/score"]),
+        "verified": ibis.null("boolean"),
+        "title": checks.filled(raw["Title"]),
+    } | {name: raw[_REVIEWS[name]] for name in texts}
+    problem = checks.problem(
+        {"Id": columns["item_id"], "review/time": columns["timestamp"]},
+        {"review/score": (checks.filled(raw["review/score"]), columns["rating"])},
+    )
+    shaped = engine.cache(raw.select(**columns, problem=problem, position=raw[delimited.ROW]))
+    return checks.screen(shaped, path, delimited.finder(source, rows), data.max_bad_lines, engine, len(rows.rejected))
+
+
+def _read_books(path: Path, data: Data, fields: frozenset[str], engine: Engine) -> checks.Checked:
+    """The books by title (``book``), with a ``title`` of the same text."""
+    source = delimited.with_header(lines.peek(path))
+    _need(source, list(_BOOKS.values()))
+    rows = delimited.read_rows(source, list(_BOOKS.values()), engine)
+    table = with_lists(rows.table, ["authors", "categories"], engine)
+    title, brand = checks.filled(table.Title), table.authors.join(", ")
+    columns: dict[str, ir.Value] = {"brand": brand, "categories": table.categories, "description": table.description}
+    shaped = table.select(
+        book=title,
+        title=title,
+        fallback=checks.fallback(brand, table.categories, None, table.description),
+        **{name: value for name, value in columns.items() if name in fields},
+        problem=checks.problem({"Title": title}),
+        position=table[delimited.ROW],
+    )
+    return checks.screen(
+        engine.cache(shaped), path, delimited.finder(source, rows), data.max_bad_lines, engine, len(rows.rejected)
+    )
+
+
+def _need(source: delimited.Delimited, names: list[str]) -> None:
+    for name in names:
+        if name not in source.names:
+            raise checks.missing_column(name, source.names, source.file.path)

@@ -1,0 +1,12 @@
+"""Evaluation: knows scores, ranked lists and truth, and no model.
+
+==============  ==================================================================
+bootstrap       an average, or any statistic of sums, with its interval over users
+options         one right option among several: accuracy, macro F1, MRR, ECE
+calibration     how far stated confidence is from being right
+swap            the same options with somebody else's history
+ranking         precision, recall, MRR, hit rate, NDCG and MAP at k
+titles          generated titles against the catalogue
+predictions     reading anybody's predictions
+==============  ==================================================================
+"""

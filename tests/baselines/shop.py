@@ -1,0 +1,31 @@
+"""A shop small enough to work out by hand."""
+
+from collections.abc import Sequence
+
+from shoptalk.schema import Candidates, Case, Catalogue, History, Item, Split
+
+TITLES = {
+    "lip1": "red lipstick",
+    "lip2": "blue lipstick",
+    "hair1": "hair dryer",
+    "hair2": "hair brush",
+    "soap": "plain soap",
+}
+CATALOGUE: Catalogue = {item_id: Item(item_id, title) for item_id, title in TITLES.items()}
+TRAIN = (
+    History("t1", ("lip1", "soap")),
+    History("t2", ("lip1", "soap", "hair1")),
+    History("t3", ("soap", "hair2")),
+)
+
+
+def options(*items: str, titles: Sequence[str] | None = None) -> Candidates:
+    return Candidates(items, tuple(titles) if titles else tuple(TITLES.get(item, "unheard of") for item in items))
+
+
+def case(user: str, history: Sequence[str], items: Sequence[str], answer: int) -> Case:
+    return Case(History(user, tuple(history)), (items[answer],), options(*items), answer)
+
+
+def split(train: Sequence[History] = TRAIN, train_cases: Sequence[Case] = (), validation: Sequence[Case] = ()) -> Split:
+    return Split(train, train_cases, validation, ())

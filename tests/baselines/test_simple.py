@@ -1,0 +1,28 @@
+"""Chance and popularity."""
+
+import math
+
+import pytest
+
+from shoptalk.baselines.chance import Chance
+from shoptalk.baselines.popularity import learn
+from shoptalk.evaluation.options import option_metrics
+from shoptalk.schema import History
+
+from .shop import CATALOGUE, options, split
+
+
+def test_chance_is_exactly_one_in_n() -> None:
+    histories = [History("a", ("soap",)), History("b", ())]
+    scores = Chance().score(histories, [options("lip1", "lip2", "soap")] * 2)
+    assert option_metrics(scores, [0, 0], ["a", "b"])["accuracy"].value == pytest.approx(1 / 3)
+    four = Chance().score(histories[:1], [options("lip1", "lip2", "soap", "hair1")])
+    assert option_metrics(four, [0], ["a"])["accuracy"].value == 1 / 4
+
+
+def test_popularity_counts_training_purchases() -> None:
+    # soap 3, lip1 2, hair1 1, lip2 0, an unknown item 0
+    scores = learn(split(), CATALOGUE, 1).score(
+        [History("a", ("lip2",))], [options("soap", "lip1", "hair1", "lip2", "unheard of")]
+    )
+    assert scores[0] == pytest.approx([math.log(4), math.log(3), math.log(2), 0, 0])

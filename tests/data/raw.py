@@ -1,0 +1,31 @@
+"""Raw files for the tests of sources, and how they are read."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from shoptalk.data.engine import Engine
+from shoptalk.data.sources import Shop, read
+from shoptalk.recipe import Data
+
+EVERYTHING = frozenset({"brand", "categories", "description", "review"})
+
+
+def json_lines(path: Path, *rows: dict[str, Any] | str) -> Path:
+    """Write objects, and texts as they are, one per line."""
+    texts = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    return path
+
+
+def load(
+    engine: Engine, source: str, reviews: Path, items: Path | None = None, fields: frozenset[str] = frozenset(), **data: Any
+) -> Shop:
+    """Read a shop with as little recipe as possible."""
+    content = {"source": source, "reviews": str(reviews), "items": str(items) if items else None, **data}
+    return read(Data.model_validate(content), fields, engine)
+
+
+def rows(table: Any, engine: Engine, by: str = "position") -> list[dict[str, Any]]:
+    """A table as dictionaries, sorted."""
+    return engine.to_pyarrow(table.order_by(by)).to_pylist()

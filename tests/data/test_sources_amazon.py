@@ -1,0 +1,249 @@
+"""The three Amazon releases: fields, Python literals, malformed lines, and files that are not what they should be."""
+
+import ast
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shoptalk.data.engine import Engine
+from shoptalk.data.sources.lines import literal_to_json
+from shoptalk.errors import BadLines, SourceError
+
+from .raw import EVERYTHING, json_lines, load, rows
+
+
+def review(n: int = 0, **changes: Any) -> dict[str, Any]:
+    """A line of the 2018 release."""
+    line = {"reviewerID": f"u{n}", "asin": f"i{n}", "overall": 4.0, "verified": True, "unixReviewTime": 1_500_000_000 + n}
+    return {**line, "reviewText": "good &amp; cheap", "summary": "Five", "style": {"deep": [1, 2]}, **changes}
+
+
+REVIEWS = [review(n) for n in range(200)]
+
+
+def test_2018(shared_engine: Engine, tmp_path: Path) -> None:
+    reviews = json_lines(tmp_path / "r.json", review(1), "", review(2, verified=False, overall=None))
+    product = {"asin": "i1", "title": "Soap", "brand": "Acme", "category": ["A", "B", "A"], "price": "$1.99"}
+    items = json_lines(
+        tmp_path / "m.json",
+        {**product, "description": ["one", "two"], "feature": ["strong"]},
+        {**product, "asin": "i2", "title": "", "description": "plain text", "feature": []},
+    )
+    shop = load(shared_engine, "amazon2018", reviews, items, EVERYTHING)
+    first = {"user_id": "u1", "item_id": "i1", "timestamp": 1_500_000_001, "rating": 4.0, "verified": True}
+    second = {"user_id": "u2", "item_id": "i2", "timestamp": 1_500_000_002, "rating": None, "verified": False}
+    texts = {"review": "good &amp; cheap", "summary": "Five"}
+    assert rows(shop.interactions, shared_engine) == [
+        {**first, **texts, "position": 0},
+        {**second, **texts, "position": 1},  # the blank line is no line
+    ]
+    said = {"brand": "Acme", "categories": ["A", "B"]}
+    assert rows(shop.items, shared_engine, "item_id") == [
+        {"item_id": "i1", "title": "Soap", "fallback": "Acme B", **said, "description": "one two"},
+        {"item_id": "i2", "title": None, "fallback": "Acme B", **said, "description": "plain text"},
+    ]
+    assert shop.read == {"reviews": 2, "items": 2, "bad_lines": 0}
+    assert shop.files == (reviews, items)
+    assert shop.warnings == ()
+
+
+def test_only_what_is_needed(shared_engine: Engine, tmp_path: Path) -> None:
+    reviews = json_lines(tmp_path / "r.json", review(1))
+    items = json_lines(tmp_path / "m.json", {"asin": "i1", "title": "Soap", "category": ["A"]})
+    shop = load(shared_engine, "amazon2018", reviews, items, frozenset({"categories"}))
+    assert set(shop.interactions.columns) == {"user_id", "item_id", "timestamp", "position", "rating", "verified"}
+    assert set(shop.items.columns) == {"item_id", "title", "fallback", "categories"}
+
+
+@pytest.mark.parametrize(
+    ("product", "fallback"),
+    [
+        ({"brand": "Acme", "category": ["A", "B"], "feature": ["f"]}, "Acme B"),
+        ({"brand": "", "category": [], "feature": ["light", "red"]}, "light"),
+        ({"description": ["one two three", "four five six seven eight nine ten"]}, "one two three four five six seven eight"),
+        ({}, None),
+    ],
+)
+def test_fallbacks_of_a_title(
+    product: dict[str, Any], fallback: str | None, shared_engine: Engine, tmp_path: Path
+) -> None:
+    items = json_lines(tmp_path / "m.json", {"asin": "i1", "title": None, **product})
+    shop = load(shared_engine, "amazon2018", json_lines(tmp_path / "r.json", review(1)), items)
+    assert rows(shop.items, shared_engine, "item_id")[0]["fallback"] == fallback
+
+
+def test_without_items_ids_are_titles(shared_engine: Engine, tmp_path: Path) -> None:
+    shop = load(shared_engine, "amazon2018", json_lines(tmp_path / "r.json", review(1), review(2), review(2)))
+    assert [row["title"] for row in rows(shop.items, shared_engine, "item_id")] == ["i1", "i2"]
+    assert shop.read["items"] == 0
+
+
+def test_2023(shared_engine: Engine, tmp_path: Path) -> None:
+    line = {"user_id": "u", "parent_asin": "p", "asin": "a", "rating": 5, "timestamp": 1_600_000_000_999}
+    reviews = json_lines(tmp_path / "r", {**line, "verified_purchase": False, "title": "Nice", "text": "Very"})
+    product = {"parent_asin": "p", "title": "Pump", "store": "Acme", "categories": ["A", "B"], "price": None}
+    items = json_lines(tmp_path / "m", {**product, "description": [], "features": ["quiet"], "details": {}})
+    shop = load(shared_engine, "amazon2023", reviews, items, EVERYTHING)
+    found = rows(shop.interactions, shared_engine)[0]
+    assert (found["user_id"], found["item_id"], found["timestamp"]) == ("u", "p", 1_600_000_000)  # ms, cut
+    assert (found["verified"], found["summary"], found["review"]) == (False, "Nice", "Very")
+    assert rows(shop.items, shared_engine, "item_id")[0]["brand"] == "Acme"
+
+
+def test_2014_literals(shared_engine: Engine, tmp_path: Path) -> None:
+    items = tmp_path / "m.json.gz"
+    lines = [
+        r"""{'asin': '01', 'title': "Men's \"Soap\" \\ caf\xe9", 'categories': [['A', 'B'], ['A', 'C']], 'price': 1.2}""",
+        r"""{'asin': u'02', 'related': {'also_bought': ['01']}, 'brand': None, 'description': 'True: it\'s None', 'x': (1,)}""",
+    ]
+    items.write_bytes(gzip.compress("\n".join(lines).encode()))
+    reviews = tmp_path / "r.json"
+    old = {"reviewerID": "u", "asin": "01", "overall": 5.0, "unixReviewTime": 1_300_000_000, "helpful": [0, 1]}
+    reviews.write_text(f"{old!r}\n" + repr({**old, "asin": "02", "reviewText": "it's \"fine\"\n"}) + "\n")
+    shop = load(shared_engine, "amazon2014", reviews, items, EVERYTHING)
+    first, second = rows(shop.items, shared_engine, "item_id")
+    assert first["title"] == 'Men\'s "Soap" \\ café'
+    assert first["categories"] == ["A", "B", "C"]
+    assert second["description"] == "True: it's None"
+    assert (second["brand"], second["fallback"]) == (None, "True: it's None")
+    found = rows(shop.interactions, shared_engine)
+    assert [row["verified"] for row in found] == [None, None]
+    assert found[1]["review"] == "it's \"fine\"\n"
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\x00"), max_size=12) | st.sampled_from(
+    ["'", '"', "\\", "\\'", "'\"", "\\x41", "\\u0041", "True", "u'x'", "(1, 2)", "a\tb\nc", "\\\\'", "\x01", "L1L"]
+)
+LEAF = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.floats(-1e6, 1e6, allow_nan=False) | TEXT
+VALUE = st.recursive(LEAF, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3), max_leaves=6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(objects=st.lists(st.dictionaries(TEXT, VALUE, max_size=4), min_size=1, max_size=10), old=st.booleans())
+def test_literals_as_the_standard_library_reads_them(
+    objects: list[dict[str, Any]], old: bool, shared_engine: Engine
+) -> None:
+    """What ``repr`` (or ``ascii``, as Python 2 wrote it) makes of any dictionary comes back as the same dictionary."""
+    texts = [(ascii if old else repr)(each) for each in objects]
+    table = shared_engine.table_of({"place": list(range(len(texts))), "text": texts})
+    made = shared_engine.to_pyarrow(table.order_by("place").select(json=literal_to_json(table.text)))["json"].to_pylist()
+    assert [json.loads(text) for text in made] == [ast.literal_eval(text) for text in texts]
+
+
+@pytest.mark.parametrize("line", ["{'a': 'b", "{'a': 1'}", "'"])
+def test_unpaired_quotes_are_no_json(line: str, shared_engine: Engine) -> None:
+    table = shared_engine.table_of({"text": [line]})
+    assert shared_engine.to_pyarrow(table.select(json=literal_to_json(table.text)))["json"].to_pylist() == [None]
+
+
+def test_malformed_lines_are_counted_and_named(shared_engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    wrong = [review(overall="five"), review(unixReviewTime="soon"), {"asin": "i"}, review(verified="perhaps"), [1]]
+    json_lines(path, *REVIEWS[:3], "", '{"a": ', *wrong, *REVIEWS[3:])
+    shop = load(shared_engine, "amazon2018", path, max_bad_lines=0.03)
+    assert shop.read == {"reviews": 200, "items": 0, "bad_lines": 6}
+    assert shop.warnings == (
+        f"{path}:5: not valid JSON: Expecting value (column 7)",  # the fourth line is blank
+        f"{path}:6: overall cannot be understood",
+        f"{path}:7: no usable unixReviewTime",
+        f"{path}:8: no usable reviewerID",
+        f"{path}:9: verified cannot be understood",  # and the sixth is counted only
+    )
+    with pytest.raises(BadLines) as error:
+        load(shared_engine, "amazon2018", path)  # 6 / 206 = 2.91 %, more than 0.1 %
+    assert error.value.where == f"{path}:5"
+    assert "6 of 206 lines (2.91%)" in error.value.message
+    assert error.value.hint == "data.max_bad_lines = 0.03 would leave them out"
+
+
+BODY = "".join(json.dumps(each) + "\n" for each in REVIEWS).encode()
+#: Bytes after the good lines -> what is said of the malformed one.
+STRANGE = {
+    "cut": (b'{"reviewerID": "u', "not valid JSON"),
+    "bytes": (b'{"asin": "\xff"}', "not UTF-8"),
+    "nul": (b'{"asin\x00": 1}', "not valid JSON"),
+    "deep": (b'{"a": ' + b"[" * 2000 + b"]" * 2000 + b"}", "no usable reviewerID"),
+    "deeper": (b'{"a": ' + b"[" * 90_000 + b"]" * 90_000 + b"}", ""),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+@pytest.mark.parametrize("packed", [False, True])
+def test_one_strange_line(name: str, packed: bool, shared_engine: Engine, tmp_path: Path) -> None:
+    line, reason = STRANGE[name]
+    path = tmp_path / "r"
+    path.write_bytes(gzip.compress(BODY + line) if packed else BODY + line)
+    shop = load(shared_engine, "amazon2018", path, max_bad_lines=0.01)
+    assert shop.read == {"reviews": 200, "items": 0, "bad_lines": 1}
+    assert shop.warnings[0].startswith(f"{path}:201: {reason}")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\n \n", "is empty"),
+        (gzip.compress(b""), "is empty"),
+        (gzip.compress(BODY)[:-200], "damaged or cut off"),
+        (gzip.compress(BODY * 500)[:-2000], "damaged or cut off"),
+        (gzip.compress(BODY)[:9], "damaged or cut off"),
+        (pa.compress(BODY * 500, codec="zstd", asbytes=True)[:-50], "damaged or cut off"),
+        (BODY.decode().encode("utf-16"), "UTF-16"),
+        (BODY.decode().encode("utf-16-be"), "UTF-16"),
+        (BODY.replace(b"good", b"g\xf6\xf6d"), "not UTF-8 text"),
+        (BODY.replace(b"asin", b"asim"), "no column 'asin'"),
+        (json.dumps(REVIEWS).encode(), "one JSON object per line"),
+        (b'{"asin": "' + b"x" * 70_000_000 + b'"}', "longer than"),
+    ],
+)
+def test_files_that_cannot_be_read(content: bytes, message: str, shared_engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "r"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=message) as error:
+        load(shared_engine, "amazon2018", path)
+    assert str(path) in str(error.value.where)
+    assert error.value.hint
+
+
+def test_a_missing_file_a_folder_a_wrong_name(shared_engine: Engine, tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no such file"):
+        load(shared_engine, "amazon2018", tmp_path / "none")
+    with pytest.raises(SourceError, match="is a folder"):
+        load(shared_engine, "amazon2018", tmp_path)
+    (tmp_path / "r.json.gz").write_bytes(BODY)
+    with pytest.raises(SourceError, match="is not compressed"):
+        load(shared_engine, "amazon2018", tmp_path / "r.json.gz")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        BODY,
+        gzip.compress(BODY),
+        gzip.compress(BODY[:100_000]) + gzip.compress(BODY[100_000:]),
+        pa.compress(BODY, codec="zstd", asbytes=True),
+        b"\xef\xbb\xbf" + BODY,
+        BODY.replace(b"\n", b"\r\n"),
+    ],
+    ids=["plain", "gzip", "gzip in two parts", "zstd", "byte order mark", "windows"],
+)
+def test_every_packing_reads_the_same(content: bytes, shared_engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "r").write_bytes(content)
+    shop = load(shared_engine, "amazon2018", tmp_path / "r")
+    found = rows(shop.interactions, shared_engine)
+    assert [row["user_id"] for row in found] == [f"u{n}" for n in range(200)]
+    assert [row["position"] for row in found] == list(range(200))
+
+
+def test_repeated_products(shared_engine: Engine, tmp_path: Path) -> None:
+    titles = [("i1", "first"), ("i2", "same"), ("i1", "second"), ("i2", "same"), ("i1", None)]
+    items = json_lines(tmp_path / "m", *({"asin": item, "title": title} for item, title in titles))
+    shop = load(shared_engine, "amazon2018", json_lines(tmp_path / "r", review(1)), items)
+    assert [row["title"] for row in rows(shop.items, shared_engine, "item_id")] == ["first", "same"]
+    assert shop.warnings == (f"{items}: 1 item ids come with different titles; the first title stays",)

@@ -1,0 +1,208 @@
+"""Splits: worked examples by hand, and what must hold for any purchases."""
+
+from collections.abc import Iterator
+
+import ibis
+import ibis.expr.types as ir
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from shoptalk.data.engine import Engine
+from shoptalk.data.split import order, split
+from shoptalk.recipe import SplitSection
+
+Row = tuple[str, str, int]  # user, item, timestamp
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with Engine(tmp_path_factory.mktemp("work")) as engine:
+        yield engine
+
+
+def table(engine: Engine, rows: list[Row]) -> ir.Table:
+    user, item, time = zip(*rows, strict=True)
+    return engine.table_of(
+        {"user_id": user, "item_id": item, "timestamp": time, "position": list(range(len(rows)))}
+    ).cast({"timestamp": "int64", "position": "int64"})
+
+
+def parts(engine: Engine, rows: list[Row], seed: int = 1, **section: object) -> dict[str, list[tuple[str, str]]]:
+    """user -> [(item, part)] in the order of places."""
+    done = split(table(engine, rows), SplitSection(**section), seed, engine.cache)  # type: ignore[arg-type]
+    found: dict[str, list[tuple[str, str]]] = {}
+    for row in engine.to_pyarrow(done.order_by(["user_id", "position"])).to_pylist():
+        own = found.setdefault(row["user_id"], [])
+        assert row["position"] == len(own)
+        own.append((row["item_id"], row["split"]))
+    return found
+
+
+def of(user: str, *times: int) -> list[Row]:
+    return [(user, f"{user}{at}", time) for at, time in enumerate(times)]
+
+
+def names(found: list[tuple[str, str]]) -> str:
+    """Parts by their first letters; "u" and "c" are unused and context, "v" and "T" validation and test."""
+    return "".join({"test": "T"}.get(part, part[0]) for _, part in found)
+
+
+def test_order_follows_time_then_the_source(engine: Engine) -> None:
+    rows = [("a", "late", 9), ("a", "z", 5), ("a", "b", 5), ("a", "first", 1)]
+    done = engine.to_pyarrow(order(table(engine, rows), "source", 1).order_by("position")).to_pylist()
+    assert [row["item_id"] for row in done] == ["first", "z", "b", "late"]
+
+
+def test_random_ties_change_with_the_seed_only_inside_a_moment(engine: Engine) -> None:
+    rows = [("a", "first", 1), *[("a", f"i{n}", 5) for n in range(8)], ("a", "last", 9)]
+    orders = set()
+    for seed in (1, 2, 2):
+        done = engine.to_pyarrow(order(table(engine, rows), "random", seed).order_by("position"))
+        items = done["item_id"].to_pylist()
+        assert (items[0], items[-1]) == ("first", "last")
+        assert sorted(items[1:-1]) == [f"i{n}" for n in range(8)]
+        orders.add(tuple(items))
+    assert len(orders) == 2  # seed 1, and twice the same for seed 2
+
+
+def test_leave_one_out(engine: Engine) -> None:
+    found = parts(engine, [*of("a", 1, 2, 3, 4), *of("b", 1, 2), *of("c", 3, 2, 1)], method="leave-one-out")
+    assert names(found["a"]) == "ttvT"
+    assert names(found["b"]) == "tt"  # fewer than three: training only
+    assert [item for item, _ in found["c"]] == ["c2", "c1", "c0"]  # in the order of time
+    assert names(found["c"]) == "tvT"
+
+
+def test_leave_one_out_of_moments(engine: Engine) -> None:
+    rows = [*of("a", 1, 2, 3, 3), *of("b", 1, 1, 2, 2), *of("c", 1, 2, 2, 3)]
+    found = parts(engine, rows, method="leave-one-out", ties="set")
+    assert names(found["a"]) == "tvTT"  # both purchases of the last moment are the truth
+    assert names(found["b"]) == "tttt"  # two moments only
+    assert names(found["c"]) == "tvvT"
+
+
+def test_by_user_with_a_fixed_history(engine: Engine) -> None:
+    rows = [row for n in range(10) for row in of(f"u{n}", 1, 2, 3, 4)] + of("short", 1, 2)
+    found = parts(engine, rows, method="by-user", fractions=(0.7, 0.1, 0.2), history=2)
+    kinds = sorted(names(own) for own in found.values())
+    # 10 users are long enough: 7 train, 1 validates, 2 test. Two of history, the third asked.
+    assert kinds == sorted(["tt"] + ["tttt"] * 7 + ["ccvu"] + ["ccTu"] * 2)
+    assert names(found["short"]) == "tt"
+
+
+def test_by_user_without_validation_asks_for_the_last(engine: Engine) -> None:
+    rows = [row for n in range(5) for row in of(f"u{n}", 1, 2, 3)]
+    found = parts(engine, rows, method="by-user", fractions=(0.8, 0.0, 0.2))
+    assert sorted(names(own) for own in found.values()) == ["ccT"] + ["ttt"] * 4
+
+
+def test_by_user_rounds_down_the_train_share(engine: Engine) -> None:
+    rows = [row for n in range(9) for row in of(f"u{n}", 1, 2)]
+    found = parts(engine, rows, method="by-user", fractions=(0.7, 0.15, 0.15))
+    kinds = [names(own) for own in found.values()]
+    # 9 * .7 = 6.3 -> 6 train; 9 * .85 = 7.65 -> 7, so 1 validates; 2 test
+    assert (kinds.count("tt"), kinds.count("cv"), kinds.count("cT")) == (6, 1, 2)
+
+
+def test_by_user_with_ties_as_a_set(engine: Engine) -> None:
+    rows = of("a", 1, 2, 2, 3)
+    everything = {"method": "by-user", "fractions": (0.0, 0.0, 1.0), "ties": "set"}
+    # Place 1 is asked; place 2 shares its moment.
+    assert names(parts(engine, rows, history=1, **everything)["a"]) == "cTTu"
+    # Place 2 is asked; place 1 shares its moment but is history.
+    assert names(parts(engine, rows, history=2, **everything)["a"]) == "ccTu"
+    assert names(parts(engine, of("b", 1, 2, 2), **everything)["b"]) == "cTT"
+    assert names(parts(engine, of("b", 2, 2), **everything)["b"]) == "tt"  # no history would be left
+
+
+def test_by_user_seed_decides_who(engine: Engine) -> None:
+    rows = [row for n in range(40) for row in of(f"u{n:02}", 1, 2)]
+
+    def tested(seed: int) -> set[str]:
+        found = parts(engine, rows, seed, method="by-user", fractions=(0.5, 0.0, 0.5))
+        return {user for user, own in found.items() if names(own) == "cT"}
+
+    assert len(tested(1)) == len(tested(2)) == 20
+    assert tested(1) == tested(1) != tested(2)
+
+
+def test_by_time(engine: Engine) -> None:
+    # Timestamps 0..9, ten rows: the quantile .6 is timestamp 6, the quantile .8 is timestamp 8.
+    rows = [("a", "a0", 0), ("a", "a1", 1), ("b", "b0", 2), ("b", "b1", 3), ("c", "c0", 4), ("a", "a2", 5)]
+    rows += [("a", "a3", 6), ("a", "a4", 7), ("a", "a5", 8), ("d", "d0", 9)]
+    found = parts(engine, rows, method="by-time", fractions=(0.6, 0.2, 0.2))
+    # a: three train; 6 is the first of the validation window, 7 comes after it but before the test's truth: input only.
+    assert names(found["a"]) == "tttvcT"
+    assert names(found["b"]) == "tt"
+    assert names(found["d"]) == "u"  # nothing before it to ask from
+
+
+def test_by_time_asks_a_new_user_for_the_second_purchase(engine: Engine) -> None:
+    rows = [*of("a", 1, 2, 3, 4), *of("new", 5, 6, 7)]  # the quantile 4/7 is timestamp 5
+    found = parts(engine, rows, method="by-time", fractions=(4 / 7, 0.0, 3 / 7))
+    assert names(found["new"]) == "cTu"
+    found = parts(
+        engine, [*of("a", 1, 2, 3, 4), *of("new", 5, 5, 7)], method="by-time", fractions=(4 / 7, 0, 3 / 7), ties="set"
+    )
+    assert names(found["new"]) == "ccT"  # the first moment is all there is before the truth
+
+
+def test_by_time_per_user(engine: Engine) -> None:
+    section = {"method": "by-time-per-user", "fractions": (0.7, 0.1, 0.2)}
+    found = parts(engine, [*of("a", *range(10)), *of("b", 1, 2, 3), *of("c", 1)], **section)
+    assert names(found["a"]) == "tttttttvTT"  # 7 train, 1 validation, 2 test: all of them are the truth
+    assert names(found["b"]) == "ttT"  # floor(2.1) = 2 and floor(2.4) = 2
+    assert names(found["c"]) == "t"
+    # The moment that starts in training stays whole.
+    assert names(parts(engine, of("a", 0, 1, 2, 3, 4, 5, 6, 6, 8, 9), ties="set", **section)["a"]) == "ttttttttTT"
+
+
+PURCHASES = st.lists(
+    st.tuples(st.sampled_from("abcdef"), st.sampled_from("stuvwxyz"), st.integers(0, 12)), min_size=1, max_size=60
+)
+METHODS = st.sampled_from(["leave-one-out", "by-user", "by-time", "by-time-per-user"])
+FRACTIONS = st.sampled_from([(0.8, 0.1, 0.1), (0.7, 0.15, 0.15), (0.5, 0.0, 0.5), (0.34, 0.33, 0.33)])
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=PURCHASES,
+    method=METHODS,
+    fractions=FRACTIONS,
+    history=st.integers(0, 3),
+    ties=st.sampled_from(["source", "random", "set"]),
+)
+def test_what_holds_for_any_purchases(
+    engine: Engine, rows: list[Row], method: str, fractions: tuple[float, float, float], history: int, ties: str
+) -> None:
+    section = SplitSection(method=method, fractions=fractions, history=history, ties=ties)  # type: ignore[arg-type]
+    done = engine.to_pyarrow(split(table(engine, rows), section, 3, engine.cache).order_by(["user_id", "position"]))
+    found = done.to_pylist()
+    # Nothing is lost or made up.
+    assert sorted((row["user_id"], row["item_id"], row["timestamp"]) for row in found) == sorted(rows)
+    for user in {row[0] for row in rows}:
+        own = [row for row in found if row["user_id"] == user]
+        assert [row["position"] for row in own] == list(range(len(own)))
+        assert [row["timestamp"] for row in own] == sorted(row["timestamp"] for row in own)
+        kinds = [row["split"] for row in own]
+        assert own[0]["split"] not in ("validation", "test")  # every case has a history
+        for part in ("validation", "test"):
+            places = [at for at, kind in enumerate(kinds) if kind == part]
+            assert places == list(range(places[0], places[0] + len(places))) if places else True  # one run, one case
+        # What is learned from comes before everything that is asked for.
+        assert kinds == sorted(kinds, key=lambda kind: kind != "train")
+        if ties != "set" and method != "by-time-per-user":
+            assert max(kinds.count("validation"), kinds.count("test")) <= 1
+    if method == "by-time":
+        learned = [row["timestamp"] for row in found if row["split"] == "train"]
+        asked = [row["timestamp"] for row in found if row["split"] in ("validation", "test")]
+        assert not learned or not asked or max(learned) < min(asked)
+
+
+@pytest.mark.parametrize("ties", ["source", "random", "set"])
+def test_the_expressions_compile_for_spark(ties: str) -> None:
+    rows = ibis.table({"user_id": "string", "item_id": "string", "timestamp": "int64", "position": "int64"}, name="t")
+    section = SplitSection(method="leave-one-out", ties=ties)  # type: ignore[arg-type]
+    sql = ibis.to_sql(split(rows, section, 1, lambda table: table), dialect="pyspark")
+    assert ("MD5" in sql.upper()) == (ties == "random")

@@ -1,0 +1,62 @@
+"""Tokens and labels; fitting."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shoptalk.errors import PromptError
+from shoptalk.prompts.encode import IGNORE, encode, encode_question, fit
+from shoptalk.prompts.tasks import Teller
+from shoptalk.recipe import Prompt
+from shoptalk.schema import Message
+from tests.words import CATALOGUE, exam, tokenizer
+
+TOKENS = tokenizer()
+STYLES = ["alpaca", "phi3", "chat", "plain"]
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_only_the_answer_and_its_end_are_learned(style: str) -> None:
+    messages = [Message("system", "Choose"), Message("user", "Rose soap"), Message("assistant", "Mint comb")]
+    encoded = encode(style, messages, TOKENS)
+    learned = [label for label in encoded.labels if label != IGNORE]
+    end = "\n" if style == "plain" else TOKENS.end
+    assert learned == TOKENS.encode("Mint comb") + TOKENS.encode(end)
+    assert all(label in (IGNORE, token) for token, label in zip(encoded.ids, encoded.labels, strict=True))
+
+
+@pytest.mark.parametrize("style", STYLES)
+@pytest.mark.parametrize("settings", [{"task": "title"}, {"task": "choose"}, {"task": "choose", "answer": "letter"}])
+def test_scoring_reads_the_very_tokens_that_training_learned(style: str, settings: dict) -> None:
+    words = Teller(Prompt.model_validate({"style": style, **settings}), CATALOGUE)
+    for case in exam(5):
+        learned = encode(style, words.examples(case)[0].messages, TOKENS)
+        asked, answers = encode_question(
+            style, words.ask(case.history, case.candidates), words.answers(case.candidates), TOKENS
+        )
+        assert asked + answers[case.answer] == learned.ids
+        assert learned.labels == [IGNORE] * len(asked) + answers[case.answer]
+
+
+def test_the_alpaca_form_is_the_published_one() -> None:
+    messages = [Message("system", "Do"), Message("user", "one"), Message("user", "two"), Message("assistant", "yes")]
+    text = TOKENS.hugging_face.decode(encode("alpaca", messages, TOKENS).ids)
+    assert "### Instruction:\nDo\n\n### Input:\none\ntwo\n\n### Response:\n" in text
+
+
+@given(st.lists(st.integers(1, 9), max_size=12), st.integers(1, 60), st.integers(0, 5))
+def test_the_longest_history_that_fits_is_kept(sizes: list[int], limit: int, rest: int) -> None:
+    def build(latest: int) -> list[int]:
+        return sizes[len(sizes) - latest :]
+
+    def length(chosen: list[int]) -> int:
+        return rest + sum(chosen)
+
+    if rest > limit:
+        with pytest.raises(PromptError, match="prompt.max_tokens"):
+            fit(build, length, len(sizes), limit)
+        return
+    example, told = fit(build, length, len(sizes), limit)
+    fitting = [n for n in range(len(sizes) + 1) if length(build(n)) <= limit]
+    assert told == max(fitting)
+    assert example == build(told)

@@ -1,0 +1,60 @@
+"""Examples as files."""
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from shoptalk.errors import PromptError
+from shoptalk.prompts.encode import encode
+from shoptalk.prompts.rows import read_rows, write_rows
+from shoptalk.prompts.tasks import Teller
+from shoptalk.recipe import Prompt
+from tests.words import CATALOGUE, exam, tokenizer
+
+TOKENS = tokenizer()
+WORDS = Teller(Prompt(task="choose"), CATALOGUE)
+EXAMPLES = [example for case in exam(3) for example in WORDS.examples(case)]
+
+
+def test_alpaca_reads_back_to_the_same_tokens(tmp_path: Path) -> None:
+    path = tmp_path / "rows.json"
+    assert write_rows(EXAMPLES, path, "alpaca", "alpaca", TOKENS) == 3
+    for before, after in zip(EXAMPLES, read_rows(path), strict=True):
+        assert encode("alpaca", before.messages, TOKENS) == encode("alpaca", after.messages, TOKENS)
+
+
+def test_csv_holds_the_prompt_as_the_model_reads_it(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    write_rows(EXAMPLES, path, "csv", "alpaca", TOKENS)
+    rows = list(csv.DictReader(path.open(newline="")))
+    assert rows[0]["prompt"].endswith("### Response:\n")
+    assert rows[0]["output"] == EXAMPLES[0].messages[-1].text
+
+
+def test_chat_lines_have_roles(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    write_rows(EXAMPLES, path, "chat", "alpaca", TOKENS)
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [message["role"] for message in rows[2]["messages"]] == ["system", "user", "assistant"]
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "says"),
+    [
+        ("", "", "holds no examples"),
+        ("[]", "", "holds no examples"),
+        ('[{"instruction": "a", "output": "b"}, 3]', ":2", "not an object"),
+        ('{"instruction": "a", "output": "b"}\n{"instruction": 1, "output": "b"}', ":2", "must be text"),
+        ('{"instruction": "a", "output": "b"}\n\nnonsense', ":3", "not valid JSON"),
+        ('{"instruction": "a", "output": ""}', ":1", "must not be empty"),
+        ("[" * 100_000, ":1", "not valid JSON"),
+    ],
+)
+def test_what_is_no_instruction_file_is_refused(tmp_path: Path, text: str, where: str, says: str) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(text)
+    with pytest.raises(PromptError, match=says) as caught:
+        list(read_rows(path))
+    assert caught.value.where == f"{path}{where}"

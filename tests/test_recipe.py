@@ -1,0 +1,89 @@
+"""Recipes: strict, frozen, with errors that name the line and the nearest key."""
+
+from pathlib import Path
+
+import pytest
+
+from shoptalk.errors import RecipeError
+from shoptalk.recipe import read_recipe, resolve
+
+TEXT = """\
+name = "small"
+
+[data]
+source = "table"
+interactions = "purchases.csv"
+
+[candidates]
+options = 4
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "recipe.toml"
+    path.write_text(text)
+    return path
+
+
+def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
+    recipe = read_recipe(written(tmp_path, TEXT))
+    assert read_recipe(written(tmp_path, recipe.to_toml())) == recipe
+
+
+@pytest.mark.parametrize(
+    ("added", "line", "says", "hint"),
+    [
+        ('\n[prompt]\nstile = "plain"\n', 11, "unknown key prompt.stile", "style"),
+        ("\n[promt]\n", 10, "unknown key promt", "prompt"),
+        ("\n[training]\nepochs = 0\n", 11, "greater than or equal to 1", None),
+        ('\n[training]\nepochs = "3"\n', 11, "valid integer", None),
+        ("\n[split]\nfractions = [0.5, 0.1, 0.1]\n", 10, "sum to 1, not 0.7", None),
+        ('\n[prompt]\ntask = "title"\nanswer = "letter"\n', None, 'needs prompt.task = "choose"', None),
+        ("\n[split\n", 10, "not valid TOML", None),
+    ],
+)
+def test_an_error_names_the_line_and_the_nearest_key(
+    tmp_path: Path, added: str, line: int | None, says: str, hint: str | None
+) -> None:
+    path = written(tmp_path, TEXT + added)
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(path)
+    assert says in caught.value.message
+    assert caught.value.where == (f"{path}:{line}" if line else str(path))
+    assert hint is None or hint in (caught.value.hint or "")
+
+
+def test_settings_lie_over_the_file(tmp_path: Path) -> None:
+    settings = ["training.epochs=7", "split.fractions=[0.7, 0.15, 0.15]", "prompt.style=plain", "name=other"]
+    recipe = read_recipe(written(tmp_path, TEXT), settings, seed=9)
+    assert recipe.training.epochs == 7
+    assert recipe.split.fractions == (0.7, 0.15, 0.15)
+    assert recipe.prompt.style == "plain"
+    assert (recipe.name, recipe.seed) == ("other", 9)
+
+
+@pytest.mark.parametrize("setting", ["epochs", "=3", "a.b.c=1", "name.x=1", "training.=1"])
+def test_a_setting_that_makes_no_sense(tmp_path: Path, setting: str) -> None:
+    with pytest.raises(RecipeError):
+        read_recipe(written(tmp_path, TEXT), [setting])
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"a = [" + b"[" * 5000])
+def test_a_file_that_is_no_recipe(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_bytes(content)
+    with pytest.raises(RecipeError):
+        read_recipe(path)
+
+
+def test_a_folder_or_nothing_is_no_recipe(tmp_path: Path) -> None:
+    for path in (tmp_path, tmp_path / "none.toml"):
+        with pytest.raises(RecipeError, match="cannot be read"):
+            read_recipe(path)
+
+
+def test_the_data_folder_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHOPTALK_DATA", "/somewhere")
+    assert resolve("${SHOPTALK_DATA}/x.csv") == Path("/somewhere/x.csv")
+    monkeypatch.delenv("SHOPTALK_DATA")
+    assert resolve("${SHOPTALK_DATA}/x.csv") == Path("data/x.csv")

@@ -1,0 +1,46 @@
+"""A small catalogue with tastes, and a tokenizer and a model made of it, for tests of everything above the tables."""
+
+import numpy as np
+
+from shoptalk.models.base import LanguageModel, create
+from shoptalk.models.tokenizer import Tokenizer, train_tokenizer
+from shoptalk.recipe import Lora, Model
+from shoptalk.schema import Candidates, Case, History, Item
+
+BRANDS, THINGS = ("Rose", "Cedar", "Mint"), ("shampoo", "soap", "balm", "mask", "comb", "oil")
+CATALOGUE = {
+    f"{brand[0]}{number}": Item(f"{brand[0]}{number}", f"{brand} {thing}", brand=brand, categories=("Care", thing))
+    for brand in BRANDS
+    for number, thing in enumerate(THINGS)
+}
+TITLES = [item.title for item in CATALOGUE.values()]
+
+
+def tokenizer(size: int = 320) -> Tokenizer:
+    return train_tokenizer(TITLES, size)
+
+
+def small_model(seed: int = 1, **settings: object) -> LanguageModel:
+    recipe = Model.model_validate({"width": 32, "layers": 2, "vocabulary": 320, "precision": "fp32", **settings})
+    return create(recipe, Lora(), TITLES, seed, 256)
+
+
+def history(*items: str, user: str = "u") -> History:
+    return History(user, items)
+
+
+def exam(count: int, seed: int = 0) -> list[Case]:
+    """Cases in which a user stays with one brand; the answer is of it, the distractors are not."""
+    random = np.random.default_rng(seed)
+    cases = []
+    for number in range(count):
+        brand = BRANDS[random.integers(3)]
+        own = [f"{brand[0]}{place}" for place in random.permutation(len(THINGS))[:4]]
+        others = [f"{other[0]}{random.integers(len(THINGS))}" for other in BRANDS if other != brand]
+        options = [own[3], *others]
+        order = random.permutation(3)
+        shown = tuple(options[place] for place in order)
+        candidates = Candidates(shown, tuple(CATALOGUE[item].title for item in shown))
+        answer = int(np.flatnonzero(order == 0)[0])
+        cases.append(Case(History(f"u{number}", tuple(own[:3])), (own[3],), candidates, answer))
+    return cases
