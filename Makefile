@@ -19,7 +19,8 @@ $(VENV)/.installed: pyproject.toml
 	touch $@
 
 demo: install
-	$(BIN)/shoptalk demo
+	rm -rf demo
+	$(BIN)/shoptalk demo --out demo
 
 test: install
 	$(BIN)/python -m pytest

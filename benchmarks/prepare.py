@@ -32,10 +32,7 @@ method = "leave-one-out"
 [candidates]
 options = 4
 """
-WORDS = (
-    "great product works well easy install fast shipping very happy would buy again love this my husband uses every day "
-    "perfect size good quality price not what expected broke after month returned color exactly like picture recommend"
-).split()
+WORDS = ["great", "product", "works", "well", "easy", "install", "fast", "shipping", "very", "happy", "would", "buy", "again", "love", "this", "my", "husband", "uses", "every", "day", "perfect", "size", "good", "quality", "price", "not", "what", "expected", "broke", "after", "month", "returned", "color", "exactly", "like", "picture", "recommend"]
 
 
 def generate(reviews: Path, items: Path, millions: float) -> None:

@@ -132,7 +132,8 @@ class Training(Section):
     patience: Natural = Field(
         2, description="epochs without a better validation loss before stopping; 0: never stop early"
     )
-    pretrain_epochs: Natural = Field(0, description="epochs on the catalogue's own texts before fine-tuning")
+    pretrain_epochs: Natural = Field(0, description="epochs on the catalogue's own titles before the examples")
+    contrast_epochs: Natural = Field(0, description="epochs on telling the right option from the others, at the end")
     gradient_checkpointing: bool = False
     checkpoint_seconds: Annotated[float, Field(ge=0)] = Field(300.0, description="least time between two checkpoints")
     overfit: bool = Field(False, description="train on a few examples until they are learned, as a check of the set-up")
@@ -167,6 +168,8 @@ class Recipe(Section):
     def _fits_together(self) -> Self:
         if self.prompt.task == "choose" and self.candidates is None:
             raise ValueError('prompt.task = "choose" needs a [candidates] section')
+        if self.training.contrast_epochs and (self.candidates is None or self.prompt.task == "like"):
+            raise ValueError("training.contrast_epochs needs a [candidates] section, and the task choose or title")
         if self.prompt.answer == "letter" and self.prompt.task != "choose":
             raise ValueError('prompt.answer = "letter" needs prompt.task = "choose"')
         return self

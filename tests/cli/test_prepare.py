@@ -10,8 +10,6 @@ from typer.testing import CliRunner
 from shoptalk.cli import prepare, sample
 from shoptalk.errors import UsageError
 
-RECIPE = Path(__file__).parents[2] / "recipes" / "sample.toml"
-
 
 def app() -> typer.Typer:
     made = typer.Typer()
@@ -20,17 +18,13 @@ def app() -> typer.Typer:
     return made
 
 
-def settings(folder: Path) -> list[str]:
-    return ["--set", f"data.reviews={folder}/reviews.json.gz", "--set", f"data.items={folder}/meta.json.gz"]
-
-
 def test_sample_then_prepare_prints_json_alone(tmp_path: Path) -> None:
     run = CliRunner().invoke(app(), ["sample", str(tmp_path), "--users", "60", "--items", "50", "--json"])
     assert run.exit_code == 0, run.output
     assert json.loads(run.stdout)["users"] == 60
     out = tmp_path / "dataset"
     run = CliRunner().invoke(
-        app(), ["prepare", str(RECIPE), "--out", str(out), "--json", "--seed", "9", *settings(tmp_path)]
+        app(), ["prepare", str(tmp_path / "recipe.toml"), "--out", str(out), "--json", "--seed", "9"]
     )
     assert run.exit_code == 0, run.output
     report = json.loads(run.stdout)
@@ -42,7 +36,7 @@ def test_sample_then_prepare_prints_json_alone(tmp_path: Path) -> None:
 
 def test_people_read_a_table(tmp_path: Path) -> None:
     CliRunner().invoke(app(), ["sample", str(tmp_path), "--users", "60", "--items", "50"])
-    run = CliRunner().invoke(app(), ["prepare", str(RECIPE), "--out", str(tmp_path / "dataset"), *settings(tmp_path)])
+    run = CliRunner().invoke(app(), ["prepare", str(tmp_path / "recipe.toml"), "--out", str(tmp_path / "dataset")])
     assert run.exit_code == 0, run.output
     for words in ("unverified", "duplicate", "kept", "interactions", "fingerprint"):
         assert words in run.stdout
@@ -50,7 +44,7 @@ def test_people_read_a_table(tmp_path: Path) -> None:
 
 def test_a_place_with_other_things_is_refused(tmp_path: Path) -> None:
     CliRunner().invoke(app(), ["sample", str(tmp_path), "--users", "60", "--items", "50"])
-    run = CliRunner().invoke(app(), ["prepare", str(RECIPE), "--out", str(tmp_path), *settings(tmp_path)])
+    run = CliRunner().invoke(app(), ["prepare", str(tmp_path / "recipe.toml"), "--out", str(tmp_path)])
     assert isinstance(run.exception, UsageError)
     assert (tmp_path / "planted.json").exists()
 

@@ -19,7 +19,12 @@ def json_lines(path: Path, *rows: dict[str, Any] | str) -> Path:
 
 
 def load(
-    engine: Engine, source: str, reviews: Path, items: Path | None = None, fields: frozenset[str] = frozenset(), **data: Any
+    engine: Engine,
+    source: str,
+    reviews: Path,
+    items: Path | None = None,
+    fields: frozenset[str] = frozenset(),
+    **data: Any,
 ) -> Shop:
     """Read a shop with as little recipe as possible."""
     content = {"source": source, "reviews": str(reviews), "items": str(items) if items else None, **data}

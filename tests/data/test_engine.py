@@ -80,6 +80,15 @@ def test_counts_in_one_query(engine: Engine) -> None:
     assert counts == {"rows": 3, "big": 2, "none": 0}
 
 
+def test_no_subquery_hides_a_table(engine: Engine) -> None:
+    """Ibis names what it uses twice t0, t1, ...; tables of those names would be taken for it."""
+    tables = [engine.table_of({"a": list(range(size))}) for size in range(1, 30)]
+    used_twice = tables[0].semi_join(tables[1], "a").semi_join(tables[2], "a")
+    for size, table in enumerate(tables, 1):
+        found = engine.counts(pair=used_twice, users=used_twice.a.nunique(), size=table)
+        assert found == {"pair": 1, "users": 1, "size": size}
+
+
 def test_parquet_is_sorted(engine: Engine, tmp_path: Path) -> None:
     engine.write_parquet(engine.table_of({"a": [3, 1, 2]}), tmp_path / "a.parquet", order_by=["a"])
     assert pq.read_table(tmp_path / "a.parquet")["a"].to_pylist() == [1, 2, 3]

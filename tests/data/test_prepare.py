@@ -159,11 +159,7 @@ def test_filters_that_leave_nothing_say_so(tmp_path: Path) -> None:
 
 def test_the_generated_shop_goes_through_the_chain(tmp_path: Path) -> None:
     write_sample(tmp_path / "sample", users=200, items=100)
-    files = [
-        f'data.{key}="{tmp_path / "sample" / name}.json.gz"'
-        for key, name in (("reviews", "reviews"), ("items", "meta"))
-    ]
-    report = prepare(read_recipe(RECIPES / "sample.toml", files), tmp_path / "dataset")
+    report = prepare(read_recipe(tmp_path / "sample" / "recipe.toml"), tmp_path / "dataset")
     assert report["dropped"]["unverified"] > 0
     assert report["dropped"]["duplicate"] > 0
     assert report["kept"]["users"] > 150

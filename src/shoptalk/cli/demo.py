@@ -5,11 +5,39 @@ from typing import Annotated
 
 import typer
 
-from shoptalk.cli.options import Json
+from shoptalk.cli.options import Json, print_json
 
 
 def command(
-    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new folder for the shop and the run.")] = Path("demo"),
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="A new folder for the shop and the run.")] = Path(
+        "demo"
+    ),
     as_json: Json = False,
 ) -> None:
-    """Generate a shop, prepare it, fine-tune a small model, judge it, and recommend; a few minutes on two cores."""
+    """Generate a shop, prepare it, fine-tune a small model, judge it, and recommend: a few minutes on two cores.
+
+    Example: `shoptalk demo --out demo`
+    """
+    from shoptalk.cli.progress import show_progress
+    from shoptalk.cli.recommend import show_recommendations
+    from shoptalk.cli.show import show_evaluation
+    from shoptalk.data.dataset import open_dataset
+    from shoptalk.data.sample import write_sample
+    from shoptalk.pipeline import run
+    from shoptalk.recipe import read_recipe
+    from shoptalk.stages.recommend import recommend
+
+    shop, folder = out / "shop", out / "run"
+    with show_progress() as progress:
+        progress("sample", 0, 1, f"writing a shop to {shop}")
+        write_sample(shop)
+        report = run(read_recipe(shop / "recipe.toml"), folder, progress)
+        user = next(iter(open_dataset(folder / "dataset").split("last").test)).history.user_id
+        recommended = recommend(folder, progress, user=user, k=3, why=True)
+    if as_json:
+        print_json({**report, "recommended": recommended})
+        return
+    show_evaluation(report)
+    print(f"\nThree products for user {user}, each with what speaks for it:")
+    show_recommendations(recommended)
+    print(f"\nopen {folder / 'report.html'}; recommend to others: shoptalk recommend {folder} --user ID")

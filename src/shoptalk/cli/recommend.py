@@ -34,10 +34,11 @@ def command(
     if as_json:
         print_json(report)
     else:
-        _show(report)
+        show_recommendations(report)
 
 
-def _show(report: dict[str, Any]) -> None:
+def show_recommendations(report: dict[str, Any]) -> None:
+    """Print what was bought, and the recommended products with the reasons measured for them."""
     titles = {row["item_id"]: row["title"] for row in report["history"]}
     print("bought: " + "; ".join(titles.values()))
     for place, item in enumerate(report["items"], 1):

@@ -15,11 +15,11 @@ def command(
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed writes the same shop.")] = 1,
     as_json: Json = False,
 ) -> None:
-    """Write a generated shop: reviews.json.gz, meta.json.gz, and the tastes behind them in planted.json.
+    """Write a generated shop: reviews, products, a recipe that runs on them, and the tastes behind them (planted.json).
 
     Purchases follow planted tastes, so that it is known what a good recommender can learn.
 
-    Example: `shoptalk sample sample --users 500 && shoptalk prepare recipes/sample.toml --out sample-data`
+    Example: `shoptalk sample shop && shoptalk run shop/recipe.toml --out run`
     """
     from shoptalk.data.sample import write_sample
 

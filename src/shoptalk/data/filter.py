@@ -37,64 +37,61 @@ def keep(
         What remains; only items that somebody bought, so that options are what was really sold; and the number of
         interactions that each rule dropped.
     """
-    first = engine.cache(_ruled(interactions, items, data))
+    users, things = (_codes(interactions, side, engine) for side in ("user_id", "item_id"))
+    titled = items.filter(items.title.fill_null("") != "").select("item_id", titled=True)
+    things = engine.cache(things.left_join(titled, "item_id").select("item_id", "item", "titled"))
+    first = engine.cache(_ruled(interactions.join(users, "user_id").join(things, "item_id"), data))
     dropped = engine.counts(**{rule: (first.rule == place).sum() for place, rule in enumerate(RULES[:4])})
-    left = first.filter(first.rule.isnull()).drop("rule")
-    if max(data.user_core, data.item_core, data.min_history, data.min_categories * 2) > 1:
-        left, later = _by_size(left, items, data, engine)
-    else:
-        later = dict.fromkeys(RULES[4:], 0)
-    kept = _with_clean_texts(left, data, engine)
-    sold = engine.cache(items.semi_join(kept, "item_id"))
-    return kept, sold, dropped | later
+    left = first.filter(first.rule.isnull())
+    left, later = _by_size(left, things.join(items, "item_id"), data, engine)
+    named = left.join(users, "user").join(things, "item").select(*interactions.columns)
+    kept = _with_clean_texts(named, data, engine)
+    sold = things.semi_join(left, "item")
+    return kept, engine.cache(items.semi_join(sold, "item_id")), dropped | later
 
 
 def _with_clean_texts(interactions: ir.Table, data: Data, engine: Engine) -> ir.Table:
     """What users wrote goes through the cleaning of entities and spaces, at every level but ``raw``."""
     texts = [name for name in ("review", "summary") if name in interactions.columns]
     if not texts or data.cleaning == "raw":
-        return engine.cache(interactions)
+        return interactions
     return unescape(engine.cache(interactions), texts, engine)
 
 
-def _ruled(interactions: ir.Table, items: ir.Table, data: Data) -> ir.Table:
-    """The interactions' keys, with the place in ``RULES`` of the first of the rules 1 to 4 that drops each, or null."""
-    verified = interactions.verified.fill_null(True) if data.verified else ibis.literal(True)
-    rows = interactions.mutate(unverified=~verified)
-    branches = [(rows.unverified, 0)]
+def _codes(interactions: ir.Table, side: str, engine: Engine) -> ir.Table:
+    """A whole number (``user`` or ``item``) for every id; half the time and memory of text in all that follows."""
+    ids = engine.numbered(engine.cache(interactions.select(side).distinct()), "code")
+    return ids.select(side, ids.code.cast("int32").name(side.removesuffix("_id")))
+
+
+def _ruled(rows: ir.Table, data: Data) -> ir.Table:
+    """Codes for ids, and ``rule``: the place in ``RULES`` of the first of the rules 1 to 4 that drops the row, or null."""
+    verified = rows.verified.fill_null(True) if data.verified else ibis.literal(True)
+    branches = [(~verified, 0)]
     if data.duplicates == "first":
-        window = ibis.window(group_by=["user_id", "item_id", "unverified"], order_by=["timestamp", "position"])
-        rows = rows.mutate(repeat=ibis.row_number().over(window) > 0)
-        branches = [(rows.unverified, 0), (rows.repeat, 1)]
+        window = ibis.window(group_by=["user", "item", verified], order_by=["timestamp", "position"])
+        branches.append((ibis.row_number().over(window) > 0, 1))
     if data.min_rating is not None:
         branches.append((rows.rating.isnull() | (rows.rating < data.min_rating), 2))
-    titled = items.filter(items.title.fill_null("") != "").select(titled="item_id")
-    joined = rows.left_join(titled, rows.item_id == titled.titled)
-    rule = ibis.cases(*branches, (joined.titled.isnull(), 3), else_=ibis.null("int8"))
-    return joined.select(*interactions.columns, rule=rule.cast("int8"))
+    rule = ibis.cases(*branches, (rows.titled.isnull(), 3), else_=ibis.null("int8"))
+    return rows.drop("user_id", "item_id", "titled").mutate(rule=rule.cast("int8"))
 
 
-def _by_size(left: ir.Table, items: ir.Table, data: Data, engine: Engine) -> tuple[ir.Table, dict[str, int]]:
-    """Rules 5 to 7, on pairs of whole numbers instead of ids; they take out whole users and items."""
-    users, things = (_codes(left, side, engine) for side in ("user_id", "item_id"))
-    edges = engine.cache(left.join(users, "user_id").join(things, "item_id").select("user", "item"))
+def _by_size(left: ir.Table, things: ir.Table, data: Data, engine: Engine) -> tuple[ir.Table, dict[str, int]]:
+    """Rules 5 to 7; they take out whole users and items."""
+    if max(data.user_core, data.item_core, data.min_history) <= 1 and not data.min_categories:
+        return left, dict.fromkeys(RULES[4:], 0)
+    edges = engine.cache(left.select("user", "item"))
     sizes = [engine.counts(n=edges)["n"]]
     for rule in (_core, _with_history, _with_categories):
-        edges = rule(edges, things, items, data, engine)
+        edges = rule(edges, things, data, engine)
         sizes.append(engine.counts(n=edges)["n"])
-    users = users.semi_join(edges, "user")
-    things = things.semi_join(edges, "item")
-    kept = left.semi_join(users, "user_id").semi_join(things, "item_id")
-    return kept, {rule: before - after for rule, before, after in zip(RULES[4:], sizes, sizes[1:], strict=False)}
+    users, items = edges.select("user").distinct(), edges.select("item").distinct()
+    left = engine.cache(left.semi_join(users, "user").semi_join(items, "item"))
+    return left, {rule: before - after for rule, before, after in zip(RULES[4:], sizes, sizes[1:], strict=False)}
 
 
-def _codes(left: ir.Table, side: str, engine: Engine) -> ir.Table:
-    """A whole number (``user`` or ``item``) for every id; half the time and memory of text in all that follows."""
-    ids = engine.numbered(engine.cache(left.select(side).distinct()), "code")
-    return engine.cache(ids.select(side, ids.code.cast("int32").name(side.removesuffix("_id"))))
-
-
-def _core(edges: ir.Table, _things: ir.Table, _items: ir.Table, data: Data, engine: Engine) -> ir.Table:
+def _core(edges: ir.Table, _things: ir.Table, data: Data, engine: Engine) -> ir.Table:
     """Drop thin users and items until nothing changes: the k-core of the graph of purchases (Seidman 1983)."""
     if max(data.user_core, data.item_core) <= 1:
         return edges
@@ -110,17 +107,17 @@ def _core(edges: ir.Table, _things: ir.Table, _items: ir.Table, data: Data, engi
             return edges
 
 
-def _with_history(edges: ir.Table, _things: ir.Table, _items: ir.Table, data: Data, engine: Engine) -> ir.Table:
+def _with_history(edges: ir.Table, _things: ir.Table, data: Data, engine: Engine) -> ir.Table:
     if data.min_history <= 1:
         return edges
     long = edges.group_by("user").having(edges.item.nunique() >= data.min_history).aggregate()
     return engine.cache(edges.semi_join(long, "user"))
 
 
-def _with_categories(edges: ir.Table, things: ir.Table, items: ir.Table, data: Data, engine: Engine) -> ir.Table:
+def _with_categories(edges: ir.Table, things: ir.Table, data: Data, engine: Engine) -> ir.Table:
     if data.min_categories <= 0:
         return edges
-    leaf = things.join(items, "item_id").select("item", leaf=items.categories[items.categories.length() - 1])
+    leaf = things.select("item", leaf=things.categories[things.categories.length() - 1])
     known = edges.join(leaf, "item")
     wide = known.group_by("user").having(known.leaf.nunique() >= data.min_categories).aggregate()
     return engine.cache(edges.semi_join(wide, "user"))

@@ -20,6 +20,7 @@ import json
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,13 @@ from shoptalk.data.sample_words import (
     TITLES,
 )
 from shoptalk.errors import UsageError
-from shoptalk.files import replacing, write_json
+from shoptalk.files import replacing, write_json, write_text
 
 COMPLEMENT, POPULAR, MATCH = 0.4, 0.1, 10.0
 _TASTE = 1 - COMPLEMENT - POPULAR
 SAME_DAY, UNVERIFIED, REPEATED = 0.2, 0.05, 0.02
 LEAST, MOST, MEAN = 4, 20, 8
-REVIEWS_FILE, ITEMS_FILE, PLANTED_FILE = "reviews.json.gz", "meta.json.gz", "planted.json"
+REVIEWS_FILE, ITEMS_FILE, PLANTED_FILE, RECIPE_FILE = "reviews.json.gz", "meta.json.gz", "planted.json", "recipe.toml"
 
 _DAY = 86_400
 _START = 1_451_606_400  # 1 January 2016
@@ -90,7 +91,9 @@ class _Purchases:
 
 
 def write_sample(folder: Path, *, users: int = 2000, items: int = 600, seed: int = 1) -> dict[str, Any]:
-    """Write ``reviews.json.gz``, ``meta.json.gz`` and ``planted.json``; the same arguments write the same bytes.
+    """Write ``reviews.json.gz``, ``meta.json.gz``, ``planted.json`` and ``recipe.toml``.
+
+    The same arguments write the same bytes.
 
     Returns
     -------
@@ -116,8 +119,15 @@ def write_sample(folder: Path, *, users: int = 2000, items: int = 600, seed: int
     _write_lines(folder / REVIEWS_FILE, reviews)
     _write_lines(folder / ITEMS_FILE, (_meta(goods, item, rng) for item in range(items)))
     write_json(folder / PLANTED_FILE, _planted(goods, people, tastes, weights, seed))
-    paths = {name: str(folder / name) for name in (REVIEWS_FILE, ITEMS_FILE, PLANTED_FILE)}
+    write_text(folder / RECIPE_FILE, _recipe(folder))
+    paths = {name: str(folder / name) for name in (REVIEWS_FILE, ITEMS_FILE, PLANTED_FILE, RECIPE_FILE)}
     return {"users": users, "items": items, "reviews": len(reviews), "files": paths}
+
+
+def _recipe(folder: Path) -> str:
+    """The packaged recipe with the folder's path in it, as a TOML basic string writes it."""
+    text = (files("shoptalk.data") / "sample.toml").read_text(encoding="utf-8")
+    return text.replace("$folder", json.dumps(folder.as_posix())[1:-1])
 
 
 def _stock(items: int, rng: np.random.Generator) -> _Goods:

@@ -9,12 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers.utils.logging import disable_progress_bar
 
 from shoptalk.errors import ModelError
 from shoptalk.models.lora import add_adapters, load_adapters, quantisation
 from shoptalk.models.precision import DTYPES, choose_precision, device
 from shoptalk.models.tokenizer import LOADING_HINT, Tokenizer, first_line, load_tokenizer, train_tokenizer
 from shoptalk.recipe import Lora, Model
+
+disable_progress_bar()  # of weights being loaded: it would stand between our own bars
 
 #: In a saved model's folder: what it is made of, so that it can be put together again.
 CARD = "shoptalk.json"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from shoptalk.files import replacing
 
@@ -9,7 +10,7 @@ from shoptalk.files import replacing
 TRAIN, VALIDATION = "#0072B2", "#D55E00"
 
 
-def draw_losses(losses: Sequence[dict[str, float]], path: Path) -> None:
+def draw_losses(losses: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw train and validation loss (nats per answer token) over epochs, as a PNG."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator

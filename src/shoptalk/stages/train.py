@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from shoptalk.data.dataset import Dataset, open_dataset
@@ -17,7 +18,7 @@ from shoptalk.recipe import Recipe
 from shoptalk.report.curves import draw_losses
 from shoptalk.runs import Run, create_run, open_run
 from shoptalk.stages.progress import Progress
-from shoptalk.training.batching import batches, plan
+from shoptalk.training.batching import make_batch
 from shoptalk.training.loop import Material, fine_tune
 from shoptalk.training.material import make_material
 
@@ -63,8 +64,7 @@ def verify(model: LanguageModel, saved: Path, material: Material) -> None:
         When the reloaded model says something else (an empty adapter, for instance).
     """
     again = load(saved)
-    groups = plan(material.train.lengths[:8], 1024, None)
-    batch = next(batches(material.train, groups))
+    batch = make_batch(material.train, np.arange(min(4, len(material.train))))
     ids = torch.from_numpy(batch.ids).to(model.device)
     with torch.inference_mode():
         with model.autocast():
@@ -104,7 +104,8 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress) -> tuple[Language
     model = create(recipe.model, recipe.lora, titles, recipe.seed, recipe.prompt.max_tokens)
     teller = Teller(recipe.prompt, shop.catalogue, model.tokenizer.control)
     progress("tokens", 0, 1, "encoding examples")
-    material = make_material(recipe, shop.split(recipe.training.targets), teller, model)
+    exam = shop.split("last").train_cases
+    material = make_material(recipe, shop.split(recipe.training.targets), exam, teller, model)
     progress("tokens", 1, 1, f"{len(material.train):,} examples, {len(material.train.ids):,} tokens")
     return model, material
 

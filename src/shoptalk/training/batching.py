@@ -4,7 +4,6 @@ Bucketing was measured against packing several examples into a row behind a mask
 on a CPU it is faster, because attention stays as short as the examples and needs no mask (see docs/decisions).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,15 +61,13 @@ def plan(
     return result
 
 
-def batches(tokens: TokenSet, groups: list[NDArray[np.int64]], start: int = 0) -> Iterator[Batch]:
-    """The groups of a plan as batches, from the given one on."""
-    lengths = tokens.lengths
-    for group in groups[start:]:
-        sizes = lengths[group]
-        ids = np.zeros((len(group), int(sizes.max())), dtype=np.int64)
-        labels = np.full_like(ids, IGNORE)
-        for row, (example, size) in enumerate(zip(group.tolist(), sizes.tolist(), strict=True)):
-            end = int(tokens.ends[example])
-            ids[row, :size] = tokens.ids[end - size : end]
-            labels[row, : size - 1] = tokens.labels[end - size + 1 : end]
-        yield Batch(ids, labels, int(sizes.sum()))
+def make_batch(tokens: TokenSet, group: NDArray[np.int64]) -> Batch:
+    """The examples of a group as one batch."""
+    sizes = tokens.lengths[group]
+    ids = np.zeros((len(group), int(sizes.max())), dtype=np.int64)
+    labels = np.full_like(ids, IGNORE)
+    for row, (example, size) in enumerate(zip(group.tolist(), sizes.tolist(), strict=True)):
+        end = int(tokens.ends[example])
+        ids[row, :size] = tokens.ids[end - size : end]
+        labels[row, : size - 1] = tokens.labels[end - size + 1 : end]
+    return Batch(ids, labels, int(sizes.sum()))

@@ -26,20 +26,21 @@ _NAME = re.compile(r"step-(\d{8})")
 class State:
     """Where training stands: ``epoch`` and ``batch`` are the next to do, counted from 0.
 
-    ``loss_sum`` and ``learned`` (answer tokens) run over the current epoch, ``tokens`` and ``seconds`` over all.
+    ``loss_sum`` and its number of ``terms`` run over the current epoch, ``tokens`` and ``seconds`` over all of them;
+    ``skipped`` counts epochs that early stopping saved.
     """
 
     epoch: int = 0
     batch: int = 0
     step: int = 0
     loss_sum: float = 0.0
-    learned: int = 0
+    terms: int = 0
     tokens: int = 0
     seconds: float = 0.0
     best_loss: float = float("inf")
     best_epoch: int = -1
-    stopped: bool = False
-    losses: list[dict[str, float]] = field(default_factory=list)
+    skipped: int = 0
+    losses: list[dict[str, Any]] = field(default_factory=list)
 
 
 def save_checkpoint(folder: Path, state: State, weights: dict[str, Tensor], optimiser: Any) -> None:

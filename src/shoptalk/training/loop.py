@@ -5,23 +5,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from shoptalk.errors import ModelError, require
 from shoptalk.files import replacing
 from shoptalk.models.base import LanguageModel
-from shoptalk.prompts.encode import IGNORE
 from shoptalk.recipe import Training
-from shoptalk.training.batching import Batch, batches, plan
 from shoptalk.training.checkpoint import State, load_checkpoint, load_weights, save_checkpoint
 from shoptalk.training.examples import TokenSet
 from shoptalk.training.log import Log
+from shoptalk.training.phases import Answers, Choices, Choosing
 
 #: A set-up that works learns a handful of examples to this loss per token (natural logarithm).
 LEARNED = 0.05
@@ -34,18 +33,38 @@ Notify = Callable[[float, int, float, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What is learned: the catalogue's texts first (where the recipe says so), then the examples."""
+    """What is learned: the catalogue's texts, then the examples, then choosing, as far as the recipe says so."""
 
     train: TokenSet
     validation: TokenSet
     catalogue: TokenSet | None = None
+    choices: Choices | None = None
+    validation_choices: Choices | None = None
+
+
+class Phase(Protocol):
+    """A part of training: what it learns from, and what it watches."""
+
+    name: str
+
+    def plan(self, batch_tokens: int, generator: np.random.Generator) -> list[NDArray[np.int64]]:
+        """The batches of an epoch."""
+        ...
+
+    def loss(self, model: LanguageModel, group: NDArray[np.int64]) -> tuple[Tensor, int, int]:
+        """Summed loss of a batch, over how many terms, and tokens computed for it."""
+        ...
+
+    def validation(self, model: LanguageModel, batch_tokens: int) -> float:
+        """Mean loss per term on the validation cases; NaN where there are none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How training went; losses are per answer token, in nats."""
 
-    losses: list[dict[str, float]]
+    losses: list[dict[str, Any]]
     best_epoch: int
     best_loss: float
     tokens: int
@@ -71,7 +90,7 @@ def fine_tune(
     if recipe.overfit:
         few = material.train.first(OVERFIT_EXAMPLES)
         material = Material(few, few)
-        recipe = recipe.model_copy(update={"epochs": OVERFIT_EPOCHS, "pretrain_epochs": 0, "patience": 0})
+        recipe = recipe.model_copy(update={"epochs": OVERFIT_EPOCHS, "patience": 0})
     return _Trainer(model, material, recipe, seed, run, notify).run(resume=resume)
 
 
@@ -81,14 +100,12 @@ class _Trainer:
     def __init__(
         self, model: LanguageModel, material: Material, recipe: Training, seed: int, run: Path, notify: Notify
     ) -> None:
-        self.model, self.material, self.recipe, self.seed, self.notify = model, material, recipe, seed, notify
+        self.model, self.recipe, self.seed, self.notify = model, recipe, seed, notify
         self.folder, self.run_folder = run / "checkpoints", run
         self.weights = {name: p for name, p in model.network.named_parameters() if p.requires_grad}
         self.optimiser = make_optimiser(model, recipe)
         self.scaler = torch.amp.GradScaler(model.device.type, enabled=model.precision == "fp16")
-        early = recipe.pretrain_epochs if material.catalogue is not None else 0
-        self.plan = [material.catalogue] * early + [material.train] * recipe.epochs
-        self.early = early
+        self.plan = phases(material, recipe)
         self.state = State()
 
     def run(self, *, resume: bool) -> Outcome:
@@ -100,42 +117,39 @@ class _Trainer:
             if hasattr(self.model.network, "enable_input_require_grads"):
                 self.model.network.enable_input_require_grads()
         with Log(self.run_folder, self.state.step) as log:
-            while self.state.epoch < len(self.plan) and not self.state.stopped:
+            while self.state.epoch < len(self.plan):
                 self._epoch(log)
-        best = self.folder / "best.safetensors"
-        if best.exists():
-            load_weights(load_file(best), self.weights, best)
+        self._load_best()
         self.model.network.eval()
         return self._outcome()
 
     def _epoch(self, log: Log) -> None:
-        state, tokens = self.state, self.plan[self.state.epoch]
-        assert tokens is not None
-        groups = plan(tokens.lengths, self.recipe.batch_tokens, np.random.default_rng([self.seed, state.epoch]))
+        state, phase = self.state, self.plan[self.state.epoch]
+        groups = phase.plan(self.recipe.batch_tokens, np.random.default_rng([self.seed, state.epoch]))
         last = time.monotonic()
         self.model.network.train()
-        for batch in batches(tokens, groups, start=state.batch):
+        for group in groups[state.batch :]:
             begin = time.monotonic()
-            loss = self._step(batch, (state.epoch + state.batch / len(groups)) / len(self.plan))
+            loss, tokens = self._step(phase, group, (state.epoch + state.batch / len(groups)) / len(self.plan))
             state.batch += 1
             state.step += 1
             took = time.monotonic() - begin
             state.seconds += took
-            self.notify(state.epoch + state.batch / len(groups), len(self.plan), loss, batch.used / took)
+            self.notify(state.epoch + state.batch / len(groups), len(self.plan), loss, tokens / took)
             if state.step % LOG_STEPS == 0:
                 log.event("step", state.step, loss=loss, learning_rate=self._rate, tokens=state.tokens)
             if time.monotonic() - last >= self.recipe.checkpoint_seconds and state.batch < len(groups):
                 self._save()
                 last = time.monotonic()
-        self._end_epoch(log)
+        self._end_epoch(log, phase)
 
-    def _step(self, batch: Batch, progress: float) -> float:
-        """One update; the loss is the mean over the batch's answer tokens."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.recipe, progress)
+    def _step(self, phase: Phase, group: NDArray[np.int64], progress: float) -> tuple[float, int]:
+        """One update; the loss is the mean over the batch's terms."""
         self._rate = learning_rate(self.recipe, progress)
-        loss_sum, learned = answer_loss(self.model, batch)
-        loss = loss_sum / max(learned, 1)
+        for settings in self.optimiser.param_groups:
+            settings["lr"] = self._rate
+        loss_sum, terms, tokens = phase.loss(self.model, group)
+        loss = loss_sum / max(terms, 1)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimiser)
         torch.nn.utils.clip_grad_norm_(self.weights.values(), CLIP)
@@ -146,29 +160,41 @@ class _Trainer:
         if not math.isfinite(value):
             raise ModelError(f"the loss became {value} at step {self.state.step}", hint="lower training.learning_rate")
         self.state.loss_sum += float(loss_sum.detach())
-        self.state.learned += learned
-        self.state.tokens += batch.used
-        return value
+        self.state.terms += terms
+        self.state.tokens += tokens
+        return value, tokens
 
-    def _end_epoch(self, log: Log) -> None:
-        state, recipe = self.state, self.recipe
-        train_loss = state.loss_sum / max(state.learned, 1)
-        validation_loss = mean_loss(self.model, self.material.validation, recipe.batch_tokens)
-        fine = state.epoch >= self.early
+    def _end_epoch(self, log: Log, phase: Phase) -> None:
+        state = self.state
+        self.model.network.eval()
+        validation_loss = phase.validation(self.model, self.recipe.batch_tokens)
+        train_loss = state.loss_sum / max(state.terms, 1)
         losses = {"epoch": state.epoch + 1, "train": train_loss, "validation": validation_loss}
-        state.losses.append(losses)
-        log.event("epoch", state.step, **losses, phase="examples" if fine else "catalogue", tokens=state.tokens)
+        state.losses.append({**losses, "phase": phase.name})
+        log.event("epoch", state.step, **losses, phase=phase.name, tokens=state.tokens)
         watched = train_loss if math.isnan(validation_loss) else validation_loss
-        if fine and watched < state.best_loss:
+        if watched < state.best_loss:
             state.best_loss, state.best_epoch = watched, state.epoch
             with replacing(self.folder / "best.safetensors") as temporary:
                 save_file(_copies(self.weights), temporary)
         waited = state.epoch - state.best_epoch
-        state.stopped = fine and bool(recipe.patience) and waited >= recipe.patience
-        if recipe.overfit and train_loss < LEARNED:
-            state.stopped = True
-        state.epoch, state.batch, state.loss_sum, state.learned = state.epoch + 1, 0, 0.0, 0
+        enough = bool(self.recipe.patience) and waited >= self.recipe.patience
+        following = state.epoch + 1
+        if enough or (self.recipe.overfit and train_loss < LEARNED):
+            while following < len(self.plan) and self.plan[following] is phase:
+                following += 1
+        state.batch, state.loss_sum, state.terms = 0, 0.0, 0
+        state.skipped += following - state.epoch - 1
+        if following < len(self.plan) and self.plan[following] is not phase:
+            self._load_best()
+            state.best_loss = math.inf  # the next phase has another loss
+        state.epoch = following
         self._save()
+
+    def _load_best(self) -> None:
+        best = self.folder / "best.safetensors"
+        if best.exists():
+            load_weights(load_file(best), self.weights, best)
 
     def _save(self) -> None:
         save_checkpoint(self.folder, self.state, _copies(self.weights), self.optimiser)
@@ -177,39 +203,26 @@ class _Trainer:
         state = self.state
         if self.recipe.overfit and state.best_loss >= LEARNED:
             raise ModelError(
-                f"the set-up does not learn {len(self.material.train)} examples: loss {state.best_loss:.3f} after "
-                f"{state.epoch} epochs",
+                f"the set-up does not learn {OVERFIT_EXAMPLES} examples: loss {state.best_loss:.3f} after "
+                f"{len(state.losses)} epochs",
                 hint="raise training.learning_rate, or the model's size",
             )
         return Outcome(
             state.losses, state.best_epoch + 1, state.best_loss, state.tokens, state.seconds,
-            stopped_early=state.epoch < len(self.plan),
+            stopped_early=state.skipped > 0,
         )  # fmt: skip
 
 
-def answer_loss(model: LanguageModel, batch: Batch) -> tuple[Tensor, int]:
-    """Summed cross-entropy of the answers' tokens, and how many; logits exist only where a token is learned."""
-    device = model.device
-    labels = torch.from_numpy(batch.labels).to(device)
-    with model.autocast():
-        hidden = model.hidden(torch.from_numpy(batch.ids).to(device))
-        learned = labels != IGNORE
-        logits = model.head(hidden[learned])
-    return cross_entropy(logits.float(), labels[learned], reduction="sum"), int(learned.sum())
-
-
-def mean_loss(model: LanguageModel, tokens: TokenSet, batch_tokens: int) -> float:
-    """Mean cross-entropy per answer token, in nats; NaN where there is nothing to learn."""
-    was_training = model.network.training
-    model.network.eval()
-    total, count = 0.0, 0
-    with torch.no_grad():
-        for batch in batches(tokens, plan(tokens.lengths, batch_tokens, None)):
-            loss, learned = answer_loss(model, batch)
-            total += float(loss.detach())
-            count += learned
-    model.network.train(was_training)
-    return total / count if count else math.nan
+def phases(material: Material, recipe: Training) -> list[Phase]:
+    """The phase of each epoch."""
+    answers = Answers("answers", material.train, material.validation)
+    plan: list[Phase] = []
+    if material.catalogue is not None:
+        plan += [Answers("catalogue", material.catalogue, material.validation)] * recipe.pretrain_epochs
+    plan += [answers] * recipe.epochs
+    if material.choices is not None and material.validation_choices is not None:
+        plan += [Choosing("options", material.choices, material.validation_choices)] * recipe.contrast_epochs
+    return plan
 
 
 def learning_rate(recipe: Training, progress: float) -> float:

@@ -1,11 +1,14 @@
 """What a recipe makes of a split: examples to learn from, and examples to watch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from shoptalk.errors import PromptError
 from shoptalk.models.base import LanguageModel
+from shoptalk.prompts.questions import option_question
 from shoptalk.prompts.rows import read_rows
 from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Recipe, resolve
@@ -19,10 +22,18 @@ from shoptalk.training.examples import (
     join,
 )
 from shoptalk.training.loop import Material
+from shoptalk.training.phases import Choices
 
 
-def make_material(recipe: Recipe, split: Split, teller: Teller, model: LanguageModel) -> Material:
+def make_material(recipe: Recipe, split: Split, exam: Sequence[Case], teller: Teller, model: LanguageModel) -> Material:
     """Token ids of everything that is learned or watched; test cases are never looked at.
+
+    Parameters
+    ----------
+    split
+        With the questions that the recipe's ``training.targets`` names.
+    exam
+        Questions of training users in the form of the test, for learning to choose.
 
     Raises
     ------
@@ -44,7 +55,21 @@ def make_material(recipe: Recipe, split: Split, teller: Teller, model: LanguageM
     catalogue: TokenSet | None = None
     if training.pretrain_epochs:
         catalogue = encode_texts((teller.title(item) for item in teller.catalogue), tokenizer)
-    return Material(train, validation, catalogue)
+    choices = watched = None
+    if training.contrast_epochs:
+        choices = encode_choices(exam, recipe, teller, model)
+        watched = encode_choices(split.validation, recipe, teller, model)
+    return Material(train, validation, catalogue, choices, watched)
+
+
+def encode_choices(cases: Iterable[Case], recipe: Recipe, teller: Teller, model: LanguageModel) -> Choices:
+    """Questions with their options as answers, scored as the evaluation will score them."""
+    questions, right = [], []
+    for case in cases:
+        if case.candidates is not None and case.answer is not None:
+            questions.append(option_question(teller, model.tokenizer, case.history, case.candidates)[0])
+            right.append(case.answer)
+    return Choices(questions, np.array(right, dtype=np.int64), recipe.evaluation.scoring == "mean")
 
 
 def _usable(cases: Sequence[Case], recipe: Recipe) -> Sequence[Case]:

@@ -68,14 +68,16 @@ def _read_reviews(data: Data, fields: frozenset[str], engine: Engine, release: R
             "timestamp": checks.seconds(stamp, release.per_second),
             "rating": checks.number(rating),
         }
-        typed = {keys["rating"]: (rating, columns["rating"])}
         columns["verified"] = ibis.null("boolean")
+        before = {"_rating": rating}
         if "verified" in keys:
-            columns["verified"] = raw[keys["verified"]].try_cast("boolean")
-            typed[keys["verified"]] = (raw[keys["verified"]], columns["verified"])
+            before["_verified"] = raw[keys["verified"]]
+            columns["verified"] = before["_verified"].try_cast("boolean")
         columns |= {name: raw[text] for name, text in zip(("review", "summary"), texts, strict=False)}
-        needed = {keys[name]: columns[name] for name in ("user_id", "item_id", "timestamp")}
-        return raw.select(**columns, problem=checks.problem(needed, typed))
+        typed = engine.view(raw.select(**columns, **before))
+        needed = {keys[name]: typed[name] for name in ("user_id", "item_id", "timestamp")}
+        changed = {keys[name[1:]]: (typed[name], typed[name[1:]]) for name in before}
+        return typed.select(*columns, problem=checks.problem(needed, changed))
 
     wanted = dict.fromkeys([*keys.values(), *texts], "VARCHAR")
     table, unreadable = lines.read_objects(file, wanted, shape, engine)

@@ -14,7 +14,6 @@ Genres are the categories. Files of films that are not UTF-8 are latin-1.
 from pathlib import Path
 
 import ibis
-import ibis.expr.types as ir
 
 from shoptalk.data.engine import Engine
 from shoptalk.data.sources import Shop, amazon, checks, delimited, lines

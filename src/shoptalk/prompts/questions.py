@@ -1,0 +1,42 @@
+"""Questions with all their possible answers as token ids that fit, for scoring and for learning to choose."""
+
+from collections.abc import Callable, Sequence
+
+from shoptalk.prompts.encode import Tokenizer, encode_question, fit
+from shoptalk.prompts.tasks import Teller
+from shoptalk.schema import Candidates, History, Message
+
+#: A prompt's ids, and the ids of each answer that may follow it.
+Question = tuple[list[int], list[list[int]]]
+YES_NO = (Message("assistant", "Yes"), Message("assistant", "No"))
+
+
+def option_question(
+    teller: Teller, tokenizer: Tokenizer, history: History, candidates: Candidates
+) -> tuple[Question, bool]:
+    """Which option comes next (tasks ``choose`` and ``title``), and whether the history had to be cut."""
+    answers = teller.answers(candidates)
+    return _fitted(lambda latest: teller.ask(history, candidates, latest=latest), answers, teller, tokenizer, history)
+
+
+def liked_question(teller: Teller, tokenizer: Tokenizer, history: History, item_id: str) -> tuple[Question, bool]:
+    """Whether an item will be liked: the answers are Yes and No, in this order."""
+    return _fitted(lambda latest: teller.ask_liked(history, item_id, latest=latest), YES_NO, teller, tokenizer, history)
+
+
+def _fitted(
+    ask: Callable[[int], list[Message]],
+    answers: Sequence[Message],
+    teller: Teller,
+    tokenizer: Tokenizer,
+    history: History,
+) -> tuple[Question, bool]:
+    prompt = teller.prompt
+    told = min(len(history.items), prompt.history)
+    question, kept = fit(
+        lambda latest: encode_question(prompt.style, ask(latest), answers, tokenizer),
+        lambda question: len(question[0]) + max(map(len, question[1])),
+        told,
+        prompt.max_tokens,
+    )
+    return question, kept < told

@@ -1,0 +1,103 @@
+"""MovieLens in its three forms, and Kaggle's Amazon Books Reviews."""
+
+from pathlib import Path
+
+import pytest
+
+from shoptalk.data.engine import Engine
+from shoptalk.errors import BadLines, SourceError
+
+from .raw import EVERYTHING, load, rows
+
+FLAGS = ["0"] * 19
+
+
+def written(size: str, folder: Path) -> tuple[Path, Path]:
+    """Two ratings and two films, as each release writes them."""
+    reviews, items = folder / "ratings", folder / "films"
+    if size == "100k":
+        reviews.write_text("196\t242\t3\t881250949\n186\t302\t4\t891717742\n")
+        comedy, none = [*FLAGS], [*FLAGS]
+        comedy[5] = comedy[8] = "1"  # the sixth flag is Comedy, the ninth is Drama
+        none[0] = "1"
+        lines = [
+            "242|Caf\xe9 (1997)|24-Jan-1997||http://x|" + "|".join(comedy),
+            "302|B|1-Jan-1997||u|" + "|".join(none),
+        ]
+        items.write_bytes("\n".join(lines).encode("latin-1"))
+    elif size == "1M":
+        reviews.write_text("196::242::3::881250949\n186::302::4::891717742\n")
+        items.write_bytes("242::Caf\xe9 (1997)::Comedy|Drama\n302::B::(no genres listed)\n".encode("latin-1"))
+    else:
+        reviews.write_text("userId,movieId,rating,timestamp\n196,242,3.0,881250949\n186,302,4.0,891717742\n")
+        items.write_text('movieId,title,genres\n242,"Café (1997)",Comedy|Drama\n302,B,(no genres listed)\n')
+    return reviews, items
+
+
+@pytest.mark.parametrize("size", ["100k", "1M", "latest"])
+def test_movielens(size: str, shared_engine: Engine, tmp_path: Path) -> None:
+    shop = load(shared_engine, "movielens", *written(size, tmp_path), EVERYTHING)
+    first = {"user_id": "196", "item_id": "242", "timestamp": 881_250_949, "rating": 3.0, "verified": None}
+    assert rows(shop.interactions, shared_engine)[0] == {**first, "position": 0}
+    film, other = rows(shop.items, shared_engine, "item_id")
+    assert film == {
+        "item_id": "242",
+        "title": "Café (1997)",
+        "fallback": "Drama",
+        "categories": ["Comedy", "Drama"],
+    }
+    assert (other["categories"], other["fallback"]) == ([], None)
+    assert shop.read == {"reviews": 2, "items": 2, "bad_lines": 0}
+
+
+def test_movielens_malformed(shared_engine: Engine, tmp_path: Path) -> None:
+    path = tmp_path / "ratings.dat"
+    path.write_text("1::2::3::4\n1::3::x::5\n" + "1::4::3::6\n" * 3)
+    with pytest.raises(BadLines, match="no usable rating") as error:
+        load(shared_engine, "movielens", path)
+    assert error.value.where == f"{path}:2"
+    path.write_text("user,movieId,rating,timestamp\n1,2,3,4\n")
+    with pytest.raises(SourceError, match="no column 'userId' .did you mean user"):
+        load(shared_engine, "movielens", path)
+
+
+HEADER = "Id,Title,Price,User_id,profileName,review/helpfulness,review/score,review/time,review/summary,review/text\n"
+BOOKS = "Title,description,authors,image,previewLink,publisher,publishedDate,infoLink,categories,ratingsCount\n"
+
+
+def test_kaggle_books(shared_engine: Engine, tmp_path: Path) -> None:
+    reviews, books = tmp_path / "Books_rating.csv", tmp_path / "books_data.csv"
+    reviews.write_text(
+        HEADER
+        + '1,"Emma, again",,U1,Ann,1/1,5.0,940636800,Good,"Two\nlines, ""quoted"""\n'
+        + "2,Dune,9.5,,,0/0,4.0,940636801,So,so\n"  # nobody's review
+        + "1,Emma (again),,U2,Bob,1/1,4.0,-1,Fine,fine\n"  # the same book under another title
+        + "3,,,U2,Bob,1/1,1.0,940636803,Bad,bad\n"
+    )
+    books.write_text(
+        BOOKS + '"Emma, again",A novel,"[\'Jane Austen\', \'A. ""B""\']",,,,1815,,[\'Fiction\'],\nDune,,,,,,,,,\n'
+    )
+    shop = load(shared_engine, "kaggle-books", reviews, books, EVERYTHING)
+    found = rows(shop.interactions, shared_engine)
+    assert [(row["user_id"], row["item_id"], row["position"]) for row in found] == [
+        ("U1", "1", 0),
+        ("U2", "1", 2),
+        ("U2", "3", 3),
+    ]
+    assert found[0]["review"] == 'Two\nlines, "quoted"'
+    assert found[1]["timestamp"] == -1  # as the published file has it here and there
+    emma, dune, unknown = rows(shop.items, shared_engine, "item_id")
+    assert (emma["title"], emma["brand"]) == ("Emma, again", 'Jane Austen, A. "B"')
+    assert (emma["categories"], emma["description"]) == (["Fiction"], "A novel")
+    assert (dune["title"], unknown["title"]) == ("Dune", None)
+    assert shop.read == {"reviews": 3, "items": 2, "bad_lines": 0}
+    assert shop.warnings == (
+        f"{reviews}: 1 reviews name no user and are left out",
+        f"{reviews}: 1 item ids come with different titles; the first title stays",
+    )
+
+
+def test_kaggle_books_missing_column(shared_engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("Id,Title,User_id,review/score,reviewtime\n1,2,3,4,5\n")
+    with pytest.raises(SourceError, match="no column 'review/time' .did you mean reviewtime"):
+        load(shared_engine, "kaggle-books", tmp_path / "r.csv")

@@ -1,0 +1,46 @@
+"""One pass over a tree gives the scores of one pass per answer."""
+
+import pytest
+import torch
+
+from shoptalk.models.base import LanguageModel
+from shoptalk.models.tree import tree_length, tree_log_probabilities
+from tests.words import small_model
+
+
+def one_by_one(model: LanguageModel, prompt: list[int], answer: list[int]) -> torch.Tensor:
+    """The log-probability of each token of the answer, by one full pass."""
+    logits = model.network(torch.tensor([prompt + answer])).logits[0].log_softmax(-1)
+    places = range(len(prompt) - 1, len(prompt) + len(answer) - 1)
+    return torch.stack([logits[place, token] for place, token in zip(places, answer, strict=True)])
+
+
+def test_a_tree_scores_like_one_pass_per_answer() -> None:
+    model = small_model()
+    model.network.eval()
+    questions = [([5, 9, 11], [[7, 8], [7, 12, 30], [44]]), ([60, 61, 62, 63, 64], [[5], [6, 7, 8, 9]])]
+    with torch.no_grad():
+        flat = tree_log_probabilities(model, questions)
+        each = torch.cat([one_by_one(model, prompt, answer) for prompt, answers in questions for answer in answers])
+    assert torch.allclose(flat, each, atol=1e-5)
+
+
+def test_the_last_token_of_an_answer_is_not_computed() -> None:
+    assert tree_length(([1, 2, 3], [[4], [5, 6, 7]])) == 3 + 0 + 2
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_other_architectures_score_the_same_way(kind: str) -> None:
+    from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    if kind == "gpt2":
+        network = GPT2LMHeadModel(GPT2Config(vocab_size=64, n_embd=32, n_layer=2, n_head=2))
+    else:  # grouped queries, as Mistral has them
+        network = LlamaForCausalLM(LlamaConfig(vocab_size=64, hidden_size=32, intermediate_size=64,
+                                               num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2))  # fmt: skip
+    model = LanguageModel(network.eval(), None, kind, "full", "fp32")
+    with torch.no_grad():
+        flat = tree_log_probabilities(model, [([5, 9, 11], [[7, 8], [12, 30]])])
+        each = torch.cat([one_by_one(model, [5, 9, 11], answer) for answer in ([7, 8], [12, 30])])
+    assert torch.allclose(flat, each, atol=1e-5)

@@ -1,0 +1,70 @@
+"""Scores of options."""
+
+import numpy as np
+import pytest
+import torch
+
+from shoptalk.prompts.tasks import Teller
+from shoptalk.recipe import Prompt
+from shoptalk.recommend.options import LanguageModelRecommender
+from shoptalk.schema import Candidates
+from tests.words import CATALOGUE, exam, history, small_model
+
+
+def recommender(scoring: str = "sum", **settings: object) -> LanguageModelRecommender:
+    model = small_model()
+    model.network.eval()
+    teller = Teller(Prompt.model_validate({"task": "title", "style": "plain", **settings}), CATALOGUE)
+    return LanguageModelRecommender(model, teller, scoring)
+
+
+def plain_score(model: LanguageModelRecommender, text: str, answer: str) -> float:
+    """The log-probability of an answer after a text, by one full pass."""
+    tokens = model.model.tokenizer
+    prompt = [token for line in text.split("\n")[:-1] for token in tokens.encode(line) + tokens.encode("\n")]
+    said = tokens.encode(answer) + tokens.encode("\n")
+    with torch.inference_mode():
+        logits = model.model.network(torch.tensor([prompt + said])).logits[0].log_softmax(-1)
+    return float(sum(logits[len(prompt) - 1 + place, token] for place, token in enumerate(said)))
+
+
+def test_a_score_is_the_log_probability_of_the_options_title() -> None:
+    model = recommender()
+    options = Candidates(("R1", "C2"), ("Rose soap", "Cedar balm"))
+    (scores,) = model.score([history("R0", "M0")], [options])
+    text = "Bought:\nRose shampoo\nMint shampoo\n"
+    assert scores == pytest.approx(
+        [plain_score(model, text, "Rose soap"), plain_score(model, text, "Cedar balm")], abs=1e-4
+    )
+
+
+def test_the_mean_divides_by_the_tokens() -> None:
+    options = Candidates(("R1", "C2"), ("Rose soap", "Cedar balm"))
+    asked = ([history("R0")], [options])
+    summed, mean = recommender("sum").score(*asked)[0], recommender("mean").score(*asked)[0]
+    tokens = recommender().model.tokenizer
+    lengths = [len(tokens.encode(title)) + len(tokens.encode("\n")) for title in options.titles]
+    assert summed / lengths == pytest.approx(mean)
+
+
+def test_the_order_of_cases_and_their_company_do_not_matter() -> None:
+    model = recommender(task="choose", style="alpaca")
+    cases = exam(12)
+    together = model.score([case.history for case in cases], [case.candidates for case in cases])
+    for case, scores in zip(reversed(cases), reversed(together), strict=True):
+        assert model.score([case.history], [case.candidates])[0] == pytest.approx(scores, abs=1e-4)
+
+
+def test_likes_are_odds_of_yes_for_each_option() -> None:
+    model = recommender(task="like", style="alpaca")
+    case = exam(1)[0]
+    (scores,) = model.score([case.history], [case.candidates])
+    odds = model.odds([case.history] * 3, list(case.candidates.items))
+    assert np.allclose(scores, odds)
+
+
+def test_cut_histories_are_counted() -> None:
+    model = recommender(max_tokens=48)
+    options = Candidates(("R1",), ("Rose soap",))
+    model.score([history(*CATALOGUE), history("R0")], [options, options])
+    assert model.cut == 1

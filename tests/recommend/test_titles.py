@@ -1,0 +1,20 @@
+"""Generated titles."""
+
+from pathlib import Path
+
+from shoptalk.recipe import Training
+from shoptalk.recommend.titles import generate_titles
+from shoptalk.training.examples import encode_cases
+from shoptalk.training.loop import Material, fine_tune
+from tests.recommend.test_options import recommender
+from tests.words import CATALOGUE, exam
+
+
+def test_a_model_that_learned_its_examples_says_their_titles(tmp_path: Path) -> None:
+    cases = exam(4)
+    model = recommender(style="alpaca")
+    tokens = encode_cases(cases, model.teller, model.model.tokenizer)
+    recipe = Training(overfit=True, learning_rate=1e-2, checkpoint_seconds=1e9)
+    fine_tune(model.model, Material(tokens, tokens), recipe, 1, tmp_path, resume=False, notify=lambda *_: None)
+    said = generate_titles(model.model, model.teller, [case.history for case in cases])
+    assert said == [CATALOGUE[case.truth[0]].title for case in cases]

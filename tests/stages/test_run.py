@@ -1,0 +1,186 @@
+"""The whole experiment, small: what it leaves behind, what it refuses, and how it goes on."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from shoptalk.cli.main import main
+from shoptalk.data.sample import write_sample
+
+SMALL = ["model.width=32", "model.layers=1", "model.vocabulary=400", "training.epochs=2", "training.pretrain_epochs=1",
+         "training.contrast_epochs=1", "evaluation.generate=5", "evaluation.resamples=200"]  # fmt: skip
+
+
+def settings(*more: str) -> list[str]:
+    return [part for setting in [*SMALL, *more] for part in ("--set", setting)]
+
+
+def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, dict]:
+    """The exit code of a command, and the one JSON object that it prints."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        main([*map(str, arguments), "--json"])
+    return int(caught.value.code or 0), json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shop")
+    write_sample(folder, users=200, items=60)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run = tmp_path_factory.mktemp("runs") / "run"
+    with pytest.raises(SystemExit) as caught:
+        main(["run", str(shop / "recipe.toml"), "--out", str(run), *settings(), "--json"])
+    assert not caught.value.code
+    return run
+
+
+def test_a_run_leaves_everything_behind(done: Path) -> None:
+    names = {path.name for path in done.iterdir()}
+    assert {"recipe.toml", "run.json", "model", "metrics.json", "predictions.parquet", "log.jsonl", "report.html",
+            "loss.png", "dataset", "tensorboard"} == names  # fmt: skip
+    metrics = json.loads((done / "metrics.json").read_text())
+    assert {"accuracy", "swapped_accuracy", "personalisation_gap", "precision", "recall", "f1", "exact_match", "mrr",
+            "ece", "title_exact_match"} <= metrics["metrics"].keys()  # fmt: skip
+    assert metrics["baselines"]["chance"]["accuracy"]["value"] == 1 / 4
+    gap = metrics["metrics"]["accuracy"]["value"] - metrics["metrics"]["swapped_accuracy"]["value"]
+    assert metrics["metrics"]["personalisation_gap"]["value"] == pytest.approx(gap)
+    predictions = pq.read_table(done / "predictions.parquet").to_pylist()
+    assert len(predictions) == metrics["cases"]
+    right = sum(row["scores"].index(max(row["scores"])) == row["answer"] for row in predictions)
+    assert metrics["metrics"]["accuracy"]["value"] == pytest.approx(right / len(predictions), abs=0.01)
+
+
+def test_the_same_seed_gives_the_same_metrics(
+    done: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, again = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "again", *settings())
+    assert code == 0
+    before = json.loads((done / "metrics.json").read_text())
+    assert again["metrics"] == before["metrics"]
+    assert again["fingerprint"] == before["fingerprint"]
+
+
+def test_a_run_can_be_moved_and_judged_again(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    moved = tmp_path / "moved"
+    shutil.copytree(done, moved)
+    before = json.loads((moved / "metrics.json").read_text())
+    code, report = call(capsys, "evaluate", moved)
+    assert code == 0
+    assert report["metrics"] == before["metrics"]
+
+
+def test_a_known_user_gets_products_that_are_new_with_reasons(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    user = pq.read_table(done / "predictions.parquet")["user_id"][0].as_py()
+    code, report = call(capsys, "recommend", done, "--user", user, "-k", 3, "--explain")
+    assert code == 0
+    bought = {row["item_id"] for row in report["history"]}
+    assert len(report["items"]) == 3
+    assert not bought & {item["item_id"] for item in report["items"]}
+    assert {reason["item_id"] for reason in report["items"][0]["because"]} <= bought
+    scores = [item["score"] for item in report["items"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_typed_titles_and_given_options(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    items = pq.read_table(done / "dataset" / "items.parquet").to_pylist()
+    typed = ["--history", items[0]["title"], "--option", items[1]["item_id"], "--option", items[2]["title"]]
+    code, report = call(capsys, "recommend", done, *typed, "-k", 1)
+    assert code == 0
+    assert report["items"][0]["item_id"] in {items[1]["item_id"], items[2]["item_id"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["recommend", "RUN", "--user", "nobody"], "no user 'nobody'"),
+        (["recommend", "RUN", "--history", "zzzzqqqq"], "no product fits"),
+        (["recommend", "RUN"], "say whom to recommend to"),
+        (["recommend", "NOTHING", "--user", "x"], "not a run"),
+        (["evaluate", "NOTHING"], "not a run"),
+        (["train", "NOTHING.toml", "--data", "RUN/dataset", "--out", "NEW"], "cannot be read"),
+        (["recommend", "RUN", "-k", "0", "--user", "x"], "0"),
+        (["nonsense"], "No such command"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
+) -> None:
+    places = {"RUN": str(done), "NOTHING": str(tmp_path / "nothing"), "NEW": str(tmp_path / "new")}
+    for name, path in places.items():
+        arguments = [argument.replace(name, path) for argument in arguments]
+    code, report = call(capsys, *arguments)
+    assert code == 2
+    assert says in report["error"]["message"]
+
+
+def test_an_old_run_is_never_overwritten(done: Path, shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, report = call(capsys, "run", shop / "recipe.toml", "--out", done, *settings())
+    assert code == 2
+    assert "already holds a run" in report["error"]["message"]
+
+
+def test_a_finished_run_is_not_trained_again_by_resume(
+    done: Path, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = (done / "log.jsonl").read_bytes()
+    code, _ = call(capsys, "run", shop / "recipe.toml", "--out", done, "--resume", *settings())
+    assert code == 0
+    assert (done / "log.jsonl").read_bytes() == log
+    code, report = call(capsys, "run", shop / "recipe.toml", "--out", done, "--resume", *settings("training.epochs=9"))
+    assert code == 2
+    assert "not the one that this run began with" in report["error"]["message"]
+
+
+def test_a_dataset_of_another_recipe_is_refused(
+    done: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = settings("candidates.options=5")
+    code, report = call(
+        capsys, "train", shop / "recipe.toml", "--data", done / "dataset", "--out", tmp_path / "run", *other
+    )
+    assert code == 2
+    assert "[candidates] is not the dataset's" in report["error"]["message"]
+
+
+@pytest.mark.parametrize("form", ["csv", "alpaca", "chat"])
+def test_examples_are_exported(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], form: str) -> None:
+    code, report = call(capsys, "export", done, "--format", form, "--part", "test", "--out", tmp_path / "rows")
+    assert code == 0
+    assert report["examples"] == json.loads((done / "metrics.json").read_text())["cases"]
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        ["prompt.task=choose", "prompt.style=alpaca", "prompt.answer=letter"],
+        ["prompt.task=choose", "prompt.style=phi3", 'prompt.fields=["title", "brand", "categories"]'],
+        ["prompt.task=like", "prompt.style=chat", "training.contrast_epochs=0"],
+    ],
+)
+def test_the_other_tasks_and_styles_run_as_well(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], task: list[str]
+) -> None:
+    code, report = call(
+        capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *settings("training.targets=last", *task)
+    )
+    assert code == 0
+    assert 0 <= report["metrics"]["accuracy"]["value"] <= 1
+
+
+def test_liking_by_rating_needs_no_options(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = (shop / "recipe.toml").read_text()
+    start = text.index("[candidates]")
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(text[:start] + text[text.index("[prompt]") :])
+    chosen = settings("prompt.task=like", "prompt.style=alpaca", "training.contrast_epochs=0", "training.targets=last")
+    code, report = call(capsys, "run", recipe, "--out", tmp_path / "run", *chosen)
+    assert code == 0
+    assert report["baselines"]["majority"]["accuracy"]["value"] >= 0.5

@@ -1,0 +1,63 @@
+"""Examples as token ids."""
+
+import pytest
+
+from shoptalk.errors import PromptError
+from shoptalk.prompts.encode import IGNORE
+from shoptalk.prompts.tasks import Teller
+from shoptalk.recipe import Prompt
+from shoptalk.schema import Case, Example, History, Message
+from shoptalk.training.examples import encode_cases, encode_examples, encode_sequences, join
+from tests.words import CATALOGUE, exam, tokenizer
+
+TOKENS = tokenizer()
+
+
+def plain(**settings: object) -> Teller:
+    return Teller(Prompt.model_validate({"task": "title", "style": "plain", **settings}), CATALOGUE)
+
+
+def answers(tokens: object) -> list[str]:
+    """The answers of all examples, decoded."""
+    text = TOKENS.decode([int(label) for label in tokens.labels if label != IGNORE])
+    return [line.strip() for line in text.splitlines()]
+
+
+def test_a_sequence_teaches_every_title_but_the_first() -> None:
+    tokens = encode_sequences([History("u", ("R0", "R1", "C2"))], plain(), TOKENS)
+    assert answers(tokens) == ["Rose soap", "Cedar balm"]
+
+
+def test_a_long_history_is_cut_into_windows_that_teach_every_item_once() -> None:
+    items = tuple(CATALOGUE)
+    tokens = encode_sequences([History("u", items)], plain(history=4), TOKENS)
+    assert answers(tokens) == [CATALOGUE[item].title for item in items[1:]]
+    assert len(tokens) == -(-(len(items) - 1) // 4)
+
+
+def test_a_sequence_that_is_too_long_in_tokens_is_cut_as_well() -> None:
+    items = tuple(CATALOGUE)
+    tokens = encode_sequences([History("u", items)], plain(max_tokens=40), TOKENS)
+    assert answers(tokens) == [CATALOGUE[item].title for item in items[1:]]
+    assert tokens.lengths.max() <= 40
+
+
+def test_what_is_cut_is_counted() -> None:
+    case = Case(History("u", tuple(CATALOGUE)[:12]), ("M0",))
+    tokens = encode_cases([case, exam(1)[0]], plain(max_tokens=48), TOKENS)
+    assert tokens.cut == 1
+    assert tokens.lengths.max() <= 48
+    assert answers(tokens)[0] == "Mint shampoo"  # the answer is never cut
+
+
+def test_imported_rows_are_never_cut() -> None:
+    rows = [Example((Message("system", "Say it"), Message("assistant", "word " * 100)))]
+    with pytest.raises(PromptError, match="example 1 has"):
+        encode_examples(rows, "alpaca", TOKENS, 64, where="rows.json")
+
+
+def test_sets_are_joined_end_to_end() -> None:
+    one, two = (encode_cases(exam(2, seed), plain(), TOKENS) for seed in (0, 1))
+    both = join([one, two])
+    assert both.lengths.tolist() == [*one.lengths, *two.lengths]
+    assert both.ids.tolist() == [*one.ids, *two.ids]

@@ -1,0 +1,169 @@
+"""The training loop: it learns, stops, and goes on after a kill as if nothing had happened."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from shoptalk.errors import ModelError, RunError
+from shoptalk.prompts.tasks import Teller
+from shoptalk.recipe import Prompt, Training
+from shoptalk.training.checkpoint import State, load_checkpoint, save_checkpoint
+from shoptalk.training.examples import encode_cases
+from shoptalk.training.log import read_log
+from shoptalk.training.loop import Material, fine_tune, learning_rate, make_optimiser
+from tests.words import CATALOGUE, exam, small_model
+
+QUIET = {"checkpoint_seconds": 1e9, "batch_tokens": 256, "learning_rate": 3e-3}
+
+
+def train(run: Path, *, seed: int = 1, resume: bool = False, **settings: object) -> tuple:
+    model = small_model(seed)
+    teller = Teller(Prompt(task="choose", style="plain", answer="letter"), CATALOGUE)
+    material = Material(
+        encode_cases(exam(48), teller, model.tokenizer), encode_cases(exam(16, 1), teller, model.tokenizer)
+    )
+    recipe = Training.model_validate({**QUIET, "epochs": 3, **settings})
+    run.mkdir(exist_ok=True)
+    outcome = fine_tune(model, material, recipe, seed, run, resume=resume, notify=lambda *_: None)
+    return model, outcome
+
+
+def weights(model: object) -> dict[str, torch.Tensor]:
+    return {name: parameter.detach().clone() for name, parameter in model.network.named_parameters()}
+
+
+def test_the_loss_falls_and_is_logged(tmp_path: Path) -> None:
+    _, outcome = train(tmp_path, epochs=4)
+    losses = [row["train"] for row in outcome.losses]
+    assert losses[-1] < losses[0]
+    epochs = [event for event in read_log(tmp_path) if event["event"] == "epoch"]
+    assert [event["train"] for event in epochs] == losses
+    assert list((tmp_path / "tensorboard").iterdir())
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
+    one, two, other = (train(tmp_path / name, seed=seed)[0] for name, seed in (("a", 1), ("b", 1), ("c", 2)))
+    assert all(torch.equal(tensor, weights(two)[name]) for name, tensor in weights(one).items())
+    assert not all(torch.equal(tensor, weights(other)[name]) for name, tensor in weights(one).items())
+
+
+def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
+    model, outcome = train(tmp_path, epochs=12, learning_rate=2e-2, patience=2)
+    validation = [row["validation"] for row in outcome.losses]
+    assert outcome.best_loss == min(validation)
+    assert outcome.best_epoch == 1 + validation.index(min(validation))
+    best = load_file(tmp_path / "checkpoints" / "best.safetensors")
+    assert all(torch.equal(tensor, best[name]) for name, tensor in weights(model).items())
+
+
+def test_training_stops_when_validation_no_longer_gains(tmp_path: Path) -> None:
+    _, outcome = train(tmp_path, epochs=60, learning_rate=3e-2, patience=1)
+    assert outcome.stopped_early
+    assert len(outcome.losses) == outcome.best_epoch + 1
+
+
+def test_a_few_examples_are_learned_by_heart(tmp_path: Path) -> None:
+    _, outcome = train(tmp_path, overfit=True, learning_rate=1e-2)
+    assert outcome.losses[-1]["train"] < 0.05
+
+
+def test_a_set_up_that_cannot_learn_fails_the_check(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="does not learn 16 examples"):
+        train(tmp_path, overfit=True, learning_rate=1e-9)
+
+
+def test_a_loss_that_is_no_number_stops_with_advice(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="the loss became"):
+        train(tmp_path, epochs=50, learning_rate=1e12, weight_decay=1e12)
+
+
+def test_the_learning_rate_warms_up_then_falls_to_a_tenth() -> None:
+    recipe = Training(learning_rate=1.0, warmup=0.1)
+    assert learning_rate(recipe, 0.05) == pytest.approx(0.5)
+    assert learning_rate(recipe, 0.1) == pytest.approx(1.0)
+    assert learning_rate(recipe, 0.55) == pytest.approx(0.1 + 0.9 / 2)  # half of the cosine
+    assert learning_rate(recipe, 1.0) == pytest.approx(0.1)
+
+
+CHILD = """
+import sys, time
+from pathlib import Path
+import torch
+from safetensors.torch import save_file
+sys.path.insert(0, {root!r})
+torch.set_num_threads(1)
+from tests.training.test_loop import train, weights
+model, _ = train(Path(sys.argv[1]), resume=sys.argv[2] == "resume", epochs=6, checkpoint_seconds=0.0)
+save_file(weights(model), sys.argv[3])
+"""
+
+
+def child(run: Path, how: str, out: Path) -> subprocess.Popen:
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-c", CHILD.format(root=root), str(run), how, str(out)], env=environment, cwd=root
+    )
+
+
+def test_a_killed_training_ends_with_the_same_bits(tmp_path: Path) -> None:
+    whole = child(tmp_path / "whole", "new", tmp_path / "whole.safetensors")
+    assert whole.wait(300) == 0
+    run, out = tmp_path / "killed", tmp_path / "killed.safetensors"
+    steps = len([event for event in read_log(tmp_path / "whole") if event["event"] == "epoch"])
+    assert steps == 6
+    process = child(run, "new", out)
+    for wanted in (1, 2):  # killed twice, wherever it is
+        deadline = time.monotonic() + 120
+        while len(list((run / "checkpoints").glob("step-*"))) < 1 or wanted > epochs_logged(run):
+            assert time.monotonic() < deadline
+            if process.poll() is not None:
+                break
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process = child(run, "resume", out)
+    assert process.wait(300) == 0
+    one, two = load_file(tmp_path / "whole.safetensors"), load_file(out)
+    assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
+    log, same = ([e for e in read_log(folder) if e["event"] == "epoch"] for folder in (tmp_path / "whole", run))
+    assert [(e["train"], e["validation"]) for e in log] == [(e["train"], e["validation"]) for e in same]
+
+
+def epochs_logged(run: Path) -> int:
+    return sum(event["event"] == "epoch" for event in read_log(run))
+
+
+def test_a_checkpoint_that_was_cut_off_is_not_taken(tmp_path: Path) -> None:
+    model = small_model()
+    optimiser = make_optimiser(model, Training())
+    named = dict(model.network.named_parameters())
+    save_checkpoint(tmp_path, State(step=3), {n: t.detach() for n, t in named.items()}, optimiser)
+    (tmp_path / ".step-00000009.abcd.tmp").mkdir()  # what a crash in the middle of writing leaves
+    state = load_checkpoint(tmp_path, named, optimiser)
+    assert state is not None
+    assert state.step == 3
+    (tmp_path / "step-00000003" / "weights.safetensors").write_bytes(b"half")
+    with pytest.raises(RunError, match="damaged checkpoint"):
+        load_checkpoint(tmp_path, named, optimiser)
+
+
+def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
+    model, other = small_model(), small_model(width=64)
+    optimiser = make_optimiser(model, Training())
+    save_checkpoint(tmp_path, State(step=1), {n: p.detach() for n, p in model.network.named_parameters()}, optimiser)
+    with pytest.raises(RunError, match="another model"):
+        load_checkpoint(tmp_path, dict(other.network.named_parameters()), make_optimiser(other, Training()))
+
+
+def test_a_cut_off_line_of_the_log_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "log.jsonl").write_text(json.dumps({"event": "step", "step": 1}) + '\n{"event": "st')
+    assert [event["step"] for event in read_log(tmp_path)] == [1]
