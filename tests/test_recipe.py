@@ -35,7 +35,7 @@ def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
     [
         ('\n[prompt]\nstile = "plain"\n', 11, "unknown key prompt.stile", "style"),
         ("\n[promt]\n", 10, "unknown key promt", "prompt"),
-        ("\n[training]\nepochs = 0\n", 11, "greater than or equal to 1", None),
+        ("\n[training]\nepochs = -1\n", 11, "greater than or equal to 0", None),
         ('\n[training]\nepochs = "3"\n', 11, "valid integer", None),
         ("\n[split]\nfractions = [0.5, 0.1, 0.1]\n", 10, "sum to 1, not 0.7", None),
         ('\n[prompt]\ntask = "title"\nanswer = "letter"\n', None, 'needs prompt.task = "choose"', None),

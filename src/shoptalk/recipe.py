@@ -121,7 +121,7 @@ class Lora(Section):
 class Training(Section):
     """How the model learns."""
 
-    epochs: Positive = 5
+    epochs: Natural = Field(5, description="epochs on the examples; 0 trains nothing, for zero-shot scoring")
     targets: Literal["last", "every"] = Field(
         "every", description="examples of a training user: the last purchase, or each"
     )

@@ -108,8 +108,8 @@ def test_2023(shared_engine: Engine, tmp_path: Path) -> None:
 def test_2014_literals(shared_engine: Engine, tmp_path: Path) -> None:
     items = tmp_path / "m.json.gz"
     lines = [
-        r"""{'asin': '01', 'title': "Men's \"Soap\" \\ caf\xe9", 'categories': [['A', 'B'], ['A', 'C']], 'price': 1.2}""",
-        r"""{'asin': u'02', 'related': {'also_bought': ['01']}, 'brand': None, 'description': 'True: it\'s None', 'x': (1,)}""",
+        r"""{'asin': '01', 'title': "Men's \"Soap\" \\ caf\xe9", 'categories': [['A', 'B'], ['A', 'C']], 'price': 1.2}""",  # noqa: E501
+        r"""{'asin': u'02', 'related': {'also_bought': ['01']}, 'brand': None, 'description': 'True: it\'s None', 'x': (1,)}""",  # noqa: E501
     ]
     items.write_bytes(gzip.compress("\n".join(lines).encode()))
     reviews = tmp_path / "r.json"

@@ -57,7 +57,7 @@ def test_movielens_malformed(shared_engine: Engine, tmp_path: Path) -> None:
         load(shared_engine, "movielens", path)
     assert error.value.where == f"{path}:2"
     path.write_text("user,movieId,rating,timestamp\n1,2,3,4\n")
-    with pytest.raises(SourceError, match="no column 'userId' .did you mean user"):
+    with pytest.raises(SourceError, match=r"no column 'userId' .did you mean user"):
         load(shared_engine, "movielens", path)
 
 
@@ -99,5 +99,5 @@ def test_kaggle_books(shared_engine: Engine, tmp_path: Path) -> None:
 
 def test_kaggle_books_missing_column(shared_engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "r.csv").write_text("Id,Title,User_id,review/score,reviewtime\n1,2,3,4,5\n")
-    with pytest.raises(SourceError, match="no column 'review/time' .did you mean reviewtime"):
+    with pytest.raises(SourceError, match=r"no column 'review/time' .did you mean reviewtime"):
         load(shared_engine, "kaggle-books", tmp_path / "r.csv")

@@ -3,13 +3,14 @@
 ``raw``
     As the source has it.
 ``unescape``
-    HTML entities become characters (named or numbered, escaped up to three times over), control and zero-width characters
-    vanish, every run of white space becomes one space, the ends are trimmed.
+    HTML entities become characters (named or numbered, escaped up to three times over), control and zero-width
+    characters vanish, every run of white space becomes one space, the ends are trimmed.
 ``words``
     ``unescape``, then known English words only, of letters only, in their own case (as in system A); the possessive
     ``'s`` goes with its apostrophe. The words are those of pyspellchecker (MIT).
 ``uneven``
-    ``words`` in histories and answers, while distractors show the raw title. It exists only to reproduce published numbers.
+    ``words`` in histories and answers, while distractors show the raw title. It exists only to reproduce published
+    numbers.
 
 Python sees the distinct entities and words that occur, never a title.
 """
@@ -31,7 +32,10 @@ from shoptalk.recipe import Cleaning
 ROUNDS = 3
 
 _SPACE = r"[\s\x{0B}\x{85}\p{Z}]+"
-_INVISIBLE = r"[\x{00}-\x{08}\x{0E}-\x{1F}\x{7F}-\x{84}\x{86}-\x{9F}\x{AD}\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{FEFF}]"
+_INVISIBLE = (
+    r"[\x{00}-\x{08}\x{0E}-\x{1F}\x{7F}-\x{84}\x{86}-\x{9F}\x{AD}"
+    r"\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{FEFF}]"
+)
 #: Names that HTML knows without a semicolon, the longest first, because the longest wins.
 _BARE = "|".join(sorted((name for name in html5 if not name.endswith(";")), key=lambda name: (-len(name), name)))
 _ENTITY = rf"&#[0-9]{{1,9}};?|&#[xX][0-9a-fA-F]{{1,8}};?|&[A-Za-z][A-Za-z0-9]{{1,31}};|&(?:{_BARE})"

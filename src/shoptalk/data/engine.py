@@ -3,8 +3,8 @@
 Everything else in ``data`` is Ibis expressions over tables that come from here. To run them on another engine (Spark),
 write its ``Engine`` with the same methods and its versions of the functions at the end of this file.
 
-Tables are materialised in a database file inside the work folder, so that memory stays under the limit whatever the size of
-the source, and what does not fit is spilled beside it.
+Tables are materialised in a database file inside the work folder, so that memory stays under the limit whatever the
+size of the source, and what does not fit is spilled beside it.
 """
 
 import itertools
@@ -124,7 +124,7 @@ class Engine:
         listed = ", ".join(f"{_quoted(name)}: {_text(kind)}" for name, kind in columns.items())
         with self.reading(path):  # binding looks into the file already
             return self._view(
-                f"SELECT * FROM read_json({_text(path)}, format='newline_delimited', ignore_errors=true, "
+                f"SELECT * FROM read_json({_text(path)}, format='newline_delimited', ignore_errors=true, "  # noqa: S608
                 f"columns={{{listed}}}, compression={_text(compression)}, maximum_object_size={LONGEST_LINE})"
             )
 
@@ -183,7 +183,7 @@ class Engine:
         rejects = self._name()
         chosen = ", ".join(map(_quoted, keep)) if keep else "*"
         query = (
-            f"SELECT {chosen} FROM read_csv({_text(path)}, {options}, auto_detect=false, ignore_errors=true, "
+            f"SELECT {chosen} FROM read_csv({_text(path)}, {options}, auto_detect=false, ignore_errors=true, "  # noqa: S608
             f"store_rejects=true, rejects_table='{rejects}', rejects_scan='{rejects}_scan', "
             f"max_line_size={LONGEST_LINE}, compression={_text(compression)})"
         )
@@ -250,7 +250,7 @@ class Engine:
         return self._con.table(name)
 
     def _name(self) -> str:
-        """A name of our own: Ibis calls its subqueries t1, t2 ..., and one of those would hide a table named like it."""
+        """A name of our own: Ibis calls its subqueries t1, t2 ..., and one of those would hide a table of its name."""
         return f"table_{next(self._numbers)}"
 
 

@@ -65,7 +65,7 @@ def _codes(interactions: ir.Table, side: str, engine: Engine) -> ir.Table:
 
 
 def _ruled(rows: ir.Table, data: Data) -> ir.Table:
-    """Codes for ids, and ``rule``: the place in ``RULES`` of the first of the rules 1 to 4 that drops the row, or null."""
+    """Codes for ids, and ``rule``: the place in ``RULES`` of the first of rules 1 to 4 that drops the row, or null."""
     verified = rows.verified.fill_null(True) if data.verified else ibis.literal(True)
     branches = [(~verified, 0)]
     if data.duplicates == "first":
@@ -74,7 +74,7 @@ def _ruled(rows: ir.Table, data: Data) -> ir.Table:
     if data.min_rating is not None:
         branches.append((rows.rating.isnull() | (rows.rating < data.min_rating), 2))
     rule = ibis.cases(*branches, (rows.titled.isnull(), 3), else_=ibis.null("int8"))
-    return rows.drop("user_id", "item_id", "titled").mutate(rule=rule.cast("int8"))
+    return rows.mutate(rule=rule.cast("int8")).drop("user_id", "item_id", "titled")
 
 
 def _by_size(left: ir.Table, things: ir.Table, data: Data, engine: Engine) -> tuple[ir.Table, dict[str, int]]:

@@ -48,7 +48,8 @@ def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resum
     with replacing(folder.model) as temporary:
         save(model, temporary)
     verify(model, folder.model, material)
-    draw_losses(outcome.losses, out / "loss.png")
+    if outcome.losses:
+        draw_losses(outcome.losses, out / "loss.png")
     report = {**words, **asdict(outcome), "precision": model.precision, "seconds": time.perf_counter() - begin}
     folder.note(trained=True, training=report)
     shutil.rmtree(out / "checkpoints", ignore_errors=True)

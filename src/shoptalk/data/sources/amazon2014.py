@@ -1,4 +1,4 @@
-"""Amazon reviews to 2014: R. He, J. McAuley, WWW 2016; JSON lines or, in older files, Python literals; no verification."""
+"""Amazon reviews to 2014 (R. He, J. McAuley, WWW 2016): JSON lines or, in older files, Python literals."""
 
 from shoptalk.data.engine import Engine
 from shoptalk.data.sources import Shop, amazon

@@ -40,7 +40,7 @@ def missing_column(name: str, known: Sequence[str], path: Path) -> SourceError:
 
 
 def seconds(stamp: ir.Value, per_second: int = 1) -> ir.Value:
-    """Whole seconds since 1970 of a number, or text, that counts ``per_second`` to the second; null outside years 1 to 9999."""
+    """Whole seconds since 1970 of a number that counts ``per_second`` to the second; null outside years 1 to 9999."""
     number = stamp.try_cast("int64")
     if per_second > 1:
         number = (number / per_second).floor().cast("int64")
@@ -168,7 +168,7 @@ def fallback(
     features: ir.Value | None = None,
     description: ir.Value | None = None,
 ) -> ir.Value:
-    """What to call a product without a title: brand and category, else its first feature, else the first words said of it."""
+    """Name a product without a title: brand and category, else its first feature, else the first words said of it."""
     branches: list[ir.Value] = []
     if brand is not None or categories is not None:
         named = [] if brand is None else [filled(brand)]

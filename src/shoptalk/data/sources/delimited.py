@@ -93,7 +93,7 @@ def _find(source: Delimited, rejected: dict[int, str], places: list[int]) -> Ite
         text = io.TextIOWrapper(stream, encoding=source.encoding, errors="replace", newline="")
         style = {"quotechar": source.quote} if source.quote else {"quotechar": None, "quoting": csv.QUOTE_NONE}
         # Of a delimiter of two characters the first will do: only rows are counted here.
-        reader = csv.reader(text, delimiter=source.delimiter[0], **style)  # type: ignore[arg-type]
+        reader = csv.reader(text, delimiter=source.delimiter[0], **style)
         start = 1
         try:
             for number, cells in enumerate(reader, 1):

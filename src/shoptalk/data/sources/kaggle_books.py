@@ -1,6 +1,6 @@
 """Amazon Books Reviews (Kaggle): ``Books_rating.csv`` and ``books_data.csv``, joined on the title.
 
-About a fifth of the reviews name no user; they are no malformed lines, but nobody's purchases: left out, with a warning.
+About a fifth of the reviews name no user; they are no malformed lines, but nobody's purchases: left out, and counted.
 A book's brand is its authors.
 """
 
@@ -34,7 +34,9 @@ def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
     named = reviews.table.filter(reviews.table.user_id.notnull())
     found = engine.counts(named=named)["named"]
     anonymous = reviews.good - found
-    warnings = (f"{path}: {anonymous:,} reviews name no user and are left out",) if anonymous else ()
+    warnings: tuple[str, ...] = ()
+    if anonymous:
+        warnings = (f"{path}: {anonymous:,} reviews name no user and are left out",)
     titled = reviews.table.select("item_id", "title", "position")
     items, repeated = checks.first_of_each(titled, path, engine)
     counted = {"reviews": found, "items": 0, "bad_lines": reviews.bad}

@@ -1,4 +1,4 @@
-"""Files of one JSON object, or one Python literal, per line; plain, gzip or zstd, told apart by content and not by name."""
+"""Files of one JSON object, or one Python literal, per line; plain, gzip or zstd, told by content and not by name."""
 
 import ast
 import gzip
@@ -62,7 +62,7 @@ def peek(path: Path) -> Peek:
     Raises
     ------
     SourceError
-        For a missing, empty, or unreadable file, a folder, damaged compression, and text in two or four bytes per character.
+        For a missing, empty, or unreadable file, a folder, damaged compression, and text of wide characters.
     """
     if path.is_dir():
         raise SourceError("is a folder, not a file", where=str(path), hint="name the file inside it")
@@ -95,7 +95,7 @@ def opened(path: Path, compression: Compression) -> Iterator[BinaryIO]:
     try:
         with path.open("rb") as raw:
             if compression == "gzip":
-                yield cast(BinaryIO, gzip.open(raw))
+                yield cast(BinaryIO, gzip.GzipFile(fileobj=raw))
             elif compression == "zstd":
                 yield io.BufferedReader(pa.CompressedInputStream(pa.PythonFile(raw, "r"), "zstd"))
             else:
@@ -130,8 +130,8 @@ def read_objects(
     Returns
     -------
     table, unreadable
-        With ``position`` (the line's place among those that are not blank, from 0), and how many lines are not UTF-8 and
-        have no row. A line that is no object has a row of nulls.
+        With ``position`` (the line's place among those that are not blank, from 0), and how many lines are not UTF-8
+        and have no row. A line that is no object has a row of nulls.
     """
     if not (file.literal or file.marked):
         try:

@@ -1,11 +1,11 @@
 """Any pair of tables: CSV, TSV, Parquet or JSON lines, with a map from our column names to theirs (``data.columns``).
 
-A column that the map does not name is looked for under our own name. ``interactions`` need user_id, item_id and timestamp;
-``items`` need item_id and title; the others are optional. Ids may be numbers.
+A column that the map does not name is looked for under our own name. ``interactions`` need user_id, item_id and
+timestamp; ``items`` need item_id and title; the others are optional. Ids may be numbers.
 
 Timestamps are understood per column, by what most of its values look like: dates and date-times (without a zone: UTC),
-``YYYYMMDD``, or numbers: seconds below 1e11 (the year 5138), then milliseconds, microseconds and nanoseconds by factors of
-1,000. Without a timestamp, a ``position`` column must give the order, and stands for the timestamp as well.
+``YYYYMMDD``, or numbers: seconds below 1e11 (the year 5138), then milliseconds, microseconds and nanoseconds by factors
+of 1,000. Without a timestamp, a ``position`` column must give the order, and stands for the timestamp as well.
 """
 
 import json
@@ -187,7 +187,7 @@ def _as_text(value: ir.Value) -> ir.Value:
 
 
 def with_lists(table: ir.Table, names: Sequence[str], engine: Engine) -> ir.Table:
-    """Turn columns into arrays of text: lists, JSON, text that writes a list (``['A', 'B']``), or names with ``|`` between.
+    """Turn columns into arrays of text: lists, JSON, texts that write a list (``['A', 'B']``), or names between ``|``.
 
     In two kept steps: as one expression, every use of an array would repeat the whole of its parsing.
     """
@@ -210,7 +210,7 @@ def with_lists(table: ir.Table, names: Sequence[str], engine: Engine) -> ir.Tabl
 
 
 def seconds_of(raw: ir.Table, engine: Engine) -> ir.Value:
-    """Whole seconds since 1970 (UTC) of the column ``timestamp``, by what most of its values are; null where one is not."""
+    """Whole seconds since 1970 (UTC) of the column ``timestamp``, by what most of its values are; else null."""
     stamp = raw.timestamp
     kind = stamp.type()
     if kind.is_timestamp() or kind.is_date():

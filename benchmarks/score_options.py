@@ -1,0 +1,113 @@
+"""Scoring options: one pass over a shared prompt, against a full pass per option and against generating the answer.
+
+    python benchmarks/score_options.py --cases 32 --json
+
+Every contender scores the same cases with the same model (nano with fresh weights, whose speed is that of
+trained ones), in turns, the best of a few rounds each, so that a noisy machine disturbs all alike.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from shoptalk.models.base import LanguageModel, create
+from shoptalk.models.tree import Question
+from shoptalk.recipe import Lora, Model
+from shoptalk.recommend.options import log_probabilities
+
+WORDS = [f"word{number}" for number in range(400)]
+
+
+def make_cases(count: int, options: int, prompt: int, answer: int, size: int) -> list[Question]:
+    """Random prompts with random answers, lengths in tokens."""
+    random = np.random.default_rng(options)
+    return [
+        (
+            random.integers(10, size, prompt).tolist(),
+            [random.integers(10, size, answer).tolist() for _ in range(options)],
+        )
+        for _ in range(count)
+    ]
+
+
+@torch.inference_mode()
+def one_pass_each(model: LanguageModel, cases: list[Question]) -> list[float]:
+    """A full pass per option, batched per case, as most published code does it."""
+    scores = []
+    for prompt, answers in cases:
+        ids = torch.tensor([prompt + answer for answer in answers])
+        logits = model.network(ids, use_cache=False).logits[:, len(prompt) - 1 : -1].float().log_softmax(-1)
+        scores += logits.gather(2, ids[:, len(prompt) :, None]).sum((1, 2)).tolist()
+    return scores
+
+
+@torch.inference_mode()
+def generate(model: LanguageModel, cases: list[Question]) -> None:
+    """Generate an answer as long as an option (which then would have to be matched to one)."""
+    for prompt, answers in cases:
+        length = len(answers[0])
+        ids = torch.tensor([prompt])
+        model.network.generate(
+            ids, attention_mask=torch.ones_like(ids), max_new_tokens=length, min_new_tokens=length, do_sample=False
+        )
+
+
+def best(run: Callable[[], object], rounds: int) -> float:
+    """Seconds of the fastest of some rounds."""
+    times = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - begin)
+    return min(times)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cases", type=int, default=32)
+    parser.add_argument("--prompt", type=int, default=300, help="tokens")
+    parser.add_argument("--answer", type=int, default=15, help="tokens")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    model = create(Model(width=256, layers=4, vocabulary=1000, precision="fp32"), Lora(), WORDS, 1, 2048)
+    model.network.eval()
+    rows = []
+    for options in (4, 20):
+        cases = make_cases(given.cases, options, given.prompt, given.answer, model.network.config.vocab_size)
+        shared = [float(tokens.sum()) for answers in log_probabilities(model, cases) for tokens in answers]
+        apart = one_pass_each(model, cases)
+        seconds = {
+            "shared": best(lambda cases=cases: log_probabilities(model, cases), given.rounds),
+            "pass_per_option": best(lambda cases=cases: one_pass_each(model, cases), given.rounds),
+            "generate": best(lambda cases=cases: generate(model, cases), given.rounds),
+        }
+        rows.append(
+            {
+                "options": options,
+                "seconds": seconds,
+                "times_faster_than_pass_per_option": seconds["pass_per_option"] / seconds["shared"],
+                "times_faster_than_generate": seconds["generate"] / seconds["shared"],
+                "largest_difference": float(np.abs(np.subtract(shared, apart)).max()),
+            }
+        )
+    if given.json:
+        print(json.dumps({"cases": given.cases, "threads": torch.get_num_threads(), "rows": rows}))
+        return
+    print(f"{given.cases} cases, prompts of {given.prompt} tokens, options of {given.answer}; ms per case")
+    for row in rows:
+        milliseconds = {name: 1000 * value / given.cases for name, value in row["seconds"].items()}
+        print(
+            f"{row['options']:>3} options: shared prompt {milliseconds['shared']:.1f}, a pass per option "
+            f"{milliseconds['pass_per_option']:.1f} ({row['times_faster_than_pass_per_option']:.1f} times), generate "
+            f"{milliseconds['generate']:.1f} ({row['times_faster_than_generate']:.1f} times); "
+            f"scores differ by at most {row['largest_difference']:.1e}"
+        )
+
+
+if __name__ == "__main__":
+    main()
