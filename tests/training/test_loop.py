@@ -71,13 +71,13 @@ def test_training_stops_when_validation_no_longer_gains(tmp_path: Path) -> None:
 
 
 def test_a_few_examples_are_learned_by_heart(tmp_path: Path) -> None:
-    _, outcome = train(tmp_path, overfit=True, learning_rate=1e-2)
+    _, outcome = train(tmp_path, overfit=True)
     assert outcome.losses[-1]["train"] < 0.05
 
 
 def test_a_set_up_that_cannot_learn_fails_the_check(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="does not learn 16 examples"):
-        train(tmp_path, overfit=True, learning_rate=1e-9)
+        train(tmp_path, overfit=True, learning_rate=1e-9, batch_tokens=2048)
 
 
 def test_a_loss_that_is_no_number_stops_with_advice(tmp_path: Path) -> None:

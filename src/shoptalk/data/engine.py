@@ -38,12 +38,12 @@ class Engine:
     work
         An existing folder for the database file and for what is spilled; the caller removes it.
     memory
-        Limit such as ``"1GB"``; None lets DuckDB take its default, 80 % of the machine's.
+        Limit such as ``"512MB"``; None lets DuckDB take its default, 80 % of the machine's.
     threads
         Number of threads; None uses every core.
     """
 
-    def __init__(self, work: Path, memory: str | None = "1GB", threads: int | None = None) -> None:
+    def __init__(self, work: Path, memory: str | None = "512MB", threads: int | None = None) -> None:
         self._work = work
         self._settings: dict[str, Any] = {
             "temp_directory": str(work / "spill"),

@@ -116,6 +116,7 @@ class _Trainer:
             self.model.network.gradient_checkpointing_enable({"use_reentrant": False})
             if hasattr(self.model.network, "enable_input_require_grads"):
                 self.model.network.enable_input_require_grads()
+        self._saved = time.monotonic()
         with Log(self.run_folder, self.state.step) as log:
             while self.state.epoch < len(self.plan):
                 self._epoch(log)
@@ -126,7 +127,6 @@ class _Trainer:
     def _epoch(self, log: Log) -> None:
         state, phase = self.state, self.plan[self.state.epoch]
         groups = phase.plan(self.recipe.batch_tokens, np.random.default_rng([self.seed, state.epoch]))
-        last = time.monotonic()
         self.model.network.train()
         for group in groups[state.batch :]:
             begin = time.monotonic()
@@ -138,9 +138,8 @@ class _Trainer:
             self.notify(state.epoch + state.batch / len(groups), len(self.plan), loss, tokens / took)
             if state.step % LOG_STEPS == 0:
                 log.event("step", state.step, loss=loss, learning_rate=self._rate, tokens=state.tokens)
-            if time.monotonic() - last >= self.recipe.checkpoint_seconds and state.batch < len(groups):
-                self._save()
-                last = time.monotonic()
+            if state.batch < len(groups):
+                self._save_now_and_then()
         self._end_epoch(log, phase)
 
     def _step(self, phase: Phase, group: NDArray[np.int64], progress: float) -> tuple[float, int]:
@@ -189,15 +188,17 @@ class _Trainer:
             self._load_best()
             state.best_loss = math.inf  # the next phase has another loss
         state.epoch = following
-        self._save()
+        self._save_now_and_then()
 
     def _load_best(self) -> None:
         best = self.folder / "best.safetensors"
         if best.exists():
             load_weights(load_file(best), self.weights, best)
 
-    def _save(self) -> None:
-        save_checkpoint(self.folder, self.state, _copies(self.weights), self.optimiser)
+    def _save_now_and_then(self) -> None:
+        if time.monotonic() - self._saved >= self.recipe.checkpoint_seconds:
+            save_checkpoint(self.folder, self.state, _copies(self.weights), self.optimiser)
+            self._saved = time.monotonic()
 
     def _outcome(self) -> Outcome:
         state = self.state

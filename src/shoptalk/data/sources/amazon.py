@@ -61,6 +61,7 @@ def _read_reviews(data: Data, fields: frozenset[str], engine: Engine, release: R
     texts = texts if "review" in fields else []
 
     def shape(raw: ir.Table) -> ir.Table:
+        """The canonical columns of a review, and what is wrong with it."""
         rating, stamp = raw[keys["rating"]], raw[keys["timestamp"]]
         columns = {
             "user_id": checks.identifier(raw[keys["user_id"]]),
@@ -89,6 +90,7 @@ def _read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine, 
     keys = release.items
 
     def shape(raw: ir.Table) -> ir.Table:
+        """The canonical columns of a product."""
         brand = json_text(raw[keys["brand"]])
         categories = checks.unique_in_order(json_list(raw[keys["categories"]]))
         description = json_text(raw[keys["description"]])
