@@ -37,8 +37,8 @@ def test_other_architectures_score_the_same_way(kind: str) -> None:
     if kind == "gpt2":
         network = GPT2LMHeadModel(GPT2Config(vocab_size=64, n_embd=32, n_layer=2, n_head=2))
     else:  # grouped queries, as Mistral has them
-        network = LlamaForCausalLM(LlamaConfig(vocab_size=64, hidden_size=32, intermediate_size=64,
-                                               num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2))  # fmt: skip
+        sizes = {"vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+        network = LlamaForCausalLM(LlamaConfig(**sizes, num_attention_heads=4, num_key_value_heads=2))
     model = LanguageModel(network.eval(), None, kind, "full", "fp32")
     with torch.no_grad():
         flat = tree_log_probabilities(model, [([5, 9, 11], [[7, 8], [12, 30]])])

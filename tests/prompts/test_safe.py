@@ -33,9 +33,34 @@ def test_structure_is_taken_apart(text: str, harmless: str) -> None:
 
 
 PARTS = st.sampled_from(
-    ["<", "|", ">", "s", "/", "#", "### Response:", "<|end|>", "<|item_3|>", "</s>", "\n", "\r", "B) ", "B.", "\u2028", " ",
-     "[INST]", "[", "]", "<<", "SYS", "<0x0A>", "x", "\x85", "soap"]
-)  # fmt: skip
+    [
+        "<",
+        "|",
+        ">",
+        "s",
+        "/",
+        "#",
+        "[",
+        "]",
+        "<<",
+        "SYS",
+        "x",
+        "soap",
+        "B.",
+        "<|end|>",
+        "<|item_3|>",
+        "</s>",
+        "[INST]",
+        "<0x0A>",
+        "### Response:",
+        "B) ",
+        "\n",
+        "\r",
+        "\u2028",
+        "\x85",
+        " ",
+    ]
+)
 
 
 @given(st.lists(PARTS, max_size=30).map("".join) | st.text(max_size=80))

@@ -62,7 +62,7 @@ def test_the_same_seed_gives_the_same_metrics(
     done: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     code, again = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "again", *settings())
-    assert code == 0, report
+    assert code == 0, again
     before = json.loads((done / "metrics.json").read_text())
     assert again["metrics"] == before["metrics"]
     assert again["fingerprint"] == before["fingerprint"]
