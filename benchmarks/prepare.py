@@ -204,9 +204,8 @@ def show(row: dict[str, Any], contenders: list[str]) -> None:
             print(f"  {name:<12} failed: {result['failed']}")
             continue
         extra = " ".join(str(result[key]) for key in ("kept", "steps") if key in result)
-        print(
-            f"  {name:<12} {result['seconds']:8.2f} s ({result['cpu_seconds']:6.2f} s of CPU) {result['mebibytes']:8.0f} MiB  {extra}"
-        )
+        took = f"{result['seconds']:8.2f} s ({result['cpu_seconds']:6.2f} s of CPU) {result['mebibytes']:8.0f} MiB"
+        print(f"  {name:<12} {took}  {extra}")
     for name in ("shoptalk_to_decompress", "steps_to_decompress", "pandas_to_shoptalk"):
         if name in row:
             print(f"  {name.replace('_', ' ')}: {row[name]:.2f}")

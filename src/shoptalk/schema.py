@@ -81,9 +81,9 @@ class Candidates:
 class Case:
     """One thing to predict: what the user had, and what the user had next.
 
-    ``truth`` is one item, or several where time is tied and the split says ``set``; ``answer`` is the place of the right
-    option, from 0; ``rating`` is what the user gave the first item of ``truth``; ``tied`` says that the truth shares its
-    moment with the purchase before it or after it, so that the order in the file decides what is "next".
+    ``truth`` is one item, or several where time is tied and the split says ``set``; ``answer`` is the place of the
+    right option, from 0; ``rating`` is what the user gave the first item of ``truth``; ``tied`` says that the truth
+    shares its moment with the purchase before it or after it, so that the order in the file decides what is "next".
     """
 
     history: History

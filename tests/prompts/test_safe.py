@@ -32,35 +32,29 @@ def test_structure_is_taken_apart(text: str, harmless: str) -> None:
     assert SAFE(text) == harmless
 
 
-PARTS = st.sampled_from(
-    [
-        "<",
-        "|",
-        ">",
-        "s",
-        "/",
-        "#",
-        "[",
-        "]",
-        "<<",
-        "SYS",
-        "x",
-        "soap",
-        "B.",
-        "<|end|>",
-        "<|item_3|>",
-        "</s>",
-        "[INST]",
-        "<0x0A>",
-        "### Response:",
-        "B) ",
-        "\n",
-        "\r",
-        "\u2028",
-        "\x85",
-        " ",
-    ]
-)
+MARKS = [
+    "<",
+    "|",
+    ">",
+    "s",
+    "/",
+    "#",
+    "[",
+    "]",
+    "<<",
+    "SYS",
+    "x",
+    "soap",
+    "B.",
+    "B) ",
+    " ",
+    "\n",
+    "\r",
+    "\u2028",
+    "\x85",
+]
+WHOLE = ["<|end|>", "<|item_3|>", "</s>", "[INST]", "<0x0A>", "### Response:"]
+PARTS = st.sampled_from(MARKS + WHOLE)
 
 
 @given(st.lists(PARTS, max_size=30).map("".join) | st.text(max_size=80))

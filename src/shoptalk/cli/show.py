@@ -4,18 +4,16 @@ from typing import Any
 
 
 def show_evaluation(report: dict[str, Any]) -> None:
-    """Print the metrics, the personalisation gap right under the accuracy, then the simple methods."""
+    """Print the metrics in the order of the report, then the simple methods."""
     from rich.console import Console
     from rich.table import Table
 
     console = Console()
     for warning in report.get("warnings", []):
         console.print(f"warning: {warning}", style="bold yellow", markup=False)
-    metrics = dict(report["metrics"])
-    first = [name for name in ("accuracy", "personalisation_gap", "swapped_accuracy") if name in metrics]
     table = Table("metric", *_RIGHT, title="this model", title_justify="left")
-    for name in [*first, *(name for name in metrics if name not in first)]:
-        table.add_row(name.replace("_", " "), *_figures(metrics[name]))
+    for name, row in report["metrics"].items():
+        table.add_row(name.replace("_", " "), *_figures(row))
     console.print(table)
     if report["baselines"]:
         table = Table("simple method", *_RIGHT, title="accuracy on the same cases", title_justify="left")

@@ -91,9 +91,13 @@ def _options(
     )
     swapped = _score(model, cases, progress, "swapped histories", partners)
     right, wrong = correctness(own, answers), correctness(swapped, answers)
-    metrics: dict[str, Estimate] = option_metrics(own, answers, users, **settings)
-    metrics["swapped_accuracy"] = estimate(wrong, users=users, **settings)
-    metrics["personalisation_gap"] = personalisation_gap(right, wrong, users, **settings)
+    judged = option_metrics(own, answers, users, **settings)
+    metrics: dict[str, Estimate] = {
+        "accuracy": judged.pop("accuracy"),
+        "personalisation_gap": personalisation_gap(right, wrong, users, **settings),
+        "swapped_accuracy": estimate(wrong, users=users, **settings),
+        **judged,
+    }
     tied = np.array([case.tied for case in cases])
     for name, chosen in (("accuracy_tied", tied), ("accuracy_untied", ~tied)):
         if chosen.any():
