@@ -190,3 +190,46 @@ def test_liking_by_rating_needs_no_options(shop: Path, tmp_path: Path, capsys: p
     code, report = call(capsys, "run", recipe, "--out", tmp_path / "run", *chosen)
     assert code == 0, report
     assert report["baselines"]["majority"]["accuracy"]["value"] >= 0.5
+
+
+@pytest.mark.parametrize("tuning", ["lora", "qlora"])
+def test_adapters_are_trained_on_a_base_and_judged(
+    done: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tuning: str
+) -> None:
+    if tuning == "qlora":
+        pytest.importorskip("bitsandbytes")
+    base = settings(f"model.base={done / 'model'}", f"model.tuning={tuning}", "training.contrast_epochs=0")
+    code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *base)
+    assert code == 0, report
+    assert 0 < report["training"]["trainable_share"] < 0.6
+    assert (tmp_path / "run" / "model" / "adapter_model.safetensors").exists()
+
+
+def test_an_untrained_model_is_scored_by_the_same_code(
+    done: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    base = settings(f"model.base={done / 'model'}", "training.epochs=0", "training.pretrain_epochs=0",
+                    "training.contrast_epochs=0")  # fmt: skip
+    code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *base)
+    assert code == 0, report
+    trained = json.loads((done / "metrics.json").read_text())
+    assert report["metrics"]["accuracy"] == trained["metrics"]["accuracy"]  # the trained weights, scored zero-shot
+
+
+def test_examples_from_elsewhere_are_learned_too(
+    done: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = tmp_path / "rows.json"
+    rows.write_text(json.dumps([{"instruction": "Say", "input": "soap", "output": "Rose soap"}] * 3))
+    extra = settings(
+        f'training.extra=["{rows}"]', "prompt.style=alpaca", "prompt.max_tokens=768", "training.targets=last"
+    )
+    code, report = call(
+        capsys, "train", shop / "recipe.toml", "--data", done / "dataset", "--out", tmp_path / "run", *extra
+    )
+    assert code == 0, report
+    without = settings("prompt.style=alpaca", "prompt.max_tokens=768", "training.targets=last")
+    code, less = call(
+        capsys, "train", shop / "recipe.toml", "--data", done / "dataset", "--out", tmp_path / "run2", *without
+    )
+    assert report["examples"] == less["examples"] + 3
