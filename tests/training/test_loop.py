@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from shoptalk.errors import ModelError, RunError
+from shoptalk.errors import ModelError, RunError, StorageError
 from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Prompt, Training
 from shoptalk.training.checkpoint import State, load_checkpoint, save_checkpoint
@@ -154,6 +155,25 @@ def test_a_checkpoint_that_was_cut_off_is_not_taken(tmp_path: Path) -> None:
     (tmp_path / "step-00000003" / "weights.safetensors").write_bytes(b"half")
     with pytest.raises(RunError, match="damaged checkpoint"):
         load_checkpoint(tmp_path, named, optimiser)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+    model = small_model()
+    optimiser = make_optimiser(model, Training())
+    named = {name: parameter.detach() for name, parameter in model.network.named_parameters()}
+    save_checkpoint(tmp_path, State(step=3), named, optimiser)
+    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))  # no file may grow beyond this: a disk that is full
+    try:
+        with pytest.raises(StorageError):
+            save_checkpoint(tmp_path, State(step=4), named, optimiser)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000003"]
+    state = load_checkpoint(tmp_path, named, optimiser)
+    assert state is not None
+    assert state.step == 3
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:

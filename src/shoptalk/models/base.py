@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
-from shoptalk.errors import ModelError
+from shoptalk.errors import ModelError, StorageError
 from shoptalk.models.lora import add_adapters, load_adapters, quantisation
 from shoptalk.models.precision import DTYPES, choose_precision, device
 from shoptalk.models.tokenizer import LOADING_HINT, Tokenizer, first_line, load_tokenizer, train_tokenizer
@@ -185,9 +186,18 @@ def check_head(model: LanguageModel) -> None:
 
 
 def save(model: LanguageModel, folder: Path) -> None:
-    """Write the model into an existing or new folder: safetensors, tokenizer, and a card that says how to load it."""
+    """Write the model into an existing or new folder: safetensors, tokenizer, and a card that says how to load it.
+
+    Raises
+    ------
+    StorageError
+        When the disk is full.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    model.network.save_pretrained(folder, safe_serialization=True)
+    try:
+        model.network.save_pretrained(folder)
+    except SafetensorError as error:
+        raise StorageError(f"cannot write the model: {error}", where=str(folder), hint="free space") from error
     model.tokenizer.save(folder)
     card = {"base": model.base, "tuning": model.tuning, "precision": model.precision}
     (folder / CARD).write_text(json.dumps(card), encoding="utf-8")

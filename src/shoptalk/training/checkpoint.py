@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from shoptalk.errors import RunError
+from shoptalk.errors import RunError, StorageError
 from shoptalk.files import replacing
 
 _NAME = re.compile(r"step-(\d{8})")
@@ -52,8 +52,8 @@ def save_checkpoint(folder: Path, state: State, weights: dict[str, Tensor], opti
     path = folder / f"step-{state.step:08d}"
     with replacing(path) as temporary:
         temporary.mkdir()
-        save_file(weights, temporary / "weights.safetensors")
-        save_file(tensors, temporary / "optimiser.safetensors")
+        save_tensors(weights, temporary / "weights.safetensors")
+        save_tensors(tensors, temporary / "optimiser.safetensors")
         text = json.dumps({"state": asdict(state), "optimiser": plain})
         (temporary / "state.json").write_text(text, encoding="utf-8")
     for other in folder.iterdir():
@@ -86,6 +86,20 @@ def load_checkpoint(folder: Path, weights: dict[str, Tensor], optimiser: Any) ->
         torch.cuda.set_rng_state(cuda)
     optimiser.load_state_dict(_unflatten(tensors, content["optimiser"]))
     return state
+
+
+def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
+    """Write tensors as safetensors.
+
+    Raises
+    ------
+    StorageError
+        When the disk is full or the place cannot be written.
+    """
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:
+        raise StorageError(f"cannot write: {error}", where=str(path), hint="free space, then --resume") from error
 
 
 def load_weights(saved: dict[str, Tensor], weights: dict[str, Tensor], where: Path) -> None:

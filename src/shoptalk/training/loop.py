@@ -10,14 +10,14 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from shoptalk.errors import ModelError, require
 from shoptalk.files import replacing
 from shoptalk.models.base import LanguageModel
 from shoptalk.recipe import Training
-from shoptalk.training.checkpoint import State, load_checkpoint, load_weights, save_checkpoint
+from shoptalk.training.checkpoint import State, load_checkpoint, load_weights, save_checkpoint, save_tensors
 from shoptalk.training.examples import TokenSet
 from shoptalk.training.log import Log
 from shoptalk.training.phases import Answers, Choices, Choosing
@@ -175,7 +175,7 @@ class _Trainer:
         if watched < state.best_loss:
             state.best_loss, state.best_epoch = watched, state.epoch
             with replacing(self.folder / "best.safetensors") as temporary:
-                save_file(_copies(self.weights), temporary)
+                save_tensors(_copies(self.weights), temporary)
         waited = state.epoch - state.best_epoch
         enough = bool(self.recipe.patience) and waited >= self.recipe.patience
         following = state.epoch + 1

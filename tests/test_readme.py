@@ -1,0 +1,46 @@
+"""What the README promises works as it is written there."""
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from shoptalk.cli.main import COMMANDS, main
+from tests.words import CATALOGUE, exam
+
+README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_command_is_listed() -> None:
+    assert set(re.findall(r"^\| `shoptalk (\w+)", README, re.MULTILINE)) == set(COMMANDS)
+
+
+def test_your_own_table_in_five_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    block = re.search(r"<<'TOML'\n(.*?)\nTOML\n", README, re.DOTALL)
+    assert block
+    Path("mine.toml").write_text(block[1], encoding="utf-8")
+    with Path("products.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([["sku", "name"], *([item, row.title] for item, row in CATALOGUE.items())])
+    with Path("purchases.csv").open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["customer", "sku", "bought_at"])
+        for number, case in enumerate(exam(60)):
+            for day, item in enumerate([*case.history.items, *case.truth], 1):
+                writer.writerow([4700 + number, item, f"2024-03-{day:02d}"])
+    small = ["--set", "model.width=32", "--set", "model.layers=1", "--set", "training.epochs=1"]
+    for arguments in (
+        ["run", "mine.toml", "--out", "my-run", *small],
+        ["recommend", "my-run", "--user", "4711", "-k", "5", "--explain"],
+        ["recommend", "my-run", "--history", "Rose soap", "--history", "Mint shampoo"],
+    ):
+        with pytest.raises(SystemExit) as caught:
+            main([*arguments, "--json"])
+        said = json.loads(capsys.readouterr().out)
+        assert not caught.value.code, said
+    assert Path("my-run/report.html").exists()
