@@ -19,6 +19,7 @@ from shoptalk.errors import RecipeError
 Source = Literal["amazon2014", "amazon2018", "amazon2023", "kaggle-books", "movielens", "table"]
 Cleaning = Literal["raw", "unescape", "words", "uneven"]
 TextField = Literal["title", "brand", "categories", "description", "review"]
+Baseline = Literal["chance", "popularity", "tfidf", "cooccurrence", "options_only"]
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -146,7 +147,7 @@ class Evaluation(Section):
     scoring: Literal["sum", "mean"] = Field("sum", description="of an option: log-probability of its tokens")
     resamples: Annotated[int, Field(ge=100)] = Field(1000, description="bootstrap over users")
     generate: Natural = Field(0, description="test users for whom the exact title is generated")
-    baselines: tuple[str, ...] = Field(("chance", "popularity", "tfidf", "cooccurrence", "options_only"))
+    baselines: tuple[Baseline, ...] = ("chance", "popularity", "tfidf", "cooccurrence", "options_only")
     k: Positive = 10
 
 
@@ -208,6 +209,24 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), seed: int | None = No
     if seed is not None:
         content["seed"] = seed
     return parse_recipe(content, text, str(path))
+
+
+def with_settings(recipe: Recipe, overrides: Sequence[str], seed: int | None, only: str) -> Recipe:
+    """A recipe with settings of one section, and the seed, laid over it.
+
+    Raises
+    ------
+    RecipeError
+        For a setting of another section, which would not be what the recipe's run was made with.
+    """
+    content = _without_none(recipe.model_dump())
+    for override in overrides:
+        if not override.startswith(f"{only}."):
+            raise RecipeError(f"only settings of [{only}] can be changed here, not {override}")
+        _lay_over(content, override)
+    if seed is not None:
+        content["seed"] = seed
+    return parse_recipe(content)
 
 
 def parse_recipe(content: dict[str, Any], text: str = "", where: str = "recipe") -> Recipe:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from shoptalk.cli.main import main
 from shoptalk.data.sample import write_sample
+from shoptalk.models.base import LanguageModel, load
 
 SMALL = ["model.width=32", "model.layers=1", "model.vocabulary=400", "training.epochs=2", "training.pretrain_epochs=1",
          "training.contrast_epochs=1", "evaluation.generate=5", "evaluation.resamples=200"]  # fmt: skip
@@ -75,6 +77,36 @@ def test_a_run_can_be_moved_and_judged_again(done: Path, tmp_path: Path, capsys:
     code, report = call(capsys, "evaluate", moved)
     assert code == 0, report
     assert report["metrics"] == before["metrics"]
+
+
+def test_judging_with_other_settings(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(done, copy)
+    baselines = ["--set", 'evaluation.baselines=["chance"]', "--set", "evaluation.generate=0"]
+    code, report = call(capsys, "evaluate", copy, "--seed", 5, *baselines)
+    assert code == 0, report
+    assert list(report["baselines"]) == ["chance"]
+    assert "title_exact_match" not in report["metrics"]
+    code, report = call(capsys, "evaluate", copy, "--set", "model.width=64")
+    assert code == 2
+    assert "only settings of [evaluation]" in report["error"]["message"]
+
+
+def test_a_saved_model_that_differs_fails_the_run(
+    done: Path, shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def forgetful(folder: Path) -> LanguageModel:
+        model = load(folder)
+        torch.nn.init.zeros_(model.network.model.norm.weight)
+        return model
+
+    monkeypatch.setattr("shoptalk.stages.train.load", forgetful)
+    chosen = settings("training.epochs=1", "training.contrast_epochs=0")
+    code, report = call(
+        capsys, "train", shop / "recipe.toml", "--data", done / "dataset", "--out", tmp_path / "run", *chosen
+    )
+    assert code == 2
+    assert "differs from the trained one" in report["error"]["message"]
 
 
 def test_a_known_user_gets_products_that_are_new_with_reasons(done: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -198,7 +230,8 @@ def test_adapters_are_trained_on_a_base_and_judged(
 ) -> None:
     if tuning == "qlora":
         pytest.importorskip("bitsandbytes")
-    base = settings(f"model.base={done / 'model'}", f"model.tuning={tuning}", "training.contrast_epochs=0")
+    base = settings(f"model.base={done / 'model'}", f"model.tuning={tuning}", "training.contrast_epochs=0",
+                    "training.gradient_checkpointing=true")  # fmt: skip
     code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *base)
     assert code == 0, report
     assert 0 < report["training"]["trainable_share"] < 0.6

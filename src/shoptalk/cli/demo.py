@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shoptalk.cli.options import Json, print_json
+from shoptalk.cli.options import Json, Seed, print_json
 
 
 def command(
@@ -13,6 +13,7 @@ def command(
         "demo"
     ),
     as_json: Json = False,
+    seed: Seed = None,
 ) -> None:
     """Generate a shop, prepare it, fine-tune a small model, judge it, and recommend: a few minutes on two cores.
 
@@ -30,8 +31,8 @@ def command(
     shop, folder = out / "shop", out / "run"
     with show_progress() as progress:
         progress("sample", 0, 1, f"writing a shop to {shop}")
-        write_sample(shop)
-        report = run(read_recipe(shop / "recipe.toml"), folder, progress)
+        write_sample(shop, seed=1 if seed is None else seed)
+        report = run(read_recipe(shop / "recipe.toml", seed=seed), folder, progress)
         user = next(iter(open_dataset(folder / "dataset").split("last").test)).history.user_id
         recommended = recommend(folder, progress, user=user, k=3, why=True)
     if as_json:

@@ -5,22 +5,29 @@ from typing import Annotated
 
 import typer
 
-from shoptalk.cli.options import Json, print_json
+from shoptalk.cli.options import Json, Seed, Set, print_json
 
 RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder that shoptalk train or run wrote.")]
 
 
-def command(run: RunPath, as_json: Json = False) -> None:
+def command(
+    run: RunPath,
+    settings: Set = [],  # noqa: B006  (typer copies it)
+    as_json: Json = False,
+    seed: Seed = None,
+) -> None:
     """Judge a run on its frozen test cases: metrics with intervals, swapped histories, and simple methods.
 
-    Example: `shoptalk evaluate run --json`
+    `--set` changes settings of the section evaluation only, `--seed` that of intervals and swaps.
+
+    Example: `shoptalk evaluate run --set evaluation.scoring=mean --json`
     """
     from shoptalk.cli.progress import show_progress
     from shoptalk.cli.show import show_evaluation
     from shoptalk.stages.evaluate import evaluate
 
     with show_progress() as progress:
-        report = evaluate(run, progress)
+        report = evaluate(run, progress, settings=settings, seed=seed)
     if as_json:
         print_json(report)
     else:

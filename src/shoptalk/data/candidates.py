@@ -221,7 +221,7 @@ class _Chunk:
         self.drawer = drawer
         self.items = len(drawer.as_answer)
         self.user, self.answer = user[asked], item[asked]
-        self.owned = np.unique(user * self.items + item)
+        self.owned = np.sort(user * self.items + item)  # five times as fast as to look for repeats too
         self.chosen = np.full((len(asked), drawer.distractors), -1, dtype=np.int64)
 
     @property
@@ -235,7 +235,7 @@ class _Chunk:
             if not len(case):
                 return
             self.chosen[case, slot] = proposal.draw(self.answer[case], self.drawer.rng)
-            self._reopen(np.unique(case))
+            self._reopen(case[np.append(True, case[1:] != case[:-1])])
         case, slot = np.nonzero(self.open)
         has_pool = proposal.draw(self.answer[case], self.drawer.rng) >= 0
         for one, at in zip(case[has_pool].tolist(), slot[has_pool].tolist(), strict=True):

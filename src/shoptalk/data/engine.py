@@ -3,8 +3,8 @@
 Everything else in ``data`` is Ibis expressions over tables that come from here. To run them on another engine (Spark),
 write its ``Engine`` with the same methods and its versions of the functions at the end of this file.
 
-Tables are materialised in a database file inside the work folder, so that memory stays under the limit whatever the
-size of the source, and what does not fit is spilled beside it.
+Tables are materialised in memory, and what does not fit under the limit is spilled into the work folder; a database
+file would cost half as much time again, for packing columns that are read once or twice.
 """
 
 import itertools
@@ -13,16 +13,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import duckdb
 import ibis
 import ibis.expr.datatypes as dt
+import ibis.expr.operations as ops
 import ibis.expr.types as ir
-import pandas as pd
 import pyarrow as pa
 
 from shoptalk.errors import SourceError, StorageError
+
+if TYPE_CHECKING:
+    import pandas as pd  # half a second, and only `to_pandas` needs it
 
 Compression = Literal["none", "gzip", "zstd"]
 
@@ -31,12 +34,12 @@ LONGEST_LINE = 1 << 24
 
 
 class Engine:
-    """A DuckDB database in a work folder, used through Ibis; a context manager.
+    """A DuckDB database in memory, used through Ibis; a context manager.
 
     Parameters
     ----------
     work
-        An existing folder for the database file and for what is spilled; the caller removes it.
+        An existing folder for what is spilled; the caller removes it.
     memory
         Limit such as ``"512MB"``; None lets DuckDB take its default, 80 % of the machine's.
     threads
@@ -57,7 +60,7 @@ class Engine:
     def __enter__(self) -> Self:
         """Open the database."""
         with storing(self._work):
-            self._con = ibis.duckdb.connect(self._work / "tables.duckdb", **self._settings)
+            self._con = ibis.duckdb.connect(":memory:", **self._settings)
             self._con.raw_sql("SET TimeZone = 'UTC'")  # a date-time without a zone is UTC, wherever we are
         return self
 
@@ -66,8 +69,6 @@ class Engine:
     ) -> None:
         """Close the database; its tables are gone."""
         self._con.disconnect()
-        for path in self._work.glob("tables.duckdb*"):
-            path.unlink(missing_ok=True)
 
     def cache(self, table: ir.Table, name: str | None = None, source: Path | None = None) -> ir.Table:
         """Compute a table once and keep it, in its order, for the life of the engine.
@@ -90,8 +91,13 @@ class Engine:
         return self._view(self._con.compile(table))
 
     def drop(self, table: ir.Table) -> None:
-        """Forget a table made by `cache`, and free its space."""
-        self._con.drop_table(table.op().name, force=True)
+        """Forget every table made by `cache` that an expression reads, and free its space."""
+        for name in {found.name for found in table.op().find(ops.DatabaseTable)}:
+            kind = self._con.raw_sql(
+                f"SELECT table_type FROM information_schema.tables WHERE table_name = {_text(name)}"  # noqa: S608
+            ).fetchone()
+            if kind and kind[0] != "VIEW":
+                self._con.raw_sql(f"DROP TABLE {_quoted(name)}")
 
     def clear(self) -> None:
         """Forget every table and view; whoever works through many shops with one engine keeps it small."""
@@ -221,12 +227,11 @@ class Engine:
             for name, expression in expressions.items()
         }
         with storing(self._work):
-            row = self._con.to_pyarrow(
-                ibis.memtable({"one": [1]}).select(**{k: _scalar(v) for k, v in scalars.items()})
-            )
-        return {name: int(values[0] or 0) for name, values in row.to_pydict().items()}
+            one = self._con.sql("SELECT 1 AS one").select(**{k: _scalar(v) for k, v in scalars.items()})
+            row = self._con.raw_sql(self._con.compile(one)).fetchone()
+        return {name: int(value or 0) for name, value in zip(scalars, row, strict=True)}
 
-    def to_pandas(self, table: ir.Table) -> pd.DataFrame:
+    def to_pandas(self, table: ir.Table) -> "pd.DataFrame":
         """The table in memory."""
         with storing(self._work):
             return self._con.execute(table)

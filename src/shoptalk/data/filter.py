@@ -1,5 +1,8 @@
 """Which purchases are kept: every rule in one fixed order, each counted among what the rules before it left."""
 
+import itertools
+from dataclasses import dataclass
+
 import ibis
 import ibis.expr.types as ir
 
@@ -11,9 +14,35 @@ from shoptalk.recipe import Data
 RULES = ("unverified", "duplicate", "rating", "no_title", "k_core", "min_history", "min_categories")
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What the filters leave.
+
+    ``rows`` has whole numbers ``user`` and ``item`` in place of ids, which cost half the time and memory of text, and
+    sort as the ids do; ``users`` and ``things`` tell which is which. ``items`` are those that somebody bought, so that
+    options are what was really sold. ``dropped`` counts the interactions that each rule took.
+    """
+
+    rows: ir.Table
+    users: ir.Table
+    things: ir.Table
+    items: ir.Table
+    dropped: dict[str, int]
+
+    def named(self, rows: ir.Table) -> ir.Table:
+        """Rows with ``user_id`` and ``item_id`` beside ``user`` and ``item``."""
+        return rows.join(self.users, "user").join(self.things.select("item", "item_id"), "item")
+
+
 def keep(
     interactions: ir.Table, items: ir.Table, data: Data, engine: Engine
 ) -> tuple[ir.Table, ir.Table, dict[str, int]]:
+    """As `keep_coded`, with ids as text: interactions, items, dropped."""
+    kept = keep_coded(interactions, items, data, engine)
+    return kept.named(kept.rows).drop("user", "item"), kept.items, kept.dropped
+
+
+def keep_coded(interactions: ir.Table, items: ir.Table, data: Data, engine: Engine) -> Kept:
     """Apply the filters of a recipe.
 
     1. ``unverified``: known not to be a verified purchase (where the source does not say, it is kept).
@@ -30,24 +59,25 @@ def keep(
     ----------
     interactions, items
         The canonical tables (see ``sources``), titles already cleaned.
-
-    Returns
-    -------
-    interactions, items, dropped
-        What remains; only items that somebody bought, so that options are what was really sold; and the number of
-        interactions that each rule dropped.
     """
-    users, things = (_codes(interactions, side, engine) for side in ("user_id", "item_id"))
+    read = engine.counts(n=interactions)["n"]
+    verified = interactions.filter(interactions.verified.fill_null(True)) if data.verified else interactions
+    users, things = (_codes(verified, side, engine) for side in ("user_id", "item_id"))
     titled = items.filter(items.title.fill_null("") != "").select("item_id", titled=True)
     things = engine.cache(things.left_join(titled, "item_id").select("item_id", "item", "titled"))
-    first = engine.cache(_ruled(interactions.join(users, "user_id").join(things, "item_id"), data))
-    dropped = engine.counts(**{rule: (first.rule == place).sum() for place, rule in enumerate(RULES[:4])})
-    left = first.filter(first.rule.isnull())
+    named = verified.join(users, "user_id").join(things, "item_id")
+    rows = engine.cache(named.drop("user_id", "item_id", "verified"))
+    dropped = {"unverified": read - engine.counts(n=rows)["n"]}
+    rows, dropped["duplicate"] = _first_only(rows, data, engine)
+    low = ibis.literal(False)
+    if data.min_rating is not None:
+        low = rows.rating.isnull() | (rows.rating < data.min_rating)
+    dropped |= engine.counts(rating=rows.filter(low), no_title=rows.filter(~low & rows.titled.isnull()))
+    left = rows.filter(~low & rows.titled.notnull()).drop("titled")
     left, later = _by_size(left, things.join(items, "item_id"), data, engine)
-    named = left.join(users, "user").join(things, "item").select(*interactions.columns)
-    kept = _with_clean_texts(named, data, engine)
-    sold = things.semi_join(left, "item")
-    return kept, engine.cache(items.semi_join(sold, "item_id")), dropped | later
+    engine.drop(rows)
+    sold = engine.cache(items.semi_join(things.semi_join(left, "item"), "item_id"))
+    return Kept(_with_clean_texts(left, data, engine), users, things, sold, dropped | later)
 
 
 def _with_clean_texts(interactions: ir.Table, data: Data, engine: Engine) -> ir.Table:
@@ -59,28 +89,29 @@ def _with_clean_texts(interactions: ir.Table, data: Data, engine: Engine) -> ir.
 
 
 def _codes(interactions: ir.Table, side: str, engine: Engine) -> ir.Table:
-    """A whole number (``user`` or ``item``) for every id; half the time and memory of text in all that follows."""
-    ids = engine.numbered(engine.cache(interactions.select(side).distinct()), "code")
+    """A whole number (``user`` or ``item``) for every id, in the order of the ids."""
+    ids = engine.numbered(engine.cache(interactions.select(side).distinct().order_by(side)), "code")
     return ids.select(side, ids.code.cast("int32").name(side.removesuffix("_id")))
 
 
-def _ruled(rows: ir.Table, data: Data) -> ir.Table:
-    """Codes for ids, and ``rule``: the place in ``RULES`` of the first of rules 1 to 4 that drops the row, or null."""
-    verified = rows.verified.fill_null(True) if data.verified else ibis.literal(True)
-    branches = [(~verified, 0)]
-    if data.duplicates == "first":
-        window = ibis.window(group_by=["user", "item", verified], order_by=["timestamp", "position"])
-        branches.append((ibis.row_number().over(window) > 0, 1))
-    if data.min_rating is not None:
-        branches.append((rows.rating.isnull() | (rows.rating < data.min_rating), 2))
-    rule = ibis.cases(*branches, (rows.titled.isnull(), 3), else_=ibis.null("int8"))
-    return rows.mutate(rule=rule.cast("int8")).drop("user_id", "item_id", "titled")
+def _first_only(rows: ir.Table, data: Data, engine: Engine) -> tuple[ir.Table, int]:
+    """Rule 2; few reviews are repeated, so only those that are get sorted."""
+    if data.duplicates != "first":
+        return rows, 0
+    pair = ["user", "item"]
+    again = rows.select(*pair, "timestamp", "position")
+    again = again.semi_join(again.group_by(pair).having(again.count() > 1).aggregate(), pair)
+    place = ibis.row_number().over(group_by=pair, order_by=["timestamp", "position"])
+    again = again.mutate(place=place)
+    again = engine.cache(again.filter(again.place > 0).select(*pair, "position"))
+    repeated = engine.counts(n=again)["n"]
+    return (rows.anti_join(again, [*pair, "position"]) if repeated else rows), repeated
 
 
 def _by_size(left: ir.Table, things: ir.Table, data: Data, engine: Engine) -> tuple[ir.Table, dict[str, int]]:
     """Rules 5 to 7; they take out whole users and items."""
     if max(data.user_core, data.item_core, data.min_history) <= 1 and not data.min_categories:
-        return left, dict.fromkeys(RULES[4:], 0)
+        return engine.cache(left), dict.fromkeys(RULES[4:], 0)
     edges = engine.cache(left.select("user", "item"))
     sizes = [engine.counts(n=edges)["n"]]
     for rule in (_core, _with_history, _with_categories):
@@ -93,18 +124,16 @@ def _by_size(left: ir.Table, things: ir.Table, data: Data, engine: Engine) -> tu
 
 def _core(edges: ir.Table, _things: ir.Table, data: Data, engine: Engine) -> ir.Table:
     """Drop thin users and items until nothing changes: the k-core of the graph of purchases (Seidman 1983)."""
-    if max(data.user_core, data.item_core) <= 1:
-        return edges
-    size = engine.counts(n=edges)["n"]
-    while True:
-        for side, least in (("user", data.user_core), ("item", data.item_core)):
-            if least > 1:
-                thick = edges.group_by(side).having(edges.count() >= least).aggregate()
-                edges = edges.semi_join(thick, side)
-        edges = engine.cache(edges)
-        before, size = size, engine.counts(n=edges)["n"]
-        if size == before:
-            return edges
+    sides = [(side, least) for side, least in (("user", data.user_core), ("item", data.item_core)) if least > 1]
+    unchanged = 0
+    for side, least in itertools.cycle(sides):
+        thin = engine.cache(edges.group_by(side).having(edges.count() < least).aggregate())
+        if engine.counts(n=thin)["n"]:
+            edges, unchanged = engine.cache(edges.anti_join(thin, side)), 0
+        unchanged += 1
+        if unchanged >= len(sides):
+            break
+    return edges
 
 
 def _with_history(edges: ir.Table, _things: ir.Table, data: Data, engine: Engine) -> ir.Table:

@@ -23,9 +23,9 @@ from shoptalk.data.cases import PARTS, TEST, TRAIN, VALIDATION, asked_rows
 from shoptalk.data.clean import clean_titles
 from shoptalk.data.dataset import FORMAT, fingerprint
 from shoptalk.data.engine import Engine
-from shoptalk.data.filter import keep
+from shoptalk.data.filter import Kept, keep_coded
 from shoptalk.data.sources import read
-from shoptalk.data.split import SPLIT, split
+from shoptalk.data.split import SPLIT, random, split
 from shoptalk.errors import DatasetError, UsageError
 from shoptalk.files import replacing, sha256, write_json
 from shoptalk.recipe import CandidatesSection, Recipe
@@ -86,11 +86,12 @@ def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Callable[[str
     shop = read(recipe.data, _fields(recipe), engine)
     progress("cleaning titles and filtering")
     items = clean_titles(shop.items, recipe.data.cleaning, engine)
-    interactions, items, dropped = keep(shop.interactions, items, recipe.data, engine)
+    kept = keep_coded(shop.interactions, items, recipe.data, engine)
+    engine.drop(shop.interactions)
     progress("splitting")
-    parts = engine.cache(split(interactions, recipe.split, recipe.seed, engine.cache))
+    parts = _split(kept, recipe, engine)
     progress("writing" if recipe.candidates is None else "drawing options")
-    shelf, written = _write_items(items, folder, engine)
+    shelf, written = _write_items(kept.items, folder, engine)
     rows = _RowsWriter(recipe, folder, engine, parts, shelf)
     written |= rows.write()
     for name, table in written.items():
@@ -100,7 +101,7 @@ def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Callable[[str
         "format": FORMAT,
         "fingerprint": fingerprint(recipe, written),
         "read": shop.read,
-        "dropped": dropped,
+        "dropped": kept.dropped,
         "kept": {"users": rows.users, "items": shelf.size, "interactions": written[tables.INTERACTIONS]["rows"]},
         "cases": rows.cases,
         "warnings": warnings,
@@ -109,6 +110,19 @@ def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Callable[[str
         "recipe": recipe.model_dump(mode="json"),
         "packages": _packages(),
     }
+
+
+def _split(kept: Kept, recipe: Recipe, engine: Engine) -> ir.Table:
+    """The rows with ids, place and part, and ``order``, which sorts as the users' ids do."""
+    if random(recipe.split):
+        named = kept.named(kept.rows).drop("user", "item")
+        parts = engine.cache(split(named, recipe.split, recipe.seed, engine.cache))
+        return parts.mutate(order=parts[schema.USER])
+    coded = kept.rows.rename({schema.USER: "user", schema.ITEM: "item"})
+    parts = engine.cache(split(coded, recipe.split, recipe.seed, engine.cache))
+    engine.drop(kept.rows)
+    named = kept.named(parts.rename({"user": schema.USER, "item": schema.ITEM}))
+    return named.rename(order="user").drop("item")
 
 
 def _fields(recipe: Recipe) -> frozenset[str]:
@@ -217,7 +231,7 @@ class _RowsWriter:
 
     def _chunks(self) -> Iterator[pa.Table]:
         """The rows in order, in chunks of whole users."""
-        ordered = self.parts.select(*self.columns.names, SPLIT).order_by([schema.USER, schema.POSITION])
+        ordered = self.parts.order_by(["order", schema.POSITION]).select(*self.columns.names, SPLIT)
         waiting: pa.Table | None = None
         for batch in self.engine.batches(ordered):
             table = pa.Table.from_batches([batch])
@@ -262,9 +276,7 @@ class _RowsWriter:
 def _count_cases(parts: ir.Table, engine: Engine) -> dict[str, int]:
     """How many questions each part has."""
     learned = parts.filter((parts[SPLIT] == PARTS[TRAIN]) & (parts[schema.POSITION] > 0))
-    others = {
-        PARTS[part]: parts.filter(parts[SPLIT] == PARTS[part])[schema.USER].nunique() for part in (VALIDATION, TEST)
-    }
+    others = {PARTS[part]: parts.filter(parts[SPLIT] == PARTS[part])["order"].nunique() for part in (VALIDATION, TEST)}
     return engine.counts(train=learned.count(), **others)
 
 

@@ -35,6 +35,7 @@ def split(interactions: ir.Table, section: SplitSection, seed: int, cache: Cache
     ----------
     interactions
         Columns ``user_id``, ``item_id``, ``timestamp`` (seconds), ``position`` (order in the source), and any others.
+        Unless the split is `random`, the ids may be numbers that sort as they do.
     section
         How to split.
     seed
@@ -47,7 +48,9 @@ def split(interactions: ir.Table, section: SplitSection, seed: int, cache: Cache
     Table
         The same rows; ``position`` is now the place in the user's history, from 0, and ``split`` the part.
     """
-    ordered = cache(_with_moments(order(interactions, section.ties, seed), section.ties))
+    ordered = _with_moments(order(interactions, section.ties, seed), section.ties)
+    if section.method != "leave-one-out":  # the others look at it more than once
+        ordered = cache(ordered)
     assign = {
         "leave-one-out": _leave_one_out,
         "by-user": _by_user,
@@ -55,7 +58,12 @@ def split(interactions: ir.Table, section: SplitSection, seed: int, cache: Cache
         "by-time-per-user": _by_time_per_user,
     }[section.method]
     parts = assign(ordered, section, seed)
-    return _named(parts).drop(_ROWS, _FIRST, _PART)
+    return _named(parts, section).drop(_ROWS, _FIRST, _PART)
+
+
+def random(section: SplitSection) -> bool:
+    """Whether a split depends on the ids' text."""
+    return section.method == "by-user" or section.ties == "random"
 
 
 def order(interactions: ir.Table, ties: Literal["source", "random", "set"], seed: int) -> ir.Table:
@@ -177,11 +185,13 @@ def _quantile(table: ir.Table, share: float) -> int:
     return int(found[TIME][0].as_py())
 
 
-def _named(table: ir.Table) -> ir.Table:
+def _named(table: ir.Table, section: SplitSection) -> ir.Table:
     """Name what is neither learned from nor asked for: context where a truth of the same user comes later."""
-    asked = table[_PART].isin([VALIDATION, TEST])
-    last = table[POSITION].max(where=asked).over(group_by=table[USER])
-    spare = ibis.ifelse(table[POSITION] < last.fill_null(0), CONTEXT, UNUSED)
-    named = table.mutate(**{SPLIT: ibis.ifelse(table[_PART] == UNUSED, spare, table[_PART])})
+    named = table.mutate(**{SPLIT: table[_PART]})
+    if section.method != "leave-one-out":  # there, every row has its part
+        asked = table[_PART].isin([VALIDATION, TEST])
+        last = table[POSITION].max(where=asked).over(group_by=table[USER])
+        spare = ibis.ifelse(table[POSITION] < last.fill_null(0), CONTEXT, UNUSED)
+        named = table.mutate(**{SPLIT: ibis.ifelse(table[_PART] == UNUSED, spare, table[_PART])})
     helpers = {"moment", "moments", "asked", "is_target", "group", "window"} & set(named.columns)
     return named.drop(*helpers)

@@ -15,7 +15,15 @@ def draw_bars(rows: Sequence[dict[str, Any]]) -> str:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 0.42 * len(rows) + 0.8), layout="constrained")
-    axes = figure.subplots()
+    fill_axes(figure.subplots(), rows)
+    buffer = io.BytesIO()
+    with rc_context({"svg.hashsalt": "shoptalk"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def fill_axes(axes: Any, rows: Sequence[dict[str, Any]]) -> None:
+    """Draw the bars on given axes."""
     places = list(range(len(rows)))[::-1]
     values = [row["value"] for row in rows]
     spans = [[row["value"] - row["low"] for row in rows], [row["high"] - row["value"] for row in rows]]
@@ -26,7 +34,3 @@ def draw_bars(rows: Sequence[dict[str, Any]]) -> str:
     axes.set_xlim(0, min(1.12, max(row["high"] for row in rows) * 1.15))
     axes.set_xlabel("accuracy (share of users, with 95 % interval)")
     axes.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    with rc_context({"svg.hashsalt": "shoptalk"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()

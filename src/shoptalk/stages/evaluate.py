@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 
 from shoptalk.baselines import make_baseline
 from shoptalk.data.dataset import Dataset
-from shoptalk.errors import DatasetError
+from shoptalk.errors import DatasetError, RecipeError
 from shoptalk.evaluation.bootstrap import estimate
 from shoptalk.evaluation.options import correctness, option_metrics, position_report
 from shoptalk.evaluation.swap import personalisation_gap, swap_partners
 from shoptalk.evaluation.titles import title_metrics
 from shoptalk.files import replacing, write_json
 from shoptalk.prompts.tasks import LIKED
+from shoptalk.recipe import with_settings
 from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.recommend.titles import generate_titles
 from shoptalk.runs import Run, open_run
@@ -30,8 +32,15 @@ Scores = list[NDArray[np.float64]]
 Table = dict[str, dict[str, float | int]]
 
 
-def evaluate(folder: Path, progress: Progress) -> dict[str, Any]:
+def evaluate(
+    folder: Path, progress: Progress, *, settings: Sequence[str] = (), seed: int | None = None
+) -> dict[str, Any]:
     """Judge a run on its test cases and write ``metrics.json`` and ``predictions.parquet``.
+
+    Parameters
+    ----------
+    settings, seed
+        Other settings of the recipe's section evaluation, and another seed, than the run has.
 
     Returns
     -------
@@ -45,6 +54,7 @@ def evaluate(folder: Path, progress: Progress) -> dict[str, Any]:
     """
     begin = time.perf_counter()
     run = open_run(folder)
+    run = replace(run, recipe=with_settings(run.recipe, settings, seed, "evaluation"))
     shop = open_run_dataset(run)
     model = open_recommender(run, shop)
     split = shop.split("last")
@@ -71,7 +81,7 @@ def evaluate(folder: Path, progress: Progress) -> dict[str, Any]:
         "seconds": {"train": training.get("seconds"), "open": opened - begin, "options": judged - opened,
                     "titles": end - judged},
         "training": {key: training.get(key) for key in ("parameters", "trainable_share", "precision", "tokens", "cut")},
-        "warnings": list(shop.info.get("warnings", [])),
+        "warnings": [*shop.info.get("warnings", []), *report.get("warnings", [])],
         "fingerprint": shop.fingerprint,
     }  # fmt: skip
     write_json(folder / "metrics.json", report)
@@ -103,9 +113,14 @@ def _options(
         if chosen.any():
             metrics[name] = estimate(np.where(chosen, right, np.nan), users=users, **settings)
     baselines: dict[str, Table] = {}
+    warnings: list[str] = []
     for number, name in enumerate(run.recipe.evaluation.baselines):
         progress("baselines", number, len(run.recipe.evaluation.baselines), name)
-        baseline = make_baseline(name, split, shop.catalogue, run.recipe.seed)
+        try:
+            baseline = make_baseline(name, split, shop.catalogue, run.recipe.seed)
+        except RecipeError as error:  # nothing for it to learn from: the others still count
+            warnings.append(f"no baseline {name}: {error}")
+            continue
         baselines[name] = _table(option_metrics(_score(baseline, cases), answers, users, **settings))
     progress("baselines", 1, 1, "done")
     _write_predictions(run.folder / "predictions.parquet", cases, own, swapped)
@@ -114,6 +129,7 @@ def _options(
         "baselines": baselines,
         "positions": position_report(own, answers),
         "cut": cut / len(cases),
+        "warnings": warnings,
     }
 
 

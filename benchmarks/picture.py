@@ -1,0 +1,34 @@
+"""Draw the accuracies of runs side by side, as in the README.
+
+python benchmarks/picture.py runs/beauty-options-as-published runs/beauty-options --out docs/beauty.png
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from shoptalk.report.bars import fill_axes
+from shoptalk.report.page import accuracy_rows
+from shoptalk.runs import open_run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--out", required=True, type=Path)
+    given = parser.parse_args()
+    figure = Figure(figsize=(5.6 * len(given.runs), 3.4), layout="constrained")
+    for place, folder in enumerate(given.runs):
+        axes = figure.add_subplot(1, len(given.runs), place + 1)
+        fill_axes(axes, accuracy_rows(json.loads((folder / "metrics.json").read_text())))
+        axes.set_xlim(0, 1.12)
+        axes.set_title(open_run(folder).recipe.name)
+        if place:
+            axes.set_yticklabels([])
+    figure.savefig(given.out, dpi=110)
+
+
+if __name__ == "__main__":
+    main()
