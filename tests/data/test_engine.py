@@ -21,11 +21,21 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         yield opened
 
 
-def test_database_is_gone_afterwards(tmp_path: Path) -> None:
-    with Engine(tmp_path) as engine:
-        engine.table_of({"a": [1]})
-        assert (tmp_path / "tables.duckdb").exists()
-    assert list(tmp_path.glob("tables*")) == []
+def test_what_was_spilled_is_gone_afterwards(tmp_path: Path) -> None:
+    with Engine(tmp_path, memory="100MB", threads=1) as engine:
+        many = engine.cache(engine.table_of({"n": list(range(1000))}))
+        wide = engine.cache(many.cross_join(many.rename(m="n")).mutate(text=many.n.cast("string").rpad(200, "x")))
+        assert list((tmp_path / "spill").iterdir())
+        assert engine.counts(n=wide)["n"] == 1_000_000
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_dropping_an_expression_drops_its_tables_only(engine: Engine) -> None:
+    one, other = engine.cache(engine.table_of({"a": [1]})), engine.cache(engine.table_of({"a": [2]}))
+    engine.drop(one.filter(one.a > 0))
+    assert engine.counts(n=other) == {"n": 1}
+    with pytest.raises(Exception, match="does not exist"):
+        engine.counts(n=one)
 
 
 def test_cache_keeps_the_order_and_numbers_it(engine: Engine) -> None:

@@ -41,7 +41,8 @@ class Engine:
     work
         An existing folder for what is spilled; the caller removes it.
     memory
-        Limit such as ``"512MB"``; None lets DuckDB take its default, 80 % of the machine's.
+        Limit such as ``"512MB"``, below which reading long lines fails: the engine's buffer for lines of 16 MiB takes
+        256 MiB at once. None lets DuckDB take its default, 80 % of the machine's.
     threads
         Number of threads; None uses every core.
     """
@@ -240,15 +241,19 @@ class Engine:
     def to_pyarrow(self, table: ir.Table) -> pa.Table:
         """The table in memory, as Arrow."""
         with storing(self._work):
-            return self._con.to_pyarrow(table)
+            relation = self._relation(table)
+            return relation.to_arrow_table() if hasattr(relation, "to_arrow_table") else relation.fetch_arrow_table()
 
     def batches(self, table: ir.Table, size: int = 65_536) -> Iterator[pa.RecordBatch]:
         """The table in Arrow batches of ``size`` rows."""
         with storing(self._work):
-            # Not Ibis's own `to_pyarrow_batches`: it calls a method that DuckDB 2 no longer has.
-            relation = self._con.con.sql(self._con.compile(table))
+            relation = self._relation(table)
             reader = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
             yield from reader(size)
+
+    def _relation(self, table: ir.Table) -> Any:
+        """The engine's own: Ibis's way out imports pandas, and calls methods that DuckDB 2 no longer has."""
+        return self._con.con.sql(self._con.compile(table))
 
     def _view(self, query: str) -> ir.Table:
         name = self._name()

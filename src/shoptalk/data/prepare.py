@@ -89,10 +89,10 @@ def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Callable[[str
     kept = keep_coded(shop.interactions, items, recipe.data, engine)
     engine.drop(shop.interactions)
     progress("splitting")
-    parts = _split(kept, recipe, engine)
+    parts, cases = _split(kept, recipe, engine)
     progress("writing" if recipe.candidates is None else "drawing options")
     shelf, written = _write_items(kept.items, folder, engine)
-    rows = _RowsWriter(recipe, folder, engine, parts, shelf)
+    rows = _RowsWriter(recipe, folder, engine, parts, cases, shelf)
     written |= rows.write()
     for name, table in written.items():
         table["sha256"] = sha256(folder / name)
@@ -112,17 +112,17 @@ def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Callable[[str
     }
 
 
-def _split(kept: Kept, recipe: Recipe, engine: Engine) -> ir.Table:
-    """The rows with ids, place and part, and ``order``, which sorts as the users' ids do."""
+def _split(kept: Kept, recipe: Recipe, engine: Engine) -> tuple[ir.Table, dict[str, int]]:
+    """The rows with ids, place and part, and ``order``, which sorts as the users' ids do; the number of cases."""
     if random(recipe.split):
         named = kept.named(kept.rows).drop("user", "item")
         parts = engine.cache(split(named, recipe.split, recipe.seed, engine.cache))
-        return parts.mutate(order=parts[schema.USER])
+        return parts.mutate(order=parts[schema.USER]), _count_cases(parts, engine)
     coded = kept.rows.rename({schema.USER: "user", schema.ITEM: "item"})
     parts = engine.cache(split(coded, recipe.split, recipe.seed, engine.cache))
     engine.drop(kept.rows)
     named = kept.named(parts.rename({"user": schema.USER, "item": schema.ITEM}))
-    return named.rename(order="user").drop("item")
+    return named.rename(order="user").drop("item"), _count_cases(parts, engine)
 
 
 def _fields(recipe: Recipe) -> frozenset[str]:
@@ -187,11 +187,19 @@ def _write_items(items: ir.Table, folder: Path, engine: Engine) -> tuple[_Shelf,
 class _RowsWriter:
     """Writes interactions, splits and candidates side by side, some tens of thousands of rows at a time."""
 
-    def __init__(self, recipe: Recipe, folder: Path, engine: Engine, parts: ir.Table, shelf: _Shelf) -> None:
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        engine: Engine,
+        parts: ir.Table,
+        cases: dict[str, int],
+        shelf: _Shelf,
+    ) -> None:
         self.folder, self.engine, self.parts, self.shelf = folder, engine, parts, shelf
         self.section = recipe.candidates
         self.users = 0
-        self.cases = _count_cases(parts, engine)
+        self.cases = cases
         self.columns = tables.table_schema(tables.INTERACTIONS, frozenset(parts.columns))
         self._names = pa.array(PARTS)
         if self.section is not None:
@@ -276,7 +284,9 @@ class _RowsWriter:
 def _count_cases(parts: ir.Table, engine: Engine) -> dict[str, int]:
     """How many questions each part has."""
     learned = parts.filter((parts[SPLIT] == PARTS[TRAIN]) & (parts[schema.POSITION] > 0))
-    others = {PARTS[part]: parts.filter(parts[SPLIT] == PARTS[part])["order"].nunique() for part in (VALIDATION, TEST)}
+    others = {
+        PARTS[part]: parts.filter(parts[SPLIT] == PARTS[part])[schema.USER].nunique() for part in (VALIDATION, TEST)
+    }
     return engine.counts(train=learned.count(), **others)
 
 

@@ -27,6 +27,8 @@ LEARNED = 0.05
 OVERFIT_EXAMPLES, OVERFIT_EPOCHS = 16, 200
 #: How often a step is logged, and how gradients are bounded.
 LOG_STEPS, CLIP = 20, 1.0
+#: Steps of warm-up where a phase has another kind of loss than the one before.
+WARMUP_STEPS = 50
 
 Notify = Callable[[float, int, float, float], None]
 
@@ -43,9 +45,10 @@ class Material:
 
 
 class Phase(Protocol):
-    """A part of training: what it learns from, and what it watches."""
+    """A part of training: what it learns from, and what it watches; ``fresh`` where its loss is of another kind."""
 
     name: str
+    fresh: bool
 
     def plan(self, batch_tokens: int, generator: np.random.Generator) -> list[NDArray[np.int64]]:
         """The batches of an epoch."""
@@ -127,26 +130,31 @@ class _Trainer:
     def _epoch(self, log: Log) -> None:
         state, phase = self.state, self.plan[self.state.epoch]
         groups = phase.plan(self.recipe.batch_tokens, np.random.default_rng([self.seed, state.epoch]))
+        begins = phase.fresh and (state.epoch == 0 or self.plan[state.epoch - 1] is not phase)
+        if begins and not state.batch:  # moments of another loss would make the first steps far too long
+            self.optimiser = make_optimiser(self.model, self.recipe)
         self.model.network.train()
         for group in groups[state.batch :]:
             begin = time.monotonic()
-            loss, tokens = self._step(phase, group, (state.epoch + state.batch / len(groups)) / len(self.plan))
+            rate = learning_rate(self.recipe, (state.epoch + state.batch / len(groups)) / len(self.plan))
+            if begins:
+                rate *= min(1.0, (state.batch + 1) / WARMUP_STEPS)
+            loss, tokens = self._step(phase, group, rate)
             state.batch += 1
             state.step += 1
             took = time.monotonic() - begin
             state.seconds += took
             self.notify(state.epoch + state.batch / len(groups), len(self.plan), loss, tokens / took)
             if state.step % LOG_STEPS == 0:
-                log.event("step", state.step, loss=loss, learning_rate=self._rate, tokens=state.tokens)
+                log.event("step", state.step, loss=loss, learning_rate=rate, tokens=state.tokens)
             if state.batch < len(groups):
                 self._save_now_and_then()
         self._end_epoch(log, phase)
 
-    def _step(self, phase: Phase, group: NDArray[np.int64], progress: float) -> tuple[float, int]:
+    def _step(self, phase: Phase, group: NDArray[np.int64], rate: float) -> tuple[float, int]:
         """One update; the loss is the mean over the batch's terms."""
-        self._rate = learning_rate(self.recipe, progress)
         for settings in self.optimiser.param_groups:
-            settings["lr"] = self._rate
+            settings["lr"] = rate
         loss_sum, terms, tokens = phase.loss(self.model, group)
         loss = loss_sum / max(terms, 1)
         self.scaler.scale(loss).backward()

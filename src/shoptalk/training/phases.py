@@ -40,6 +40,8 @@ class Choices:
 class Answers:
     """Cross-entropy of the answers' tokens; a term is a token."""
 
+    fresh = False
+
     def __init__(self, name: str, train: TokenSet, watched: TokenSet) -> None:
         self.name, self.train, self.watched = name, train, watched
 
@@ -61,6 +63,8 @@ class Answers:
 
 class Choosing:
     """Cross-entropy of the right option under the softmax of all options' scores; a term is a question."""
+
+    fresh = True
 
     def __init__(self, name: str, train: Choices, watched: Choices) -> None:
         self.name, self.train, self.watched = name, train, watched
