@@ -17,7 +17,7 @@ UNITS = {"options": "loss (nats per question)"}
 def draw_losses(losses: Sequence[dict[str, Any]], path: Path) -> None:
     """Draw train and validation loss over epochs as a PNG: a panel for each kind of loss."""
     from matplotlib.figure import Figure
-    from matplotlib.ticker import MaxNLocator
+    from matplotlib.ticker import FixedLocator, MaxNLocator
 
     kinds = list(dict.fromkeys(UNITS.get(str(row.get("phase")), "loss (nats per answer token)") for row in losses))
     figure = Figure(figsize=(6.4, 3.2 * max(1, len(kinds))), layout="constrained")
@@ -30,7 +30,7 @@ def draw_losses(losses: Sequence[dict[str, Any]], path: Path) -> None:
         axes.plot(epochs, watched, color=VALIDATION, marker="s", linestyle="--", label="validation")
         axes.set_xlabel("epoch")
         axes.set_ylabel(kind)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True) if len(epochs) > 12 else FixedLocator(epochs))
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False)
     with replacing(path) as temporary:
