@@ -1,7 +1,6 @@
 """Batches of examples of nearly the same length, so that next to no padding is computed.
 
-Bucketing was measured against packing several examples into a row behind a mask: for histories of some hundred tokens
-on a CPU it is faster, because attention stays as short as the examples and needs no mask (see docs/decisions).
+Not packed into rows behind a mask: attention stays as short as the examples (see docs/decisions/0003).
 """
 
 from dataclasses import dataclass
