@@ -19,7 +19,10 @@ from shoptalk.errors import RecipeError
 Source = Literal["amazon2014", "amazon2018", "amazon2023", "kaggle-books", "movielens", "table"]
 Cleaning = Literal["raw", "unescape", "words", "uneven"]
 TextField = Literal["title", "brand", "categories", "description", "review"]
-Baseline = Literal["chance", "popularity", "tfidf", "cooccurrence", "options_only"]
+Baseline = Literal[
+    "chance", "popularity", "tfidf", "cooccurrence", "options_only", "recent_popularity", "repeat_last", "item_knn",
+    "text_knn", "transitions", "als", "bpr", "svd", "sasrec",
+]  # fmt: skip
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -70,11 +73,14 @@ class SplitSection(Section):
         0, description="by-user: the first n items are the history, the next is the answer; 0: all but the last"
     )
     ties: Literal["source", "random", "set"] = Field("source", description="the order of purchases of one moment")
+    cold: Share = Field(0.0, description="share of the items that are withheld from all but the test (leave-one-out)")
 
     @model_validator(mode="after")
     def _sums_to_one(self) -> Self:
         if abs(sum(self.fractions) - 1) > 1e-9:
             raise ValueError(f"fractions must sum to 1, not {sum(self.fractions):g}")
+        if self.cold and self.method != "leave-one-out":
+            raise ValueError('cold needs method = "leave-one-out"')
         return self
 
 
@@ -88,8 +94,8 @@ class CandidatesSection(Section):
 class Prompt(Section):
     """How a history is told."""
 
-    task: Literal["choose", "title", "like"] = Field(
-        "choose", description="choose an option, name the title, or yes/no"
+    task: Literal["choose", "title", "like", "items"] = Field(
+        "choose", description="choose an option, name the title, yes/no, or the next item's token out of all"
     )
     style: Literal["alpaca", "phi3", "chat", "plain"] = "alpaca"
     answer: Literal["title", "letter"] = Field("title", description="choose: what is answered, the title or its letter")

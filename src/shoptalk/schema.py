@@ -155,6 +155,20 @@ class Recommender(Protocol):
         ...
 
 
+class Ranker(Protocol):
+    """Anything that scores the whole catalogue for a history: a language model with item tokens or a baseline.
+
+    ``items`` are the ids of the I items in the order of the scores.
+    """
+
+    name: str
+    items: Sequence[str]
+
+    def score_all(self, histories: Sequence[History]) -> NDArray[np.float32]:
+        """Scores (B, I) of all items for B histories; the higher, the likelier. Items already bought score as any."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """What is learned from, and what is to be predicted.
