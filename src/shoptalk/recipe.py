@@ -18,11 +18,12 @@ from shoptalk.errors import RecipeError
 
 Source = Literal["amazon2014", "amazon2018", "amazon2023", "kaggle-books", "movielens", "table"]
 Cleaning = Literal["raw", "unescape", "words", "uneven"]
-TextField = Literal["title", "brand", "categories", "description", "review"]
+TextField = Literal["token", "title", "brand", "categories", "description", "review"]
 Baseline = Literal[
     "chance", "popularity", "tfidf", "cooccurrence", "options_only", "recent_popularity", "repeat_last", "item_knn",
     "text_knn", "transitions", "als", "bpr", "svd", "sasrec",
 ]  # fmt: skip
+ItemTask = Literal["next", "next_title", "title_of", "item_of"]
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -94,12 +95,18 @@ class CandidatesSection(Section):
 class Prompt(Section):
     """How a history is told."""
 
-    task: Literal["choose", "title", "like", "items"] = Field(
-        "choose", description="choose an option, name the title, yes/no, or the next item's token out of all"
+    task: Literal["choose", "title", "like", "items", "list"] = Field(
+        "choose",
+        description="choose an option, name the title, yes/no, the next item's token out of all, or list the next ten",
     )
-    style: Literal["alpaca", "phi3", "chat", "plain"] = "alpaca"
+    style: Literal["alpaca", "phi3", "chat", "plain", "bare"] = "alpaca"
     answer: Literal["title", "letter"] = Field("title", description="choose: what is answered, the title or its letter")
-    fields: tuple[TextField, ...] = Field(("title",), description="what is said of an item", min_length=1)
+    fields: tuple[TextField, ...] = Field(
+        ("title",), description="what is said of an item, and what its embedding is made of", min_length=1
+    )
+    padding: Literal["repeat", "token", "none"] = Field(
+        "repeat", description="list: fewer than ten are filled up by repeating them, by a token of their own, or not"
+    )
     history: Positive = Field(50, description="most items of a history that are told, the latest")
     max_tokens: Annotated[int, Field(ge=32)] = Field(512, description="longest prompt with its answer")
 
@@ -113,7 +120,7 @@ class Model(Section):
     width: Annotated[int, Field(ge=32, multiple_of=32)] = Field(256, description="nano: size of a hidden state")
     layers: Positive = Field(4, description="nano")
     vocabulary: Annotated[int, Field(ge=300, le=65536)] = Field(4096, description="nano: entries of its tokenizer")
-    dropout: Share = Field(0.0, description="nano: dropout of the attention")
+    dropout: Share = Field(0.0, description="nano: of the embeddings, and of what each layer adds")
 
 
 class Lora(Section):
@@ -123,6 +130,16 @@ class Lora(Section):
     alpha: Positive = 32
     dropout: Share = 0.05
     targets: tuple[str, ...] = Field((), description="names of the layers; empty: all linear layers")
+
+
+class Items(Section):
+    """Item tokens, for `prompt.task = "items"`."""
+
+    encoder: str = Field("lsa", description="`lsa`, `minilm`, or any sentence-transformers model by name or path")
+    dimensions: Annotated[int, Field(ge=2)] = Field(256, description="lsa: of its vectors")
+    dropout: Share = Field(0.3, description="share of the items that go without their learned part in a step")
+    negatives: Natural = Field(0, description="drawn for each step; 0: the softmax is over the whole catalogue")
+    tasks: tuple[ItemTask, ...] = Field(("next",), description="what is learned", min_length=1)
 
 
 class Training(Section):
@@ -141,6 +158,7 @@ class Training(Section):
     )
     pretrain_epochs: Natural = Field(0, description="epochs on the catalogue's own titles before the examples")
     contrast_epochs: Natural = Field(0, description="epochs on telling the right option from the others, at the end")
+    refit: bool = Field(False, description="then train anew with the validation purchases, for the best epochs")
     gradient_checkpointing: bool = False
     checkpoint_seconds: Annotated[float, Field(ge=0)] = Field(300.0, description="least time between two checkpoints")
     overfit: bool = Field(False, description="train on a few examples until they are learned, as a check of the set-up")
@@ -168,6 +186,7 @@ class Recipe(Section):
     prompt: Prompt = Prompt()
     model: Model = Model()
     lora: Lora = Lora()
+    items: Items = Items()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
 
@@ -175,10 +194,12 @@ class Recipe(Section):
     def _fits_together(self) -> Self:
         if self.prompt.task == "choose" and self.candidates is None:
             raise ValueError('prompt.task = "choose" needs a [candidates] section')
-        if self.training.contrast_epochs and (self.candidates is None or self.prompt.task == "like"):
+        if self.training.contrast_epochs and (self.candidates is None or self.prompt.task in {"like", "list"}):
             raise ValueError("training.contrast_epochs needs a [candidates] section, and the task choose or title")
         if self.prompt.answer == "letter" and self.prompt.task != "choose":
             raise ValueError('prompt.answer = "letter" needs prompt.task = "choose"')
+        if self.prompt.style == "bare" and self.prompt.task != "items":
+            raise ValueError('prompt.style = "bare" needs prompt.task = "items"')
         return self
 
     def to_toml(self) -> str:

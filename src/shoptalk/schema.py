@@ -19,8 +19,16 @@ TITLE, BRAND, CATEGORIES, DESCRIPTION, FEATURES, PRICE = (
     "price",
 )
 
+#: How the tokens of items and users begin and end.
+ITEM_OPENS, USER_OPENS, TOKEN_CLOSES = "<|item_", "<|user_", "|>"
+
 Part = Literal["train", "validation", "test"]
 Role = Literal["system", "user", "assistant"]
+
+
+def item_token(item_id: str) -> str:
+    """The token that stands for an item."""
+    return f"{ITEM_OPENS}{item_id}{TOKEN_CLOSES}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,13 +164,14 @@ class Recommender(Protocol):
 
 
 class Ranker(Protocol):
-    """Anything that scores the whole catalogue for a history: a language model with item tokens or a baseline.
-
-    ``items`` are the ids of the I items in the order of the scores.
-    """
+    """Anything that scores the whole catalogue for a history: a language model with item tokens or a baseline."""
 
     name: str
-    items: Sequence[str]
+
+    @property
+    def items(self) -> Sequence[str]:
+        """The ids of the I items in the order of the scores."""
+        ...
 
     def score_all(self, histories: Sequence[History]) -> NDArray[np.float32]:
         """Scores (B, I) of all items for B histories; the higher, the likelier. Items already bought score as any."""

@@ -1,5 +1,6 @@
 """The whole chain: what it counts, that it repeats itself, and that it destroys nothing."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -9,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shoptalk.data import engine as engine_module
-from shoptalk.data.dataset import open_dataset
+from shoptalk.data.dataset import fingerprint, open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
 from shoptalk.errors import DatasetError, ShoptalkError, UsageError
@@ -166,6 +167,50 @@ def test_the_generated_shop_goes_through_the_chain(tmp_path: Path) -> None:
     dataset = open_dataset(tmp_path / "dataset")
     assert not any("&amp;" in item.title or "  " in item.title for item in dataset.catalogue.values())
     assert len(dataset.split().test) == report["kept"]["users"]
+
+
+@pytest.mark.parametrize("ties", ["source", "random", "set"])
+def test_cold_items_are_withheld_from_everything_but_the_test(tmp_path: Path, ties: str) -> None:
+    small_shop(tmp_path, users=40, each=6, items=60)  # 45 items are bought, each by up to six users
+    section = {"cold": 0.3, "ties": ties}
+    report = prepare(recipe_of(tmp_path, split=section), tmp_path / "cold")
+    plain = prepare(recipe_of(tmp_path, split={"ties": ties}), tmp_path / "plain")
+    assert list(report["dropped"])[-1] == "cold"
+    assert "cold" not in plain["dropped"]
+    assert report["kept"]["interactions"] == plain["kept"]["interactions"] - report["dropped"]["cold"]
+    assert report["kept"]["items"] == plain["kept"]["items"] == 45  # the catalogue has the cold ones too
+    cold = {
+        f"i{n:02}" for n in range(60) if int(hashlib.md5(f"1\x1fi{n:02}".encode()).hexdigest()[:8], 16) < 0.3 * 2**32
+    }
+    split = open_dataset(tmp_path / "cold").split()
+    known = {item for history in split.train for item in history.items}
+    known |= {item for case in split.validation for item in case.truth}
+    known |= {item for case in [*split.validation, *split.test] for item in case.history.items}
+    assert not known & cold
+    asked = {item for case in split.test for item in case.truth}
+    assert asked & cold
+    assert asked - cold
+    assert report["cases"]["test"] == len(split.test) > 30
+    again = prepare(recipe_of(tmp_path, split=section), tmp_path / "again")
+    assert again["fingerprint"] == report["fingerprint"] != plain["fingerprint"]
+    other = prepare(recipe_of(tmp_path, split=section, seed=2), tmp_path / "other")
+    assert other["dropped"]["cold"] != report["dropped"]["cold"]
+
+
+def test_a_share_of_nothing_changes_no_fingerprint(tmp_path: Path) -> None:
+    small_shop(tmp_path)
+    report = prepare(recipe_of(tmp_path), tmp_path / "dataset")
+    info = json.loads((tmp_path / "dataset" / "dataset.json").read_text())
+    del info["recipe"]["split"]["cold"]  # a dataset that was made before there was such a share
+    (tmp_path / "dataset" / "dataset.json").write_text(json.dumps(info))
+    assert open_dataset(tmp_path / "dataset").fingerprint == report["fingerprint"]
+    made = recipe_of(tmp_path)
+    tables = {name: {"content": "x"} for name in TABLES}
+    split = {"method": "leave-one-out", "fractions": [0.8, 0.1, 0.1], "history": 0, "ties": "source"}
+    defines = {"format": 1, "tables": dict.fromkeys(TABLES, "x"), "cleaning": "unescape", "split": split,
+               "candidates": {"options": 4, "negatives": "uniform"}}  # fmt: skip
+    expected = hashlib.sha256(json.dumps(defines, sort_keys=True).encode()).hexdigest()
+    assert fingerprint(made, tables) == expected
 
 
 @needs_data

@@ -1,5 +1,6 @@
 """Splits: worked examples by hand, and what must hold for any purchases."""
 
+import hashlib
 from collections.abc import Iterator
 
 import ibis
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shoptalk.data.engine import Engine
-from shoptalk.data.split import order, split
+from shoptalk.data.split import cold_items, order, split, withhold
 from shoptalk.recipe import SplitSection
 
 Row = tuple[str, str, int]  # user, item, timestamp
@@ -206,3 +207,76 @@ def test_the_expressions_compile_for_spark(ties: str) -> None:
     section = SplitSection(method="leave-one-out", ties=ties)  # type: ignore[arg-type]
     sql = ibis.to_sql(split(rows, section, 1, lambda table: table), dialect="pyspark")
     assert ("MD5" in sql.upper()) == (ties == "random")
+
+
+def kept(engine: Engine, rows: list[Row], cold: set[str], ties: str = "source") -> dict[str, str]:
+    """user -> "item:part" of what is left when the cold items are withheld."""
+    section = SplitSection(ties=ties, cold=0.5)  # type: ignore[arg-type]
+    chosen = engine.table_of({"item_id": sorted(cold) or ["nothing"]})
+    left = engine.cache(withhold(table(engine, rows), chosen, section, 1, engine.cache))
+    done = engine.to_pyarrow(split(left, section, 1, engine.cache).order_by(["user_id", "position"])).to_pylist()
+    found: dict[str, str] = {}
+    for row in done:
+        own = f"{row['item_id']}:{'T' if row['split'] == 'test' else row['split'][0]}"
+        found[row["user_id"]] = f"{found[row['user_id']]} {own}" if row["user_id"] in found else own
+    return found
+
+
+def test_cold_items_are_asked_for_and_never_known(engine: Engine) -> None:
+    rows = [*of("a", 1, 2, 3, 4, 5), *of("b", 1, 2, 3), *of("c", 1, 2, 3, 4), *of("d", 1)]
+    # a: in the middle it goes, at the end it stays. b: of three the first goes, so two would be left: no test, and the
+    # cold last one goes too. c: an early one goes, the last is not cold. d: its only one goes, and d with it.
+    cold = {"a1", "a4", "b0", "b2", "c0", "d0"}
+    assert kept(engine, rows, cold) == {"a": "a0:t a2:t a3:v a4:T", "b": "b1:t", "c": "c1:t c2:v c3:T"}
+    assert kept(engine, rows, set())["b"] == "b0:t b1:v b2:T"
+
+
+def test_cold_items_of_a_last_moment_with_ties(engine: Engine) -> None:
+    rows = [*of("a", 1, 2, 3, 3), *of("b", 1, 2, 2)]
+    # Both purchases of a's last moment are its truth, the cold one too; b has two moments, so no test.
+    assert kept(engine, rows, {"a2", "b1"}, "set") == {"a": "a0:t a1:v a2:T a3:T", "b": "b0:t b2:t"}
+    # With ties as in the source, only the very last purchase is asked for.
+    assert kept(engine, rows, {"a2"})["a"] == "a0:t a1:v a3:T"
+
+
+def test_the_share_of_cold_items(engine: Engine) -> None:
+    items = engine.table_of({"item_id": [f"i{number}" for number in range(4000)]})
+
+    def drawn(share: float, seed: int) -> set[str]:
+        chosen = cold_items(items, SplitSection(cold=share), seed)
+        return set(engine.to_pyarrow(chosen)["item_id"].to_pylist())
+
+    assert 400 - 76 <= len(drawn(0.1, 1)) <= 400 + 76  # four standard deviations of sqrt(4000 * .1 * .9) = 19
+    assert drawn(0.1, 1) == drawn(0.1, 1) != drawn(0.1, 2)
+    assert drawn(0.1, 1) < drawn(0.2, 1)
+    assert (len(drawn(0.0, 1)), len(drawn(1.0, 1))) == (0, 4000)
+    # MD5 of "1", a unit separator and the id, by another implementation.
+    by_hand = {f"i{number}" for number in range(4000) if _md5(f"1\x1fi{number}") < 0.1 * 2**32}
+    assert drawn(0.1, 1) == by_hand
+
+
+def _md5(text: str) -> int:
+    return int(hashlib.md5(text.encode()).hexdigest()[:8], 16)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(rows=PURCHASES, cold=st.sets(st.sampled_from("stuvwxyz")), ties=st.sampled_from(["source", "random", "set"]))
+def test_no_cold_item_is_ever_learned(engine: Engine, rows: list[Row], cold: set[str], ties: str) -> None:
+    section = SplitSection(ties=ties, cold=0.5)  # type: ignore[arg-type]
+    chosen = engine.table_of({"item_id": sorted(cold) or ["nothing"]})
+    left = engine.cache(withhold(table(engine, rows), chosen, section, 3, engine.cache))
+    done = engine.to_pyarrow(split(left, section, 3, engine.cache)).to_pylist()
+    assert all(row["split"] == "test" for row in done if row["item_id"] in cold)
+    # What is not cold is all there.
+    assert sorted((row["user_id"], row["item_id"], row["timestamp"]) for row in done if row["item_id"] not in cold) == (
+        sorted(row for row in rows if row[1] not in cold)
+    )
+
+
+@pytest.mark.parametrize("ties", ["source", "random", "set"])
+def test_withholding_compiles_for_spark(ties: str) -> None:
+    rows = ibis.table({"user_id": "string", "item_id": "string", "timestamp": "int64", "position": "int64"}, name="t")
+    section = SplitSection(cold=0.1, ties=ties)  # type: ignore[arg-type]
+    items = ibis.table({"item_id": "string"}, name="i")
+    sql = ibis.to_sql(withhold(rows, cold_items(items, section, 1), section, 1, lambda table: table), dialect="pyspark")
+    assert "MD5" in sql.upper()

@@ -1,8 +1,14 @@
 """Tokenizers: the one that is trained here, and what all of them must do."""
 
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shoptalk.errors import ModelError
+from shoptalk.models.tokenizer import load_tokenizer
+from shoptalk.schema import ITEM_OPENS
 from tests.words import TITLES, tokenizer
 
 TOKENS = tokenizer()
@@ -25,3 +31,20 @@ def test_a_chat_ends_where_the_assistant_begins() -> None:
 
 def test_control_tokens_are_known() -> None:
     assert {"<|pad|>", "<|end|>", "<|user|>", "<|assistant|>"} <= set(TOKENS.control)
+
+
+def test_item_tokens_are_one_token_each_and_survive_saving(tmp_path: Path) -> None:
+    tokens = tokenizer()
+    odd = ["B00", "B 01", "täg|x", "a<|b"]
+    first = tokens.add_names(ITEM_OPENS, odd)
+    tokens.save(tmp_path)
+    for each in (tokens, load_tokenizer(str(tmp_path))):
+        ids = [each.encode(f"<|item_{name}|>") for name in odd]
+        assert ids == [[first + place] for place in range(len(odd))]
+        assert not any("<|item_" in text for text in each.control)
+
+
+def test_an_item_twice_is_refused() -> None:
+    tokens = tokenizer()
+    with pytest.raises(ModelError, match="1 of 2"):
+        tokens.add_names(ITEM_OPENS, ["a", "a"])

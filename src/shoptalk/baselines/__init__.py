@@ -1,14 +1,17 @@
 """Simple methods that an honest model has to beat, behind the same protocol as a language model.
 
-They learn from ``split.train`` and ``split.train_cases`` alone; what has variants chooses among them on the validation
-cases. A new baseline is one file with a ``learn`` function, one line in ``_BASELINES`` and one mirrored test.
+They learn from ``split.train`` and ``split.train_cases``; what has variants chooses among them on the validation cases.
+Those in ``RANKERS`` score the whole catalogue too (the protocol `Ranker`): once they have chosen, they learn again from
+training and validation purchases, all of which lie before the test. A new baseline is one file with a ``learn``
+function, one line in ``_BASELINES`` (and in ``RANKERS``) and one mirrored test.
 """
 
 import difflib
 import importlib
+from typing import cast
 
 from shoptalk.errors import RecipeError
-from shoptalk.schema import Catalogue, Recommender, Split
+from shoptalk.schema import Catalogue, Ranker, Recommender, Split
 
 #: Names in a recipe, in the order in which tables list them, and the modules whose ``learn`` makes them.
 _BASELINES = {
@@ -17,8 +20,20 @@ _BASELINES = {
     "tfidf": "shoptalk.baselines.tfidf",
     "cooccurrence": "shoptalk.baselines.cooccurrence",
     "options_only": "shoptalk.baselines.options_only",
+    "recent_popularity": "shoptalk.baselines.recent_popularity",
+    "repeat_last": "shoptalk.baselines.repeat_last",
+    "item_knn": "shoptalk.baselines.item_knn",
+    "text_knn": "shoptalk.baselines.text_knn",
+    "transitions": "shoptalk.baselines.transitions",
+    "als": "shoptalk.baselines.als",
+    "bpr": "shoptalk.baselines.bpr",
+    "svd": "shoptalk.baselines.svd",
 }
 NAMES = tuple(_BASELINES)
+#: Those that rank the whole catalogue.
+RANKERS = (
+    "popularity", "recent_popularity", "repeat_last", "item_knn", "text_knn", "transitions", "als", "bpr", "svd",
+)  # fmt: skip
 
 
 def make_baseline(name: str, split: Split, catalogue: Catalogue, seed: int) -> Recommender:
@@ -39,6 +54,8 @@ def make_baseline(name: str, split: Split, catalogue: Catalogue, seed: int) -> R
     ------
     RecipeError
         For an unknown name, with the nearest known one, or where the split lacks what the baseline learns from.
+    MissingExtra
+        When the baseline needs a library that is not installed.
     """
     if name not in _BASELINES:
         near = difflib.get_close_matches(name, NAMES, n=1)
@@ -49,3 +66,22 @@ def make_baseline(name: str, split: Split, catalogue: Catalogue, seed: int) -> R
         )
     baseline: Recommender = importlib.import_module(_BASELINES[name]).learn(split, catalogue, seed)
     return baseline
+
+
+def make_ranker(name: str, split: Split, catalogue: Catalogue, seed: int) -> Ranker:
+    """Learn one baseline that ranks the whole catalogue; parameters and errors are those of ``make_baseline``.
+
+    Raises
+    ------
+    RecipeError
+        Also for a baseline that scores options only.
+    """
+    if name in _BASELINES and name not in RANKERS:
+        raise RecipeError(
+            f"{name} scores options and cannot rank the whole catalogue",
+            where="evaluation.baselines",
+            hint=f"these can: {', '.join(RANKERS)}",
+        )
+    ranker = make_baseline(name, split, catalogue, seed)
+    assert hasattr(ranker, "score_all")  # RANKERS says so, and a test holds it to it
+    return cast(Ranker, ranker)

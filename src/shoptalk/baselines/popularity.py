@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from shoptalk.baselines._catalogue import Floats, learned_again, places_of
 from shoptalk.schema import Candidates, Catalogue, History, Split
 
 
@@ -19,12 +20,22 @@ class Popularity:
     ----------
     purchases
         How often each item was bought; an item that is not named was never bought.
+    catalogue
+        Items that are ranked, with how often each was bought before the test: the whole catalogue is ranked by all
+        that is known by then, like every other baseline's, while options are scored by the training part alone.
     """
 
     name = "popularity"
 
-    def __init__(self, purchases: Mapping[str, int]) -> None:
+    def __init__(self, purchases: Mapping[str, int], catalogue: Mapping[str, float] | None = None) -> None:
         self._purchases = purchases
+        ranked = purchases if catalogue is None else catalogue
+        self.items = tuple(ranked)
+        self._scores = np.log1p(np.array(list(ranked.values()), dtype=np.float32))  # (I,)
+
+    def score_all(self, histories: Sequence[History]) -> Floats:
+        """Scores (B, I), all rows alike."""
+        return np.tile(self._scores, (len(histories), 1))
 
     def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:  # noqa: ARG002
         """B arrays, by purchases alone."""
@@ -35,5 +46,9 @@ class Popularity:
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> Popularity:  # noqa: ARG001
-    """Count the training histories."""
-    return Popularity(Counter(item for history in split.train for item in history.items))
+    """Count the training histories, and for the ranking of the catalogue the validation purchases as well."""
+    counts = learned_again(split, places_of(catalogue)).counts()
+    return Popularity(
+        Counter(item for history in split.train for item in history.items),
+        dict(zip(catalogue, counts.tolist(), strict=True)),
+    )

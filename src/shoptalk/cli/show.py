@@ -8,6 +8,8 @@ def show_evaluation(report: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from shoptalk.report.rankings import has_rankings
+
     console = Console()
     for warning in report.get("warnings", []):
         console.print(f"warning: {warning}", style="bold yellow", markup=False)
@@ -15,10 +17,13 @@ def show_evaluation(report: dict[str, Any]) -> None:
     for name, row in report["metrics"].items():
         table.add_row(name.replace("_", " "), *_figures(row))
     console.print(table)
-    if report["baselines"]:
+    if has_rankings(report):
+        _show_rankings(console, report)
+    chosen = {name: row["accuracy"] for name, row in report["baselines"].items() if "accuracy" in row}
+    if chosen:
         table = Table("simple method", *_RIGHT, title="accuracy on the same cases", title_justify="left")
-        for name, row in report["baselines"].items():
-            table.add_row(name.replace("_", " "), *_figures(row["accuracy"]))
+        for name, row in chosen.items():
+            table.add_row(name.replace("_", " "), *_figures(row))
         console.print(table)
     if "positions" in report:
         rows = report["positions"]["positions"]
@@ -29,6 +34,46 @@ def show_evaluation(report: dict[str, Any]) -> None:
         )  # fmt: skip
 
 
+def _show_rankings(console: Any, report: dict[str, Any]) -> None:
+    """The simple methods with what sets the model apart from them, then the segments."""
+    from rich.table import Table
+
+    from shoptalk.report.rankings import (
+        BESIDE,
+        MAIN,
+        NAMES,
+        best_baseline,
+        corrected_p,
+        method_rows,
+        segment_panels,
+        show_p,
+    )
+
+    rows = method_rows(report)
+    if len(rows) > 1:
+        table = Table("method", MAIN, BESIDE, "model minus method", "95 % interval", "p (Holm)",
+                      title="ranking the whole catalogue", title_justify="left")  # fmt: skip
+        for row in rows:
+            versus, own = row["versus"], row["metrics"]
+            apart = ("", "", "")
+            if versus:
+                span = f"{versus['low']:+.4f} to {versus['high']:+.4f}"
+                apart = (f"{versus['difference']:+.4f}", span, show_p(corrected_p(versus)))
+            table.add_row(row["name"], f"{own[MAIN]['value']:.4f}", f"{own[BESIDE]['value']:.4f}", *apart)
+        console.print(table)
+    best = best_baseline(report)
+    table = Table("segment", "users", "this model", NAMES.get(best, best) if best else "", title_justify="left",
+                  title=f"{MAIN} by segment")  # fmt: skip
+    for panel in segment_panels(report):
+        table.add_section()
+        table.add_row(f"[bold]{panel['title']}[/bold]", "", "", "")
+        for row in panel["rows"]:
+            beside = f"{row['best']['value']:.4f}" if row["best"] else ""
+            table.add_row(f"  {row['name']}", f"{row['n']:,}", f"{row['model']['value']:.4f}", beside)
+    if table.row_count:
+        console.print(table)
+
+
 _RIGHT = ("value", "95 % interval", "users")
 
 
@@ -36,4 +81,5 @@ def _figures(row: dict[str, Any]) -> tuple[str, str, str]:
     value, low, high = row["value"], row["low"], row["high"]
     if value is None or value != value:  # noqa: PLR0124  (NaN)
         return "n/a", "", str(row["n"])
-    return f"{value:.4f}", f"{low:.4f} to {high:.4f}", f"{row['n']:,}"
+    span = "" if low is None or low != low else f"{low:.4f} to {high:.4f}"  # noqa: PLR0124
+    return f"{value:.4f}", span, f"{row['n']:,}"

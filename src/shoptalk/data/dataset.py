@@ -135,11 +135,14 @@ def fingerprint(recipe: Recipe, written: dict[str, dict[str, Any]]) -> str:
     written
         For each table's file name at least its ``content``, the digest of its rows.
     """
+    split = recipe.split.model_dump(mode="json")
+    if not split["cold"]:  # a share that withholds nothing says nothing about the data
+        del split["cold"]
     defines = {
         "format": FORMAT,
         "tables": {name: table["content"] for name, table in written.items()},
         "cleaning": recipe.data.cleaning,
-        "split": recipe.split.model_dump(mode="json"),
+        "split": split,
         "candidates": recipe.candidates.model_dump(mode="json") if recipe.candidates else None,
     }
     return hashlib.sha256(json.dumps(defines, sort_keys=True).encode()).hexdigest()

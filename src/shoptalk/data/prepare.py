@@ -6,7 +6,7 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from shoptalk.data.dataset import FORMAT, fingerprint
 from shoptalk.data.engine import Engine
 from shoptalk.data.filter import Kept, keep_coded
 from shoptalk.data.sources import read
-from shoptalk.data.split import SPLIT, random, split
+from shoptalk.data.split import SPLIT, cold_items, random, split, withhold
 from shoptalk.errors import DatasetError, UsageError
 from shoptalk.files import replacing, sha256, write_json
 from shoptalk.recipe import CandidatesSection, Recipe
@@ -89,6 +89,9 @@ def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Callable[[str
     kept = keep_coded(shop.interactions, items, recipe.data, engine)
     engine.drop(shop.interactions)
     progress("splitting")
+    dropped = dict(kept.dropped)
+    if recipe.split.cold:
+        kept, dropped["cold"] = _withhold(kept, recipe, engine)
     parts, cases = _split(kept, recipe, engine)
     progress("writing" if recipe.candidates is None else "drawing options")
     shelf, written = _write_items(kept.items, folder, engine)
@@ -101,7 +104,7 @@ def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Callable[[str
         "format": FORMAT,
         "fingerprint": fingerprint(recipe, written),
         "read": shop.read,
-        "dropped": kept.dropped,
+        "dropped": dropped,
         "kept": {"users": rows.users, "items": shelf.size, "interactions": written[tables.INTERACTIONS]["rows"]},
         "cases": rows.cases,
         "warnings": warnings,
@@ -125,9 +128,28 @@ def _split(kept: Kept, recipe: Recipe, engine: Engine) -> tuple[ir.Table, dict[s
     return named.rename(order="user").drop("item"), _count_cases(parts, engine)
 
 
+def _withhold(kept: Kept, recipe: Recipe, engine: Engine) -> tuple[Kept, int]:
+    """Cold items are bought in tests alone; the items stay in the catalogue. Also how many purchases that took."""
+    before = engine.counts(n=kept.rows)["n"]
+    chosen = cold_items(kept.things, recipe.split, recipe.seed)
+    if random(recipe.split):
+        named = kept.named(kept.rows).drop("user", "item")
+        left = withhold(named, chosen.select(schema.ITEM), recipe.split, recipe.seed, engine.cache)
+        left = left.join(kept.users, schema.USER).join(kept.things.select(schema.ITEM, "item"), schema.ITEM)
+        left = left.drop(schema.USER, schema.ITEM)
+    else:
+        coded = kept.rows.rename({schema.USER: "user", schema.ITEM: "item"})
+        cold = chosen.select("item").rename({schema.ITEM: "item"})
+        left = withhold(coded, cold, recipe.split, recipe.seed, engine.cache)
+        left = left.rename({"user": schema.USER, "item": schema.ITEM})
+    left = engine.cache(left)
+    engine.drop(kept.rows)
+    return replace(kept, rows=left), before - engine.counts(n=left)["n"]
+
+
 def _fields(recipe: Recipe) -> frozenset[str]:
     """Columns beyond ids, time, rating and title that something downstream reads; no other is ever read."""
-    fields = {str(field) for field in recipe.prompt.fields} - {schema.TITLE}
+    fields = {str(field) for field in recipe.prompt.fields} - {schema.TITLE, "token"}
     by_category = recipe.candidates is not None and recipe.candidates.negatives == "same-category"
     if by_category or recipe.data.min_categories > 0:
         fields.add(schema.CATEGORIES)

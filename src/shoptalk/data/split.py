@@ -61,6 +61,52 @@ def split(interactions: ir.Table, section: SplitSection, seed: int, cache: Cache
     return _named(parts, section).drop(_ROWS, _FIRST, _PART)
 
 
+def cold_items(items: ir.Table, section: SplitSection, seed: int) -> ir.Table:
+    """The items to withhold: those whose MD5 of seed and id is below the share, the same ones on every engine.
+
+    Parameters
+    ----------
+    items
+        Has a column ``item_id``, as text.
+    """
+    # Hexadecimal digits sort as the numbers that they write; "g" comes after all of them.
+    border = f"{round(section.cold * 16**8):08x}" if section.cold < 1 else "g"
+    return items.filter(_digest(seed, items[ITEM]) < border)
+
+
+def withhold(interactions: ir.Table, cold: ir.Table, section: SplitSection, seed: int, cache: Cache) -> ir.Table:
+    """Drop the purchases of cold items, but for those that leave-one-out will make the truth of a test.
+
+    A cold item stays where it is in its user's last moment (see ``split``), so that it is asked for and never known:
+    in no history, no validation, no training. Where fewer than three moments would be left, there would be no test, and
+    the last moment would be learned from; the cold items go from there too.
+
+    Parameters
+    ----------
+    interactions
+        As for ``split``.
+    cold
+        Has a column ``item_id`` of the same kind.
+    cache
+        As for ``split``.
+
+    Returns
+    -------
+    Table
+        Some of the rows, in an order that ``split`` keeps.
+    """
+    ordered = cache(order(interactions, section.ties, seed))
+    marked = ordered.left_join(cold.select(ITEM, is_cold=ibis.literal(True)), ITEM)
+    marked = marked.drop(f"{ITEM}_right") if f"{ITEM}_right" in marked.columns else marked
+    moment = marked[TIME] if section.ties == "set" else marked[POSITION].cast("int64")
+    marked = marked.mutate(is_cold=marked["is_cold"].fill_null(False), moment=moment)
+    last = marked["moment"] == marked["moment"].max().over(group_by=marked[USER])
+    left = cache(marked.filter(~marked["is_cold"] | last))
+    moments = left["moment"].nunique().over(group_by=left[USER])
+    left = left.mutate(moments=moments)
+    return left.filter(~left["is_cold"] | (left["moments"] >= 3)).drop("is_cold", "moment", "moments")
+
+
 def random(section: SplitSection) -> bool:
     """Whether a split depends on the ids' text."""
     return section.method == "by-user" or section.ties == "random"

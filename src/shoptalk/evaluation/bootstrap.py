@@ -107,12 +107,12 @@ def estimate_statistics(
         An estimate under each name. A statistic that resampling biases (the calibration error grows with noise)
         can have percentiles that miss its own value; the interval is then stretched to hold it.
     """
-    per_user = _sum_by_user(np.asarray(parts, dtype=np.float64), users)
+    per_user = sum_by_user(np.asarray(parts, dtype=np.float64), users)
     n = len(per_user)
     if n == 0:
         return {name: Estimate(np.nan, np.nan, np.nan, 0) for name in statistics}
     total = np.ascontiguousarray(per_user.T).sum(axis=1)[None, :]  # along rows numpy sums pairwise, more exactly
-    drawn = _resampled_sums(per_user, resamples, seed) if n > 1 else per_user[:0]
+    drawn = resampled_sums(per_user, resamples, seed) if n > 1 else per_user[:0]
     return {name: _interval(statistic(total)[0], statistic(drawn), n) for name, statistic in statistics.items()}
 
 
@@ -124,7 +124,7 @@ def _interval(value: float, drawn: Floats, n: int) -> Estimate:
     return Estimate(float(value), float(min(low, value)), float(max(high, value)), n)
 
 
-def _sum_by_user(parts: Floats, users: Sequence[str] | None) -> Floats:
+def sum_by_user(parts: Floats, users: Sequence[str] | None) -> Floats:
     """``(N, D)`` of cases to ``(U, D)`` of users, in the order of their names, whatever the order of the cases."""
     if users is None:
         return parts
@@ -136,7 +136,7 @@ def _sum_by_user(parts: Floats, users: Sequence[str] | None) -> Floats:
     return sums
 
 
-def _resampled_sums(per_user: Floats, resamples: int, seed: int) -> Floats:
+def resampled_sums(per_user: Floats, resamples: int, seed: int) -> Floats:
     """``(U, D)`` to ``(resamples, D)``: the sums over U users drawn with replacement, again and again."""
     generator = np.random.default_rng(seed)
     n, rows = len(per_user), max(1, _BLOCK // len(per_user))

@@ -1,22 +1,27 @@
 """The language model: `nano`, made here, or any Hugging Face causal model; whole, or with LoRA or QLoRA adapters."""
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
 from shoptalk.errors import ModelError, StorageError
+from shoptalk.models.items import ItemTable, ItemTokens, load_items, save_items
 from shoptalk.models.lora import add_adapters, load_adapters, quantisation
 from shoptalk.models.precision import DTYPES, choose_precision, device
 from shoptalk.models.tokenizer import LOADING_HINT, Tokenizer, first_line, load_tokenizer, train_tokenizer
 from shoptalk.recipe import Lora, Model
+from shoptalk.schema import ITEM_OPENS
 
 disable_progress_bar()  # of weights being loaded: it would stand between our own bars
 
@@ -33,6 +38,8 @@ class LanguageModel:
     base: str
     tuning: str
     precision: str
+    items: ItemTokens | None = None
+    dropout: float = 0.0
 
     @property
     def device(self) -> torch.device:
@@ -46,7 +53,8 @@ class LanguageModel:
 
     def parameters(self) -> dict[str, int | float]:
         """How many parameters there are, how many of them are trained, and their share (4-bit ones count as two)."""
-        counts = [(_count(p), p.requires_grad) for p in self.network.parameters()]
+        own = self.items.parameters() if self.items is not None else ()
+        counts = [(_count(p), p.requires_grad) for p in (*self.network.parameters(), *own)]
         total = sum(count for count, _ in counts)
         trained = sum(count for count, learns in counts if learns)
         return {"parameters": total, "trainable": trained, "trainable_share": trained / total if total else 0.0}
@@ -58,15 +66,43 @@ class LanguageModel:
             self.device.type, dtype=DTYPES[self.precision] if lower else torch.bfloat16, enabled=lower
         )
 
-    def hidden(self, ids: Tensor, positions: Tensor | None = None, mask: Tensor | None = None) -> Tensor:
+    def learned(self) -> dict[str, nn.Parameter]:
+        """The parameters that training changes, by name; those of the item tokens begin with ``items.``."""
+        named = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
+        if self.items is not None:
+            named |= {f"items.{name}": p for name, p in self.items.named_parameters() if p.requires_grad}
+        return named
+
+    def train(self, mode: bool = True) -> None:
+        """Switch dropout on (or off)."""
+        self.network.train(mode)
+        if self.items is not None:
+            self.items.train(mode)
+
+    def hidden(
+        self,
+        ids: Tensor,
+        positions: Tensor | None = None,
+        mask: Tensor | None = None,
+        table: ItemTable | None = None,
+    ) -> Tensor:
         """Hidden states after the last layer, (B, T, D), for ids (B, T).
 
         Without ``positions`` (B, T) and ``mask`` (B, 1, T, T; true where attention is allowed) each row is one text.
+        ``table`` saves making the item tokens' embeddings again.
         """
-        output = self.decoder(
-            input_ids=ids, position_ids=positions, attention_mask=mask, use_cache=False, return_dict=True
-        )
+        given: dict[str, Tensor] = {"input_ids": ids}
+        if self.items is not None:
+            given = {"inputs_embeds": self._embedded(ids, self.items, table or self.items.table())}
+        output = self.decoder(**given, position_ids=positions, attention_mask=mask, use_cache=False, return_dict=True)
         return output.last_hidden_state
+
+    def _embedded(self, ids: Tensor, items: ItemTokens, table: ItemTable) -> Tensor:
+        is_item = ids >= items.first
+        words = self.network.get_input_embeddings()(ids.masked_fill(is_item, 0))
+        rows = table.vectors[table.find((ids - items.first).clamp(min=0))] * items.length
+        embedded = torch.where(is_item[..., None], rows.to(words.dtype), words)
+        return dropout(embedded, self.dropout, self.network.training)
 
     @property
     def decoder(self) -> Any:
@@ -80,7 +116,9 @@ class LanguageModel:
         return self.network.get_output_embeddings()
 
 
-def create(recipe: Model, lora: Lora, texts: Iterable[str], seed: int, longest: int) -> LanguageModel:
+def create(
+    recipe: Model, lora: Lora, texts: Iterable[str], seed: int, longest: int, names: Sequence[str] = ()
+) -> LanguageModel:
     """The model that a recipe asks for, ready for training.
 
     Parameters
@@ -89,6 +127,8 @@ def create(recipe: Model, lora: Lora, texts: Iterable[str], seed: int, longest: 
         The shop's own texts, from which the nano model's tokenizer is trained.
     longest
         Most tokens that it must be able to read.
+    names
+        Ids of items that become plain tokens of the vocabulary, learned like any other (task ``list``).
 
     Raises
     ------
@@ -104,13 +144,22 @@ def create(recipe: Model, lora: Lora, texts: Iterable[str], seed: int, longest: 
                 hint="name a model folder in model.base (that of a nano run works too), or set model.tuning to full",
             )
         tokenizer = train_tokenizer(texts, recipe.vocabulary)
+        tokenizer.add_names(ITEM_OPENS, names)
         network: Any = nano(recipe, tokenizer, longest)
     else:
         tokenizer = load_tokenizer(recipe.base)
         network = load_network(recipe.base, recipe.tuning, precision)
+        tokenizer.add_names(ITEM_OPENS, names)
+        fit_vocabulary(network, tokenizer)
     if recipe.tuning != "full":
-        network = add_adapters(network, lora, quantised=recipe.tuning == "qlora")
-    model = LanguageModel(network.to(device()), tokenizer, recipe.base, recipe.tuning, precision)
+        vocabulary = len(tokenizer.hugging_face)
+        fresh = range(vocabulary - len(names), vocabulary)
+        network = add_adapters(network, lora, quantised=recipe.tuning == "qlora", fresh=fresh)
+    model = LanguageModel(
+        network.to(device()), tokenizer, recipe.base, recipe.tuning, precision, dropout=recipe.dropout
+    )
+    if recipe.dropout:
+        _drop_out(model)
     if model.longest < longest:
         raise ModelError(
             f"{recipe.base} reads at most {model.longest} tokens, and prompt.max_tokens is {longest}",
@@ -131,7 +180,6 @@ def nano(recipe: Model, tokenizer: Tokenizer, longest: int) -> LlamaForCausalLM:
         num_attention_heads=recipe.width // head,
         num_key_value_heads=recipe.width // head,
         max_position_embeddings=max(2048, longest),
-        attention_dropout=recipe.dropout,
         tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_id,
         bos_token_id=None,
@@ -139,6 +187,46 @@ def nano(recipe: Model, tokenizer: Tokenizer, longest: int) -> LlamaForCausalLM:
         attn_implementation="sdpa",
     )
     return LlamaForCausalLM(config)
+
+
+def with_items(
+    model: LanguageModel, ids: Sequence[str], text: NDArray[np.float32], known: NDArray[np.bool_], share: float
+) -> LanguageModel:
+    """The model with a token for each of I items, told by their words; see `ItemTokens`.
+
+    In a nano model every layer then begins by adding nothing, so that what comes out is what went in: before the first
+    step, an item is followed by those with the words most like its own.
+
+    Parameters
+    ----------
+    text
+        (I, E) vectors of the items' words.
+    known
+        (I,) which items have training interactions.
+    share
+        Of the items that go without their learned part in a training step.
+    """
+    first = model.tokenizer.add_names(ITEM_OPENS, ids)
+    words = model.network.get_input_embeddings().weight
+    fresh = model.base == "nano"
+    length = 1.0 if fresh or words.shape[1] == 0 else float(words.float().norm(dim=1).mean())
+    items = ItemTokens(
+        ids, first, torch.from_numpy(text), torch.from_numpy(known), words.shape[1], dropout=share, length=length
+    )
+    if fresh:
+        for layer in model.decoder.layers:
+            nn.init.zeros_(layer.self_attn.o_proj.weight)
+            nn.init.zeros_(layer.mlp.down_proj.weight)
+    return replace(model, items=items.to(model.device))
+
+
+def _drop_out(model: LanguageModel) -> None:
+    """Dropout of what each layer adds: the architecture has none of its own there."""
+    for layer in model.decoder.layers:
+        layer.self_attn.register_forward_hook(
+            lambda module, _, out: (dropout(out[0], model.dropout, module.training), *out[1:])
+        )
+        layer.mlp.register_forward_hook(lambda module, _, out: dropout(out, model.dropout, module.training))
 
 
 def load_network(name: str, tuning: str, precision: str) -> Any:
@@ -163,6 +251,13 @@ def load_network(name: str, tuning: str, precision: str) -> Any:
         raise ModelError(f"cannot load the model {name!r}: {first_line(error)}", hint=LOADING_HINT) from error
 
 
+def fit_vocabulary(network: Any, tokenizer: Tokenizer) -> None:
+    """Give a network rows for the tokens that its tokenizer has beyond it; what it has already is kept."""
+    rows = network.get_input_embeddings().weight.shape[0]
+    if len(tokenizer.hugging_face) > rows:
+        network.resize_token_embeddings(len(tokenizer.hugging_face))
+
+
 def check_head(model: LanguageModel) -> None:
     """Make sure that decoder and output layer, called apart, give the model's own logits.
 
@@ -176,11 +271,11 @@ def check_head(model: LanguageModel) -> None:
     """
     ids = torch.arange(8, device=model.device).remainder(model.network.config.vocab_size)[None]
     was_training = model.network.training
-    model.network.eval()
+    model.train(False)
     with torch.no_grad(), model.autocast():
         own = model.network(input_ids=ids, use_cache=False).logits
         apart = model.head(model.hidden(ids))
-    model.network.train(was_training)
+    model.train(was_training)
     if not torch.allclose(own.float(), apart.float(), atol=2e-2, rtol=2e-2):
         raise ModelError(f"{model.base} needs more than its output layer to make logits", hint="choose another base")
 
@@ -195,11 +290,16 @@ def save(model: LanguageModel, folder: Path) -> None:
     """
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        model.network.save_pretrained(folder)
+        # An adapter holds the rows of the tokens that it added; the library would save all rows of a base that grew.
+        whole = {} if model.tuning == "full" else {"save_embedding_layers": False}
+        model.network.save_pretrained(folder, **whole)
     except SafetensorError as error:
         raise StorageError(f"cannot write the model: {error}", where=str(folder), hint="free space") from error
     model.tokenizer.save(folder)
-    card = {"base": model.base, "tuning": model.tuning, "precision": model.precision}
+    card: dict[str, Any] = {"base": model.base, "tuning": model.tuning, "precision": model.precision}
+    if model.items is not None:
+        card["items"] = {"first": model.items.first, "count": len(model.items.ids)}
+        save_items(model.items, folder)
     (folder / CARD).write_text(json.dumps(card), encoding="utf-8")
 
 
@@ -214,16 +314,21 @@ def load(folder: Path) -> LanguageModel:
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
         base, tuning, precision = str(card["base"]), str(card["tuning"]), str(card["precision"])
+        first, count = (int(card["items"][key]) for key in ("first", "count")) if "items" in card else (0, 0)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError("not a saved model", where=str(folder), hint="train first: shoptalk train") from error
     tokenizer = load_tokenizer(str(folder))
     if tuning == "full":
         network = load_network(str(folder), "full", "fp32")
     else:
-        network = load_adapters(load_network(base, tuning, precision), folder)
+        plain = load_network(base, tuning, precision)
+        if not count:  # item tokens of the other kind have embeddings of their own
+            fit_vocabulary(plain, tokenizer)
+        network = load_adapters(plain, folder)
     network = network.to(device()).eval()
     here = choose_precision("auto") if precision == "fp16" and device().type == "cpu" else precision
-    return LanguageModel(network, tokenizer, base, tuning, here)
+    items = load_items(folder, tokenizer.names(first, count), first).to(device()) if count else None
+    return LanguageModel(network, tokenizer, base, tuning, here, items)
 
 
 def _count(parameter: nn.Parameter) -> int:

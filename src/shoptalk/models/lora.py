@@ -1,5 +1,6 @@
 """Low-rank adapters (Hu et al. 2021) on a frozen base, which QLoRA (Dettmers et al. 2023) keeps in 4-bit NF4."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ from shoptalk.models.precision import DTYPES
 from shoptalk.recipe import Lora
 
 
-def add_adapters(network: Any, lora: Lora, *, quantised: bool) -> Any:
-    """The network with fresh adapters; everything else is frozen.
+def add_adapters(network: Any, lora: Lora, *, quantised: bool, fresh: Sequence[int] = ()) -> Any:
+    """The network with fresh adapters; everything else is frozen, but for the embeddings of the tokens ``fresh``.
 
     PEFT scales by alpha / r, as in the paper.
 
@@ -28,11 +29,21 @@ def add_adapters(network: Any, lora: Lora, *, quantised: bool) -> Any:
         lora_dropout=lora.dropout,
         target_modules=list(lora.targets) or "all-linear",
         task_type="CAUSAL_LM",
+        trainable_token_indices=_embeddings(network, fresh) if fresh else None,
     )
     try:
         return get_peft_model(network, config)
     except ValueError as error:
         raise ModelError(f"no layer fits lora.targets = {list(lora.targets)}", hint="leave it empty for all") from error
+
+
+def _embeddings(network: Any, tokens: Sequence[int]) -> dict[str, list[int]]:
+    """The rows to be trained, by the name of their layer; an output layer that is tied to the input's follows it."""
+    layers = [network.get_input_embeddings()]
+    if not network.config.tie_word_embeddings:
+        layers.append(network.get_output_embeddings())
+    names = {id(module): name for name, module in network.named_modules()}
+    return {names[id(layer)].rsplit(".", 1)[-1]: list(tokens) for layer in layers}
 
 
 def load_adapters(network: Any, folder: Path) -> Any:

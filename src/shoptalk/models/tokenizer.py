@@ -7,9 +7,10 @@ from typing import Any
 
 from tokenizers import Tokenizer as FastTokenizer
 from tokenizers import decoders, models, pre_tokenizers, trainers
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AddedToken, AutoTokenizer, PreTrainedTokenizerFast
 
 from shoptalk.errors import ModelError
+from shoptalk.schema import ITEM_OPENS, TOKEN_CLOSES, USER_OPENS
 
 PAD, END = "<|pad|>", "<|end|>"
 #: The chat format of the nano model, for the style `chat`.
@@ -76,9 +77,36 @@ class Tokenizer:
 
     @property
     def control(self) -> list[str]:
-        """Strings that become one control token each."""
+        """Strings that become one control token each; those of items and users all begin alike and are left out."""
         added = [str(token) for token in self.hugging_face.get_added_vocab()]
-        return [*self.hugging_face.all_special_tokens, *added]
+        own = [*self.hugging_face.all_special_tokens, *added]
+        return [token for token in own if not token.startswith((ITEM_OPENS, USER_OPENS))]
+
+    def add_names(self, kind: str, names: Sequence[str]) -> int:
+        """Make ``<|item_ID|>`` (or ``<|user_ID|>``) a token of its own for each id, in their order.
+
+        Returns
+        -------
+        int
+            The id of the first; the others follow it.
+
+        Raises
+        ------
+        ModelError
+            When two ids make the same token, or one is a token already: they could not be told apart.
+        """
+        first = len(self.hugging_face)
+        tokens = [AddedToken(f"{kind}{name}{TOKEN_CLOSES}", special=True, normalized=False) for name in names]
+        added = self.hugging_face.add_tokens(tokens, special_tokens=True)
+        if added != len(names):
+            raise ModelError(f"{len(names) - added} of {len(names)} ids have a token already", where=kind)
+        self._cached.cache_clear()
+        return first
+
+    def names(self, first: int, count: int) -> list[str]:
+        """The ids whose tokens `add_names` made, from their place in the vocabulary."""
+        tokens = self.hugging_face.convert_ids_to_tokens(range(first, first + count))
+        return [str(token)[len(ITEM_OPENS) : -len(TOKEN_CLOSES)] for token in tokens]
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files."""

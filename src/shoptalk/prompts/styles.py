@@ -1,4 +1,4 @@
-"""How the messages of an example become one text: alpaca, phi3, chat, plain.
+"""How the messages of an example become one text: alpaca, phi3, chat, plain, bare.
 
 A style turns messages into *pieces*: messages whose texts, one after another, are what the model reads. A piece said by
 the assistant is learned, any other is not. Several user messages stand for lines of one input.
@@ -41,7 +41,7 @@ def pieces(style: str, messages: Sequence[Message], tokenizer: Chat) -> list[Mes
     Parameters
     ----------
     style
-        ``alpaca``, ``phi3``, ``chat`` or ``plain``.
+        ``alpaca``, ``phi3``, ``chat``, ``plain`` or ``bare`` (nothing but what is said of the items).
     messages
         At most one system message (the instruction), then user messages (lines of the input) and assistant messages.
     tokenizer
@@ -49,6 +49,8 @@ def pieces(style: str, messages: Sequence[Message], tokenizer: Chat) -> list[Mes
     """
     if style == "plain":
         return _plain(messages)
+    if style == "bare":
+        return [message for message in messages if message.text and message.role != "system"]
     asked = [message.text for message in messages if message.role == "user"]
     told = [message.text for message in messages if message.role == "system"]
     said = [message for message in messages if message.role == "assistant"]

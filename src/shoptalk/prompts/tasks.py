@@ -1,4 +1,4 @@
-"""What is asked: choose an option, name the next title, or say whether the user will like an item.
+"""What is asked: choose an option, name the next title, item or ten items, or say whether an item will be liked.
 
 One `Teller` words everything, for training, scoring and recommending alike, so that they cannot drift apart.
 """
@@ -9,7 +9,7 @@ from shoptalk.errors import PromptError
 from shoptalk.prompts.safe import Neutraliser
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Prompt
-from shoptalk.schema import Candidates, Case, Catalogue, Example, History, Item, Message
+from shoptalk.schema import Candidates, Case, Catalogue, Example, History, Item, Message, item_token
 
 _HISTORY = "A reviewer has bought the products below, the latest last. "
 CHOOSE = Template(
@@ -24,7 +24,19 @@ LIKE = Template(
     "like",
     _HISTORY + "Considering their purchase history, will they like this product? Answer Yes or No.",
 )
+NEXT = Template("items", "Reviewer has bought the products below, the latest last. They will buy next:")
+LIST = Template(
+    "list",
+    "A reviewer has bought the product below. Considering its details, list the ids of the ten products that they will "
+    "buy next.",
+)
+LIST_HISTORY = Template(
+    "list, history",
+    _HISTORY + "Considering their purchase history, list the ids of the ten products that they will buy next.",
+)
 PLAIN = Template("title, plain", "Bought:")
+#: Items of a list (task ``list``), and the id whose token fills one up.
+LISTED, NO_ITEM = 10, "none"
 #: A rating from which on a purchase counts as liked (TALLRec, arXiv 2305.00447: above 3 of 5).
 LIKED = 4.0
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -63,7 +75,7 @@ class Teller:
     def ask(
         self, history: History, candidates: Candidates | None = None, *, latest: int | None = None
     ) -> list[Message]:
-        """The question, without an answer, for the tasks ``choose`` and ``title``.
+        """The question, without an answer, for the tasks ``choose``, ``title``, ``items`` and ``list``.
 
         Parameters
         ----------
@@ -112,22 +124,47 @@ class Teller:
         question = self.ask(case.history, case.candidates, latest=latest)
         if case.candidates is not None and case.answer is not None and self.prompt.task == "choose":
             answer = self.answers(case.candidates)[case.answer]
+        elif self.prompt.task == "items":
+            answer = Message("assistant", item_token(case.truth[0]))
+        elif self.prompt.task == "list":
+            answer = Message("assistant", self.listed(case.truth))
         else:
             answer = Message("assistant", self.title(case.truth[0]))
         return [Example((*question, answer))]
 
+    def listed(self, items: Sequence[str]) -> str:
+        """The first ten items as their tokens; fewer are filled up as ``prompt.padding`` says (task ``list``)."""
+        said = list(items[:LISTED])
+        missing = LISTED - len(said)
+        if self.prompt.padding == "repeat":
+            said = [said[place % len(said)] for place in range(LISTED)]
+        elif self.prompt.padding == "token":
+            said += [NO_ITEM] * missing
+        return " ".join(map(item_token, said))
+
     @property
     def in_sequence(self) -> bool:
-        """Whether a whole history can be one example: in plain lines of titles each line is an answer as well."""
+        """Whether a whole history can be one example: in plain lines each line is an answer as well."""
+        if self.prompt.task == "items":
+            return self.prompt.style in {"plain", "bare"} and "review" not in self.prompt.fields
         return self.prompt.task == "title" and self.prompt.style == "plain" and self.prompt.fields == ("title",)
 
     def sequence(self, history: History) -> Example:
-        """A whole history as one example in which every title but the first is an answer (see `in_sequence`).
+        """A whole history as one example in which every line but the first is an answer (see `in_sequence`).
 
         The same text as `ask` followed by the answer, for every item at once, so that nothing is computed twice.
         """
-        said = [Message("user" if place == 0 else "assistant", self.title(i)) for place, i in enumerate(history.items)]
+        said = [
+            Message("user" if place == 0 else "assistant", self._line(history, place))
+            for place in range(len(history.items))
+        ]
         return Example((self._instruction, *said))
+
+    def fact(self, kind: str, item_id: str) -> tuple[Message, ...]:
+        """What an item is called (``title_of``), or which item is called so (``item_of``), as a question and answer."""
+        token, title = item_token(item_id), self.title(item_id)
+        asked, said = (token, title) if kind == "title_of" else (title, token)
+        return Message("user", asked), Message("assistant", said)
 
     def _told(self, history: History, latest: int | None) -> list[Message]:
         most = self.prompt.history if latest is None else min(latest, self.prompt.history)
@@ -145,7 +182,18 @@ class Teller:
         return line
 
     def _describe(self, item_id: str) -> str:
-        """One line with the fields that the recipe names, the title first."""
+        """One line with the fields that the recipe names, the token and the title first."""
+        if self.prompt.style == "bare":
+            return item_token(self._item(item_id).item_id)
+        token = [item_token(item_id)] if "token" in self.prompt.fields else []
+        told = self._fields(item_id)
+        return " ".join([*token, " | ".join(told)] if told else token) or self.title(item_id)
+
+    def words(self, item_id: str) -> str:
+        """What the fields that the recipe names say of an item, for a text encoder; its title where nothing is said."""
+        return " ".join(self._fields(item_id)) or self.title(item_id)
+
+    def _fields(self, item_id: str) -> list[str]:
         item = self._item(item_id)
         known = {
             "title": self.title(item_id),
@@ -154,8 +202,9 @@ class Teller:
             "description": self._short("description", item.description),
         }
         told = [known["title"]] if "title" in self.prompt.fields else []
-        told += [f"{field}: {known[field]}" for field in self.prompt.fields if field != "title" and known.get(field)]
-        return " | ".join(told) or self.title(item_id)
+        return told + [
+            f"{field}: {known[field]}" for field in self.prompt.fields if field != "title" and known.get(field)
+        ]
 
     def _short(self, field: str, text: str) -> str:
         """Harmless and not too long; what is far too long is shortened before it is looked at."""
@@ -166,6 +215,13 @@ class Teller:
             return self.catalogue[item_id]
         except KeyError:
             raise PromptError(f"no item {item_id!r} in the catalogue") from None
+
+
+def list_tokens(prompt: Prompt, catalogue: Catalogue) -> list[str]:
+    """Ids that need a token of the vocabulary: none but for the task ``list``."""
+    if prompt.task != "list":
+        return []
+    return [*catalogue, NO_ITEM] if prompt.padding == "token" else [*catalogue]
 
 
 def liked(case: Case) -> Sequence[tuple[str, bool]]:
@@ -187,6 +243,8 @@ def liked(case: Case) -> Sequence[tuple[str, bool]]:
 def _instruction(prompt: Prompt) -> Message:
     if prompt.task == "title":
         template = PLAIN if prompt.style == "plain" else NAME
+    elif prompt.task == "list":
+        template = LIST if prompt.history == 1 else LIST_HISTORY
     else:
-        template = CHOOSE if prompt.task == "choose" else LIKE
+        template = {"choose": CHOOSE, "like": LIKE, "items": PLAIN if prompt.style == "plain" else NEXT}[prompt.task]
     return Message("system", template.render())

@@ -5,14 +5,13 @@ from collections.abc import Sequence
 import torch
 
 from shoptalk.models.base import LanguageModel
-from shoptalk.prompts.encode import encode_question, fit
+from shoptalk.prompts.questions import ending, open_question
 from shoptalk.prompts.tasks import Teller
 from shoptalk.recommend.options import Notify, quiet
-from shoptalk.schema import History, Message
+from shoptalk.schema import History
 
 #: Most tokens of a generated title, and tokens of a batch of prompts.
 LONGEST_TITLE, BATCH_TOKENS = 96, 8192
-_NOTHING = [Message("assistant", "")]
 
 
 @torch.inference_mode()
@@ -20,19 +19,9 @@ def generate_titles(
     model: LanguageModel, teller: Teller, histories: Sequence[History], notify: Notify = quiet
 ) -> list[str]:
     """What the model says each user buys next (task ``title``), as it says it: B texts, possibly no title at all."""
-    style, limit = teller.prompt.style, teller.prompt.max_tokens
-    prompts: list[list[int]] = []
-    end: list[int] = []
-    for history in histories:
-
-        def build(latest: int, history: History = history) -> list[int]:
-            nonlocal end
-            prompt, answers = encode_question(style, teller.ask(history, latest=latest), _NOTHING, model.tokenizer)
-            end = answers[0]
-            return prompt
-
-        told = min(len(history.items), teller.prompt.history)
-        prompts.append(fit(build, lambda ids: len(ids) + LONGEST_TITLE, told, limit)[0])
+    tokenizer, longest = model.tokenizer, model.longest
+    end = ending(teller, tokenizer)
+    prompts = [open_question(teller, tokenizer, history, LONGEST_TITLE, longest)[0] for history in histories]
     texts = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
     done = 0

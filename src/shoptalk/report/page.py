@@ -8,20 +8,25 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from shoptalk.files import write_text
+from shoptalk.report import rankings as names
 from shoptalk.report.bars import draw_bars
+from shoptalk.report.rankings import (
+    ACCURACY,
+    BEYOND,
+    best_baseline,
+    corrected_p,
+    has_rankings,
+    method_rows,
+    ranking_verdict,
+    recall_bars,
+    segment_panels,
+    show_p,
+)
+from shoptalk.report.segments import draw_segments
 from shoptalk.runs import open_run
 
-#: Names of metrics and simple methods as a reader knows them.
-NAMES = {
-    "model": "this model",
-    "swapped": "this model, another user's history",
-    "chance": "chance",
-    "popularity": "most popular option",
-    "tfidf": "TF-IDF similarity to the history",
-    "cooccurrence": "bought together (co-occurrence)",
-    "options_only": "options only, history never seen",
-    "majority": "the usual answer",
-}
+#: A popular product is the most popular option where options are shown.
+NAMES = names.NAMES | {"popularity": "most popular option"}
 
 
 def write_report(run: Path) -> None:
@@ -47,8 +52,28 @@ def write_report(run: Path) -> None:
         rows=rows,
         bars=draw_bars(rows) if rows else "",
         losses=_picture(run / "loss.png"),
+        ranked=_ranked(metrics),
+        number=_number,
+        title=_title,
     )
     write_text(run / "report.html", text)
+
+
+def _ranked(metrics: dict[str, Any]) -> dict[str, Any] | None:
+    """What the page shows of whole-catalogue rankings; None where there are none."""
+    if not has_rankings(metrics):
+        return None
+    best, panels = best_baseline(metrics), segment_panels(metrics)
+    rows = [row | {"p": show_p(corrected_p(row["versus"])) if row["versus"] else ""} for row in method_rows(metrics)]
+    return {
+        "rows": rows,
+        "bars": draw_bars(recall_bars(metrics), "Recall@10", 4),
+        "accuracy": ACCURACY,
+        "beyond": BEYOND,
+        "panels": panels,
+        "best": NAMES.get(best, best) if best else "",
+        "segments": draw_segments(panels, names.NAMES.get(best, best) if best else "") if panels else "",
+    }
 
 
 def accuracy_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
@@ -62,6 +87,7 @@ def accuracy_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     rows += [
         {"name": NAMES.get(name, name), "kind": "baseline", **table["accuracy"]}
         for name, table in metrics["baselines"].items()
+        if "accuracy" in table
     ]
     return rows
 
@@ -69,6 +95,8 @@ def accuracy_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
 def verdict(metrics: dict[str, Any]) -> str:
     """One sentence with the honest number."""
     own = metrics["metrics"]
+    if has_rankings(metrics):
+        return ranking_verdict(metrics)
     if "accuracy" not in own:
         exact = own.get("title_exact_match")
         return (
@@ -95,6 +123,24 @@ def verdict(metrics: dict[str, Any]) -> str:
         f"{said}: {'worse than' if worse else 'not clearly better than'} the best simple method "
         f"({NAMES.get(best, best)}, {simple[best]['value']:.3f})."
     )
+
+
+def _number(value: float | None, digits: int = 4) -> str:
+    return "n/a" if value is None else f"{value:.{digits}f}"
+
+
+def _title(name: str) -> str:
+    """A metric's name as a column's: Recall@10, NDCG@10, repeats."""
+    word, at, k = name.partition("@")
+    short = {
+        "ndcg": "NDCG",
+        "mrr": "MRR",
+        "repeat_share": "repeats",
+        "echo_share": "echoes",
+        "invalid_share": "invalid",
+    }
+    in_ten = word in {"coverage", "novelty", "diversity"}  # the heading says so already
+    return short.get(word, word if in_ten else word.capitalize()) + ("" if in_ten else f"{at}{k}")
 
 
 def _chance(metrics: dict[str, Any]) -> float:

@@ -1,7 +1,7 @@
 """Evaluating: a run's model and simple methods, on the same frozen test cases, with intervals."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from shoptalk.baselines import make_baseline
 from shoptalk.data.dataset import Dataset
-from shoptalk.errors import DatasetError, RecipeError
+from shoptalk.errors import DatasetError
 from shoptalk.evaluation.bootstrap import estimate
 from shoptalk.evaluation.options import correctness, option_metrics, position_report
 from shoptalk.evaluation.swap import personalisation_gap, swap_partners
@@ -27,6 +26,8 @@ from shoptalk.runs import Run, open_run
 from shoptalk.schema import Case, Estimate, Recommender, Split
 from shoptalk.stages.opening import open_recommender, open_run_dataset
 from shoptalk.stages.progress import Progress
+from shoptalk.stages.rankings import judge_rankings
+from shoptalk.stages.simple import learn_baselines, rankers, recommenders
 
 Scores = list[NDArray[np.float64]]
 Table = dict[str, dict[str, float | int]]
@@ -56,7 +57,7 @@ def evaluate(
     run = open_run(folder)
     run = replace(run, recipe=with_settings(run.recipe, settings, seed, "evaluation"))
     shop = open_run_dataset(run)
-    model = open_recommender(run, shop)
+    model: Any = open_recommender(run, shop)
     split = shop.split("last")
     if not len(split.test):
         raise DatasetError(
@@ -64,8 +65,8 @@ def evaluate(
         )
     opened = time.perf_counter()
     report: dict[str, Any] = {"metrics": {}, "baselines": {}, "cases": len(split.test)}
-    if run.recipe.candidates is not None:
-        report |= _options(run, shop, model, split, progress)
+    if run.recipe.candidates is not None or run.recipe.prompt.task == "items":
+        report |= _ranked_and_chosen(run, shop, model, split, progress)
     elif run.recipe.prompt.task == "like":
         report |= _liked(run, model, split, progress)
     judged = time.perf_counter()
@@ -88,14 +89,45 @@ def evaluate(
     return report
 
 
+def _ranked_and_chosen(run: Run, shop: Dataset, model: Any, split: Split, progress: Progress) -> dict[str, Any]:
+    """Rankings of the whole catalogue, choices among options, or both by the same model; writes the predictions."""
+    simple, warnings = learn_baselines(run, shop, split, progress)
+    report: dict[str, Any] = {"metrics": {}, "baselines": {name: {} for name in simple}}
+    columns: dict[str, Any] = {}
+    if run.recipe.prompt.task == "items":
+        able = rankers(simple)
+        ranked, columns = judge_rankings(run, shop, model, split, progress, able)
+        report = _merged(report, ranked)
+        if run.recipe.candidates is None and (others := [name for name in simple if name not in able]):
+            warnings.append(f"not compared, because they only score options: {', '.join(others)}")
+    if run.recipe.candidates is not None and hasattr(model, "score"):
+        chosen, more = _options(run, model, split, progress, recommenders(simple))
+        if columns:  # the ranking's names come first: the gap of its recall, the scores of its lists
+            chosen["metrics"]["options_personalisation_gap"] = chosen["metrics"].pop("personalisation_gap")
+            more |= {"option_scores": more.pop("scores"), "swapped_option_scores": more.pop("swapped_scores")}
+        report, columns = _merged(report, chosen), more | columns
+    _write_predictions(run.folder / "predictions.parquet", columns)
+    report["baselines"] = {name: table for name, table in report["baselines"].items() if table}
+    return report | {"warnings": [*warnings, *report.get("warnings", [])]}
+
+
+def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Two reports as one: the metrics of each method side by side."""
+    baselines = {name: table | other["baselines"].get(name, {}) for name, table in one["baselines"].items()}
+    return {**one, **other, "metrics": one["metrics"] | other["metrics"], "baselines": baselines}
+
+
 def _options(
-    run: Run, shop: Dataset, model: LanguageModelRecommender, split: Split, progress: Progress
-) -> dict[str, Any]:
-    """The exam: the model with the users' own and with other users' histories, then the simple methods."""
+    run: Run, model: Recommender, split: Split, progress: Progress, simple: Mapping[str, Recommender]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The exam: the model with the users' own and with other users' histories, then the simple methods.
+
+    Returns the report, and one value a case for the predictions.
+    """
     cases, settings = split.test, {"resamples": run.recipe.evaluation.resamples, "seed": run.recipe.seed}
     users, answers = [case.history.user_id for case in cases], [_answer(case) for case in cases]
     own = _score(model, cases, progress, "own histories")
-    cut = model.cut
+    cut = getattr(model, "cut", 0)  # only what tells histories in words can run out of room for them
     partners = swap_partners(
         users, [case.history.items for case in cases], [_candidates(case).items for case in cases], seed=run.recipe.seed
     )
@@ -113,24 +145,16 @@ def _options(
         if chosen.any():
             metrics[name] = estimate(np.where(chosen, right, np.nan), users=users, **settings)
     baselines: dict[str, Table] = {}
-    warnings: list[str] = []
-    for number, name in enumerate(run.recipe.evaluation.baselines):
-        progress("baselines", number, len(run.recipe.evaluation.baselines), name)
-        try:
-            baseline = make_baseline(name, split, shop.catalogue, run.recipe.seed)
-        except RecipeError as error:  # nothing for it to learn from: the others still count
-            warnings.append(f"no baseline {name}: {error}")
-            continue
+    for number, (name, baseline) in enumerate(simple.items()):
+        progress("baselines", number, len(simple), name)
         baselines[name] = _table(option_metrics(_score(baseline, cases), answers, users, **settings))
     progress("baselines", 1, 1, "done")
-    _write_predictions(run.folder / "predictions.parquet", cases, own, swapped)
     return {
         "metrics": _table(metrics),
         "baselines": baselines,
         "positions": position_report(own, answers),
         "cut": cut / len(cases),
-        "warnings": warnings,
-    }
+    }, _columns(cases, own, swapped)
 
 
 def _liked(run: Run, model: LanguageModelRecommender, split: Split, progress: Progress) -> dict[str, Any]:
@@ -189,21 +213,23 @@ def _score(
     return recommender.score(histories, candidates)
 
 
-def _write_predictions(path: Path, cases: Sequence[Case], own: Scores, swapped: Scores) -> None:
-    """One row a case: what it was and what the model thought of it."""
-    table = pa.table(
-        {
-            "user_id": [case.history.user_id for case in cases],
-            "history": [list(case.history.items) for case in cases],
-            "options": [list(_candidates(case).items) for case in cases],
-            "answer": pa.array([_answer(case) for case in cases], pa.int8()),
-            "scores": [row.tolist() for row in own],
-            "swapped_scores": [row.tolist() for row in swapped],
-            "tied": [case.tied for case in cases],
-        }
-    )
+def _columns(cases: Sequence[Case], own: Scores, swapped: Scores) -> dict[str, Any]:
+    """One value a case: what it was and what the model thought of it."""
+    return {
+        "user_id": [case.history.user_id for case in cases],
+        "history": [list(case.history.items) for case in cases],
+        "options": [list(_candidates(case).items) for case in cases],
+        "answer": pa.array([_answer(case) for case in cases], pa.int8()),
+        "scores": [row.tolist() for row in own],
+        "swapped_scores": [row.tolist() for row in swapped],
+        "tied": [case.tied for case in cases],
+    }
+
+
+def _write_predictions(path: Path, columns: dict[str, Any]) -> None:
+    """One row a case."""
     with replacing(path) as temporary:
-        pq.write_table(table, temporary)
+        pq.write_table(pa.table(columns), temporary)
 
 
 def _answer(case: Case) -> int:

@@ -6,11 +6,12 @@ from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.errors import DatasetError, RunError
 from shoptalk.models.base import load
 from shoptalk.prompts.tasks import Teller
+from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.runs import Run
 
 
-def open_recommender(run: Run, shop: Dataset) -> LanguageModelRecommender:
+def open_recommender(run: Run, shop: Dataset) -> LanguageModelRecommender | ItemRecommender:
     """The trained model of a run, ready to score.
 
     Raises
@@ -22,6 +23,8 @@ def open_recommender(run: Run, shop: Dataset) -> LanguageModelRecommender:
         raise RunError("training has not ended", where=str(run.folder), hint="go on with shoptalk train --resume")
     model = load(run.model)
     teller = Teller(run.recipe.prompt, shop.catalogue, model.tokenizer.control)
+    if run.recipe.prompt.task == "items":
+        return ItemRecommender(model, teller)
     return LanguageModelRecommender(model, teller, run.recipe.evaluation.scoring)
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,13 @@ import torch
 from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.errors import DatasetError, ModelError, RunError
 from shoptalk.files import replacing
-from shoptalk.models.base import LanguageModel, create, load, save
-from shoptalk.prompts.tasks import Teller
+from shoptalk.models.base import LanguageModel, create, load, save, with_items
+from shoptalk.models.encoders import Encoder, make_encoder
+from shoptalk.prompts.tasks import Teller, list_tokens
 from shoptalk.recipe import Recipe
 from shoptalk.report.curves import draw_losses
 from shoptalk.runs import Run, create_run, open_run
+from shoptalk.schema import History, Split
 from shoptalk.stages.progress import Progress
 from shoptalk.training.batching import make_batch
 from shoptalk.training.loop import Material, fine_tune
@@ -39,20 +41,32 @@ def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resum
     if folder.trained:
         return dict(folder.info["training"])
     begin = time.perf_counter()
-    model, material = _set_up(recipe, shop, progress)
+    fitted, material = _set_up(recipe, shop, progress)
+    model = fitted.model
     words = {"examples": len(material.train), "cut": material.train.cut, **model.parameters()}
-    outcome = fine_tune(
-        model, material, recipe.training, recipe.seed, out, resume=resume,
-        notify=lambda done, of, loss, speed: progress("train", done, of, f"loss {loss:.3f}, {speed:,.0f} tokens/s"),
-    )  # fmt: skip
+
+    def notify(done: float, of: int, loss: float, speed: float) -> None:
+        progress("train", done, of, f"loss {loss:.3f}, {speed:,.0f} tokens/s")
+
+    outcome = fine_tune(model, material, recipe.training, recipe.seed, out, resume=resume, notify=notify)
+    if recipe.training.refit:
+        fitted, material = _set_up(recipe, shop, progress, refit=True)
+        model = fitted.model
+        fine_tune(
+            model, material, recipe.training, recipe.seed, out / "refit", resume=resume, notify=notify,
+            until=outcome.best_epoch,
+        )  # fmt: skip
     with replacing(folder.model) as temporary:
         save(model, temporary)
+        if fitted.encoder is not None:
+            fitted.encoder.save(temporary)
     verify(model, folder.model, material)
     if outcome.losses:
         draw_losses(outcome.losses, out / "loss.png")
     report = {**words, **asdict(outcome), "precision": model.precision, "seconds": time.perf_counter() - begin}
     folder.note(trained=True, training=report)
-    shutil.rmtree(out / "checkpoints", ignore_errors=True)
+    for rest in (out / "checkpoints", out / "refit" / "checkpoints"):
+        shutil.rmtree(rest, ignore_errors=True)
     return report
 
 
@@ -68,15 +82,23 @@ def verify(model: LanguageModel, saved: Path, material: Material) -> None:
     batch = make_batch(material.train, np.arange(min(4, len(material.train))))
     ids = torch.from_numpy(batch.ids).to(model.device)
     with torch.inference_mode():
-        with model.autocast():
-            before = model.head(model.hidden(ids)).float()
-        with again.autocast():
-            after = again.head(again.hidden(ids)).float()
+        before, after = _says(model, ids), _says(again, ids)
     if not torch.allclose(before, after, atol=1e-4, rtol=1e-4):
         worst = float((before - after).abs().max())
         raise ModelError(
             f"the saved model differs from the trained one (by up to {worst:.3g} in a logit)", where=str(saved)
         )
+
+
+def _says(model: LanguageModel, ids: torch.Tensor) -> torch.Tensor:
+    """Logits (B, T, V) of the words, and of the items where they have tokens."""
+    with model.autocast():
+        hidden = model.hidden(ids)
+        logits: torch.Tensor = model.head(hidden).float()
+        if model.items is None:
+            return logits
+        table = model.items.table()
+        return torch.cat([logits, (hidden @ table.vectors.T + table.biases).float()], dim=-1)
 
 
 def check_fit(recipe: Recipe, shop: Dataset) -> None:
@@ -93,22 +115,61 @@ def check_fit(recipe: Recipe, shop: Dataset) -> None:
             raise DatasetError(f"the recipe's [{name}] is not the dataset's", where=str(shop.folder), hint=hint)
     if recipe.data.cleaning != shop.recipe.data.cleaning:
         raise DatasetError("the recipe's data.cleaning is not the dataset's", where=str(shop.folder), hint=hint)
-    if missing := set(recipe.prompt.fields) - set(shop.recipe.prompt.fields) - {"title"}:
+    if missing := set(recipe.prompt.fields) - set(shop.recipe.prompt.fields) - {"title", "token"}:
         raise DatasetError(f"the dataset has no {', '.join(sorted(missing))}", where=str(shop.folder), hint=hint)
 
 
-def _set_up(recipe: Recipe, shop: Dataset, progress: Progress) -> tuple[LanguageModel, Material]:
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """A model ready for training, with the encoder that told it what the items' words are."""
+
+    model: LanguageModel
+    encoder: Encoder | None = None
+
+
+def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = False) -> tuple[_Fitted, Material]:
     progress(
         "tokens", 0, 1, "training the tokenizer" if recipe.model.base == "nano" else f"loading {recipe.model.base}"
     )
     titles = (item.title for item in shop.catalogue.values())
-    model = create(recipe.model, recipe.lora, titles, recipe.seed, recipe.prompt.max_tokens)
+    model = create(
+        recipe.model, recipe.lora, titles, recipe.seed, recipe.prompt.max_tokens, list_tokens(recipe.prompt, shop.catalogue)
+    )
     teller = Teller(recipe.prompt, shop.catalogue, model.tokenizer.control)
+    split = shop.split(recipe.training.targets)
+    if refit:
+        split = with_validation(split)
+    fitted = _with_items(recipe, model, teller, split) if recipe.prompt.task == "items" else _Fitted(model)
     progress("tokens", 0, 1, "encoding examples")
     exam = shop.split("last").train_cases
-    material = make_material(recipe, shop.split(recipe.training.targets), exam, teller, model)
+    material = make_material(recipe, split, exam, teller, fitted.model)
     progress("tokens", 1, 1, f"{len(material.train):,} examples, {len(material.train.ids):,} tokens")
-    return model, material
+    return fitted, material
+
+
+def _with_items(recipe: Recipe, model: LanguageModel, teller: Teller, split: Split) -> _Fitted:
+    """The model with a token for each item, told by its words; those bought in training have a learned part."""
+    ids = list(teller.catalogue)
+    words = [teller.words(item) for item in ids]
+    encoder = make_encoder(recipe.items.encoder, words, recipe.items.dimensions, recipe.seed)
+    bought = {item for history in split.train for item in history.items}
+    known = np.array([item in bought for item in ids], dtype=np.bool_)
+    return _Fitted(with_items(model, ids, encoder.encode(words), known, recipe.items.dropout), encoder)
+
+
+def with_validation(split: Split) -> Split:
+    """The split with the validation purchases among what is learned from, and none left to watch.
+
+    A user's validation purchases are part of the history that a test case shows, so nothing of the test is seen.
+    """
+    told = {case.history.user_id: case for case in split.validation}
+    train = [
+        History(history.user_id, told.pop(history.user_id).history.items + case.truth) if case is not None else history
+        for history in split.train
+        for case in [told.get(history.user_id)]
+    ]
+    train += [History(user, case.history.items + case.truth) for user, case in told.items()]
+    return replace(split, train=train, train_cases=[*split.train_cases, *split.validation], validation=[])
 
 
 def _check_same(run: Run, recipe: Recipe, shop: Dataset) -> None:

@@ -7,6 +7,7 @@ leaves the one before it.
 import json
 import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def save_checkpoint(folder: Path, state: State, weights: dict[str, Tensor], opti
             shutil.rmtree(other, ignore_errors=True)
 
 
-def load_checkpoint(folder: Path, weights: dict[str, Tensor], optimiser: Any) -> State | None:
+def load_checkpoint(folder: Path, weights: Mapping[str, Tensor], optimiser: Any) -> State | None:
     """Put the latest checkpoint into the weights and the optimiser; None where there is no checkpoint.
 
     Raises
@@ -102,7 +103,7 @@ def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
         raise StorageError(f"cannot write: {error}", where=str(path), hint="free space, then --resume") from error
 
 
-def load_weights(saved: dict[str, Tensor], weights: dict[str, Tensor], where: Path) -> None:
+def load_weights(saved: dict[str, Tensor], weights: Mapping[str, Tensor], where: Path) -> None:
     """Copy saved weights into the model's own; every name and shape must be the same.
 
     Raises

@@ -20,7 +20,7 @@ from shoptalk.recipe import Training
 from shoptalk.training.checkpoint import State, load_checkpoint, load_weights, save_checkpoint, save_tensors
 from shoptalk.training.examples import TokenSet
 from shoptalk.training.log import Log
-from shoptalk.training.phases import Answers, Choices, Choosing
+from shoptalk.training.phases import Answers, Choices, Choosing, NextItems, Watched
 
 #: A set-up that works learns a handful of examples to this loss per token (natural logarithm).
 LEARNED = 0.05
@@ -35,13 +35,17 @@ Notify = Callable[[float, int, float, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What is learned: the catalogue's texts, then the examples, then choosing, as far as the recipe says so."""
+    """What is learned: the catalogue's texts, then the examples, then choosing, as far as the recipe says so.
+
+    ``negatives`` is None where answers are words, else how many items are drawn for a step (0: all compete).
+    """
 
     train: TokenSet
     validation: TokenSet
     catalogue: TokenSet | None = None
     choices: Choices | None = None
     validation_choices: Choices | None = None
+    negatives: int | None = None
 
 
 class Phase(Protocol):
@@ -58,8 +62,8 @@ class Phase(Protocol):
         """Summed loss of a batch, over how many terms, and tokens computed for it."""
         ...
 
-    def validation(self, model: LanguageModel, batch_tokens: int) -> float:
-        """Mean loss per term on the validation cases; NaN where there are none."""
+    def validation(self, model: LanguageModel, batch_tokens: int) -> Watched:
+        """What the validation cases say."""
         ...
 
 
@@ -76,12 +80,22 @@ class Outcome:
 
 
 def fine_tune(
-    model: LanguageModel, material: Material, recipe: Training, seed: int, run: Path, *, resume: bool, notify: Notify
+    model: LanguageModel,
+    material: Material,
+    recipe: Training,
+    seed: int,
+    run: Path,
+    *,
+    resume: bool,
+    notify: Notify,
+    until: int | None = None,
 ) -> Outcome:
-    """Train, keep the best weights by validation loss, and leave the model with them.
+    """Train, keep the best weights by validation loss (NDCG, for item tokens), and leave the model with them.
 
     Parameters
     ----------
+    until
+        Stop after this many of the planned epochs, as if they had been interrupted there.
     notify
         Called after each step: epochs done (and the share of this one), epochs in all, loss, tokens per second.
 
@@ -92,9 +106,10 @@ def fine_tune(
     """
     if recipe.overfit:
         few = material.train.first(OVERFIT_EXAMPLES)
-        material = Material(few, few)
+        watched = few if material.negatives is None else material.validation.first(OVERFIT_EXAMPLES)
+        material = Material(few, watched, negatives=material.negatives)
         recipe = recipe.model_copy(update={"epochs": OVERFIT_EPOCHS, "patience": 0})
-    return _Trainer(model, material, recipe, seed, run, notify).run(resume=resume)
+    return _Trainer(model, material, recipe, seed, run, notify).run(resume=resume, until=until)
 
 
 class _Trainer:
@@ -105,13 +120,13 @@ class _Trainer:
     ) -> None:
         self.model, self.recipe, self.seed, self.notify = model, recipe, seed, notify
         self.folder, self.run_folder = run / "checkpoints", run
-        self.weights = {name: p for name, p in model.network.named_parameters() if p.requires_grad}
+        self.weights = model.learned()
         self.optimiser = make_optimiser(model, recipe)
         self.scaler = torch.amp.GradScaler(model.device.type, enabled=model.precision == "fp16")
         self.plan = phases(material, recipe)
         self.state = State()
 
-    def run(self, *, resume: bool) -> Outcome:
+    def run(self, *, resume: bool, until: int | None = None) -> Outcome:
         self.folder.mkdir(parents=True, exist_ok=True)
         if resume:
             self.state = load_checkpoint(self.folder, self.weights, self.optimiser) or self.state
@@ -121,10 +136,10 @@ class _Trainer:
                 self.model.network.enable_input_require_grads()
         self._saved = time.monotonic()
         with Log(self.run_folder, self.state.step) as log:
-            while self.state.epoch < len(self.plan):
+            while self.state.epoch < (until or len(self.plan)):
                 self._epoch(log)
         self._load_best()
-        self.model.network.eval()
+        self.model.train(False)
         return self._outcome()
 
     def _epoch(self, log: Log) -> None:
@@ -133,7 +148,7 @@ class _Trainer:
         begins = phase.fresh and (state.epoch == 0 or self.plan[state.epoch - 1] is not phase)
         if begins and not state.batch:  # moments of another loss would make the first steps far too long
             self.optimiser = make_optimiser(self.model, self.recipe)
-        self.model.network.train()
+        self.model.train()
         for group in groups[state.batch :]:
             begin = time.monotonic()
             rate = learning_rate(self.recipe, (state.epoch + state.batch / len(groups)) / len(self.plan))
@@ -173,13 +188,15 @@ class _Trainer:
 
     def _end_epoch(self, log: Log, phase: Phase) -> None:
         state = self.state
-        self.model.network.eval()
-        validation_loss = phase.validation(self.model, self.recipe.batch_tokens)
+        self.model.train(False)
+        seen = phase.validation(self.model, self.recipe.batch_tokens)
         train_loss = state.loss_sum / max(state.terms, 1)
-        losses = {"epoch": state.epoch + 1, "train": train_loss, "validation": validation_loss}
+        losses = {"epoch": state.epoch + 1, "train": train_loss, "validation": seen.loss}
+        if seen.ndcg is not None:
+            losses["ndcg@10"] = seen.ndcg
         state.losses.append({**losses, "phase": phase.name})
         log.event("epoch", state.step, **losses, phase=phase.name, tokens=state.tokens)
-        watched = train_loss if math.isnan(validation_loss) else validation_loss
+        watched = train_loss if math.isnan(seen.cost) else seen.cost
         if watched < state.best_loss:
             state.best_loss, state.best_epoch = watched, state.epoch
             with replacing(self.folder / "best.safetensors") as temporary:
@@ -210,21 +227,24 @@ class _Trainer:
 
     def _outcome(self) -> Outcome:
         state = self.state
-        if self.recipe.overfit and state.best_loss >= LEARNED:
+        best = next((row for row in state.losses if row["epoch"] == state.best_epoch + 1), {})
+        if self.recipe.overfit and best.get("train", math.inf) >= LEARNED:
             raise ModelError(
-                f"the set-up does not learn {OVERFIT_EXAMPLES} examples: loss {state.best_loss:.3f} after "
+                f"the set-up does not learn {OVERFIT_EXAMPLES} examples: loss {best.get('train', math.nan):.3f} after "
                 f"{len(state.losses)} epochs",
                 hint="raise training.learning_rate, or the model's size",
             )
         return Outcome(
-            state.losses, state.best_epoch + 1, state.best_loss, state.tokens, state.seconds,
+            state.losses, state.best_epoch + 1, best.get("validation", math.nan), state.tokens, state.seconds,
             stopped_early=state.skipped > 0,
         )  # fmt: skip
 
 
 def phases(material: Material, recipe: Training) -> list[Phase]:
     """The phase of each epoch."""
-    answers = Answers("answers", material.train, material.validation)
+    answers: Phase = Answers("answers", material.train, material.validation)
+    if material.negatives is not None:
+        answers = NextItems(material.train, material.validation, material.negatives)
     plan: list[Phase] = []
     if material.catalogue is not None:
         plan += [Answers("catalogue", material.catalogue, material.validation)] * recipe.pretrain_epochs
@@ -244,10 +264,11 @@ def learning_rate(recipe: Training, progress: float) -> float:
 
 def make_optimiser(model: LanguageModel, recipe: Training) -> Any:
     """AdamW, decay on matrices only; for QLoRA on a GPU the paged 8-bit one, whose state moves aside when needed."""
-    learned = [p for p in model.network.parameters() if p.requires_grad]
+    learned = model.learned()
+    decayed = {name for name, p in learned.items() if p.dim() >= 2 and not name.startswith("items.")}
     groups = [
-        {"params": [p for p in learned if p.dim() >= 2], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in learned if p.dim() < 2], "weight_decay": 0.0},
+        {"params": [p for name, p in learned.items() if name in decayed], "weight_decay": recipe.weight_decay},
+        {"params": [p for name, p in learned.items() if name not in decayed], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
     if model.tuning == "qlora" and model.device.type == "cuda":

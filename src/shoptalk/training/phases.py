@@ -1,4 +1,4 @@
-"""What an epoch learns: answers word by word, or to tell the right option from the others."""
+"""What an epoch learns: answers token by token, the next item, or to tell the right option from the others."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -12,12 +12,17 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from shoptalk.models.base import LanguageModel
+from shoptalk.models.items import ItemTable
+from shoptalk.models.precision import DTYPES
 from shoptalk.models.tree import Question, tree_length, tree_log_probabilities
 from shoptalk.prompts.encode import IGNORE
 from shoptalk.training.batching import Batch, make_batch, plan
+from shoptalk.training.catalogue_loss import full_loss, needed, sampled_loss
 from shoptalk.training.examples import TokenSet
 
 Groups = list[NDArray[np.int64]]
+#: The rank up to which a recommendation counts while training watches itself.
+CUT = 10
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,19 @@ class Choices:
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each question's tree (N)."""
         return np.array([tree_length(question) for question in self.questions], dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What the validation cases say: the mean loss per term, and for item tokens NDCG@10 over the whole catalogue."""
+
+    loss: float
+    ndcg: float | None = None
+
+    @property
+    def cost(self) -> float:
+        """What is to be smallest; NaN where there are no validation cases."""
+        return self.loss if self.ndcg is None else -self.ndcg
 
 
 class Answers:
@@ -55,10 +73,51 @@ class Answers:
         loss, terms = answer_loss(model, batch)
         return loss, terms, batch.used
 
-    def validation(self, model: LanguageModel, batch_tokens: int) -> float:
+    def validation(self, model: LanguageModel, batch_tokens: int) -> Watched:
         """Mean cross-entropy per answer token, in nats."""
         groups = plan(self.watched.lengths, batch_tokens, None)
-        return _mean(answer_loss(model, make_batch(self.watched, group)) for group in groups)
+        return Watched(_mean(answer_loss(model, make_batch(self.watched, group)) for group in groups))
+
+
+class NextItems:
+    """Cross-entropy of the next item's token out of the whole catalogue, or out of ``negatives`` drawn for each step.
+
+    Examples of other tasks may be mixed in: where a word is learned, it is told from the words. A term is a token.
+    """
+
+    name = "items"
+    fresh = False
+
+    def __init__(self, train: TokenSet, watched: TokenSet, negatives: int) -> None:
+        self.train, self.watched, self.negatives = train, watched, negatives
+
+    def plan(self, batch_tokens: int, generator: np.random.Generator) -> Groups:
+        """The batches of an epoch."""
+        return plan(self.train.lengths, batch_tokens, generator)
+
+    def loss(self, model: LanguageModel, group: NDArray[np.int64]) -> tuple[Tensor, int, int]:
+        """Summed cross-entropy in nats, learned tokens, tokens read."""
+        batch = make_batch(self.train, group)
+        loss, terms = item_loss(model, batch, self.negatives)
+        return loss, terms, batch.used
+
+    @torch.no_grad()
+    def validation(self, model: LanguageModel, batch_tokens: int) -> Watched:
+        """Mean cross-entropy in nats and NDCG@10 (1 / log2(1 + rank), 0 beyond rank 10), what was bought left out."""
+        loss, gain, count = 0.0, 0.0, 0
+        assert model.items is not None
+        table = model.items.table()
+        for group in plan(self.watched.lengths, batch_tokens, None):
+            scores, targets = _last_scores(model, make_batch(self.watched, group), table)
+            loss += float(cross_entropy(scores, targets, reduction="sum"))
+            own = scores.gather(1, targets[:, None])
+            bought = _bought(self.watched, group, model.items.first, scores.shape, targets.cpu())
+            scores[bought[0], bought[1]] = -math.inf
+            above, equal = (scores > own).sum(dim=1), (scores == own).sum(dim=1)
+            rank = above + (equal + 1) / 2  # among equals, the middle
+            gain += float(torch.where(rank <= CUT, 1 / torch.log2(1 + rank), 0).sum())
+            count += len(group)
+        return Watched(loss / count, gain / count) if count else Watched(math.nan)
 
 
 class Choosing:
@@ -78,10 +137,10 @@ class Choosing:
         loss, terms = choice_loss(model, self.train, group)
         return loss, terms, int(self.train.lengths[group].sum())
 
-    def validation(self, model: LanguageModel, batch_tokens: int) -> float:
+    def validation(self, model: LanguageModel, batch_tokens: int) -> Watched:
         """Mean cross-entropy per question, in nats."""
         groups = plan(self.watched.lengths, batch_tokens, None)
-        return _mean(choice_loss(model, self.watched, group) for group in groups)
+        return Watched(_mean(choice_loss(model, self.watched, group) for group in groups))
 
 
 def answer_loss(model: LanguageModel, batch: Batch) -> tuple[Tensor, int]:
@@ -93,6 +152,53 @@ def answer_loss(model: LanguageModel, batch: Batch) -> tuple[Tensor, int]:
         learned = labels != IGNORE
         logits = model.head(hidden[learned])
     return cross_entropy(logits.float(), labels[learned], reduction="sum"), int(learned.sum())
+
+
+def item_loss(model: LanguageModel, batch: Batch, negatives: int = 0) -> tuple[Tensor, int]:
+    """Summed cross-entropy of items out of all items, and of words out of all words; and how many tokens are learned.
+
+    Items without training interactions do not compete: nothing would ever speak for them.
+    """
+    items, device = model.items, model.device
+    assert items is not None
+    ids, labels = torch.from_numpy(batch.ids).to(device), torch.from_numpy(batch.labels).to(device)
+    is_item = labels >= items.first
+    targets = labels[is_item] - items.first
+    if negatives:
+        table, drawn, share = needed(items, ids[ids >= items.first] - items.first, targets, negatives)
+    else:
+        table = items.table()
+    with model.autocast():
+        hidden = model.hidden(ids, table=table)
+        if negatives:
+            loss = sampled_loss(hidden[is_item], table, targets, drawn, share)
+        else:
+            among = torch.nonzero(items.known).flatten()
+            loss = full_loss(hidden[is_item], table, targets, DTYPES[model.precision], among)
+        is_word = (labels != IGNORE) & ~is_item
+        if bool(is_word.any()):
+            loss = loss + cross_entropy(model.head(hidden[is_word]).float(), labels[is_word], reduction="sum")
+    return loss, int((labels != IGNORE).sum())
+
+
+def _last_scores(model: LanguageModel, batch: Batch, table: ItemTable) -> tuple[Tensor, Tensor]:
+    """Scores (B, I) of all items where each example's item is asked for, and the places (B,) of the right ones."""
+    assert model.items is not None
+    labels = torch.from_numpy(batch.labels).to(model.device)
+    is_item = labels >= model.items.first
+    with model.autocast():
+        hidden = model.hidden(torch.from_numpy(batch.ids).to(model.device), table=table)[is_item].float()
+    return torch.addmm(table.biases, hidden, table.vectors.T), labels[is_item] - model.items.first
+
+
+def _bought(
+    tokens: TokenSet, group: NDArray[np.int64], first: int, shape: Sequence[int], targets: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Rows and columns of the items that examples hold, but for what is asked."""
+    rows = np.repeat(np.arange(len(group)), tokens.lengths[group])
+    held = np.concatenate([tokens.ids[tokens.ends[n] - tokens.lengths[n] : tokens.ends[n]] for n in group]) - first
+    kept = (held >= 0) & (held < shape[1]) & (held != targets.numpy()[rows])
+    return torch.from_numpy(rows[kept]), torch.from_numpy(held[kept].astype(np.int64))
 
 
 def choice_loss(model: LanguageModel, choices: Choices, group: NDArray[np.int64]) -> tuple[Tensor, int]:

@@ -1,0 +1,136 @@
+"""ALS: weighted matrix factorisation by alternating least squares (library `implicit`)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from shoptalk.baselines._catalogue import (
+    Exam,
+    Floats,
+    Purchases,
+    Score,
+    fallback,
+    learned_again,
+    learned_from,
+    places_of,
+    score_options,
+    tune,
+)
+from shoptalk.errors import require
+from shoptalk.schema import Candidates, Catalogue, History, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What the factors depend on: how many, how much they are held down, how much a purchase outweighs none."""
+
+    factors: int
+    regularization: float
+    alpha: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The factors, and ``decay``: an item of the history counts that many times the one bought after it."""
+
+    factors: int = 128
+    regularization: float = 0.1
+    alpha: float = 20.0
+    decay: float = 0.7
+
+    @property
+    def fit(self) -> Fit:
+        """The part that needs another fit when it changes."""
+        return Fit(self.factors, self.regularization, self.alpha)
+
+
+GRID: dict[str, Sequence[float | int]] = {
+    "alpha": (5.0, 20.0, 60.0),
+    "regularization": (0.1, 1.0, 5.0),
+    "factors": (64, 128, 256),
+    "decay": (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+}
+
+
+class Als:
+    """Scores an item by the product of its factors and the user's.
+
+    Y. Hu, Y. Koren, C. Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008. The user's
+    factors are solved for from the history given, whoever the user is.
+
+    Parameters
+    ----------
+    model
+        A fitted ``implicit.cpu.als.AlternatingLeastSquares``.
+    purchases
+        What popularity is told from, for histories that tell nothing.
+    items
+        Ids of the I items of the catalogue.
+    """
+
+    name = "als"
+
+    def __init__(self, model: Any, purchases: Purchases, items: Sequence[str], settings: Settings = Settings()) -> None:
+        self.items = tuple(items)
+        self.settings = settings
+        self._model = model
+        self._places = {item: place for place, item in enumerate(self.items)}
+        self._least = fallback(purchases)
+
+    def score_purchases(self, purchases: Purchases) -> Floats:
+        """Scores (B, I)."""
+        if not purchases.rows:
+            return np.empty((0, purchases.items), dtype=np.float32)
+        weights = sparse.csr_matrix(purchases.weighted(self.settings.decay))
+        users = self._model.recalculate_user(np.arange(purchases.rows), weights)  # (B, F)
+        return np.asarray(users @ self._model.item_factors.T, dtype=np.float32) + self._least
+
+    def score_all(self, histories: Sequence[History]) -> Floats:
+        """Scores (B, I); popularity alone, next to nothing, for an empty history."""
+        return self.score_purchases(Purchases.of(histories, self._places))
+
+    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
+        """B arrays, the options' entries of ``score_all``."""
+        return score_options(self, histories, candidates)
+
+
+def factorise(purchases: Purchases, fit: Fit, seed: int) -> Any:
+    """Fit the factors; the same on any number of threads, as every user and item is solved for alone."""
+    from implicit.cpu.als import AlternatingLeastSquares
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(limits=1, user_api="blas"):  # the library has threads of its own, which BLAS would fight
+        model = AlternatingLeastSquares(
+            factors=fit.factors, regularization=fit.regularization, alpha=fit.alpha, random_state=seed
+        )
+        model.fit(sparse.csr_matrix(purchases.weighted()), show_progress=False)
+    return model
+
+
+def learn(split: Split, catalogue: Catalogue, seed: int) -> Als:
+    """Choose the settings on validation cases, then factorise training and validation purchases.
+
+    Raises
+    ------
+    MissingExtra
+        When `implicit` is not installed.
+    """
+    require("implicit", "baselines")
+    places, items = places_of(catalogue), tuple(catalogue)
+    train = learned_from(split, places)
+
+    @lru_cache(maxsize=4)
+    def model(fit: Fit) -> Any:
+        return factorise(train, fit, seed)
+
+    def score(settings: Settings) -> Score:
+        return Als(model(settings.fit), train, items, settings).score_purchases
+
+    best = tune(Settings(), GRID, score, Exam(split.validation, places, seed), rounds=1)
+    again = learned_again(split, places)
+    return Als(factorise(again, best.fit, seed), again, items, best)

@@ -1,0 +1,112 @@
+"""Item-kNN: what other users bought together with the items of the history, the latest items counting most."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from shoptalk.baselines._catalogue import (
+    Exam,
+    Floats,
+    Purchases,
+    Score,
+    fallback,
+    learned_again,
+    learned_from,
+    places_of,
+    product,
+    score_options,
+    strongest,
+    tune,
+)
+from shoptalk.schema import Candidates, Catalogue, History, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How counts of common users become scores.
+
+    The similarity of held item i and item j is the sum over their common users u of ``len(u) ** -user``, over
+    ``users_i ** held * users_j ** option``; ``neighbours`` of each i are kept; an item of the history weighs ``decay``
+    times the one bought after it.
+    """
+
+    decay: float = 0.7
+    held: float = 0.5
+    option: float = 0.5
+    user: float = 0.5
+    neighbours: int = 1_000
+
+
+GRID: dict[str, Sequence[float | int]] = {
+    "decay": (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+    "option": (0.0, 0.3, 0.5, 0.7, 1.0),
+    "held": (0.0, 0.3, 0.5, 0.7, 1.0),
+    "user": (0.0, 0.5, 1.0),
+    "neighbours": (50, 200, 1_000),
+}
+
+
+class ItemKnn:
+    """Scores an item by its summed similarity to the items of the history.
+
+    M. Deshpande, G. Karypis, "Item-based top-N recommendation algorithms", TOIS 2004, which gives a user's vote less
+    weight the more the user bought, as ``user`` does, and damps popular items, as ``option`` does.
+
+    Parameters
+    ----------
+    purchases
+        What to learn from.
+    items
+        Ids of the I items of the catalogue.
+    """
+
+    name = "item_knn"
+
+    def __init__(self, purchases: Purchases, items: Sequence[str], settings: Settings = Settings()) -> None:
+        self.items = tuple(items)
+        self.settings = settings
+        self._places = {item: place for place, item in enumerate(self.items)}
+        self._least = fallback(purchases)
+        self._similarity = similarities(purchases, settings)
+
+    def score_purchases(self, purchases: Purchases) -> Floats:
+        """Scores (B, I)."""
+        return product(purchases.weighted(self.settings.decay), self._similarity) + self._least
+
+    def score_all(self, histories: Sequence[History]) -> Floats:
+        """Scores (B, I); popularity alone, next to nothing, where nobody bought an item with any of the history."""
+        return self.score_purchases(Purchases.of(histories, self._places))
+
+    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
+        """B arrays, the options' entries of ``score_all``."""
+        return score_options(self, histories, candidates)
+
+
+def similarities(purchases: Purchases, settings: Settings) -> sparse.csr_array[Any]:
+    """Similarity (I, I) of each item (row) to its neighbours; nothing is like itself."""
+    bought = purchases.weighted()  # (users, I) of ones
+    length = np.maximum(bought.sum(axis=1), 1)
+    together = sparse.coo_array(bought.T @ (sparse.diags_array(length**-settings.user) @ bought))
+    users = np.maximum(bought.sum(axis=0), 1)
+    apart = together.row != together.col
+    row, column = together.row[apart], together.col[apart]
+    data = together.data[apart] * users[row] ** -settings.held * users[column] ** -settings.option
+    matrix = sparse.csr_array((data.astype(np.float32), (row, column)), shape=together.shape)
+    return strongest(matrix, settings.neighbours)
+
+
+def learn(split: Split, catalogue: Catalogue, seed: int) -> ItemKnn:
+    """Choose the settings on validation cases, then learn from training and validation purchases."""
+    places, items = places_of(catalogue), tuple(catalogue)
+    train = learned_from(split, places)
+
+    def score(settings: Settings) -> Score:
+        return ItemKnn(train, items, settings).score_purchases
+
+    return ItemKnn(
+        learned_again(split, places), items, tune(Settings(), GRID, score, Exam(split.validation, places, seed))
+    )

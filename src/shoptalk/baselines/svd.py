@@ -1,0 +1,178 @@
+"""SVD: the matrix factorisation of the library Surprise, which system C wanted to be compared with."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoptalk.baselines._catalogue import (
+    Exam,
+    Floats,
+    Ints,
+    Purchases,
+    Score,
+    fallback,
+    folded_in,
+    learned_again,
+    learned_from,
+    places_of,
+    score_options,
+    tune,
+)
+from shoptalk.errors import require
+from shoptalk.schema import Candidates, Case, Catalogue, History, Split
+
+#: What was given to a purchase, by (row of the training histories, place of the item).
+Stars = Mapping[tuple[int, int], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What the factors depend on; ``negatives`` items that were not bought are drawn for each purchase."""
+
+    factors: int
+    epochs: int
+    negatives: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The factors; ``decay`` of an item of the history against the one bought after it; the weight of the ``bias``."""
+
+    factors: int = 50
+    epochs: int = 20
+    negatives: int = 3
+    decay: float = 0.8
+    bias: float = 0.1
+
+    @property
+    def fit(self) -> Fit:
+        """The part that needs another fit when it changes."""
+        return Fit(self.factors, self.epochs, self.negatives)
+
+
+GRID: dict[str, Sequence[float | int]] = {
+    "bias": (0.0, 0.01, 0.03, 0.1, 0.3, 1.0),
+    "decay": (0.5, 0.7, 0.8, 0.9, 1.0),
+    "epochs": (20, 60),
+    "negatives": (1, 3),
+    "factors": (50, 100),
+}
+
+
+class Svd:
+    """Scores an item by the product of its factors with the mean of the history's, plus its bias.
+
+    S. Funk, 2006; Y. Koren, R. Bell, C. Volinsky, "Matrix factorization techniques for recommender systems", 2009. It
+    predicts ratings; alone they say nothing of what is bought (P. Cremonesi, Y. Koren, R. Turrin, "Performance of
+    recommender algorithms on top-n recommendation tasks", RecSys 2010). So a purchase counts as its rating over the
+    highest, or 1 where the rating is not known, and items drawn at random, that the user did not buy, count as 0.
+
+    Parameters
+    ----------
+    factors
+        (I, F + 1) factors of the items, the last column their bias.
+    purchases
+        What popularity is told from, to break ties.
+    items
+        Ids of the I items of the catalogue.
+    """
+
+    name = "svd"
+
+    def __init__(
+        self, factors: Floats, purchases: Purchases, items: Sequence[str], settings: Settings = Settings()
+    ) -> None:
+        self.items = tuple(items)
+        self.settings = settings
+        self._factors, self._bias = factors[:, :-1], factors[:, -1]
+        self._places = {item: place for place, item in enumerate(self.items)}
+        self._least = fallback(purchases)
+
+    def score_purchases(self, purchases: Purchases) -> Floats:
+        """Scores (B, I)."""
+        users = folded_in(purchases, self._factors, self.settings.decay)
+        return users @ self._factors.T + (np.float32(self.settings.bias) * self._bias + self._least)
+
+    def score_all(self, histories: Sequence[History]) -> Floats:
+        """Scores (B, I); the bias alone for an empty history."""
+        return self.score_purchases(Purchases.of(histories, self._places))
+
+    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
+        """B arrays, the options' entries of ``score_all``."""
+        return score_options(self, histories, candidates)
+
+
+def stars_of(
+    cases: Iterable[Case], train: Iterable[History], places: Mapping[str, int]
+) -> dict[tuple[int, int], float]:
+    """The ratings known of training users, as shares of the highest of them; a case knows that of its first truth."""
+    rows = {history.user_id: row for row, history in enumerate(train)}
+    found = {
+        (rows[case.history.user_id], places[case.truth[0]]): case.rating
+        for case in cases
+        if case.rating is not None and case.history.user_id in rows and case.truth[0] in places
+    }
+    highest = max(found.values(), default=1.0)
+    return {key: rating / highest if highest > 0 else 1.0 for key, rating in found.items()}
+
+
+def targets(purchases: Purchases, stars: Stars, negatives: int, seed: int) -> tuple[Ints, Ints, NDArray[np.float64]]:
+    """Users, items and what to predict of them: each purchase once, then the items drawn that were not bought."""
+    bought = purchases.weighted().tocoo()
+    row, column = bought.row.astype(np.int64), bought.col.astype(np.int64)
+    given = np.array([stars.get(pair, 1.0) for pair in zip(row.tolist(), column.tolist(), strict=True)])
+    user = np.repeat(row, negatives)
+    drawn = np.random.default_rng(seed).integers(0, max(1, purchases.items), len(user))
+    keys = np.unique(user * purchases.items + drawn)  # a pair is rated once
+    keys = np.setdiff1d(keys, row * purchases.items + column, assume_unique=True)
+    return (
+        np.concatenate([row, keys // max(1, purchases.items)]),
+        np.concatenate([column, keys % max(1, purchases.items)]),
+        np.concatenate([given, np.zeros(len(keys))]),
+    )
+
+
+def factorise(purchases: Purchases, stars: Stars, fit: Fit, seed: int) -> Floats:
+    """Factors (I, F + 1); items that were neither bought nor drawn have none, and the lowest bias."""
+    import pandas as pd
+    from surprise import SVD, Dataset, Reader
+
+    user, item, value = targets(purchases, stars, fit.negatives, seed)
+    factors = np.zeros((purchases.items, fit.factors + 1), dtype=np.float32)
+    if not len(user):
+        return factors
+    rows = Dataset.load_from_df(pd.DataFrame({"user": user, "item": item, "value": value}), Reader(rating_scale=(0, 1)))
+    known = rows.build_full_trainset()
+    model = SVD(n_factors=fit.factors, n_epochs=fit.epochs, random_state=seed).fit(known)
+    places = np.array([known.to_raw_iid(inner) for inner in range(known.n_items)], dtype=np.int64)
+    factors[:, -1] = model.bi.min()
+    factors[places, :-1], factors[places, -1] = model.qi, model.bi
+    return factors
+
+
+def learn(split: Split, catalogue: Catalogue, seed: int) -> Svd:
+    """Choose the settings on validation cases, then factorise training and validation purchases.
+
+    Raises
+    ------
+    MissingExtra
+        When `scikit-surprise` is not installed.
+    """
+    require("surprise", "baselines")
+    places, items = places_of(catalogue), tuple(catalogue)
+    train, stars = learned_from(split, places), stars_of(split.train_cases, split.train, places)
+
+    @lru_cache(maxsize=4)
+    def factors(fit: Fit) -> Floats:
+        return factorise(train, stars, fit, seed)
+
+    def score(settings: Settings) -> Score:
+        return Svd(factors(settings.fit), train, items, settings).score_purchases
+
+    best = tune(Settings(), GRID, score, Exam(split.validation, places, seed))
+    again = learned_again(split, places)
+    known = stars_of([*split.train_cases, *split.validation], split.train, places)
+    return Svd(factorise(again, known, best.fit, seed), again, items, best)

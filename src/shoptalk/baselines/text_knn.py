@@ -1,0 +1,124 @@
+"""Text-kNN: how alike the words of an item and those of the history's items are, the latest items counting most."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from shoptalk.baselines._catalogue import (
+    Exam,
+    Floats,
+    Purchases,
+    Score,
+    fallback,
+    learned_again,
+    learned_from,
+    places_of,
+    score_options,
+    tune,
+)
+from shoptalk.schema import Candidates, Catalogue, History, Item, Split
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """An item of the history weighs ``decay`` times the one bought after it; words come alone, or in pairs as well."""
+
+    decay: float = 0.7
+    words: int = 1
+
+
+GRID: dict[str, Sequence[float | int]] = {
+    "decay": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+    "words": (1, 2),
+}
+
+
+class Texts:
+    """TF-IDF vectors of all items: title, brand and categories, as words of two letters or more.
+
+    Weighted by (1 + log tf) * idf, of length 1 (G. Salton, C. Buckley, "Term-weighting approaches in automatic text
+    retrieval", 1988), so that the product of two vectors is their cosine.
+
+    Parameters
+    ----------
+    catalogue
+        The I items.
+    words
+        1: single words; 2: pairs of neighbouring words as well.
+    """
+
+    def __init__(self, catalogue: Catalogue, words: int = 1) -> None:
+        vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, words), dtype=np.float32)
+        try:
+            found = vectorizer.fit_transform([_text(item) for item in catalogue.values()])
+        except ValueError:  # not one word in the whole catalogue: nothing is like anything
+            found = sparse.csr_array((len(catalogue), 1), dtype=np.float32)
+        self._vectors = sparse.csr_array(found)  # (I, words)
+        self._turned = sparse.csr_array(self._vectors.T)
+
+    def similar(self, weights: sparse.csr_array[Any]) -> Floats:
+        """Sums (B, I) of the cosines to the items of B histories, weighted by (B, I)."""
+        return np.asarray((weights @ self._vectors @ self._turned).toarray(), dtype=np.float32)
+
+
+def _text(item: Item) -> str:
+    return " ".join([item.title, item.brand, *item.categories])
+
+
+class TextKnn:
+    """Scores an item by its summed cosine with the items of the history.
+
+    Parameters
+    ----------
+    texts
+        The items' vectors.
+    purchases
+        Popularity is told from them, for items with no word in common with the history.
+    items
+        Ids of the I items of the catalogue.
+    """
+
+    name = "text_knn"
+
+    def __init__(
+        self, texts: Texts, purchases: Purchases, items: Sequence[str], settings: Settings = Settings()
+    ) -> None:
+        self.items = tuple(items)
+        self.settings = settings
+        self._places = {item: place for place, item in enumerate(self.items)}
+        self._texts = texts
+        self._least = fallback(purchases)
+
+    def score_purchases(self, purchases: Purchases) -> Floats:
+        """Scores (B, I)."""
+        return self._texts.similar(purchases.weighted(self.settings.decay)) + self._least
+
+    def score_all(self, histories: Sequence[History]) -> Floats:
+        """Scores (B, I); popularity alone, next to nothing, where no word is shared."""
+        return self.score_purchases(Purchases.of(histories, self._places))
+
+    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
+        """B arrays, the options' entries of ``score_all``: an item's own words count, however an option shows it."""
+        return score_options(self, histories, candidates)
+
+
+def learn(split: Split, catalogue: Catalogue, seed: int) -> TextKnn:
+    """Choose the settings on validation cases; purchases only tell popularity here."""
+    places, items = places_of(catalogue), tuple(catalogue)
+    train = learned_from(split, places)
+
+    @lru_cache(maxsize=2)
+    def texts(words: int) -> Texts:
+        return Texts(catalogue, words)
+
+    def score(settings: Settings) -> Score:
+        return TextKnn(texts(settings.words), train, items, settings).score_purchases
+
+    best = tune(Settings(), GRID, score, Exam(split.validation, places, seed))
+    return TextKnn(texts(best.words), learned_again(split, places), items, best)

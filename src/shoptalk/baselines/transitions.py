@@ -1,0 +1,195 @@
+"""Transitions: where users went from the last purchases, one or two steps, and how alike the words are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from shoptalk.baselines._catalogue import (
+    Exam,
+    Floats,
+    Purchases,
+    Score,
+    fallback,
+    learned_again,
+    learned_from,
+    places_of,
+    product,
+    score_options,
+    strongest,
+    tune,
+)
+from shoptalk.baselines.text_knn import Texts
+from shoptalk.schema import Candidates, Catalogue, History, Split
+
+#: Purchases further apart than this make no transition.
+FURTHEST = 20
+#: How many of the items one step away are gone on from.
+GONE_ON_FROM = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """How purchases become edges.
+
+    Two purchases of a user make an edge from the earlier to the later, of weight ``gap ** (purchases between them)``,
+    and one back of ``back`` times that; the edge from i to j is divided by ``users_i ** held * users_j ** option``.
+    """
+
+    gap: float = 0.7
+    back: float = 0.7
+    held: float = 0.3
+    option: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How edges and words become scores.
+
+    ``mix``: the edges from the items of the history, each weighing ``decay`` times the one bought after it, plus
+    ``second`` times the paths of two edges, plus ``text`` times the cosines, whose own decay is ``text_decay``.
+    ``rings``: first the items one step from the ``sources`` last purchases, then those two steps away, then the
+    others, each by their cosine with those purchases; it leaves the other fields aside.
+    """
+
+    how: Literal["mix", "rings"] = "mix"
+    sources: int = 2
+    text: float = 0.2
+    decay: float = 0.6
+    gap: float = 0.7
+    back: float = 0.7
+    held: float = 0.3
+    option: float = 0.3
+    second: float = 0.0
+    text_decay: float = 0.7
+
+    @property
+    def graph(self) -> Graph:
+        """What the edges are; of ``rings``, the direct neighbours on either side."""
+        return Graph(0, 1, 0, 0) if self.how == "rings" else Graph(self.gap, self.back, self.held, self.option)
+
+
+GRID: dict[str, Sequence[float | int | str]] = {
+    "gap": (0.0, 0.3, 0.7, 1.0),
+    "text": (0.0, 0.1, 0.2, 0.4),
+    "option": (0.15, 0.3, 0.5),
+    "held": (0.3, 0.5),
+    "decay": (0.4, 0.5, 0.6, 0.7),
+    "second": (0.0, 0.05, 0.2),
+    "back": (0.4, 0.7, 1.0),
+    "text_decay": (0.5, 0.7, 0.9),
+}
+
+
+class Transitions:
+    """Scores an item by the edges that lead to it, and by its words; nothing is trained.
+
+    The graph heuristic of H. Han et al., "An Embarrassingly Simple Graph Heuristic Reveals Shortcut-Solvable Benchmarks
+    for Sequential Recommendation", arXiv 2605.07125, is ``rings`` (with TF-IDF in place of a language model's
+    vectors). ``mix`` adds the two up, and looks at more of the history; with ``gap = back = 1`` it holds item-kNN too.
+
+    Parameters
+    ----------
+    purchases
+        What popularity is told from, for items that neither edges nor words lead to.
+    edges
+        The graph (I, I) that ``settings.graph`` makes of the purchases.
+    texts
+        The items' vectors.
+    items
+        Ids of the I items of the catalogue.
+    """
+
+    name = "transitions"
+
+    def __init__(
+        self,
+        purchases: Purchases,
+        edges: sparse.csr_array[Any],
+        texts: Texts,
+        items: Sequence[str],
+        settings: Settings = Settings(),
+    ) -> None:
+        self.items = tuple(items)
+        self.settings = settings
+        self._places = {item: place for place, item in enumerate(self.items)}
+        self._least = fallback(purchases)
+        self._edges, self._texts = edges, texts
+
+    def score_purchases(self, purchases: Purchases) -> Floats:
+        """Scores (B, I)."""
+        scores = self._rings(purchases) if self.settings.how == "rings" else self._mix(purchases)
+        return scores + self._least
+
+    def _mix(self, purchases: Purchases) -> Floats:
+        settings = self.settings
+        weights = purchases.weighted(settings.decay)
+        scores = product(weights, self._edges)
+        if settings.second:
+            near = strongest(sparse.csr_array(weights @ self._edges), GONE_ON_FROM)
+            scores += np.float32(settings.second) * product(near, self._edges)
+        if settings.text:
+            scores += np.float32(settings.text) * self._texts.similar(purchases.weighted(settings.text_decay))
+        return scores
+
+    def _rings(self, purchases: Purchases) -> Floats:
+        last = purchases.weighted(last=self.settings.sources)  # (B, I) of ones
+        near = sparse.csr_array(last @ self._edges)
+        one, two = near.toarray() > 0, product(near, self._edges) > 0
+        # A mean cosine is at most 1, so that words order the items of a ring and never lift one into another.
+        count = np.maximum(last.sum(axis=1), 1).astype(np.float32)[:, None]
+        ring = np.where(one, np.float32(4), np.where(two, np.float32(2), np.float32(0)))
+        scores: Floats = ring + self._texts.similar(last) / count
+        return scores
+
+    def score_all(self, histories: Sequence[History]) -> Floats:
+        """Scores (B, I); popularity alone, next to nothing, where neither edges nor words lead."""
+        return self.score_purchases(Purchases.of(histories, self._places))
+
+    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
+        """B arrays, the options' entries of ``score_all``."""
+        return score_options(self, histories, candidates)
+
+
+def edges(purchases: Purchases, graph: Graph) -> sparse.csr_array[Any]:
+    """The graph (I, I) of B histories, from row to column; no item leads to itself."""
+    shape = (purchases.items, purchases.items)
+    row, column = purchases.row, purchases.column
+    sources, targets, weights = [column[:0]], [column[:0]], [np.zeros(0, dtype=np.float32)]
+    for step in range(1, min(FURTHEST, len(row) - 1) + 1):  # pairs of purchases, by the distance between them
+        weight = graph.gap ** (step - 1)
+        same = (row[:-step] == row[step:]) & (column[:-step] != column[step:])
+        if not weight or not same.any():
+            break
+        sources.append(column[:-step][same])
+        targets.append(column[step:][same])
+        weights.append(np.full(int(same.sum()), weight, dtype=np.float32))
+    values, source, target = np.concatenate(weights), np.concatenate(sources), np.concatenate(targets)
+    ahead: Any = sparse.csr_array((values, (source, target)), shape=shape)
+    both = sparse.coo_array(ahead + graph.back * ahead.T)
+    users = np.maximum(purchases.weighted().sum(axis=0), 1)
+    data = both.data * users[both.row] ** -graph.held * users[both.col] ** -graph.option
+    return sparse.csr_array((data.astype(np.float32), (both.row, both.col)), shape=shape)
+
+
+def learn(split: Split, catalogue: Catalogue, seed: int) -> Transitions:
+    """Choose the settings on validation cases, then learn from training and validation purchases."""
+    places, items = places_of(catalogue), tuple(catalogue)
+    train, texts = learned_from(split, places), Texts(catalogue)
+
+    @lru_cache(maxsize=2)
+    def graph(edges_of: Graph) -> sparse.csr_array[Any]:
+        return edges(train, edges_of)
+
+    def score(settings: Settings) -> Score:
+        return Transitions(train, graph(settings.graph), texts, items, settings).score_purchases
+
+    exam = Exam(split.validation, places, seed)
+    best = tune(Settings(), GRID, score, exam)
+    best = tune(best, {"how": ("rings",), "sources": (1,)}, score, exam, rounds=1)
+    again = learned_again(split, places)
+    return Transitions(again, edges(again, best.graph), texts, items, best)

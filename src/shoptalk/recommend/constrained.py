@@ -1,0 +1,255 @@
+"""Naming the next titles, and nothing but titles of the catalogue: beam search over a trie of their tokens.
+
+Free generation says titles that do not exist. Here a beam may only go on with a token that some title has at its place;
+allowed tokens are looked up in flat arrays (`shoptalk.recommend.trie`) for all beams of all histories in one step, a
+chain of tokens without a choice is computed in one pass, and so are the ends of all titles found (a title is known long
+before it is spelled out).
+"""
+
+from collections.abc import Collection, Sequence
+
+import torch
+from torch import Tensor
+
+from shoptalk.models.base import LanguageModel
+from shoptalk.models.tokenizer import Tokenizer
+from shoptalk.prompts.questions import ending, open_question
+from shoptalk.prompts.tasks import Teller
+from shoptalk.recommend.branches import Branches, batches
+from shoptalk.recommend.options import Notify, quiet
+from shoptalk.recommend.trie import Trie, make_trie
+from shoptalk.schema import History, RankedList
+
+#: Beams of a history, unless more items are asked for.
+BEAMS = 10
+
+
+class TitleRecommender:
+    """The k titles that a language model names most probably (task ``title``), all of them in the catalogue.
+
+    Of several items with the same title (to the tokenizer) the first by id is meant; an item whose title is empty
+    cannot be named.
+
+    Parameters
+    ----------
+    model, teller
+        The model, and the words that it was trained on.
+    scoring
+        A title's score: ``sum`` of the log-probabilities of its tokens and its ending, or their ``mean``. The search
+        itself goes by the sum.
+    beams
+        How many titles are kept in view; as many as there are titles make the search exact.
+    """
+
+    name = "model"
+
+    def __init__(self, model: LanguageModel, teller: Teller, scoring: str = "sum", beams: int = BEAMS) -> None:
+        self.model, self.teller, self.scoring, self.beams = model, teller, scoring, beams
+        self.meant = _encoded(teller, model.tokenizer)
+        trie = make_trie(list(self.meant))
+        self.trie = trie.to(model.device)
+        items = list(self.meant.values())
+        #: Of each row of the trie, the items that it may mean, by id.
+        self.items = [items[place] for place in trie.source.tolist()]
+        self._row = {item: row for row, same in enumerate(self.items) for item in same}
+        self.cut = 0
+
+    def rank(
+        self,
+        histories: Sequence[History],
+        k: int,
+        notify: Notify = quiet,
+        *,
+        repeats: bool = False,
+        allowed: Collection[str] | None = None,
+    ) -> list[RankedList]:
+        """The k best items of each history with their scores, best first; fewer where fewer are allowed.
+
+        Parameters
+        ----------
+        notify
+            Called with how many histories are done, and how many there are.
+        repeats
+            Whether items of the history may be named again.
+        allowed
+            Ids of the items that may be named at all; by default all.
+        """
+        named = self.items if allowed is None else _only(self.items, frozenset(allowed))
+        prompts, self.cut = [], 0
+        for history in histories:
+            prompt, cut = open_question(self.teller, self.model.tokenizer, history, self.trie.longest, self.model.longest)
+            prompts.append(prompt)
+            self.cut += cut
+        found: list[RankedList | None] = [None] * len(prompts)
+        done = 0
+        for chosen in batches([len(prompt) for prompt in prompts]):
+            asked = [histories[number] for number in chosen]
+            held = [frozenset() if repeats else frozenset(history.items) for history in asked]
+            closed = self._closed(named, held)
+            with torch.inference_mode(), self.model.autocast():
+                scores, rows = search(
+                    Branches(self.model, [prompts[number] for number in chosen]),
+                    self.trie, closed, max(k, self.beams), self.scoring,
+                )  # fmt: skip
+            lists = zip(scores.tolist(), rows.tolist(), strict=True)
+            for number, history, bought, (values, titles) in zip(chosen, asked, held, lists, strict=True):
+                best = [(value, row) for value, row in zip(values, titles, strict=True) if value > -torch.inf][:k]
+                ids = [next(item for item in named[row] if item not in bought) for _, row in best]
+                found[number] = RankedList(history.user_id, tuple(ids), tuple(value for value, _ in best))
+            done += len(chosen)
+            notify(done, len(prompts))
+        return [ranked for ranked in found if ranked is not None]
+
+    def _closed(self, named: list[list[str]], held: list[frozenset[str]]) -> "Closed":
+        """Rows that mean nothing that may be named: for everybody, and for each history because all is bought."""
+        shut = torch.tensor([not same for same in named], dtype=torch.long)
+        rows = [
+            sorted({self._row[item] for item in bought if item in self._row and bought.issuperset(named[self._row[item]])})
+            for bought in held
+        ]
+        rows = [[row for row in own if named[row]] for own in rows]
+        width = max(map(len, rows), default=0)
+        filled = torch.tensor([own + [len(named)] * (width - len(own)) for own in rows], dtype=torch.long)
+        total = torch.cat([torch.zeros(1, dtype=torch.long), shut.cumsum(0)])
+        return Closed(total.to(self.model.device), filled.view(len(rows), width).to(self.model.device))
+
+
+class Closed:
+    """Which rows of a trie must not be found, counted for any range of rows without looking at each.
+
+    Parameters
+    ----------
+    total
+        (N + 1,) how many rows before each are closed to all histories.
+    own
+        (B, H) further rows closed to each history, in order, filled up with N.
+    """
+
+    def __init__(self, total: Tensor, own: Tensor) -> None:
+        self.total, self.own = total, own
+
+    def all_of(self, low: Tensor, high: Tensor) -> Tensor:
+        """(B, C) whether all of the rows from ``low`` (B, C) up to ``high`` are closed."""
+        shut = self.total[high] - self.total[low]
+        if self.own.shape[1]:
+            shut = shut + torch.searchsorted(self.own, high) - torch.searchsorted(self.own, low)
+        return shut >= high - low
+
+
+def search(
+    branches: Branches, trie: Trie, closed: Closed, beams: int, scoring: str = "sum"
+) -> tuple[Tensor, Tensor]:
+    """The best rows of a trie behind each of B prompts.
+
+    A beam ends at the node from which only one title goes on, with the score that it has there; when all beams have
+    ended, the rest of each title is computed in one pass. So titles compete by their parts that tell them apart.
+
+    Returns
+    -------
+    scores, rows
+        (B, W) with W <= ``beams``, best first; a score of minus infinity stands for no row.
+    """
+    size = len(branches.lengths)
+    node = torch.zeros(size, 1, dtype=torch.long, device=trie.token.device)
+    score = torch.zeros(size, 1, device=node.device)
+    seen = branches.seen
+    logits = branches.logits(branches.last)
+    log_sum = logits.logsumexp(1)
+    line = torch.arange(size, device=node.device)[:, None]  # (B, W): which row of the logits is a beam's
+    while True:
+        live = (trie.count[node] > 0) & score.isfinite()
+        if not live.any():
+            return _spell_out(branches, trie, node, score, seen, scoring)
+        child, value = _children(trie, closed, node, score, live, logits, log_sum, line)
+        every = torch.cat([score.masked_fill(live, -torch.inf), value], 1)
+        width, each = node.shape[1], child.shape[1] // node.shape[1]
+        score, chosen = every.topk(min(beams, every.shape[1]))
+        moved = chosen >= width
+        source = torch.where(moved, (chosen - width).div(each, rounding_mode="floor"), chosen)
+        node = torch.where(moved, child.gather(1, (chosen - width).clamp(min=0)), node.gather(1, source))
+        seen = seen.gather(1, source[..., None].expand(-1, -1, seen.shape[2]))
+        moved &= (trie.count[node] > 0) & score.isfinite()
+        if not moved.any():
+            continue  # the beams that are left have ended
+        node, score, seen, hidden, line = _go_on(branches, trie, node, score, seen, moved)
+        logits = branches.logits(hidden)
+        log_sum = logits.logsumexp(1)
+
+
+def _children(
+    trie: Trie, closed: Closed, node: Tensor, score: Tensor, live: Tensor, logits: Tensor, log_sum: Tensor, line: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The children (B, W * C) of all live beams and their scores, minus infinity where there is none."""
+    count = trie.count[node].masked_fill(~live, 0)
+    steps = torch.arange(int(count.max()), device=node.device)
+    real = steps < count[..., None]
+    child = torch.where(real, trie.first[node][..., None] + steps, 0)
+    token = trie.token[child]
+    place = line[..., None] * logits.shape[1] + token.clamp(min=0)
+    gain = logits.flatten()[place] - log_sum[line][..., None]
+    value = score[..., None] + gain.masked_fill(token < 0, 0.0)  # to be over is no token, and costs nothing
+    child = child.flatten(1)
+    shut = closed.all_of(trie.low[child], trie.high[child])
+    return child, value.flatten(1).masked_fill(shut | ~real.flatten(1), -torch.inf)
+
+
+def _go_on(
+    branches: Branches, trie: Trie, node: Tensor, score: Tensor, seen: Tensor, moved: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Compute the token of each moved beam, and with it the chain of tokens that leaves no choice.
+
+    Returns the nodes, scores and places seen (B, W), the states (F, D) after the F moved beams, and (B, W) which is whose.
+    """
+    depth, end = trie.depth[node], trie.end[node]
+    count = torch.where(moved, trie.depth[end] - depth + 1, 0)
+    tokens = _run(trie, node, depth - 1, int(count.max()) + 1)
+    hidden, inside, seen = branches.grow(tokens[..., :-1], count, depth - 1, seen)
+    steps = torch.arange(inside.shape[2], device=node.device)
+    forced = inside & (steps + 1 < count[..., None])
+    if forced.any():
+        gains = torch.zeros(inside.shape, device=node.device)
+        gains[forced] = branches.log_probability(hidden[forced[inside]], tokens[..., 1:][forced])
+        score = score + gains.sum(2)
+    line = (moved.flatten().cumsum(0) - 1).clamp(min=0).view(moved.shape)
+    last = inside & (steps + 1 == count[..., None])
+    return torch.where(moved, end, node), score, seen, hidden[last[inside]], line
+
+
+def _spell_out(
+    branches: Branches, trie: Trie, node: Tensor, score: Tensor, seen: Tensor, scoring: str
+) -> tuple[Tensor, Tensor]:
+    """The rest of every title that was found, in one pass, and the final order."""
+    row, depth = trie.low[node], trie.depth[node]
+    count = torch.where(score.isfinite(), trie.length[row] - depth, 0).clamp(min=0)
+    if count.any():
+        tokens = _run(trie, node, depth - 1, int(count.max()) + 1)
+        hidden, inside, _ = branches.grow(tokens[..., :-1], count, depth - 1, seen)
+        gains = torch.zeros(inside.shape, device=node.device)
+        gains[inside] = branches.log_probability(hidden, tokens[..., 1:][inside])
+        score = score + gains.sum(2)
+    if scoring == "mean":
+        score = score / trie.length[row]
+    order = row.argsort(dim=1)  # equal scores in the order of the rows, whatever the search did
+    score, row = score.gather(1, order), row.gather(1, order)
+    score, order = score.sort(dim=1, descending=True, stable=True)
+    return score, row.gather(1, order)
+
+
+def _run(trie: Trie, node: Tensor, start: Tensor, length: int) -> Tensor:
+    """(B, W, length) tokens of the titles behind nodes (B, W), from the places ``start`` (B, W) on."""
+    place = start[..., None] + torch.arange(length, device=node.device)
+    return trie.sequences[trie.low[node][..., None], place.clamp(0, trie.longest - 1)].clamp(min=0)
+
+
+def _encoded(teller: Teller, tokenizer: Tokenizer) -> dict[tuple[int, ...], list[str]]:
+    """The items of each sequence of tokens: a title with what closes an answer; items by their id."""
+    over = ending(teller, tokenizer)
+    meant: dict[tuple[int, ...], list[str]] = {}
+    for item in sorted(teller.catalogue):
+        if title := tokenizer.encode(teller.title(item)):
+            meant.setdefault((*title, *over), []).append(item)
+    return meant
+
+
+def _only(items: list[list[str]], allowed: frozenset[str]) -> list[list[str]]:
+    return [[item for item in same if item in allowed] for same in items]

@@ -1,0 +1,105 @@
+"""Recommending with item tokens: one forward pass for a history, one matrix product for the whole catalogue."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shoptalk.errors import ModelError
+from shoptalk.models.base import LanguageModel
+from shoptalk.models.items import ItemTable, ItemTokens
+from shoptalk.prompts.questions import open_question
+from shoptalk.prompts.tasks import Teller
+from shoptalk.recommend.options import Notify, quiet
+from shoptalk.schema import Candidates, History
+
+#: Tokens of a batch.
+BATCH_TOKENS = 16384
+
+
+class ItemRecommender:
+    """A language model with item tokens, as a `Ranker` and a `Recommender`.
+
+    Parameters
+    ----------
+    model, teller
+        The model, and the words that it was trained on.
+    """
+
+    name = "model"
+
+    def __init__(self, model: LanguageModel, teller: Teller) -> None:
+        if model.items is None:
+            raise ModelError("this model has no item tokens", hint='train with prompt.task = "items"')
+        self.model, self.teller, self.cut = model, teller, 0
+        self.items = model.items.ids
+        self._places = {item: place for place, item in enumerate(self.items)}
+        self.table = _frozen(model.items)
+
+    @torch.inference_mode()
+    def states(self, histories: Sequence[History]) -> Tensor:
+        """Where each history points to in the space of the items' embeddings: (B, D), in fp32."""
+        asked = [
+            open_question(self.teller, self.model.tokenizer, history, 1, self.model.longest) for history in histories
+        ]
+        self.cut = sum(cut for _, cut in asked)
+        prompts = [ids or [self.model.tokenizer.pad_id] for ids, _ in asked]
+        order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
+        result = torch.empty(len(prompts), self.table.vectors.shape[1], device=self.model.device)
+        start = 0
+        while start < len(order):
+            end = start + 1
+            while end < len(order) and len(prompts[order[end]]) * (end + 1 - start) <= BATCH_TOKENS:
+                end += 1
+            chosen = order[start:end]
+            result[chosen] = self._last([prompts[number] for number in chosen])
+            start = end
+        return result
+
+    def _last(self, prompts: list[list[int]]) -> Tensor:
+        """Hidden states (b, D) at the ends of prompts, filled up behind them, where a causal model never looks."""
+        width = max(map(len, prompts))
+        ids = torch.zeros(len(prompts), width, dtype=torch.long)
+        for row, prompt in enumerate(prompts):
+            ids[row, : len(prompt)] = torch.tensor(prompt)
+        with self.model.autocast():
+            hidden = self.model.hidden(ids.to(self.model.device), table=self.table)
+        ends = torch.tensor([len(prompt) - 1 for prompt in prompts], device=hidden.device)
+        return hidden[torch.arange(len(prompts), device=hidden.device), ends].float()
+
+    @torch.inference_mode()
+    def score_all(self, histories: Sequence[History]) -> NDArray[np.float32]:
+        """Scores (B, I) of all items: logits of their tokens (see `Ranker`)."""
+        scores = torch.addmm(self.table.biases, self.states(histories), self.table.vectors.T)
+        return np.asarray(scores.cpu().numpy(), dtype=np.float32)
+
+    @torch.inference_mode()
+    def score(
+        self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
+    ) -> list[NDArray[np.float64]]:
+        """Scores of each history's options (see `Recommender`).
+
+        Raises
+        ------
+        ModelError
+            For an option without a token.
+        """
+        states = self.states(histories)
+        sizes = [len(options.items) for options in candidates]
+        try:
+            places = [self._places[item] for options in candidates for item in options.items]
+        except KeyError as error:
+            raise ModelError(f"the model has no token for item {error}", hint="shoptalk catalogue add") from error
+        flat = torch.tensor(places, dtype=torch.long, device=states.device)
+        owner = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes)).to(states.device)
+        scores = (states[owner] * self.table.vectors[flat]).sum(dim=1) + self.table.biases[flat]
+        notify(len(histories), len(histories))
+        return np.split(scores.double().cpu().numpy(), np.cumsum(sizes)[:-1])
+
+
+def _frozen(items: ItemTokens) -> ItemTable:
+    """The table for recommending, made once."""
+    with torch.inference_mode():
+        return items.eval().table()

@@ -1,0 +1,221 @@
+"""Listing the next ten items, token by token (system D): held to items that were not said before, or free as published."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from shoptalk.errors import ModelError
+from shoptalk.models.base import LanguageModel
+from shoptalk.models.tokenizer import Tokenizer
+from shoptalk.prompts.questions import ending, open_question
+from shoptalk.prompts.tasks import LISTED, NO_ITEM, Teller
+from shoptalk.recommend.branches import Branches, batches
+from shoptalk.recommend.options import Notify, quiet
+from shoptalk.schema import History, RankedList, item_token
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a model said, taken apart: the different items in order, how many entries it had, and which were wrong.
+
+    ``scores`` are the natural log-probabilities of all that was said up to the end of each item's token.
+    """
+
+    items: tuple[str, ...]
+    scores: tuple[float, ...]
+    entries: int
+    invalid: int
+    repeats: int
+
+
+class ListRecommender:
+    """A language model that writes lists of items (task ``list``), the likeliest token first (greedy).
+
+    Parameters
+    ----------
+    model, teller
+        The model, and the words that it was trained on.
+    constrained
+        Whether only tokens of items are considered that the list, and the history, do not hold yet; else the model may
+        say anything, up to as many tokens as ten items have.
+
+    Attributes
+    ----------
+    cut
+        Of the last `rank`: how many histories had to be shortened.
+    invalid_share, repeat_share
+        Of the last `rank`, for each history: the shares of the entries of its list that are no item, and that were said
+        before; NaN for an empty list. Items that fill up a list as ``prompt.padding`` teaches it count as repeats.
+    """
+
+    name = "model"
+
+    def __init__(self, model: LanguageModel, teller: Teller, *, constrained: bool = True) -> None:
+        self.model, self.teller, self.constrained, self.cut = model, teller, constrained, 0
+        self.items = list(teller.catalogue)
+        tokens = [_token(model.tokenizer, item) for item in self.items]
+        self._tokens = torch.tensor(tokens, dtype=torch.long, device=model.device)
+        self._place = {token: place for place, token in enumerate(tokens)}
+        self._known = {item: place for place, item in enumerate(self.items)}
+        self.separator = _separator(model.tokenizer, self.items)
+        self.end = ending(teller, model.tokenizer)
+        self._longest = LISTED * (1 + len(self.separator)) + len(self.end)
+        self.invalid_share = self.repeat_share = np.empty(0)
+
+    @torch.inference_mode()
+    def rank(
+        self,
+        histories: Sequence[History],
+        k: int = LISTED,
+        notify: Notify = quiet,
+        *,
+        repeats: bool = False,
+        allowed: Collection[str] | None = None,
+    ) -> list[RankedList]:
+        """The first k items, of at most ten, of each history's list, with the log-probability of the list up to each.
+
+        Parameters
+        ----------
+        notify
+            Called with how many histories are done, and how many there are.
+        repeats, allowed
+            Whether items of the history may be listed, and ids of the items that may be listed at all (by default all);
+            free lists are only counted, never changed.
+        """
+        asked = [
+            open_question(self.teller, self.model.tokenizer, history, self._longest, self.model.longest)
+            for history in histories
+        ]
+        self.cut = sum(cut for _, cut in asked)
+        said: dict[int, Said] = {}
+        open_to_all = self._open(allowed)
+        for chosen in batches([len(prompt) for prompt, _ in asked]):
+            some = [histories[number] for number in chosen]
+            with self.model.autocast():
+                branches = Branches(self.model, [asked[number][0] for number in chosen])
+                if self.constrained:
+                    lists = self._hold(branches, some, min(k, LISTED), open_to_all, repeats=repeats)
+                else:
+                    lists = self._let(branches)
+            said |= dict(zip(chosen, lists, strict=True))
+            notify(len(said), len(histories))
+        self.invalid_share = _shares(said, "invalid")
+        self.repeat_share = _shares(said, "repeats")
+        return [
+            RankedList(history.user_id, said[number].items[:k], said[number].scores[:k])
+            for number, history in enumerate(histories)
+        ]
+
+    def _open(self, allowed: Collection[str] | None) -> Tensor:
+        """(I,) which items may be listed for anybody."""
+        wanted = frozenset(self.items if allowed is None else allowed)
+        return torch.tensor([item in wanted for item in self.items], dtype=torch.bool, device=self.model.device)
+
+    def _hold(
+        self, branches: Branches, histories: Sequence[History], k: int, open_to_all: Tensor, *, repeats: bool
+    ) -> list[Said]:
+        """Lists held to items; an item and what stands behind it are computed in one pass."""
+        size, device = len(histories), self.model.device
+        may = open_to_all.repeat(size, 1)  # (B, I)
+        if not repeats:
+            held = [(row, self._known[i]) for row, one in enumerate(histories) for i in one.items if i in self._known]
+            rows, places = torch.tensor(held, dtype=torch.long, device=device).view(-1, 2).T
+            may[rows, places] = False
+        behind = torch.tensor(self.separator, dtype=torch.long, device=device).expand(size, -1)
+        count = torch.full((size, 1), 1 + len(self.separator), device=device)
+        state, seen, score = branches.last, branches.seen, torch.zeros(size, device=device)
+        chosen, scores = [], []
+        for step in range(k):
+            logits = branches.logits(state)
+            gains = (logits[:, self._tokens] - logits.logsumexp(1, keepdim=True)).masked_fill(~may, -torch.inf)
+            gain, best = gains.max(1)
+            score = score + gain
+            chosen.append(best)
+            scores.append(score)
+            may[torch.arange(size, device=device), best] = False
+            if step + 1 < k:
+                tokens = torch.cat([self._tokens[best][:, None], behind], 1)[:, None]
+                depth = torch.full((size, 1), step * (1 + len(self.separator)), device=device)
+                hidden, _, seen = branches.grow(tokens, count, depth, seen)
+                state = hidden.view(size, -1, hidden.shape[1])[:, -1]
+                if self.separator:
+                    between = hidden.view(size, -1, hidden.shape[1])[:, :-1].flatten(0, 1)
+                    score = score + branches.log_probability(between, behind.flatten()).view(size, -1).sum(1)
+        said = []
+        table = zip(torch.stack(chosen, 1).tolist(), torch.stack(scores, 1).tolist(), strict=True) if k else ()
+        for places_said, values in table:
+            real = [(self.items[place], value) for place, value in zip(places_said, values, strict=True) if value > -np.inf]
+            items, kept = tuple(item for item, _ in real), tuple(value for _, value in real)
+            said.append(Said(items, kept, len(items), 0, 0))
+        return said
+
+    def _let(self, branches: Branches) -> list[Said]:
+        """Lists as the model writes them when nobody stops it."""
+        size, device = len(branches.lengths), self.model.device
+        state, seen, score = branches.last, branches.seen, torch.zeros(size, device=device)
+        over = torch.zeros(size, dtype=torch.bool, device=device)
+        tokens: list[Tensor] = []
+        scores: list[Tensor] = []
+        for step in range(self._longest):
+            gain, best = branches.logits(state).log_softmax(1).max(1)
+            score = score + gain
+            tokens.append(best.masked_fill(over, self.end[-1]))
+            scores.append(score)
+            over |= best == self.end[-1]
+            if over.all() or step + 1 == self._longest:
+                break
+            where = torch.full((size, 1), step, device=device)
+            state, _, seen = branches.grow(best[:, None, None], torch.ones_like(where), where, seen)
+        table = zip(torch.stack(tokens, 1).tolist(), torch.stack(scores, 1).tolist(), strict=True)
+        return [self._take_apart(said, values) for said, values in table]
+
+    def _take_apart(self, said: list[int], scores: list[float]) -> Said:
+        """Entries of a free list: an item's token is one, and so is whatever stands between separators and is no item."""
+        filling = _filling(self.model.tokenizer)
+        found: dict[str, float] = {}
+        entries = invalid = repeats = 0
+        strange = False  # inside an entry that is no item
+        for token, score in zip(said, scores, strict=True):
+            if token == self.end[-1] or entries == LISTED:
+                break
+            place = self._place.get(token)
+            if place is None and (token in self.separator or token in self.end or token == filling):
+                strange = False
+            elif place is None:
+                entries += not strange
+                invalid += not strange
+                strange = True
+            else:
+                strange = False
+                entries += 1
+                repeats += self.items[place] in found
+                found.setdefault(self.items[place], score)
+        return Said(tuple(found), tuple(found.values()), entries, invalid, repeats)
+
+
+def _token(tokenizer: Tokenizer, item: str) -> int:
+    ids = tokenizer.encode(item_token(item))
+    if len(ids) != 1:
+        raise ModelError(f"the model has no token for item {item!r}", hint='train with prompt.task = "list"')
+    return ids[0]
+
+
+def _filling(tokenizer: Tokenizer) -> int | None:
+    """The token that fills up a list, where there is one."""
+    ids = tokenizer.encode(item_token(NO_ITEM))
+    return ids[0] if len(ids) == 1 else None
+
+
+def _separator(tokenizer: Tokenizer, items: Sequence[str]) -> list[int]:
+    """What stands between two items, as the tokenizer has it."""
+    one = item_token(items[0]) if items else ""
+    return tokenizer.encode(f"{one} {one}")[1:-1]
+
+
+def _shares(said: dict[int, Said], wrong: str) -> NDArray[np.float64]:
+    lists = [said[number] for number in range(len(said))]
+    return np.array([getattr(one, wrong) / one.entries if one.entries else np.nan for one in lists], dtype=np.float64)

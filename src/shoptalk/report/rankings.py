@@ -1,0 +1,137 @@
+"""What a page and a terminal say of whole-catalogue rankings: the same rows for both."""
+
+from typing import Any
+
+#: The metric by which methods are ranked, and the one beside it.
+MAIN, BESIDE = "recall@10", "ndcg@10"
+ACCURACY = ("recall@5", "recall@10", "recall@20", "ndcg@10", "mrr@10")
+BEYOND = ("coverage@10", "novelty@10", "diversity@10", "repeat_share", "echo_share", "invalid_share")
+#: A difference with a smaller corrected p value is called significant.
+LEVEL = 0.05
+
+#: Names of simple methods as a reader knows them.
+NAMES = {
+    "model": "this model",
+    "swapped": "this model, another user's history",
+    "chance": "chance",
+    "popularity": "most popular",
+    "tfidf": "TF-IDF similarity to the history",
+    "cooccurrence": "bought together (co-occurrence)",
+    "options_only": "options only, history never seen",
+    "majority": "the usual answer",
+    "recent_popularity": "most popular lately",
+    "repeat_last": "repeat the last purchase",
+    "item_knn": "item-kNN",
+    "text_knn": "text-kNN",
+    "transitions": "graph of transitions, by text",
+    "als": "ALS",
+    "bpr": "BPR",
+    "svd": "SVD",
+    "sasrec": "SASRec",
+}
+WAYS = {
+    "history": "length of the history",
+    "popularity": "popularity of the right item (deciles, 10: most bought)",
+    "cold": "right item bought in training (warm) or never (cold)",
+    "ties": "time of the right item tied with its neighbour's",
+}
+
+
+def has_rankings(metrics: dict[str, Any]) -> bool:
+    """Whether the whole catalogue was ranked."""
+    return MAIN in metrics["metrics"]
+
+
+def best_baseline(metrics: dict[str, Any]) -> str | None:
+    """The simple method with the highest recall; None where there is none to compare with."""
+    able = {name: own[MAIN]["value"] for name, own in metrics["baselines"].items() if MAIN in own}
+    return max(able, key=lambda name: able[name]) if able else None
+
+
+def method_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """The model first, then the simple methods, the best first.
+
+    Each row has ``name``, ``kind`` (``model`` or ``baseline``), ``metrics`` and ``versus`` (the model minus this method
+    by ``recall@10``; None for the model), and ``significant``.
+    """
+    rows = [{"name": NAMES["model"], "kind": "model", "metrics": metrics["metrics"], "versus": None}]
+    able = {name: own for name, own in metrics["baselines"].items() if MAIN in own}
+    for name in sorted(able, key=lambda name: -able[name][MAIN]["value"]):
+        versus = metrics.get("versus", {}).get(name, {}).get(MAIN)
+        rows.append({"name": NAMES.get(name, name), "kind": "baseline", "metrics": able[name], "versus": versus})
+    return [row | {"significant": _significant(row["versus"])} for row in rows]
+
+
+def recall_bars(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Rows for ``bars.draw_bars``: recall of the model, of the model with others' histories, of each simple method."""
+    own, *others = method_rows(metrics)
+    rows = [{"name": own["name"], "kind": "model", **own["metrics"][MAIN]}]
+    if "swapped_recall@10" in metrics["metrics"]:
+        rows.append({"name": NAMES["swapped"], "kind": "swapped", **metrics["metrics"]["swapped_recall@10"]})
+    return rows + [{"name": row["name"], "kind": "baseline", **row["metrics"][MAIN]} for row in others]
+
+
+def segment_panels(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Recall by segment, of the model and of the best simple method: a panel for each way of cutting.
+
+    Each has ``title`` and ``rows`` of ``name``, ``n``, ``model`` and ``best`` (None where there is none). A way with
+    one segment says nothing and is left out.
+    """
+    best = best_baseline(metrics)
+    panels = []
+    for way, segments in metrics.get("segments", {}).items():
+        rows = [
+            {
+                "name": name,
+                "n": methods["model"][MAIN]["n"],
+                "model": methods["model"][MAIN],
+                "best": methods[best][MAIN] if best in methods else None,
+            }
+            for name, methods in segments.items()
+        ]
+        if len(rows) > 1:
+            panels.append({"title": WAYS.get(way, way), "rows": rows})
+    return panels
+
+
+def ranking_verdict(metrics: dict[str, Any]) -> str:
+    """One sentence with the honest number."""
+    own, best = metrics["metrics"], best_baseline(metrics)
+    recall = own[MAIN]
+    said = (
+        f"The next purchase is among its ten for {recall['value']:.4f} of {recall['n']:,} users "
+        f"(95 % interval {recall['low']:.4f} to {recall['high']:.4f})"
+    )
+    gap = own.get("personalisation_gap")
+    if gap is not None and gap["value"] < 0.5 * recall["value"]:
+        return f"{said}, but hardly for their histories: with another user's history it loses only {gap['value']:.4f}."
+    if best is None:
+        return f"{said}."
+    name, value = NAMES.get(best, best), metrics["baselines"][best][MAIN]["value"]
+    versus = metrics.get("versus", {}).get(best, {}).get(MAIN)
+    beside = f"the best simple method ({name}, {value:.4f}{_p_of(versus)})"
+    if not _significant(versus):
+        return f"{said}: not clearly different from {beside}."
+    return f"{said}: {'better' if versus['difference'] > 0 else 'worse'} than {beside}."
+
+
+def corrected_p(versus: dict[str, Any]) -> float | None:
+    """The p value corrected for the number of methods, where it was."""
+    return versus.get("p_holm", versus["p"])
+
+
+def show_p(p: float | None) -> str:
+    """A p value in words: ``p = 0.012``, ``p < 0.001``; empty where there is none."""
+    if p is None or p != p:  # noqa: PLR0124  (NaN)
+        return ""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def _significant(versus: dict[str, Any] | None) -> bool:
+    p = corrected_p(versus) if versus else None
+    return p is not None and p < LEVEL
+
+
+def _p_of(versus: dict[str, Any] | None) -> str:
+    p = show_p(corrected_p(versus)) if versus else ""
+    return f", {p}" if p else ""

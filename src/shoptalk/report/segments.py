@@ -1,0 +1,52 @@
+"""Recall by segment: the model beside the best simple method."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from shoptalk.report.bars import COLOURS, as_svg
+
+_HALF = 0.38
+
+
+def draw_segments(panels: Sequence[dict[str, Any]], best: str) -> str:
+    """Pairs of bars with their 95 % intervals, as the data address of an SVG.
+
+    Parameters
+    ----------
+    panels
+        See ``rankings.segment_panels``.
+    best
+        The name of the simple method, for the legend; empty where there is none.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.6, 2.5 * len(panels)), layout="constrained")
+    for place, panel in enumerate(panels):
+        axes = figure.add_subplot(len(panels), 1, place + 1)
+        _fill(axes, panel, best)
+        if place == 0:
+            axes.legend(frameon=False, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.32), borderaxespad=0)
+    return as_svg(figure)
+
+
+def _fill(axes: Any, panel: dict[str, Any], best: str) -> None:
+    rows = panel["rows"]
+    for side, key, name, kind in ((-0.5, "model", "this model", "model"), (0.5, "best", best, "baseline")):
+        shown = [(place, row[key]) for place, row in enumerate(rows) if row[key] is not None]
+        if not shown or not name:
+            continue
+        values = [own["value"] for _, own in shown]
+        # A segment of one user has no interval.
+        spans = [
+            [own["value"] - (own["low"] if own["low"] is not None else own["value"]) for _, own in shown],
+            [(own["high"] if own["high"] is not None else own["value"]) - own["value"] for _, own in shown],
+        ]
+        places = [place + side * _HALF for place, _ in shown]
+        axes.bar(places, values, yerr=spans, width=_HALF, color=COLOURS[kind], ecolor="#222222", label=name,
+                 error_kw={"elinewidth": 1})  # fmt: skip
+    axes.set_xticks(range(len(rows)), [f"{row['name']}\n{row['n']:,}" for row in rows])
+    axes.tick_params(axis="x", length=0)
+    axes.set_ylim(bottom=0)
+    axes.set_ylabel("Recall@10")
+    axes.set_title(panel["title"], loc="left", fontsize=10, fontweight="bold")
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,201 @@
+"""Judging whole-catalogue rankings: the model and simple methods on every test case, history excluded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from shoptalk.data.dataset import Dataset
+from shoptalk.evaluation.beyond import describe, title_vectors
+from shoptalk.evaluation.bootstrap import estimate
+from shoptalk.evaluation.catalogue import KS, Found, find, means
+from shoptalk.evaluation.coded import Bools, Codes, Ints, Pairs
+from shoptalk.evaluation.paired import compare_all
+from shoptalk.evaluation.segments import Cut, by_items, by_users, length_groups, popularity_groups, segment_metrics
+from shoptalk.evaluation.swap import personalisation_gap, swap_partners
+from shoptalk.recommend.catalogue import rank_all
+from shoptalk.runs import Run
+from shoptalk.schema import Case, Estimate, History, RankedList, Ranker, Split
+from shoptalk.stages.progress import Progress
+
+#: Length at which lists are described, cut into segments and compared.
+HEAD = 10
+#: Metrics by which the model is compared with each simple method.
+COMPARED = (f"recall@{HEAD}", f"ndcg@{HEAD}")
+MODEL = "model"
+
+
+@dataclass(frozen=True)
+class Exam:
+    """N test cases in numbers, and how intervals are drawn.
+
+    ``truth`` and ``held`` are what was bought next and before, ``learned`` what may be learned from, ``vectors`` (I, T)
+    the titles of the catalogue, ``settings`` the bootstrap's resamples and seed.
+    """
+
+    cases: Sequence[Case]
+    codes: Codes
+    truth: Pairs
+    held: Pairs
+    tied: Bools
+    learned: Sequence[Sequence[str]]
+    vectors: Any
+    settings: dict[str, Any]
+
+    @property
+    def purchases(self) -> Ints:
+        """(M,) training purchases; M grows when a list names what is not in the catalogue."""
+        bought = (self.codes.of(item) for items in self.learned for item in items)
+        found = np.fromiter(bought, dtype=np.int64)
+        return np.bincount(found, minlength=len(self.codes))
+
+
+def judge_rankings(
+    run: Run, shop: Dataset, model: Ranker, split: Split, progress: Progress, simple: Mapping[str, Ranker]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Rank the catalogue for every test case, and say how good, how different and how personal the lists are.
+
+    Parameters
+    ----------
+    simple
+        The methods to compare with, by name.
+
+    Returns
+    -------
+    report, columns
+        ``metrics``, ``baselines``, ``segments`` (way of cutting -> segment -> method -> metric), ``versus`` (simple
+        method -> metric -> paired difference, model minus method), ``warnings``; and one value a case for
+        ``predictions.parquet``.
+    """
+    evaluation = run.recipe.evaluation
+    exam = _exam(run, shop, split)
+    ks = (HEAD, *sorted({*KS, evaluation.k} - {HEAD}))
+    histories = [case.history for case in exam.cases]
+    lists = {MODEL: _rank(model, histories, max(ks), progress, "own histories")}
+    for name, ranker in simple.items():
+        lists[name] = _rank(ranker, histories, max(ks), progress, name)
+    tables = {name: exam.codes.table([one.items for one in ranked], max(ks)) for name, ranked in lists.items()}
+    purchases = exam.purchases
+    found = {name: find(table, exam.truth) for name, table in tables.items()}
+    metrics = {name: _metrics(exam, tables[name], found[name], ks, purchases) for name in lists}
+    metrics[MODEL] |= _swapped(exam, model, found[MODEL], progress)
+    compared = {name: {one: found[name].metrics(HEAD)[one] for one in COMPARED} for name in lists}
+    versus = compare_all(compared.pop(MODEL), compared, **exam.settings)
+    segments = segment_metrics(tables, _cuts(exam, purchases), HEAD, **exam.settings)
+    return {
+        "metrics": _table(metrics.pop(MODEL)),
+        "baselines": {name: _table(own) for name, own in metrics.items()},
+        "segments": {
+            way: {name: {method: _table(own) for method, own in methods.items()} for name, methods in cut.items()}
+            for way, cut in segments.items()
+        },
+        "versus": {name: {metric: one.as_dict() for metric, one in own.items()} for name, own in versus.items()},
+        "warnings": [],
+    }, _columns(exam, lists)
+
+
+def _exam(run: Run, shop: Dataset, split: Split) -> Exam:
+    cases, codes = list(split.test), Codes(shop.catalogue)
+    learned: list[Sequence[str]] = [history.items for history in split.train]
+    if (
+        run.recipe.training.refit
+    ):  # then the purchases of the validation are learned from too, and nothing there is cold
+        learned += [case.truth for case in split.validation]
+    return Exam(
+        cases=cases,
+        codes=codes,
+        truth=codes.pairs([case.truth for case in cases]),
+        held=codes.pairs([case.history.items for case in cases]),
+        tied=np.array([case.tied for case in cases], dtype=np.bool_),
+        learned=learned,
+        vectors=title_vectors([item.title for item in shop.catalogue.values()]),
+        settings={"resamples": run.recipe.evaluation.resamples, "seed": run.recipe.seed},
+    )
+
+
+def _rank(ranker: Ranker, histories: Sequence[History], k: int, progress: Progress, words: str) -> list[RankedList]:
+    return list(rank_all(ranker, histories, k, notify=lambda done, of: progress("rankings", done, of, words)))
+
+
+def _metrics(exam: Exam, table: Ints, found: Found, ks: Sequence[int], purchases: Ints) -> dict[str, Estimate]:
+    """One method's figures: accuracy at every k, on cold, tied and untied targets, and what its lists are like."""
+    columns = {name: values for k in ks for name, values in found.metrics(k).items()}
+    head = table[:, :HEAD]
+    cold = find(head, exam.truth.only(purchases == 0)).recall(HEAD)
+    recall = found.recall(HEAD)
+    apart = {
+        f"tied_recall@{HEAD}": np.where(exam.tied, recall, np.nan),
+        f"untied_recall@{HEAD}": np.where(exam.tied, np.nan, recall),
+        f"cold_recall@{HEAD}": cold,
+    }
+    coverage, like = describe(head, exam.held, purchases, exam.vectors, exam.codes.size)
+    like = {f"{name}@{HEAD}" if name in ("novelty", "diversity") else name: values for name, values in like.items()}
+    found_means = means(columns | apart | like, **exam.settings)
+    # The coverage, a share of the catalogue, stands before what lists are like.
+    names = [*columns, *apart, f"coverage@{HEAD}", *like]
+    return {name: found_means.get(name, coverage) for name in names}
+
+
+def _swapped(exam: Exam, model: Ranker, own: Found, progress: Progress) -> dict[str, Estimate]:
+    """Recall with another user's history: what is left of it was never about the user.
+
+    The other's history is excluded from the list, as it was from the other's own; the case's truth never is, or the
+    swapped list could not be right. Nothing is said where there is but one user.
+    """
+    users = [case.history.user_id for case in exam.cases]
+    if len(set(users)) < 2:
+        return {}
+    partners = swap_partners(
+        users,
+        [case.history.items for case in exam.cases],
+        [case.truth for case in exam.cases],
+        seed=exam.settings["seed"],
+    )
+    given = [
+        _without(exam.cases[partner].history, case.truth)
+        for case, partner in zip(exam.cases, partners.tolist(), strict=True)
+    ]
+    ranked = _rank(model, given, HEAD, progress, "swapped histories")
+    swapped = find(exam.codes.table([one.items for one in ranked], HEAD), exam.truth).recall(HEAD)
+    return {
+        f"swapped_recall@{HEAD}": estimate(swapped, users=users, **exam.settings),
+        "personalisation_gap": personalisation_gap(own.recall(HEAD), swapped, users, **exam.settings),
+    }
+
+
+def _without(history: History, truth: Sequence[str]) -> History:
+    """A history that does not hold the truth."""
+    if not set(history.items) & set(truth):
+        return history
+    kept = [place for place, item in enumerate(history.items) if item not in truth]
+    reviews = tuple(history.reviews[place] for place in kept) if history.reviews else ()
+    return History(history.user_id, tuple(history.items[place] for place in kept), reviews)
+
+
+def _cuts(exam: Exam, purchases: Ints) -> dict[str, Cut]:
+    """The ways in which the test is cut into segments."""
+    lengths = exam.held.counts()
+    return {
+        "history": by_users(exam.truth, length_groups(lengths)),
+        "popularity": by_items(exam.truth, popularity_groups(purchases)),
+        "cold": by_items(exam.truth, {"warm": purchases > 0, "cold": purchases == 0}),
+        "ties": by_users(exam.truth, {"untied": ~exam.tied, "tied": exam.tied}),
+    }
+
+
+def _columns(exam: Exam, lists: Mapping[str, Sequence[RankedList]]) -> dict[str, Any]:
+    """One value a case: what it was, and what was recommended."""
+    return {
+        "user_id": [case.history.user_id for case in exam.cases],
+        "history": [list(case.history.items) for case in exam.cases],
+        "truth": [list(case.truth) for case in exam.cases],
+        "ranked": [list(one.items) for one in lists[MODEL]],
+        "scores": [list(one.scores) for one in lists[MODEL]],
+        "tied": exam.tied.tolist(),
+        **{f"ranked_{name}": [list(one.items) for one in ranked] for name, ranked in lists.items() if name != MODEL},
+    }
+
+
+def _table(metrics: Mapping[str, Estimate]) -> dict[str, dict[str, float | int]]:
+    return {name: value.as_dict() for name, value in metrics.items()}

@@ -1,0 +1,41 @@
+"""The simple methods that a run is compared with, learned once for every way of judging."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from shoptalk.baselines import make_baseline
+from shoptalk.data.dataset import Dataset
+from shoptalk.errors import MissingExtra, RecipeError
+from shoptalk.runs import Run
+from shoptalk.schema import Ranker, Recommender, Split
+from shoptalk.stages.progress import Progress
+
+Simple = dict[str, Any]
+
+
+def learn_baselines(run: Run, shop: Dataset, split: Split, progress: Progress) -> tuple[Simple, list[str]]:
+    """What the recipe names under ``evaluation.baselines``, by name, and a warning for each that could not be had.
+
+    One that needs a missing package, or has nothing to learn from, must not cost the others.
+    """
+    names = run.recipe.evaluation.baselines
+    learned: Simple = {}
+    warnings: list[str] = []
+    for number, name in enumerate(names):
+        progress("baselines", number, len(names), f"learning {name}")
+        try:
+            learned[name] = make_baseline(name, split, shop.catalogue, run.recipe.seed)
+        except (RecipeError, MissingExtra) as error:
+            warnings.append(f"no baseline {name}: {error}")
+    progress("baselines", 1, 1, "done")
+    return learned, warnings
+
+
+def rankers(simple: Mapping[str, Any]) -> dict[str, Ranker]:
+    """Those that score the whole catalogue."""
+    return {name: cast(Ranker, one) for name, one in simple.items() if hasattr(one, "score_all")}
+
+
+def recommenders(simple: Mapping[str, Any]) -> dict[str, Recommender]:
+    """Those that score options."""
+    return {name: cast(Recommender, one) for name, one in simple.items() if hasattr(one, "score")}

@@ -1,0 +1,119 @@
+"""Cross-entropy over a whole catalogue without ever holding all its scores.
+
+Scores of n positions over I items are made block by block, and turned into gradients at once: three matrix products and
+a few passes over a block that stays in the cache, instead of (n, I) scores, their softmax and its gradient in memory.
+"""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from shoptalk.models.items import ItemTable, ItemTokens
+
+#: Scores of a block: on a processor what its cache holds (a block twice as large ran at a fifth of the speed), on a
+#: GPU what keeps it busy.
+BLOCK, BLOCK_GPU = 3 << 19, 1 << 27
+
+
+class _Fused(torch.autograd.Function):
+    """Summed cross-entropy of n positions, and its gradients, in one go."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, table: Tensor, biases: Tensor, targets: Tensor, dtype: torch.dtype
+    ) -> Tensor:
+        n, count = len(hidden), len(table)
+        states, vectors = hidden.to(dtype), table.to(dtype)
+        by_hidden = torch.empty_like(states)
+        by_table, by_biases = torch.zeros_like(table), torch.zeros_like(biases)
+        total = torch.zeros((), dtype=torch.float64, device=hidden.device)
+        size = min(n, max(1, (BLOCK_GPU if hidden.is_cuda else BLOCK) // max(1, count)))
+        raw = torch.empty(size, count, dtype=dtype, device=hidden.device)  # made once: fresh memory costs more than
+        wide, shares = (torch.empty(size, count, device=hidden.device) for _ in range(2))  # the sums that fill it
+        rows = torch.arange(size, device=hidden.device)
+        for start in range(0, n, size):
+            block, right = states[start : start + size], targets[start : start + size]
+            b = len(block)
+            scores = torch.add(torch.mm(block, vectors.T, out=raw[:b]), biases, out=wide[:b])  # (b, I)
+            share = torch.softmax(scores, dim=1, out=shares[:b])
+            total -= share[rows[:b], right].clamp_min(1e-38).log().double().sum()
+            share[rows[:b], right] -= 1  # the softmax less the right answer: the slope of the loss
+            by_biases += share.sum(dim=0)
+            slope = raw[:b].copy_(share)
+            torch.mm(slope, vectors, out=by_hidden[start : start + size])
+            by_table += torch.mm(slope.T, block)
+        ctx.save_for_backward(by_hidden.to(hidden.dtype), by_table, by_biases)
+        return total.float()
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        by_hidden, by_table, by_biases = ctx.saved_tensors
+        slope = slopes[0]
+        return by_hidden * slope, by_table * slope, by_biases * slope, None, None
+
+
+def full_loss(
+    hidden: Tensor, table: ItemTable, targets: Tensor, dtype: torch.dtype, among: Tensor | None = None
+) -> Tensor:
+    """Summed cross-entropy in nats of the right items among all.
+
+    Parameters
+    ----------
+    hidden
+        (n, D) states from which the next item is told.
+    targets
+        (n,) places of the right items in the catalogue.
+    dtype
+        What the matrix products are computed in; sums and softmax are in fp32 whatever it is.
+    among
+        (A,) places of the items that compete, all targets among them; without it, all do.
+    """
+    vectors, biases = table.vectors, table.biases
+    if among is not None and len(among) < len(vectors):
+        place = torch.zeros(len(vectors), dtype=torch.long, device=targets.device)
+        place[among] = torch.arange(len(among), device=targets.device)
+        vectors, biases, targets = vectors[among], biases[among], place[targets]
+    with torch.autocast(hidden.device.type, enabled=False):
+        return _Fused.apply(hidden, vectors.float(), biases.float(), targets, dtype)
+
+
+def sampled_loss(hidden: Tensor, table: ItemTable, targets: Tensor, drawn: Tensor, share: float) -> Tensor:
+    """Summed cross-entropy of the right items among themselves and a few drawn for the whole step.
+
+    A drawn item stands for 1 / share items like it, so log(share) is taken from its score (logQ correction: X. Yi et
+    al., "Sampling-bias-corrected neural modeling for large corpus item recommendations", RecSys 2019). The sum below
+    the fraction then has the expectation of the full one.
+
+    Parameters
+    ----------
+    hidden, targets
+        As in `full_loss`; ``targets`` are places in the catalogue.
+    table
+        That holds at least the targets and what was drawn.
+    drawn
+        (m,) places of items, each drawn with the same chance.
+    share
+        That chance, in (0, 1].
+    """
+    vectors, biases = table.vectors.to(hidden.dtype), table.biases.to(hidden.dtype)
+    right, others = table.find(targets), table.find(drawn)
+    own = (hidden * vectors[right]).sum(dim=1) + biases[right]
+    scores = torch.addmm(biases[others], hidden, vectors[others].T)
+    scores = (scores.float() - math.log(share)).masked_fill(targets[:, None] == drawn[None, :], -math.inf)
+    both = torch.cat([own.float()[:, None], scores], dim=1)
+    return (both.logsumexp(dim=1) - own.float()).sum()
+
+
+def needed(items: ItemTokens, read: Tensor, targets: Tensor, negatives: int) -> tuple[ItemTable, Tensor, float]:
+    """The table of what a step reads, asks for and draws among the items with training interactions.
+
+    Returns
+    -------
+    table, places of the drawn items, the chance with which each was drawn
+    """
+    known = torch.nonzero(items.known).flatten()
+    count = min(negatives, len(known))
+    drawn = known[torch.randperm(len(known), device=known.device)[:count]]
+    return items.rows(torch.unique(torch.cat([read, targets, drawn]))), drawn, count / max(1, len(known))

@@ -1,0 +1,64 @@
+import math
+
+import numpy as np
+import pytest
+
+from shoptalk.baselines._catalogue import LEAST, Purchases
+from shoptalk.baselines.text_knn import Settings, TextKnn, Texts, learn
+from shoptalk.schema import Case, Catalogue, History, Item
+
+from .shop import CATALOGUE, TRAIN, split
+
+# idf = 1 + ln((1 + 5) / (1 + df)): "lipstick" and "hair" are in two of five titles, every other word in one.
+TWICE, ONCE = 1 + math.log(6 / 3), 1 + math.log(6 / 2)
+COSINE = TWICE**2 / (TWICE**2 + ONCE**2)  # of two titles that share one of their two words
+
+
+def score(history: tuple[str, ...], settings: Settings, catalogue: Catalogue = CATALOGUE) -> np.ndarray:
+    places = {item: place for place, item in enumerate(catalogue)}
+    model = TextKnn(Texts(catalogue, settings.words), Purchases.of(TRAIN, places), tuple(catalogue), settings)
+    return model.score_all([History("u", history)])[0]
+
+
+def near(expected: list[float]) -> object:
+    return pytest.approx(expected, abs=2 * LEAST)
+
+
+def test_decayed_cosines_by_hand() -> None:
+    # lip2 weighs 0.7, for soap came after it; lip1, lip2, hair1, hair2, soap
+    assert score(("lip2", "soap"), Settings(0.7)) == near([0.7 * COSINE, 0.7 * 1, 0, 0, 1])
+
+
+def test_pairs_of_words() -> None:
+    catalogue = {"a": Item("a", "soft red soap"), "b": Item("b", "soft soap red"), "c": Item("c", "soft red soap")}
+    one, two = (score(("a",), Settings(1.0, words), catalogue) for words in (1, 2))
+    assert one == near([1, 1, 1])
+    assert two[0] == pytest.approx(two[2]) == pytest.approx(1, abs=1e-5)
+    assert two[1] < 0.9
+
+
+def test_brand_and_categories_are_words_too() -> None:
+    catalogue = {
+        "a": Item("a", "red", brand="Acme"),
+        "b": Item("b", "blue", brand="acme"),
+        "c": Item("c", "green", categories=("Kitchen tools",)),
+        "d": Item("d", "white", categories=("Kitchen",)),
+    }
+    found = score(("a",), Settings(), catalogue)
+    assert found[1] > 0.1 > found[2]
+    assert score(("c",), Settings(), catalogue)[3] > 0.1
+
+
+def test_popularity_where_no_word_is_shared() -> None:
+    assert score((), Settings()) == pytest.approx([LEAST * n / 3 for n in (2, 0, 1, 1, 3)])
+
+
+def test_a_catalogue_without_words() -> None:
+    assert score(("soap",), Settings(), {"soap": Item("soap", "!"), "x": Item("x", "")})[1] == 0
+
+
+def test_decay_is_chosen_on_validation() -> None:
+    # The truth is like the earlier of two purchases: the less the last one outweighs it, the better.
+    first = [Case(History("v", ("lip1", "lip1", "hair1")), ("lip2",))]
+    assert learn(split(validation=first), CATALOGUE, 1).settings.decay > Settings().decay
+    assert learn(split(), CATALOGUE, 1).settings == Settings()

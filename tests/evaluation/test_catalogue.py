@@ -1,0 +1,110 @@
+"""Whole tables of lists against the reference of one user, and by hand."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shoptalk.evaluation import ranking
+from shoptalk.evaluation.bootstrap import estimate
+from shoptalk.evaluation.catalogue import KS, find, means, per_user
+from shoptalk.evaluation.coded import NOTHING, Codes, first_places
+
+ITEMS = st.sampled_from("abcdefghijklmnopqrstuvwxyz")
+
+
+@given(
+    st.lists(st.tuples(st.lists(ITEMS, max_size=25), st.lists(ITEMS, max_size=6)), min_size=1, max_size=12),
+    st.sampled_from([KS, (1,), (3, 25)]),
+)
+def test_the_same_as_the_reference(cases: list[tuple[list[str], list[str]]], ks: tuple[int, ...]) -> None:
+    """Lists may be short, empty, repetitive; truths may be empty or name an item twice."""
+    ranked, truth = [list(one) for one, _ in cases], [right for _, right in cases]
+    found = per_user(ranked, truth, ks)
+    expected = {name: values for k in ks for name, values in ranking.per_user(ranked, truth, k).items()}
+    assert found.keys() == expected.keys()
+    for name, values in expected.items():
+        # The same sums in the same order; NaN exactly where the reference has NaN.
+        np.testing.assert_allclose(found[name], values, rtol=1e-13, atol=0, equal_nan=True, err_msg=name)
+
+
+def test_by_hand() -> None:
+    found = per_user([list("xaxbyz"), list("abcde"), []], [{"a", "b"}, set(), {"a"}], (5,))
+    log = math.log2
+    # Hits at ranks 2 and 4 of five; two are relevant. Nothing is relevant to the second user; the third gets nothing.
+    expected = {
+        "precision@5": [2 / 5, math.nan, 0],
+        "recall@5": [2 / 2, math.nan, 0],
+        "mrr@5": [1 / 2, math.nan, 0],
+        "hr@5": [1, math.nan, 0],
+        "ndcg@5": [(1 / log(3) + 1 / log(5)) / (1 / log(2) + 1 / log(3)), math.nan, 0],
+        "map@5": [(1 / 2 + 2 / 4) / 2, math.nan, 0],
+    }
+    for name, values in expected.items():
+        assert found[name] == pytest.approx(values, nan_ok=True), name
+
+
+def test_means_leave_out_users_without_truth() -> None:
+    columns = per_user([["a"], ["a"], ["b"]], [{"a"}, set(), {"a"}], (5, 10))
+    found = means(columns, resamples=100)
+    assert (found["recall@5"].value, found["recall@5"].n) == (1 / 2, 2)  # one hit, one miss, one left out
+    assert found["precision@10"].value == (1 / 10 + 0) / 2
+
+
+def test_means_are_those_of_each_column_alone() -> None:
+    generator = np.random.default_rng(2)
+    full, other, holes = generator.random((3, 30))
+    holes[::3] = np.nan
+    columns = {"full": full, "holes": holes, "other": other, "none": np.full(30, np.nan)}
+    found = means(columns, resamples=100)
+    assert list(found) == list(columns)
+    for name in ("full", "holes", "other"):
+        assert found[name].as_dict() == pytest.approx(estimate(columns[name], resamples=100).as_dict()), name
+    assert found["none"].n == 0
+
+
+def test_nobody_has_truth() -> None:
+    found = means(per_user([["a"]], [set()], (5,)), resamples=100)["recall@5"]
+    assert (math.isnan(found.value), found.n) == (True, 0)
+
+
+def test_lists_and_truths_must_match_and_k_must_fit() -> None:
+    with pytest.raises(ValueError, match="2 ranked lists, but 1 truths"):
+        per_user([["a"], ["b"]], [{"a"}])
+    codes = Codes()
+    found = find(codes.table([["a"]], 5), codes.pairs([["a"]]))
+    for k in (0, 6):
+        with pytest.raises(ValueError, match="between 1 and 5"):
+            found.metrics(k)
+
+
+def test_codes() -> None:
+    codes = Codes(["a", "b"])
+    table = codes.table([["b", "?", "a"], [], ["?"]], 2)
+    # The catalogue has 0 and 1; "?" gets 2 wherever it stands; what is past the width is cut.
+    assert table.tolist() == [[1, 2], [NOTHING, NOTHING], [2, NOTHING]]
+    assert (codes.size, len(codes)) == (2, 3)
+    assert first_places(codes.table([["b", "b", "a", "b"]], 5)).tolist() == [[True, False, True, False, False]]
+
+
+def test_pairs_hold_what_they_were_made_of() -> None:
+    codes = Codes("abc")
+    pairs = codes.pairs([["b", "a", "b"], [], ["c"]])
+    assert pairs.counts().tolist() == [2, 0, 1]
+    asked = codes.table([["a", "c"], ["a", "c"], ["c"]], 2)
+    assert pairs.holds(asked).tolist() == [[True, False], [False, False], [True, False]]
+    assert pairs.only(np.array([True, False, False])).counts().tolist() == [1, 0, 0]
+
+
+def test_twenty_thousand_users_take_less_than_a_second() -> None:
+    generator = np.random.default_rng(1)
+    names = [f"i{number}" for number in range(12_000)]
+    ranked = [[names[place] for place in row] for row in generator.integers(0, 12_000, (22_000, 20)).tolist()]
+    truth = [[names[place]] for place in generator.integers(0, 12_000, 22_000).tolist()]
+    begin = time.process_time()
+    found = per_user(ranked, truth)
+    assert time.process_time() - begin < 1
+    assert len(found) == 6 * 3

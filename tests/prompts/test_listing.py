@@ -1,0 +1,47 @@
+"""The task that lists the next ten items."""
+
+import pytest
+
+from shoptalk.prompts.tasks import LISTED, Teller, list_tokens
+from shoptalk.recipe import Prompt
+from shoptalk.schema import Case, item_token
+from tests.words import CATALOGUE, history
+
+ITEMS = list(CATALOGUE)
+
+
+def teller(**settings: object) -> Teller:
+    return Teller(Prompt.model_validate({"task": "list", **settings}), CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    ("padding", "said"),
+    [
+        ("repeat", ["a", "b", "c", "a", "b", "c", "a", "b", "c", "a"]),
+        ("token", ["a", "b", "c", *["none"] * 7]),
+        ("none", ["a", "b", "c"]),
+    ],
+)
+def test_fewer_than_ten_are_filled_up(padding: str, said: list[str]) -> None:
+    assert teller(padding=padding).listed(["a", "b", "c"]) == " ".join(f"<|item_{item}|>" for item in said)
+
+
+@pytest.mark.parametrize("padding", ["repeat", "token", "none"])
+def test_ten_and_more_are_the_first_ten(padding: str) -> None:
+    assert teller(padding=padding).listed(ITEMS) == " ".join(map(item_token, ITEMS[:LISTED]))
+
+
+def test_one_item_is_told_with_its_details_or_the_latest_of_a_history() -> None:
+    (example,) = teller(history=1, fields=("title", "brand")).examples(Case(history("R0", "M2"), ("C1",)))
+    texts = [message.text for message in example.messages]
+    assert "bought the product below" in texts[0]
+    assert texts[1:-1] == ["Mint balm | brand: Mint"]
+    assert texts[-1] == " ".join(["<|item_C1|>"] * 10)
+    (longer,) = teller(history=5).examples(Case(history("R0", "M2"), ("C1",)))
+    assert [message.text for message in longer.messages[1:-1]] == ["Rose shampoo", "Mint balm"]
+
+
+def test_tokens_are_needed_for_lists_alone() -> None:
+    assert list_tokens(Prompt(task="list"), CATALOGUE) == ITEMS
+    assert list_tokens(Prompt(task="list", padding="token"), CATALOGUE) == [*ITEMS, "none"]
+    assert list_tokens(Prompt(task="title"), CATALOGUE) == []

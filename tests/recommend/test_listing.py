@@ -1,0 +1,120 @@
+"""Lists of items, written token by token."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from shoptalk.models.base import LanguageModel, create
+from shoptalk.prompts.questions import ending
+from shoptalk.prompts.tasks import Teller, list_tokens
+from shoptalk.recipe import Lora, Model, Prompt, Training
+from shoptalk.recommend.listing import ListRecommender
+from shoptalk.schema import Case, History, item_token
+from shoptalk.training.examples import encode_cases
+from shoptalk.training.loop import Material, fine_tune
+from tests.words import CATALOGUE, TITLES, history
+
+ITEMS = list(CATALOGUE)
+
+
+def recommender(*, constrained: bool = True, **settings: object) -> ListRecommender:
+    prompt = Prompt.model_validate({"task": "list", "history": 1, **settings})
+    recipe = Model(width=32, layers=2, vocabulary=320, precision="fp32")
+    model = create(recipe, Lora(), TITLES, 1, 512, list_tokens(prompt, CATALOGUE))
+    model.network.eval()
+    return ListRecommender(model, Teller(prompt, CATALOGUE, model.tokenizer.control), constrained=constrained)
+
+
+def learn(lists: ListRecommender, cases: list[Case], folder: Path) -> None:
+    tokens = encode_cases(cases, lists.teller, lists.model.tokenizer)
+    recipe = Training(epochs=60, learning_rate=1e-2, batch_tokens=512, patience=0, checkpoint_seconds=1e9)
+    fine_tune(lists.model, Material(tokens, tokens), recipe, 1, folder, resume=False, notify=lambda *_: None)
+
+
+CASES = [Case(history("R0"), tuple(ITEMS[6:16])), Case(history("C1"), tuple(ITEMS[12:18]))]
+
+
+@pytest.mark.parametrize(("style", "padding"), [("alpaca", "repeat"), ("phi3", "token"), ("alpaca", "none")])
+def test_what_was_learned_is_listed_free_and_held(tmp_path: Path, style: str, padding: str) -> None:
+    held = recommender(style=style, padding=padding)
+    learn(held, CASES, tmp_path)
+    free = ListRecommender(held.model, held.teller, constrained=False)
+    asked = [case.history for case in CASES]
+    first, second = free.rank(asked)
+    assert first.items == CASES[0].truth
+    assert second.items == CASES[1].truth
+    assert free.invalid_share.tolist() == [0.0, 0.0]
+    assert free.repeat_share.tolist() == [0.0, 4 / 10 if padding == "repeat" else 0.0]
+    for ranked, case in zip(held.rank(asked), CASES, strict=True):
+        assert ranked.items[: len(case.truth)] == case.truth
+        assert len(set(ranked.items)) == 10
+
+
+def test_scores_are_log_probabilities_of_the_text_so_far() -> None:
+    lists = recommender(style="alpaca")
+    (ranked,) = lists.rank([history("R0")], 3)
+    tokens = lists.model.tokenizer
+    from shoptalk.prompts.encode import encode
+
+    prompt = encode("alpaca", lists.teller.ask(history("R0")), tokens).ids
+    said = tokens.encode(" ".join(map(item_token, ranked.items)))
+    with torch.inference_mode():
+        logits = lists.model.network(torch.tensor([prompt + said])).logits[0].log_softmax(-1)
+    gains = [float(logits[len(prompt) - 1 + place, token]) for place, token in enumerate(said)]
+    ends = [place for place, token in enumerate(said) if token in lists._place]
+    assert ranked.scores == pytest.approx([sum(gains[: end + 1]) for end in ends], abs=1e-4)
+
+
+def test_held_lists_are_new_different_allowed_and_at_most_ten() -> None:
+    lists = recommender()
+    asked = [history("R0", "R1"), history(*ITEMS[:15]), history(*ITEMS)]
+    many, few, none = lists.rank(asked, 30)
+    assert len(set(many.items)) == len(many.items) == 10
+    assert not {"R0", "R1"} & set(many.items)
+    assert set(few.items) == set(ITEMS[15:])
+    assert none.items == ()
+    assert math.isnan(lists.invalid_share[2])
+    assert set(lists.rank(asked[:1], allowed=["R0", "M1", "M2"])[0].items) == {"M1", "M2"}
+    assert set(lists.rank(asked[:1], allowed=["R0", "M1"], repeats=True)[0].items) == {"R0", "M1"}
+    assert lists.rank(asked[:1], 0)[0].items == ()
+
+
+def test_company_does_not_matter() -> None:
+    lists = recommender(history=5)
+    asked = [history("R0"), history("C1", "M2", "R3"), history("M5", "M4")]
+    for free in (False, True):
+        lists.constrained = not free
+        together = lists.rank(asked)
+        for alone, ranked in zip(asked, together, strict=True):
+            assert lists.rank([alone])[0].items == ranked.items
+
+
+def test_wrong_entries_of_free_lists_are_counted() -> None:
+    lists = recommender(constrained=False, padding="token")
+    tokens = lists.model.tokenizer
+    end = ending(lists.teller, tokens)
+    text = f"{item_token('R0')} {item_token('R0')} strange words {item_token('none')} {item_token('M1')}"
+    ids = [*tokens.encode(text), *end, *tokens.encode(item_token("M2"))]
+    said = lists._take_apart(ids, [-float(place) for place in range(len(ids))])
+    assert said.items == ("R0", "M1")
+    assert said.scores == (0.0, -float(ids.index(lists._tokens[ITEMS.index("M1")].item())))
+    words = said.entries - 3  # the entries of "strange words": between separators, as the tokenizer cuts them
+    assert words >= 1
+    assert (said.invalid, said.repeats) == (words, 1)
+
+
+def test_an_untrained_model_says_anything_and_is_not_trusted() -> None:
+    lists = recommender(constrained=False)
+    (ranked,) = lists.rank([history("R0")])
+    assert len(set(ranked.items)) == len(ranked.items) <= 10
+    shares = np.array([lists.invalid_share[0], lists.repeat_share[0]])
+    assert ((shares >= 0) & (shares <= 1)).all() or np.isnan(shares).all()
+
+
+def test_a_long_history_is_cut_and_counted() -> None:
+    lists = recommender(history=50, max_tokens=256)
+    lists.rank([History("u", tuple(ITEMS) * 3), history("R0")], 2)
+    assert lists.cut == 1

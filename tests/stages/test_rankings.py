@@ -1,0 +1,177 @@
+"""Judging rankings: by hand on a shop of six users, and through the whole stage."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from numpy.typing import NDArray
+
+from shoptalk.data.dataset import Dataset, open_dataset
+from shoptalk.data.prepare import prepare
+from shoptalk.errors import MissingExtra, RecipeError
+from shoptalk.evaluation.ranking import ranking_metrics
+from shoptalk.recipe import Recipe
+from shoptalk.runs import Run, create_run
+from shoptalk.schema import Candidates, Catalogue, Estimate, History, Split
+from shoptalk.stages import evaluate as stage
+from shoptalk.stages import simple
+from shoptalk.stages.progress import silent
+from shoptalk.stages.rankings import judge_rankings
+from tests.data.shops import recipe_of, small_shop
+
+ITEMS = {"task": "items"}
+
+
+class Following:
+    """Knows that item n + 1 follows item n, and ranks the items after it by their distance."""
+
+    name = "model"
+
+    def __init__(self, catalogue: Catalogue, step: int = 1) -> None:
+        self.items = list(catalogue)
+        self.step = step
+
+    def score_all(self, histories: Sequence[History]) -> NDArray[np.float32]:
+        last = np.array([self.items.index(history.items[-1]) if history.items else 0 for history in histories])
+        distance = (np.arange(len(self.items))[None, :] - last[:, None] - self.step) % len(self.items)
+        return -distance.astype(np.float32)
+
+    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
+        scores = self.score_all(histories)
+        return [
+            scores[row, [self.items.index(item) for item in options.items]].astype(np.float64)
+            for row, options in enumerate(candidates)
+        ]
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Dataset:
+    """User n had items n .. n + 3 and bought n + 4 next: ten items, six users."""
+    small_shop(tmp_path)
+    prepare(recipe(tmp_path), tmp_path / "dataset")
+    return open_dataset(tmp_path / "dataset")
+
+
+def recipe(folder: Path, **sections: Any) -> Recipe:
+    return recipe_of(folder, **{"candidates": None, "prompt": ITEMS, "evaluation": {"resamples": 100}, **sections})
+
+
+def run_of(folder: Path, shop: Dataset, made: Recipe | None = None) -> Run:
+    run = create_run(folder / "run", made or recipe(folder), shop.folder, shop.fingerprint)
+    run.model.mkdir()
+    return run.note(trained=True, training={"seconds": 1.0})
+
+
+def judge(run: Run, shop: Dataset, model: Any, others: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    return judge_rankings(run, shop, model, shop.split("last"), silent, others)
+
+
+def test_a_perfect_model_by_hand(tmp_path: Path, shop: Dataset) -> None:
+    run = run_of(tmp_path, shop)
+    # The other method begins one item too late and so names the right one last: sixth, as four of ten items are
+    # history and left out.
+    report, columns = judge(run, shop, Following(shop.catalogue), {"item_knn": Following(shop.catalogue, 2)})
+    metrics = report["metrics"]
+    assert metrics["recall@10"] == {"value": 1, "low": 1, "high": 1, "n": 6}
+    assert (metrics["mrr@5"]["value"], metrics["precision@10"]["value"]) == (1, pytest.approx(1 / 10))
+    assert report["baselines"]["item_knn"]["mrr@10"]["value"] == pytest.approx(1 / 6)
+    assert report["baselines"]["item_knn"]["recall@5"]["value"] == 0
+    assert report["versus"]["item_knn"]["ndcg@10"]["difference"] == pytest.approx(1 - 1 / math.log2(7))
+    assert report["versus"]["item_knn"]["recall@10"]["p"] == 1  # both find it within ten
+    assert (metrics["repeat_share"]["value"], metrics["echo_share"]["value"], metrics["invalid_share"]["value"]) == (
+        0, 0, 0,
+    )  # fmt: skip
+    assert metrics["coverage@10"]["value"] == 1  # each of the ten items is left to somebody
+    assert columns["ranked"][0] == ["i04", "i05", "i06", "i07", "i08", "i09"]
+    assert columns["ranked_item_knn"][0] == ["i05", "i06", "i07", "i08", "i09", "i04"]
+    # Training holds the items n .. n + 2 of user n = 0 .. 5, so items 8 and 9 are cold: the truths of users 4 and 5.
+    assert metrics["cold_recall@10"] == {"value": 1, "low": 1, "high": 1, "n": 2}
+    segments = report["segments"]
+    assert segments["cold"]["warm"]["model"]["recall@10"]["n"] == 4
+    assert list(segments["history"]) == ["3-4"]
+    assert list(segments["ties"]) == ["untied"]
+    assert sum(own["model"]["recall@10"]["n"] for own in segments["popularity"].values()) == 4
+
+
+def test_swapped_histories_lose_what_was_personal(tmp_path: Path, shop: Dataset) -> None:
+    class Last(Following):
+        """Recommends the next item and nothing else."""
+
+        def score_all(self, histories: Sequence[History]) -> NDArray[np.float32]:
+            scores = super().score_all(histories)
+            return np.where(scores == 0, scores, -np.inf).astype(np.float32)
+
+    given: list[list[History]] = []
+
+    class Spy(Last):
+        def score_all(self, histories: Sequence[History]) -> NDArray[np.float32]:
+            given.append(list(histories))
+            return super().score_all(histories)
+
+    report, _ = judge(run_of(tmp_path, shop), shop, Spy(shop.catalogue), {})
+    metrics = report["metrics"]
+    assert metrics["recall@10"]["value"] == 1
+    assert metrics["swapped_recall@10"]["value"] == 0  # everybody is told another's next item
+    assert metrics["personalisation_gap"]["value"] == 1
+    own, swapped = given
+    for case, history in zip(shop.split("last").test, swapped, strict=True):
+        assert history.user_id != case.history.user_id
+        assert not set(case.truth) & set(history.items)  # else it would be excluded from the list
+    assert [history.user_id for history in own] == [case.history.user_id for case in shop.split("last").test]
+
+
+def test_the_stage_writes_what_score_reads(tmp_path: Path, shop: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = recipe(tmp_path, evaluation={"resamples": 100, "baselines": ("item_knn", "svd", "sasrec", "chance")})
+    run = run_of(tmp_path, shop, made)
+
+    def learn(name: str, split: Split, catalogue: Catalogue, seed: int) -> object:
+        if name == "svd":
+            raise MissingExtra("surprise is not installed")
+        if name == "sasrec":
+            raise RecipeError("there is nothing to learn from")
+        return object() if name == "chance" else Following(catalogue, 3)
+
+    monkeypatch.setattr(simple, "make_baseline", learn)
+    monkeypatch.setattr(stage, "open_recommender", lambda run, shop: Following(shop.catalogue))
+    report = stage.evaluate(run.folder, silent)
+    assert list(report["baselines"]) == list(report["versus"]) == ["item_knn"]
+    assert [warning.split(":")[0] for warning in report["warnings"]] == [
+        "no baseline svd",
+        "no baseline sasrec",
+        "not compared, because they only score options",
+    ]
+    rows = pq.read_table(run.folder / "predictions.parquet").to_pylist()
+    assert list(rows[0]) == ["user_id", "history", "truth", "ranked", "scores", "tied", "ranked_item_knn"]
+    again = ranking_metrics([row["ranked"] for row in rows], [row["truth"] for row in rows], 10, resamples=100)
+    for name, value in again.items():
+        if isinstance(value, Estimate):
+            assert report["metrics"][name] == pytest.approx(value.as_dict()), name
+    written = json.loads((run.folder / "metrics.json").read_text())
+    assert written["metrics"]["coverage@10"]["low"] is None  # a share of the catalogue has no interval over users
+
+
+def test_options_are_judged_by_the_same_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small_shop(tmp_path)
+    made = recipe(
+        tmp_path, candidates={"options": 4}, evaluation={"resamples": 100, "baselines": ("popularity", "chance")}
+    )
+    prepare(made, tmp_path / "dataset")
+    shop = open_dataset(tmp_path / "dataset")
+    run = run_of(tmp_path, shop, made)
+    monkeypatch.setattr(simple, "make_baseline", lambda name, *rest: Following(rest[1], 1 if name == "chance" else 2))
+    monkeypatch.setattr(stage, "open_recommender", lambda run, shop: Following(shop.catalogue))
+    report = stage.evaluate(run.folder, silent)
+    assert report["metrics"]["accuracy"]["value"] == report["metrics"]["recall@10"]["value"] == 1
+    assert report["metrics"]["options_personalisation_gap"]["value"] == pytest.approx(
+        1 - report["metrics"]["swapped_accuracy"]["value"]
+    )
+    assert report["baselines"]["popularity"]["accuracy"]["value"] == 0  # the right one is the last that it would name
+    assert report["baselines"]["popularity"]["mrr@10"]["value"] == pytest.approx(1 / 6)
+    assert report["cut"] == 0
+    names = pq.read_schema(run.folder / "predictions.parquet").names
+    assert {"options", "answer", "option_scores", "swapped_option_scores", "ranked", "scores"} <= set(names)

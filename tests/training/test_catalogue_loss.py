@@ -1,0 +1,68 @@
+"""The loss over a whole catalogue: what the fused and the sampled form must equal."""
+
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from shoptalk.models.items import ItemTable
+from shoptalk.training import catalogue_loss
+from shoptalk.training.catalogue_loss import full_loss, sampled_loss
+
+
+def made(n: int = 37, items: int = 23, width: int = 8) -> tuple[torch.Tensor, ItemTable, torch.Tensor]:
+    torch.manual_seed(0)
+    hidden = torch.randn(n, width, requires_grad=True)
+    table = ItemTable(torch.randn(items, width, requires_grad=True), torch.randn(items, requires_grad=True))
+    return hidden, table, torch.randint(0, items, (n,))
+
+
+def gradients(loss: torch.Tensor, hidden: torch.Tensor, table: ItemTable) -> list[torch.Tensor]:
+    return list(torch.autograd.grad(loss, [hidden, table.vectors, table.biases]))
+
+
+@pytest.mark.parametrize("block", [1, 23 * 5, 10**6])  # rows one by one, in fives with a rest, all at once
+def test_loss_and_gradients_are_those_of_cross_entropy(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalogue_loss, "BLOCK", block)
+    hidden, table, targets = made()
+    ours = full_loss(hidden, table, targets, torch.float32)
+    plain = cross_entropy(hidden @ table.vectors.T + table.biases, targets, reduction="sum")
+    assert torch.allclose(ours, plain, rtol=1e-5)
+    for one, other in zip(gradients(3 * ours, hidden, table), gradients(3 * plain, hidden, table), strict=True):
+        assert torch.allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_in_bf16_it_is_nearly_the_same() -> None:
+    hidden, table, targets = made()
+    exact, rounded = (float(full_loss(hidden, table, targets, d).detach()) for d in (torch.float32, torch.bfloat16))
+    assert rounded == pytest.approx(exact, rel=0.02)
+
+
+def test_items_that_do_not_compete_get_no_gradient() -> None:
+    hidden, table, _ = made()
+    among, targets = torch.tensor([1, 4, 9, 16]), torch.tensor([4, 16, 1] * 12 + [9])
+    loss = full_loss(hidden, table, targets, torch.float32, among)
+    logits = (hidden @ table.vectors.T + table.biases)[:, among]
+    assert torch.allclose(loss, cross_entropy(logits, torch.tensor([1, 3, 0] * 12 + [2]), reduction="sum"), rtol=1e-5)
+    by_biases = gradients(loss, hidden, table)[2]
+    assert by_biases[0] == 0
+    assert by_biases[4] != 0
+
+
+def test_drawing_all_items_is_the_full_loss() -> None:
+    hidden, table, targets = made()
+    everything = torch.arange(23)
+    ours = sampled_loss(hidden, table, targets, everything, 1.0)
+    assert torch.allclose(ours, full_loss(hidden, table, targets, torch.float32), rtol=1e-5)
+
+
+def test_the_correction_makes_the_sum_below_the_fraction_right_on_average() -> None:
+    hidden, table, targets = made(n=1, items=200)
+    hidden, table = hidden.detach() / 3, ItemTable(table.vectors.detach(), table.biases.detach())
+    logits = (hidden @ table.vectors.T + table.biases)[0]
+    own = logits[targets[0]]
+    sums = []
+    for _ in range(4000):
+        drawn = torch.randperm(200)[:40]
+        loss = sampled_loss(hidden, table, targets, drawn, 40 / 200)
+        sums.append((loss + own).exp())  # the sum below the fraction
+    assert float(torch.stack(sums).mean()) == pytest.approx(float(logits.exp().sum()), rel=0.05)
