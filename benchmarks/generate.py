@@ -2,11 +2,11 @@
 
     python benchmarks/generate.py --histories 64 --json
 
-Every contender continues the same prompts (plain lines of titles) with the same model: nano, trained for a few minutes on
-the users' histories, so that its beams go where a trained model's go. Free decoding is stopped after as many tokens as the
-catalogue's mean title has (it is told when to stop, and may say anything); ``prefix_allowed_tokens_fn`` is Hugging Face's
-own constrained beam search, over the same trie as nested dictionaries. In turns, the best of a few rounds each, so that a
-noisy machine disturbs all alike. Also: how much of the exact ten (all titles scored) the search finds.
+Every contender continues the same prompts (plain lines of titles) with the same model: nano, trained for a few minutes
+on the users' histories, so that its beams go where a trained model's go. Free decoding is stopped after as many tokens
+as the catalogue's mean title has (it is told when to stop, and may say anything); ``prefix_allowed_tokens_fn`` is
+Hugging Face's own constrained beam search, over the same trie as nested dictionaries. In turns, the best of a few rounds
+each, so that a noisy machine disturbs all alike. Also: how much of the exact ten (all titles scored) the search finds.
 """
 
 import argparse
@@ -179,19 +179,22 @@ def main() -> None:
         exact = [rank(every, history, names, K).items for history in few]
         seconds["score_every_title"] = (time.perf_counter() - begin) / max(len(few), 1) * len(asked)
         other = usual(model, prompts[: given.exact], dictionary, search.trie.longest, end)
+    named = [[search.meant[title][0] for title in titles if title in search.meant] for titles in other]
     report = {
         "histories": len(asked), "titles": len(search.trie), "threads": torch.get_num_threads(), "loss": loss,
         "trie_seconds": built, "seconds": seconds,
         "times_our_time": {name: value / seconds["trie_beam_10"] for name, value in seconds.items()},
         "ours": exactness([ranked.items for ranked in search.rank(few, K, repeats=True)], exact),
-        "prefix_fn": exactness([[search.meant[row][0] for row in rows if row in search.meant] for rows in other], exact),
+        "prefix_fn": exactness(named, exact),
     }  # fmt: skip
     if given.json:
         print(json.dumps(report))
         return
     print(f"{len(asked)} histories, {len(search.trie):,} titles of {mean} tokens; the trie took {built:.1f} s")
     for name, value in seconds.items():
-        print(f"{name:>18}: {1000 * value / len(asked):8.1f} ms a history, {report['times_our_time'][name]:6.2f} x ours")
+        print(
+            f"{name:>18}: {1000 * value / len(asked):8.1f} ms a history, {report['times_our_time'][name]:6.2f} x ours"
+        )
     for name in ("ours", "prefix_fn"):
         print(f"{name}: {report[name]['ten_found']:.3f} of the exact ten, best one {report[name]['best_found']:.3f}")
 

@@ -12,7 +12,7 @@ from .shop import CATALOGUE, TRAIN, split
 ITEMS = tuple(CATALOGUE)  # lip1 lip2 hair1 hair2 soap
 PLACES = {item: place for place, item in enumerate(ITEMS)}
 BOUGHT = Purchases.of(TRAIN, PLACES)
-# Users: soap 3, lip1 2, hair1 1, hair2 1. Together: soap-lip1 2 (t1, t2), soap-hair1 and lip1-hair1 1 (t2), soap-hair2 1.
+# Users: soap 3, lip1 2, hair1 1, hair2 1. Together: soap-lip1 2, soap-hair1 and lip1-hair1 1, soap-hair2 1.
 COSINE = Settings(decay=1.0, held=0.5, option=0.5, user=0.0)
 
 

@@ -1,9 +1,12 @@
+from importlib.util import find_spec
+from typing import get_args
+
 import numpy as np
 import pytest
 
-from shoptalk.baselines import NAMES, make_baseline
+from shoptalk.baselines import NAMES, RANKERS, make_baseline, make_ranker
 from shoptalk.errors import RecipeError
-from shoptalk.recipe import Evaluation
+from shoptalk.recipe import Baseline, Evaluation
 from shoptalk.schema import Case, History
 
 from .shop import CATALOGUE, case, options, split
@@ -11,8 +14,22 @@ from .shop import CATALOGUE, case, options, split
 CASES = [case("v1", ["soap"], ["hair1", "lip1"], 1), case("v2", ["lip1"], ["soap", "hair2", "lip2"], 0)]
 
 
+LIBRARY = {"als": "implicit", "bpr": "implicit", "svd": "surprise"}
+
+
+def named(names: tuple[str, ...]) -> list[object]:
+    """The names as parameters; those without their library are skipped."""
+    skip = pytest.mark.skipif
+    return [
+        pytest.param(name, marks=skip(name in LIBRARY and find_spec(LIBRARY[name]) is None, reason="not installed"))
+        for name in names
+    ]
+
+
 def test_names_are_those_of_the_recipe() -> None:
-    assert Evaluation().baselines == NAMES
+    assert set(NAMES) | {"sasrec"} == set(get_args(Baseline))  # sasrec is on its way
+    assert set(Evaluation().baselines) <= set(NAMES)
+    assert set(RANKERS) <= set(NAMES)
 
 
 def test_unknown_name_has_a_nearest() -> None:
@@ -22,7 +39,7 @@ def test_unknown_name_has_a_nearest() -> None:
         make_baseline("zzz", split(), CATALOGUE, 1)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", named(NAMES))
 def test_every_baseline_scores_every_option(name: str) -> None:
     baseline = make_baseline(name, split(train_cases=CASES, validation=CASES), CATALOGUE, 1)
     assert baseline.name == name
@@ -34,7 +51,7 @@ def test_every_baseline_scores_every_option(name: str) -> None:
     assert baseline.score([], []) == []
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", named(NAMES))
 def test_scores_do_not_depend_on_the_batch_or_the_order_of_options(name: str) -> None:
     baseline = make_baseline(name, split(train_cases=CASES, validation=CASES), CATALOGUE, 1)
     histories = [History("a", ("soap", "lip1")), History("b", ("lip2",))]
@@ -45,7 +62,7 @@ def test_scores_do_not_depend_on_the_batch_or_the_order_of_options(name: str) ->
     assert turned[::-1] == pytest.approx(together[0])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", named(NAMES))
 def test_same_seed_same_scores(name: str) -> None:
     def scores() -> list[np.ndarray]:
         baseline = make_baseline(name, split(train_cases=CASES), CATALOGUE, 3)
@@ -54,7 +71,7 @@ def test_same_seed_same_scores(name: str) -> None:
     assert np.array_equal(scores()[0], scores()[0])
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", named(NAMES))
 def test_the_test_part_is_never_looked_at(name: str) -> None:
     class Forbidden(list[Case]):
         def __iter__(self):  # type: ignore[no-untyped-def]
@@ -65,3 +82,27 @@ def test_the_test_part_is_never_looked_at(name: str) -> None:
     plain = split(train_cases=CASES)
     guarded = type(plain)(plain.train, plain.train_cases, plain.validation, Forbidden())
     assert make_baseline(name, guarded, CATALOGUE, 1).name == name
+
+
+@pytest.mark.parametrize("name", named(RANKERS))
+def test_every_ranker_scores_the_catalogue_and_options_alike(name: str) -> None:
+    ranker = make_ranker(name, split(validation=CASES), CATALOGUE, 1)
+    assert tuple(ranker.items) == tuple(CATALOGUE)
+    histories = [History("a", ("soap", "lip1")), History("b", ()), History("c", ("never heard of", "hair2"))]
+    scores = ranker.score_all(histories)
+    assert scores.shape == (3, 5)
+    assert scores.dtype == np.float32
+    assert np.isfinite(scores).all()
+    assert ranker.score_all([]).shape == (0, 5)
+    assert ranker.score_all(histories[2:])[0] == pytest.approx(scores[2], abs=1e-6)
+    scores[:] = 0  # what is given away is the caller's to change
+    assert ranker.score_all(histories[:1]).any()
+    options_of = getattr(ranker, "score")(histories, [options(*CATALOGUE)] * 3)  # noqa: B009
+    assert np.array(options_of) == pytest.approx(ranker.score_all(histories), abs=1e-6)
+
+
+def test_not_every_baseline_ranks() -> None:
+    with pytest.raises(RecipeError, match="scores options and cannot rank"):
+        make_ranker("tfidf", split(), CATALOGUE, 1)
+    with pytest.raises(RecipeError, match="did you mean item_knn"):
+        make_ranker("item_knnn", split(), CATALOGUE, 1)

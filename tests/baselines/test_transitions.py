@@ -57,7 +57,9 @@ def test_a_repeat_does_not_hide_what_is_further_away() -> None:
     # No pair of neighbours differs, yet purchases two apart do.
     held = Purchases.of([History("u", ("soap", "soap")), History("v", ("lip1",))], PLACES)
     assert edges(held, Graph(1, 1, 0, 0)).nnz == 0
-    held = Purchases.of([History("u", ("soap", "gone", "soap")), History("v", ("lip1", "soap", "soap", "soap"))], PLACES)
+    held = Purchases.of(
+        [History("u", ("soap", "gone", "soap")), History("v", ("lip1", "soap", "soap", "soap"))], PLACES
+    )
     assert edges(held, Graph(1, 0, 0, 0)).toarray()[LIP1, SOAP] == 3
 
 

@@ -21,11 +21,12 @@ def base(folder: Path, kind: str) -> str:
     words = tokenizer()
     size = len(words.hugging_face)
     if kind == "gpt2":
-        config: object = GPT2Config(vocab_size=size, n_positions=256, n_embd=32, n_layer=2, n_head=2, eos_token_id=1)
+        config: object = GPT2Config(vocab_size=size, n_positions=256, n_embd=64, n_layer=2, n_head=2, eos_token_id=1,
+                                     resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)  # fmt: skip
         network: object = GPT2LMHeadModel(config)
     else:
         config = LlamaConfig(
-            vocab_size=size, hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+            vocab_size=size, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2,
             num_key_value_heads=2, max_position_embeddings=256, eos_token_id=1, tie_word_embeddings=False,
         )  # fmt: skip
         network = LlamaForCausalLM(config)
@@ -79,6 +80,26 @@ def test_new_rows_are_learned_saved_and_loaded(tmp_path: Path, kind: str, tuning
         size = (tmp_path / "saved" / "adapter_model.safetensors").stat().st_size
         learned = sum(p.numel() for p in model.network.parameters() if p.requires_grad)
         assert size < 4 * learned + 20_000
+
+
+@pytest.mark.parametrize("kind", ["gpt2", "llama"])
+def test_a_look_in_between_does_not_change_the_gradients_of_4_bit_models(tmp_path: Path, kind: str) -> None:
+    pytest.importorskip("bitsandbytes")
+    recipe = Model(base=base(tmp_path, kind), tuning="qlora", precision="fp32")
+    model = create(recipe, Lora(r=2, dropout=0.0), TITLES, 1, 128, ITEMS)
+    ids = torch.tensor([model.tokenizer.encode("Rose soap and a comb")])
+    found = []
+    for _ in range(2):
+        model.network.train()
+        model.network.zero_grad()
+        model.head(model.hidden(ids)).float().logsumexp(-1).sum().backward()
+        found.append({name: p.grad.clone() for name, p in model.network.named_parameters() if p.grad is not None})
+        model.network.eval()
+        logits(model)
+    assert found[0].keys() == found[1].keys()
+    assert any("layers.0" in name or "h.0" in name for name in found[0])  # the first layer learns through the others
+    for name, gradient in found[0].items():
+        assert torch.allclose(gradient, found[1][name], atol=1e-5), name
 
 
 def test_old_words_mean_what_they_meant(tmp_path: Path) -> None:

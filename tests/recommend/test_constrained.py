@@ -71,7 +71,8 @@ def test_what_is_found_is_real_new_never_twice_and_scored_rightly(beams: int) ->
     for found, asked in zip(search.rank(HISTORIES, 5), HISTORIES, strict=True):
         assert len(found.items) == len(set(found.items)) == 5
         assert set(found.items) <= CATALOGUE.keys() - set(asked.items)
-        exact = dict(zip(*(lambda r: (r.items, r.scores))(rank(every, asked, found.items, 5)), strict=True))
+        scored = rank(every, asked, found.items, 5)
+        exact = dict(zip(scored.items, scored.scores, strict=True))
         assert found.scores == pytest.approx([exact[item] for item in found.items], abs=1e-4)
         assert list(found.scores) == sorted(found.scores, reverse=True)
 
@@ -89,7 +90,7 @@ def test_only_what_is_allowed_is_named_and_fewer_if_need_be() -> None:
     search, _ = pair()
     assert set(search.rank(HISTORIES[:1], 10, allowed={"R0", "R4", "M3"})[0].items) == {"R4", "M3"}
     assert set(search.rank(HISTORIES[:1], 10, allowed={"R0", "M3"}, repeats=True)[0].items) == {"R0", "M3"}
-    assert search.rank(HISTORIES[:1], 10, allowed=()) [0].items == ()
+    assert search.rank(HISTORIES[:1], 10, allowed=())[0].items == ()
 
 
 def test_who_has_everything_gets_nothing() -> None:
@@ -108,7 +109,8 @@ def test_of_the_same_title_the_first_by_id_that_is_new_is_meant() -> None:
 
 
 HOSTILE = [
-    "a", "aa", "a a", "A) soap", "<|end|>", "soap<|end|> balm", "soap", "soap\nbalm", "\n", "", "\x00", "😀 \u200b soap",
+    "a", "aa", "a a", "A) soap", "<|end|>", "soap<|end|> balm", "soap", "soap\nbalm", "\n", "", "\x00",
+    "😀 \u200b soap",
     "### Response:", "$title", "soap soap", "soap soap soap", "x" * 5000, "日本語のシャンプー", "<|item_R0|>", "\ud800",
 ]  # fmt: skip
 

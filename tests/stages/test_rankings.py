@@ -16,8 +16,9 @@ from shoptalk.data.prepare import prepare
 from shoptalk.errors import MissingExtra, RecipeError
 from shoptalk.evaluation.ranking import ranking_metrics
 from shoptalk.recipe import Recipe
+from shoptalk.report.page import write_report
 from shoptalk.runs import Run, create_run
-from shoptalk.schema import Candidates, Catalogue, Estimate, History, Split
+from shoptalk.schema import Candidates, Catalogue, Estimate, History, RankedList, Split
 from shoptalk.stages import evaluate as stage
 from shoptalk.stages import simple
 from shoptalk.stages.progress import silent
@@ -125,6 +126,24 @@ def test_swapped_histories_lose_what_was_personal(tmp_path: Path, shop: Dataset)
     assert [history.user_id for history in own] == [case.history.user_id for case in shop.split("last").test]
 
 
+def test_a_model_that_writes_its_lists(tmp_path: Path, shop: Dataset) -> None:
+    class Writer:
+        """Says one right item, then one that does not exist, which it leaves out and counts."""
+
+        repeat_share = invalid_share = np.empty(0)
+
+        def rank(self, histories: Sequence[History], k: int, notify: Any) -> list[RankedList]:
+            self.invalid_share, self.repeat_share = np.full(len(histories), 1 / 2), np.zeros(len(histories))
+            return [
+                RankedList(history.user_id, (f"i{int(history.items[-1][1:]) + 1:02}",), (0.0,)) for history in histories
+            ]
+
+    report, columns = judge(run_of(tmp_path, shop), shop, Writer(), {})
+    assert report["metrics"]["recall@20"]["value"] == 1  # a list shorter than k is fine
+    assert report["metrics"]["invalid_share"] == {"value": 0.5, "low": 0.5, "high": 0.5, "n": 6}
+    assert columns["ranked"][0] == ["i04"]
+
+
 def test_the_stage_writes_what_score_reads(tmp_path: Path, shop: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     made = recipe(tmp_path, evaluation={"resamples": 100, "baselines": ("item_knn", "svd", "sasrec", "chance")})
     run = run_of(tmp_path, shop, made)
@@ -151,6 +170,10 @@ def test_the_stage_writes_what_score_reads(tmp_path: Path, shop: Dataset, monkey
     for name, value in again.items():
         if isinstance(value, Estimate):
             assert report["metrics"][name] == pytest.approx(value.as_dict()), name
+    write_report(run.folder)
+    page = (run.folder / "report.html").read_text()
+    assert "Ranking the whole catalogue" in page
+    assert "Recall@10 by segment" in page
     written = json.loads((run.folder / "metrics.json").read_text())
     assert written["metrics"]["coverage@10"]["low"] is None  # a share of the catalogue has no interval over users
 
@@ -166,6 +189,10 @@ def test_options_are_judged_by_the_same_model(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(simple, "make_baseline", lambda name, *rest: Following(rest[1], 1 if name == "chance" else 2))
     monkeypatch.setattr(stage, "open_recommender", lambda run, shop: Following(shop.catalogue))
     report = stage.evaluate(run.folder, silent)
+    write_report(run.folder)
+    page = (run.folder / "report.html").read_text()
+    assert "Ranking the whole catalogue" in page
+    assert "Accuracy beside simple methods" in page
     assert report["metrics"]["accuracy"]["value"] == report["metrics"]["recall@10"]["value"] == 1
     assert report["metrics"]["options_personalisation_gap"]["value"] == pytest.approx(
         1 - report["metrics"]["swapped_accuracy"]["value"]

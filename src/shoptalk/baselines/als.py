@@ -50,10 +50,10 @@ class Settings:
 
 
 GRID: dict[str, Sequence[float | int]] = {
-    "alpha": (5.0, 20.0, 60.0),
-    "regularization": (0.1, 1.0, 5.0),
+    "alpha": (5.0, 20.0, 60.0, 150.0),
+    "regularization": (0.01, 0.1, 1.0),
     "factors": (64, 128, 256),
-    "decay": (0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
+    "decay": (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0),
 }
 
 

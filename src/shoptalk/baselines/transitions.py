@@ -58,14 +58,14 @@ class Settings:
 
     how: Literal["mix", "rings"] = "mix"
     sources: int = 2
-    text: float = 0.2
+    text: float = 0.4
     decay: float = 0.6
-    gap: float = 0.7
-    back: float = 0.7
-    held: float = 0.3
-    option: float = 0.3
+    gap: float = 0.9
+    back: float = 0.4
+    held: float = 0.5
+    option: float = 0.15
     second: float = 0.0
-    text_decay: float = 0.7
+    text_decay: float = 0.5
 
     @property
     def graph(self) -> Graph:
@@ -74,14 +74,14 @@ class Settings:
 
 
 GRID: dict[str, Sequence[float | int | str]] = {
-    "gap": (0.0, 0.3, 0.7, 1.0),
-    "text": (0.0, 0.1, 0.2, 0.4),
-    "option": (0.15, 0.3, 0.5),
-    "held": (0.3, 0.5),
+    "gap": (0.0, 0.5, 0.7, 0.9, 1.0),
+    "text": (0.0, 0.1, 0.2, 0.4, 0.8, 1.6),
+    "option": (0.0, 0.15, 0.3, 0.5),
+    "held": (0.3, 0.5, 0.7),
+    "back": (0.0, 0.2, 0.4, 0.7, 1.0),
     "decay": (0.4, 0.5, 0.6, 0.7),
-    "second": (0.0, 0.05, 0.2),
-    "back": (0.4, 0.7, 1.0),
-    "text_decay": (0.5, 0.7, 0.9),
+    "text_decay": (0.4, 0.5, 0.6, 0.7, 0.9),
+    "second": (0.0, 0.1),
 }
 
 

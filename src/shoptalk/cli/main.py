@@ -11,7 +11,7 @@ from shoptalk import __version__
 from shoptalk.errors import ShoptalkError
 
 #: Commands in the order in which ``shoptalk --help`` lists them; each is ``shoptalk.cli.NAME.command``.
-COMMANDS = ("demo", "run", "sample", "prepare", "train", "evaluate", "recommend", "score", "export")
+COMMANDS = ("demo", "run", "sample", "prepare", "train", "evaluate", "recommend", "catalogue", "score", "export")
 
 BAD_INPUT, INTERRUPTED, BUG = 2, 130, 70
 
@@ -35,7 +35,10 @@ def make_app() -> typer.Typer:
 
     for name in COMMANDS:
         module = importlib.import_module(f"shoptalk.cli.{name}")
-        app.command(name=name, no_args_is_help=name != "demo")(module.command)
+        if hasattr(module, "app"):  # commands of its own
+            app.add_typer(module.app, name=name)
+        else:
+            app.command(name=name, no_args_is_help=name != "demo")(module.command)
     return app
 
 

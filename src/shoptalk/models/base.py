@@ -17,7 +17,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from shoptalk.errors import ModelError, StorageError
 from shoptalk.models.items import ItemTable, ItemTokens, load_items, save_items
-from shoptalk.models.lora import add_adapters, load_adapters, quantisation
+from shoptalk.models.lora import add_adapters, keep_trainable, load_adapters, quantisation
 from shoptalk.models.precision import DTYPES, choose_precision, device
 from shoptalk.models.tokenizer import LOADING_HINT, Tokenizer, first_line, load_tokenizer, train_tokenizer
 from shoptalk.recipe import Lora, Model
@@ -244,11 +244,12 @@ def load_network(name: str, tuning: str, precision: str) -> Any:
     if tuning == "qlora":
         arguments["quantization_config"] = quantisation(precision)
     try:
-        return AutoModelForCausalLM.from_pretrained(
+        network = AutoModelForCausalLM.from_pretrained(
             name, trust_remote_code=False, use_safetensors=True, attn_implementation="sdpa", **arguments
         )
     except Exception as error:  # a broken folder fails in many ways inside the library
         raise ModelError(f"cannot load the model {name!r}: {first_line(error)}", hint=LOADING_HINT) from error
+    return keep_trainable(network) if tuning == "qlora" else network
 
 
 def fit_vocabulary(network: Any, tokenizer: Tokenizer) -> None:

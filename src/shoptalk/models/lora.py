@@ -37,6 +37,18 @@ def add_adapters(network: Any, lora: Lora, *, quantised: bool, fresh: Sequence[i
         raise ModelError(f"no layer fits lora.targets = {list(lora.targets)}", hint="leave it empty for all") from error
 
 
+def keep_trainable(network: Any) -> Any:
+    """Keep 4-bit weights in the form that has gradients.
+
+    On some CPUs bitsandbytes (0.50) repacks them in the first pass without gradients (a validation, say), for a product
+    that is faster and through which no gradient flows; it never packs them back, and training goes on with wrong ones.
+    """
+    for module in network.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+    return network
+
+
 def _embeddings(network: Any, tokens: Sequence[int]) -> dict[str, list[int]]:
     """The rows to be trained, by the name of their layer; an output layer that is tied to the input's follows it."""
     layers = [network.get_input_embeddings()]

@@ -1,7 +1,7 @@
-"""Continuations of many prompts at once, each prompt computed once and branching like a tree, on a cache that only grows.
+"""Continuations of many prompts at once, each prompt computed once and branching like a tree, on one cache.
 
-Ordinary beam search copies the cached prompt for every beam and again whenever beams change places. Here all branches of
-a prompt share its row: every computed token keeps its place in the cache, and a mask says which places a branch sees
+Ordinary beam search copies the cached prompt for every beam and again whenever beams change places. Here all branches
+of a prompt share its row: every computed token keeps its place in the cache, and a mask says which places a branch sees
 (tree attention, as in SpecInfer, arXiv 2305.09781), so that changing beams means choosing rows of a mask.
 """
 
@@ -43,7 +43,9 @@ class Branches:
         #: (B, 1, P), the places that a branch sees before it has any token of its own.
         self.seen = (torch.arange(width, device=device) < self.lengths[:, None])[:, None]
 
-    def grow(self, tokens: Tensor, count: Tensor, depth: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def grow(
+        self, tokens: Tensor, count: Tensor, depth: Tensor, seen: Tensor, over: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Compute further tokens of W branches of each prompt, without padding between the branches.
 
         Parameters
@@ -54,6 +56,8 @@ class Branches:
             (B, W) how many tokens each branch has already.
         seen
             (B, W, S) places of the cache that each branch sees.
+        over
+            (B, W) branches that end here: their tokens are not kept in the cache.
 
         Returns
         -------
@@ -65,8 +69,14 @@ class Branches:
         steps = torch.arange(tokens.shape[2], device=device)
         inside = steps < count[..., None]
         row, branch, step = inside.nonzero(as_tuple=True)
-        place = (count.cumsum(1) - count)[row, branch] + step
-        width = int(count.sum(1).max())
+        kept = count if over is None else count.masked_fill(over, 0)
+        place = kept.cumsum(1) - kept  # what is not kept stands behind what is
+        keep = int(kept.sum(1).max())
+        if over is not None:
+            rest = count - kept
+            place = torch.where(over, keep + rest.cumsum(1) - rest, place)
+        place = place[row, branch] + step
+        width = int(place.max()) + 1
         shape = (tokens.shape[0], width)
         ids = torch.zeros(shape, dtype=torch.long, device=device).index_put((row, place), tokens[inside])
         owner = torch.full(shape, branches, device=device).index_put((row, place), branch)
@@ -83,7 +93,9 @@ class Branches:
             use_cache=True,
             return_dict=True,
         ).last_hidden_state
-        new = owner[:, None] == torch.arange(branches, device=device)[:, None]
+        if keep < width:
+            self.cache.crop(keep - width)
+        new = owner[:, None, :keep] == torch.arange(branches, device=device)[:, None]
         return hidden[row, place], inside, torch.cat([seen, new], 2)
 
     def log_probability(self, hidden: Tensor, tokens: Tensor) -> Tensor:

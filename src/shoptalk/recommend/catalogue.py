@@ -1,6 +1,6 @@
 """The k best of the whole catalogue, for any `Ranker`: filters are a mask, and nothing bought comes again."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,10 +71,3 @@ def top(scores: NDArray[np.float32], k: int) -> NDArray[np.int64]:
         chosen = np.concatenate([sure, equal])
         result[row] = chosen[np.lexsort((chosen, -values[chosen]))]
     return result
-
-
-def allow(items: Sequence[str], chosen: Collection[str], *, deny: bool = False) -> NDArray[np.bool_]:
-    """(I,) mask of an allow list, or of everything but a deny list."""
-    wanted = frozenset(chosen)
-    mask = np.fromiter((item in wanted for item in items), dtype=np.bool_, count=len(items))
-    return ~mask if deny else mask

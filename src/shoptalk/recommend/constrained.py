@@ -7,6 +7,7 @@ before it is spelled out).
 """
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -77,7 +78,9 @@ class TitleRecommender:
         named = self.items if allowed is None else _only(self.items, frozenset(allowed))
         prompts, self.cut = [], 0
         for history in histories:
-            prompt, cut = open_question(self.teller, self.model.tokenizer, history, self.trie.longest, self.model.longest)
+            prompt, cut = open_question(
+                self.teller, self.model.tokenizer, history, self.trie.longest, self.model.longest
+            )
             prompts.append(prompt)
             self.cut += cut
         found: list[RankedList | None] = [None] * len(prompts)
@@ -89,11 +92,11 @@ class TitleRecommender:
             with torch.inference_mode(), self.model.autocast():
                 scores, rows = search(
                     Branches(self.model, [prompts[number] for number in chosen]),
-                    self.trie, closed, max(k, self.beams), self.scoring,
+                    self.trie, closed, max(k, self.beams), k, self.scoring,
                 )  # fmt: skip
             lists = zip(scores.tolist(), rows.tolist(), strict=True)
             for number, history, bought, (values, titles) in zip(chosen, asked, held, lists, strict=True):
-                best = [(value, row) for value, row in zip(values, titles, strict=True) if value > -torch.inf][:k]
+                best = [(value, row) for value, row in zip(values, titles, strict=True) if value > -torch.inf]
                 ids = [next(item for item in named[row] if item not in bought) for _, row in best]
                 found[number] = RankedList(history.user_id, tuple(ids), tuple(value for value, _ in best))
             done += len(chosen)
@@ -104,7 +107,9 @@ class TitleRecommender:
         """Rows that mean nothing that may be named: for everybody, and for each history because all is bought."""
         shut = torch.tensor([not same for same in named], dtype=torch.long)
         rows = [
-            sorted({self._row[item] for item in bought if item in self._row and bought.issuperset(named[self._row[item]])})
+            sorted(
+                {self._row[item] for item in bought if item in self._row and bought.issuperset(named[self._row[item]])}
+            )
             for bought in held
         ]
         rows = [[row for row in own if named[row]] for own in rows]
@@ -137,108 +142,97 @@ class Closed:
 
 
 def search(
-    branches: Branches, trie: Trie, closed: Closed, beams: int, scoring: str = "sum"
+    branches: Branches, trie: Trie, closed: Closed, beams: int, k: int, scoring: str = "sum"
 ) -> tuple[Tensor, Tensor]:
-    """The best rows of a trie behind each of B prompts.
+    """The k best rows of a trie behind each of B prompts.
 
-    A beam ends at the node from which only one title goes on, with the score that it has there; when all beams have
-    ended, the rest of each title is computed in one pass. So titles compete by their parts that tell them apart.
+    In each step the ``beams`` best continuations go on, to the next node at which there is a choice. Where only one
+    title is left, the rest of it is computed in the same pass, and the title is found. What can no longer be among the k
+    best is dropped (a score only falls), and when nothing is left the search is over.
 
     Returns
     -------
     scores, rows
-        (B, W) with W <= ``beams``, best first; a score of minus infinity stands for no row.
+        (B, k), best first; a score of minus infinity stands for no row.
     """
-    size = len(branches.lengths)
-    node = torch.zeros(size, 1, dtype=torch.long, device=trie.token.device)
-    score = torch.zeros(size, 1, device=node.device)
-    seen = branches.seen
-    logits = branches.logits(branches.last)
-    log_sum = logits.logsumexp(1)
-    line = torch.arange(size, device=node.device)[:, None]  # (B, W): which row of the logits is a beam's
-    while True:
-        live = (trie.count[node] > 0) & score.isfinite()
-        if not live.any():
-            return _spell_out(branches, trie, node, score, seen, scoring)
-        child, value = _children(trie, closed, node, score, live, logits, log_sum, line)
-        every = torch.cat([score.masked_fill(live, -torch.inf), value], 1)
-        width, each = node.shape[1], child.shape[1] // node.shape[1]
-        score, chosen = every.topk(min(beams, every.shape[1]))
-        moved = chosen >= width
-        source = torch.where(moved, (chosen - width).div(each, rounding_mode="floor"), chosen)
-        node = torch.where(moved, child.gather(1, (chosen - width).clamp(min=0)), node.gather(1, source))
-        seen = seen.gather(1, source[..., None].expand(-1, -1, seen.shape[2]))
-        moved &= (trie.count[node] > 0) & score.isfinite()
-        if not moved.any():
-            continue  # the beams that are left have ended
-        node, score, seen, hidden, line = _go_on(branches, trie, node, score, seen, moved)
-        logits = branches.logits(hidden)
-        log_sum = logits.logsumexp(1)
+    size, device = len(branches.lengths), trie.token.device
+    best = torch.full((size, k), -torch.inf, device=device)
+    rows = torch.zeros(size, k, dtype=torch.long, device=device)
+    beam = Beam(
+        torch.zeros(size, 1, dtype=torch.long, device=device), torch.zeros(size, 1, device=device), branches.seen
+    )
+    states, line = branches.last, torch.arange(size, device=device)[:, None]
+    while len(states):
+        child, value = _children(trie, closed, beam, branches.logits(states), line)
+        reach = value / trie.most[child] if scoring == "mean" else value
+        value, chosen = value.masked_fill(reach < best[:, -1:], -torch.inf).topk(min(beams, child.shape[1]))
+        source = chosen.div(child.shape[1] // beam.node.shape[1], rounding_mode="floor")
+        seen = beam.seen.gather(1, source[..., None].expand(-1, -1, beam.seen.shape[2]))
+        node = child.gather(1, chosen)
+        over = trie.count[node] == 0
+        beam, states, line = _go_on(branches, trie, Beam(node, value, seen), over)
+        row = trie.low[node]
+        final = beam.score / trie.length[row] if scoring == "mean" else beam.score
+        found = torch.cat([best, final.masked_fill(~over, -torch.inf)], 1)
+        best, chosen = found.sort(dim=1, descending=True, stable=True)
+        best, rows = best[:, :k], torch.cat([rows, row], 1).gather(1, chosen[:, :k])
+        beam.score = beam.score.masked_fill(over, -torch.inf)
+    return best, rows
 
 
-def _children(
-    trie: Trie, closed: Closed, node: Tensor, score: Tensor, live: Tensor, logits: Tensor, log_sum: Tensor, line: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The children (B, W * C) of all live beams and their scores, minus infinity where there is none."""
-    count = trie.count[node].masked_fill(~live, 0)
-    steps = torch.arange(int(count.max()), device=node.device)
+@dataclass(slots=True)
+class Beam:
+    """Where W beams of each of B prompts stand: node (B, W), score (B, W), and the places seen (B, W, S).
+
+    A score of minus infinity stands for no beam.
+    """
+
+    node: Tensor
+    score: Tensor
+    seen: Tensor
+
+
+def _children(trie: Trie, closed: Closed, beam: Beam, logits: Tensor, line: Tensor) -> tuple[Tensor, Tensor]:
+    """The children (B, W * C) of all beams and their scores, minus infinity where there is none.
+
+    ``line`` (B, W) says which row of the ``logits`` (F, V) is a beam's.
+    """
+    live = beam.score.isfinite()
+    count = trie.count[beam.node].masked_fill(~live, 0)
+    steps = torch.arange(max(1, int(count.max())), device=beam.node.device)
     real = steps < count[..., None]
-    child = torch.where(real, trie.first[node][..., None] + steps, 0)
+    child = torch.where(real, trie.first[beam.node][..., None] + steps, 0)
     token = trie.token[child]
     place = line[..., None] * logits.shape[1] + token.clamp(min=0)
-    gain = logits.flatten()[place] - log_sum[line][..., None]
-    value = score[..., None] + gain.masked_fill(token < 0, 0.0)  # to be over is no token, and costs nothing
+    gain = logits.flatten()[place] - logits.logsumexp(1)[line][..., None]
+    value = beam.score[..., None] + gain.masked_fill(token < 0, 0.0)  # to be over is no token, and costs nothing
     child = child.flatten(1)
     shut = closed.all_of(trie.low[child], trie.high[child])
     return child, value.flatten(1).masked_fill(shut | ~real.flatten(1), -torch.inf)
 
 
-def _go_on(
-    branches: Branches, trie: Trie, node: Tensor, score: Tensor, seen: Tensor, moved: Tensor
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Compute the token of each moved beam, and with it the chain of tokens that leaves no choice.
+def _go_on(branches: Branches, trie: Trie, beam: Beam, over: Tensor) -> tuple[Beam, Tensor, Tensor]:
+    """Compute the token of each beam with those behind it that leave no choice: all the rest, where it is ``over``.
 
-    Returns the nodes, scores and places seen (B, W), the states (F, D) after the F moved beams, and (B, W) which is whose.
+    Returns the beams at the nodes reached, the states (F, D) after the F of them that are not over, and (B, W) which of
+    the states is whose.
     """
+    node, row = beam.node, trie.low[beam.node]
     depth, end = trie.depth[node], trie.end[node]
-    count = torch.where(moved, trie.depth[end] - depth + 1, 0)
-    tokens = _run(trie, node, depth - 1, int(count.max()) + 1)
-    hidden, inside, seen = branches.grow(tokens[..., :-1], count, depth - 1, seen)
-    steps = torch.arange(inside.shape[2], device=node.device)
-    forced = inside & (steps + 1 < count[..., None])
-    if forced.any():
-        gains = torch.zeros(inside.shape, device=node.device)
-        gains[forced] = branches.log_probability(hidden[forced[inside]], tokens[..., 1:][forced])
-        score = score + gains.sum(2)
-    line = (moved.flatten().cumsum(0) - 1).clamp(min=0).view(moved.shape)
-    last = inside & (steps + 1 == count[..., None])
-    return torch.where(moved, end, node), score, seen, hidden[last[inside]], line
-
-
-def _spell_out(
-    branches: Branches, trie: Trie, node: Tensor, score: Tensor, seen: Tensor, scoring: str
-) -> tuple[Tensor, Tensor]:
-    """The rest of every title that was found, in one pass, and the final order."""
-    row, depth = trie.low[node], trie.depth[node]
-    count = torch.where(score.isfinite(), trie.length[row] - depth, 0).clamp(min=0)
-    if count.any():
-        tokens = _run(trie, node, depth - 1, int(count.max()) + 1)
-        hidden, inside, _ = branches.grow(tokens[..., :-1], count, depth - 1, seen)
-        gains = torch.zeros(inside.shape, device=node.device)
-        gains[inside] = branches.log_probability(hidden, tokens[..., 1:][inside])
-        score = score + gains.sum(2)
-    if scoring == "mean":
-        score = score / trie.length[row]
-    order = row.argsort(dim=1)  # equal scores in the order of the rows, whatever the search did
-    score, row = score.gather(1, order), row.gather(1, order)
-    score, order = score.sort(dim=1, descending=True, stable=True)
-    return score, row.gather(1, order)
-
-
-def _run(trie: Trie, node: Tensor, start: Tensor, length: int) -> Tensor:
-    """(B, W, length) tokens of the titles behind nodes (B, W), from the places ``start`` (B, W) on."""
-    place = start[..., None] + torch.arange(length, device=node.device)
-    return trie.sequences[trie.low[node][..., None], place.clamp(0, trie.longest - 1)].clamp(min=0)
+    live = beam.score.isfinite()
+    stop = torch.where(over, trie.length[row] - 1, trie.depth[end])  # the last token of a title predicts nothing
+    count = (stop - depth + 1).masked_fill(~live, 0).clamp(min=0)
+    line = ((live & ~over).flatten().cumsum(0) - 1).clamp(min=0).view(over.shape)
+    if not count.any():
+        return Beam(end, beam.score, beam.seen), branches.last[:0], line
+    place = (depth - 1)[..., None] + torch.arange(int(count.max()) + 1, device=node.device)
+    tokens = trie.sequences[row[..., None], place.clamp(0, trie.longest - 1)].clamp(min=0)
+    hidden, inside, seen = branches.grow(tokens[..., :-1], count, depth - 1, beam.seen, over)
+    last = inside & (torch.arange(inside.shape[2], device=node.device) + 1 == count[..., None]) & ~over[..., None]
+    forced = inside & ~last
+    gains = torch.zeros(inside.shape, device=node.device)
+    gains[forced] = branches.log_probability(hidden[forced[inside]], tokens[..., 1:][forced])
+    return Beam(end, beam.score + gains.sum(2), seen), hidden[last[inside]], line
 
 
 def _encoded(teller: Teller, tokenizer: Tokenizer) -> dict[tuple[int, ...], list[str]]:

@@ -1,5 +1,6 @@
 """Recommending with item tokens: one forward pass for a history, one matrix product for the whole catalogue."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,8 +13,9 @@ from shoptalk.models.base import LanguageModel
 from shoptalk.models.items import ItemTable, ItemTokens
 from shoptalk.prompts.questions import open_question
 from shoptalk.prompts.tasks import Teller
+from shoptalk.recommend.catalogue import held
 from shoptalk.recommend.options import Notify, quiet
-from shoptalk.schema import Candidates, History
+from shoptalk.schema import Candidates, History, RankedList
 
 #: Tokens of a batch.
 BATCH_TOKENS = 16384
@@ -74,6 +76,35 @@ class ItemRecommender:
         """Scores (B, I) of all items: logits of their tokens (see `Ranker`)."""
         scores = torch.addmm(self.table.biases, self.states(histories), self.table.vectors.T)
         return np.asarray(scores.cpu().numpy(), dtype=np.float32)
+
+    @torch.inference_mode()
+    def rank(
+        self, histories: Sequence[History], k: int, *, allowed: NDArray[np.bool_] | None = None, repeats: bool = False
+    ) -> list[RankedList]:
+        """The k best items of each history, best first, in one pass over the whole catalogue.
+
+        Parameters
+        ----------
+        allowed
+            (I,) which items may be recommended at all.
+        repeats
+            Whether items of the history may be recommended again.
+        """
+        scores = torch.addmm(self.table.biases, self.states(histories), self.table.vectors.T)  # (B, I)
+        if allowed is not None:
+            scores.masked_fill_(torch.from_numpy(~allowed).to(scores.device), -torch.inf)
+        if not repeats:
+            rows, columns = held(histories, self._places)
+            scores[torch.from_numpy(rows), torch.from_numpy(columns)] = -torch.inf
+        best, places = (found.cpu().tolist() for found in scores.topk(min(k, len(self.items)), dim=1))
+        return [
+            RankedList(history.user_id, *self._listed(values, order))
+            for history, values, order in zip(histories, best, places, strict=True)
+        ]
+
+    def _listed(self, values: list[float], order: list[int]) -> tuple[tuple[str, ...], tuple[float, ...]]:
+        real = sum(value > -math.inf for value in values)  # the best come first
+        return tuple(self.items[place] for place in order[:real]), tuple(values[:real])
 
     @torch.inference_mode()
     def score(

@@ -1,4 +1,4 @@
-"""Listing the next ten items, token by token (system D): held to items that were not said before, or free as published."""
+"""Listing the next ten items, token by token (system D): held to items not said before, or free as published."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -145,10 +145,13 @@ class ListRecommender:
                 if self.separator:
                     between = hidden.view(size, -1, hidden.shape[1])[:, :-1].flatten(0, 1)
                     score = score + branches.log_probability(between, behind.flatten()).view(size, -1).sum(1)
+        if not k:
+            return [Said((), (), 0, 0, 0)] * size
         said = []
-        table = zip(torch.stack(chosen, 1).tolist(), torch.stack(scores, 1).tolist(), strict=True) if k else ()
-        for places_said, values in table:
-            real = [(self.items[place], value) for place, value in zip(places_said, values, strict=True) if value > -np.inf]
+        for places_said, values in zip(torch.stack(chosen, 1).tolist(), torch.stack(scores, 1).tolist(), strict=True):
+            real = [
+                (self.items[place], value) for place, value in zip(places_said, values, strict=True) if value > -np.inf
+            ]
             items, kept = tuple(item for item, _ in real), tuple(value for _, value in real)
             said.append(Said(items, kept, len(items), 0, 0))
         return said
@@ -174,7 +177,7 @@ class ListRecommender:
         return [self._take_apart(said, values) for said, values in table]
 
     def _take_apart(self, said: list[int], scores: list[float]) -> Said:
-        """Entries of a free list: an item's token is one, and so is whatever stands between separators and is no item."""
+        """Entries of a free list: an item's token, and whatever else stands between separators."""
         filling = _filling(self.model.tokenizer)
         found: dict[str, float] = {}
         entries = invalid = repeats = 0

@@ -33,6 +33,8 @@ class Trie:
         (M,) first child, and how many there are; both 0 where one sequence is left.
     low, high
         (M,) first row that goes through the node, and the row after the last.
+    most
+        (M,) tokens of the longest sequence that goes through the node.
     end
         (M,) the next node at which there is a choice: the node itself, or the last of a chain of only children.
     """
@@ -46,6 +48,7 @@ class Trie:
     count: Tensor
     low: Tensor
     high: Tensor
+    most: Tensor
     end: Tensor
 
     def __len__(self) -> int:
@@ -63,7 +66,7 @@ class Trie:
 
 
 def make_trie(sequences: Sequence[Sequence[int]]) -> Trie:
-    """The trie of N different, non-empty sequences of token ids; time grows with the tokens, in NumPy and level by level.
+    """The trie of N different, non-empty sequences of token ids, made level by level.
 
     Raises
     ------
@@ -84,8 +87,15 @@ def make_trie(sequences: Sequence[Sequence[int]]) -> Trie:
     end = np.arange(len(arrays["token"]))
     for node in np.flatnonzero(arrays["count"] == 1)[::-1]:  # children have higher numbers: theirs is known already
         end[node] = end[arrays["first"][node]]
-    made = {"sequences": table, "length": length, "source": source, **arrays, "end": end}
+    most = np.array([0]) if not len(table) else _most(length, arrays["low"], arrays["high"])
+    made = {"sequences": table, "length": length, "source": source, **arrays, "most": most, "end": end}
     return Trie(**{name: torch.from_numpy(np.ascontiguousarray(array, dtype=np.int64)) for name, array in made.items()})
+
+
+def _most(length: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The greatest length in each range of rows."""
+    ranges = np.stack([low, high], axis=1).ravel()  # every second piece lies between two ranges and is dropped
+    return np.maximum.reduceat(np.append(length, 0), ranges)[::2]
 
 
 def _table(sequences: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

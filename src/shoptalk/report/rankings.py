@@ -31,9 +31,9 @@ NAMES = {
 }
 WAYS = {
     "history": "length of the history",
-    "popularity": "popularity of the right item (deciles, 10: most bought)",
-    "cold": "right item bought in training (warm) or never (cold)",
-    "ties": "time of the right item tied with its neighbour's",
+    "popularity": "popularity of the right item (10: most bought tenth)",
+    "cold": "right item bought in training?",
+    "ties": "moment shared with a neighbour?",
 }
 
 

@@ -6,6 +6,8 @@ from typing import Any
 from shoptalk.report.bars import COLOURS, as_svg
 
 _HALF = 0.38
+#: Segments of a panel that takes half a line.
+_FEW = 3
 
 
 def draw_segments(panels: Sequence[dict[str, Any]], best: str) -> str:
@@ -20,12 +22,17 @@ def draw_segments(panels: Sequence[dict[str, Any]], best: str) -> str:
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.6, 2.5 * len(panels)), layout="constrained")
-    for place, panel in enumerate(panels):
-        axes = figure.add_subplot(len(panels), 1, place + 1)
-        _fill(axes, panel, best)
-        if place == 0:
-            axes.legend(frameon=False, ncols=2, loc="upper left", bbox_to_anchor=(0, 1.32), borderaxespad=0)
+    wide = [panel for panel in panels if len(panel["rows"]) > _FEW]
+    narrow = [panel for panel in panels if len(panel["rows"]) <= _FEW]  # two of them share a line
+    lines = len(wide) + (len(narrow) + 1) // 2
+    figure = Figure(figsize=(7.6, 2.5 * lines), layout="constrained")
+    grid = figure.add_gridspec(lines, 2, hspace=0.1)
+    cells = [grid[place, :] for place in range(len(wide))]
+    cells += [grid[len(wide) + place // 2, place % 2] for place in range(len(narrow))]
+    for panel, cell in zip([*wide, *narrow], cells, strict=True):
+        _fill(figure.add_subplot(cell), panel, best)
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, frameon=False, ncols=2, loc="outside upper left")
     return as_svg(figure)
 
 

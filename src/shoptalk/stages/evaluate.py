@@ -29,6 +29,9 @@ from shoptalk.stages.progress import Progress
 from shoptalk.stages.rankings import judge_rankings
 from shoptalk.stages.simple import learn_baselines, rankers, recommenders
 
+#: Tasks whose models rank the whole catalogue.
+RANKED = ("items", "list")
+
 Scores = list[NDArray[np.float64]]
 Table = dict[str, dict[str, float | int]]
 
@@ -58,14 +61,10 @@ def evaluate(
     run = replace(run, recipe=with_settings(run.recipe, settings, seed, "evaluation"))
     shop = open_run_dataset(run)
     model: Any = open_recommender(run, shop)
-    split = shop.split("last")
-    if not len(split.test):
-        raise DatasetError(
-            "the dataset has no test cases", where=str(shop.folder), hint="give the test a share in [split]"
-        )
+    split = _split(shop)
     opened = time.perf_counter()
     report: dict[str, Any] = {"metrics": {}, "baselines": {}, "cases": len(split.test)}
-    if run.recipe.candidates is not None or run.recipe.prompt.task == "items":
+    if run.recipe.candidates is not None or run.recipe.prompt.task in RANKED:
         report |= _ranked_and_chosen(run, shop, model, split, progress)
     elif run.recipe.prompt.task == "like":
         report |= _liked(run, model, split, progress)
@@ -76,11 +75,11 @@ def evaluate(
         raise DatasetError(
             "there is nothing to judge by", hint="give the recipe a [candidates] section, or set evaluation.generate"
         )
-    end = time.perf_counter()
     training = run.info.get("training", {})
+    judging = "rankings" if run.recipe.prompt.task in RANKED else "options"
     report |= {
-        "seconds": {"train": training.get("seconds"), "open": opened - begin, "options": judged - opened,
-                    "titles": end - judged},
+        "seconds": {"train": training.get("seconds"), "open": opened - begin, judging: judged - opened,
+                    "titles": time.perf_counter() - judged},
         "training": {key: training.get(key) for key in ("parameters", "trainable_share", "precision", "tokens", "cut")},
         "warnings": [*shop.info.get("warnings", []), *report.get("warnings", [])],
         "fingerprint": shop.fingerprint,
@@ -89,12 +88,22 @@ def evaluate(
     return report
 
 
+def _split(shop: Dataset) -> Split:
+    """The dataset's split; there must be something to judge by."""
+    split = shop.split("last")
+    if not len(split.test):
+        raise DatasetError(
+            "the dataset has no test cases", where=str(shop.folder), hint="give the test a share in [split]"
+        )
+    return split
+
+
 def _ranked_and_chosen(run: Run, shop: Dataset, model: Any, split: Split, progress: Progress) -> dict[str, Any]:
     """Rankings of the whole catalogue, choices among options, or both by the same model; writes the predictions."""
     simple, warnings = learn_baselines(run, shop, split, progress)
     report: dict[str, Any] = {"metrics": {}, "baselines": {name: {} for name in simple}}
     columns: dict[str, Any] = {}
-    if run.recipe.prompt.task == "items":
+    if run.recipe.prompt.task in RANKED:
         able = rankers(simple)
         ranked, columns = judge_rankings(run, shop, model, split, progress, able)
         report = _merged(report, ranked)

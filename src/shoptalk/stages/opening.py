@@ -1,17 +1,26 @@
 """Opening what a run left behind: its dataset, its model."""
 
+from dataclasses import replace
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.errors import DatasetError, RunError
 from shoptalk.models.base import load
 from shoptalk.prompts.tasks import Teller
 from shoptalk.recommend.items import ItemRecommender
+from shoptalk.recommend.listing import ListRecommender
 from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.runs import Run
+from shoptalk.schema import Item
+
+#: In a model's folder: the items that came after training.
+NEW_ITEMS = "new_items.parquet"
 
 
-def open_recommender(run: Run, shop: Dataset) -> LanguageModelRecommender | ItemRecommender:
+def open_recommender(run: Run, shop: Dataset) -> LanguageModelRecommender | ItemRecommender | ListRecommender:
     """The trained model of a run, ready to score.
 
     Raises
@@ -25,11 +34,13 @@ def open_recommender(run: Run, shop: Dataset) -> LanguageModelRecommender | Item
     teller = Teller(run.recipe.prompt, shop.catalogue, model.tokenizer.control)
     if run.recipe.prompt.task == "items":
         return ItemRecommender(model, teller)
+    if run.recipe.prompt.task == "list":
+        return ListRecommender(model, teller)
     return LanguageModelRecommender(model, teller, run.recipe.evaluation.scoring)
 
 
 def open_run_dataset(run: Run) -> Dataset:
-    """The dataset that a run was trained on; it must still be the same.
+    """The dataset that a run was trained on, which must still be the same, with the items that were added since.
 
     Raises
     ------
@@ -40,4 +51,25 @@ def open_run_dataset(run: Run) -> Dataset:
     shop = open_dataset(inside if (inside / "dataset.json").exists() else Path(run.info["dataset"]))
     if shop.fingerprint != run.info["fingerprint"]:
         raise DatasetError("this is not the dataset that the run was trained on", where=str(shop.folder))
-    return shop
+    new = {item.item_id: item for item in new_items(run.model)}
+    return replace(shop, catalogue={**shop.catalogue, **new}) if new else shop
+
+
+def new_items(model: Path) -> list[Item]:
+    """The items that were added to a model after its training.
+
+    Raises
+    ------
+    DatasetError
+        When their table is damaged.
+    """
+    path = model / NEW_ITEMS
+    if not path.exists():
+        return []
+    try:
+        rows = pq.read_table(path).to_pylist()
+        return [
+            Item(**{**row, **{name: tuple(row[name] or ()) for name in ("categories", "features")}}) for row in rows
+        ]
+    except (pa.ArrowException, OSError, TypeError, KeyError) as error:
+        raise DatasetError(f"the table of new items is damaged: {error}", where=str(path)) from error

@@ -8,7 +8,7 @@ import numpy as np
 
 from shoptalk.data.dataset import Dataset
 from shoptalk.evaluation.beyond import describe, title_vectors
-from shoptalk.evaluation.bootstrap import estimate
+from shoptalk.evaluation.bootstrap import Floats, estimate
 from shoptalk.evaluation.catalogue import KS, Found, find, means
 from shoptalk.evaluation.coded import Bools, Codes, Ints, Pairs
 from shoptalk.evaluation.paired import compare_all
@@ -52,12 +52,14 @@ class Exam:
 
 
 def judge_rankings(
-    run: Run, shop: Dataset, model: Ranker, split: Split, progress: Progress, simple: Mapping[str, Ranker]
+    run: Run, shop: Dataset, model: Any, split: Split, progress: Progress, simple: Mapping[str, Ranker]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Rank the catalogue for every test case, and say how good, how different and how personal the lists are.
 
     Parameters
     ----------
+    model
+        A `Ranker`, or anything with ``rank(histories, k, notify)``.
     simple
         The methods to compare with, by name.
 
@@ -73,13 +75,14 @@ def judge_rankings(
     ks = (HEAD, *sorted({*KS, evaluation.k} - {HEAD}))
     histories = [case.history for case in exam.cases]
     lists = {MODEL: _rank(model, histories, max(ks), progress, "own histories")}
+    said = _said(model, len(exam.cases))
     for name, ranker in simple.items():
         lists[name] = _rank(ranker, histories, max(ks), progress, name)
     tables = {name: exam.codes.table([one.items for one in ranked], max(ks)) for name, ranked in lists.items()}
     purchases = exam.purchases
     found = {name: find(table, exam.truth) for name, table in tables.items()}
     metrics = {name: _metrics(exam, tables[name], found[name], ks, purchases) for name in lists}
-    metrics[MODEL] |= _swapped(exam, model, found[MODEL], progress)
+    metrics[MODEL] |= means(said, **exam.settings) | _swapped(exam, model, found[MODEL], progress)
     compared = {name: {one: found[name].metrics(HEAD)[one] for one in COMPARED} for name in lists}
     versus = compare_all(compared.pop(MODEL), compared, **exam.settings)
     segments = segment_metrics(tables, _cuts(exam, purchases), HEAD, **exam.settings)
@@ -114,8 +117,21 @@ def _exam(run: Run, shop: Dataset, split: Split) -> Exam:
     )
 
 
-def _rank(ranker: Ranker, histories: Sequence[History], k: int, progress: Progress, words: str) -> list[RankedList]:
-    return list(rank_all(ranker, histories, k, notify=lambda done, of: progress("rankings", done, of, words)))
+def _rank(ranker: Any, histories: Sequence[History], k: int, progress: Progress, words: str) -> list[RankedList]:
+    """The lists of a `Ranker`, or of what writes its lists itself."""
+
+    def notify(done: int, of: int) -> None:
+        progress("rankings", done, of, words)
+
+    if hasattr(ranker, "score_all"):
+        return list(rank_all(ranker, histories, k, notify=notify))
+    return list(ranker.rank(histories, k, notify))
+
+
+def _said(model: Any, cases: int) -> dict[str, Floats]:
+    """What a model that writes its lists counted while it wrote them: its lists may be tidied, the counts are not."""
+    counted = {name: np.asarray(getattr(model, name, ())) for name in ("repeat_share", "invalid_share")}
+    return {name: values for name, values in counted.items() if values.shape == (cases,)}
 
 
 def _metrics(exam: Exam, table: Ints, found: Found, ks: Sequence[int], purchases: Ints) -> dict[str, Estimate]:
@@ -137,7 +153,7 @@ def _metrics(exam: Exam, table: Ints, found: Found, ks: Sequence[int], purchases
     return {name: found_means.get(name, coverage) for name in names}
 
 
-def _swapped(exam: Exam, model: Ranker, own: Found, progress: Progress) -> dict[str, Estimate]:
+def _swapped(exam: Exam, model: Any, own: Found, progress: Progress) -> dict[str, Estimate]:
     """Recall with another user's history: what is left of it was never about the user.
 
     The other's history is excluded from the list, as it was from the other's own; the case's truth never is, or the

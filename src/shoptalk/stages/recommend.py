@@ -6,12 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from shoptalk.errors import UsageError
+from shoptalk.recommend.constrained import TitleRecommender
+from shoptalk.recommend.listing import ListRecommender
 from shoptalk.recommend.match import match_items
+from shoptalk.recommend.options import Notify
 from shoptalk.recommend.ranking import explain, rank
 from shoptalk.runs import open_run
-from shoptalk.schema import History
+from shoptalk.schema import History, RankedList
 from shoptalk.stages.opening import open_recommender, open_run_dataset
 from shoptalk.stages.progress import Progress
+
+#: Titles up to which each is scored; more are searched, with so many beams.
+FEW, BEAMS = 300, 100
 
 
 def recommend(
@@ -51,9 +57,13 @@ def recommend(
     named = list(dict.fromkeys(match_items(options, shop.catalogue)))
     bought = set(history.items)
     among = named or [item for item in shop.catalogue if item not in bought]
-    model = open_recommender(run, shop)
+    model: Any = open_recommender(run, shop)
+    if why and isinstance(model, ListRecommender):
+        raise UsageError(
+            "a model that writes lists has no score of a single product to explain", hint="leave --explain out"
+        )
     begin = time.perf_counter()
-    ranked = rank(model, history, among, k, lambda done, of: progress("recommend", done, of, ""))
+    ranked = _best(model, history, named, among, k, lambda done, of: progress("recommend", done, of, ""))
     reasons = explain(model, history, ranked, named) if why else [[] for _ in ranked.items]
     return {
         "user": user,
@@ -69,3 +79,15 @@ def recommend(
         "history": [{"item_id": item, "title": model.teller.title(item)} for item in history.items],
         "seconds": time.perf_counter() - begin,
     }
+
+
+def _best(
+    model: Any, history: History, named: Sequence[str], among: Sequence[str], k: int, notify: Notify
+) -> RankedList:
+    """The k best: written as a list, searched among the titles, or by scoring each product."""
+    if isinstance(model, ListRecommender):
+        ranked: RankedList = model.rank([history], k, notify, repeats=bool(named), allowed=named or None)[0]
+        return ranked
+    if not named and model.teller.prompt.task == "title" and len(among) > FEW:
+        return TitleRecommender(model.model, model.teller, model.scoring, BEAMS).rank([history], k, notify)[0]
+    return rank(model, history, among, k, notify)

@@ -133,7 +133,12 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
     )
     titles = (item.title for item in shop.catalogue.values())
     model = create(
-        recipe.model, recipe.lora, titles, recipe.seed, recipe.prompt.max_tokens, list_tokens(recipe.prompt, shop.catalogue)
+        recipe.model,
+        recipe.lora,
+        titles,
+        recipe.seed,
+        recipe.prompt.max_tokens,
+        list_tokens(recipe.prompt, shop.catalogue),
     )
     teller = Teller(recipe.prompt, shop.catalogue, model.tokenizer.control)
     split = shop.split(recipe.training.targets)

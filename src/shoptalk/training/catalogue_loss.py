@@ -12,9 +12,9 @@ from torch import Tensor
 
 from shoptalk.models.items import ItemTable, ItemTokens
 
-#: Scores of a block: on a processor what its cache holds (a block twice as large ran at a fifth of the speed), on a
+#: Scores of a block: on a processor few enough to stay near it, many enough to spread what a block costs; on a
 #: GPU what keeps it busy.
-BLOCK, BLOCK_GPU = 3 << 19, 1 << 27
+BLOCK, BLOCK_GPU = 3 << 21, 1 << 27
 
 
 class _Fused(torch.autograd.Function):

@@ -52,7 +52,7 @@ def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
         table = amazon.items_from_ids(interactions.table, engine)
     else:
         files.append(resolve(data.items))
-        items = _read_items(files[1], data, fields, engine)
+        items = read_items(files[1], data, fields, engine)
         table, repeated = checks.first_of_each(items.table, files[1], engine)
         warnings += items.warnings + repeated
         counted |= {"items": items.good, "bad_lines": interactions.bad + items.bad}
@@ -92,7 +92,8 @@ def _read_interactions(data: Data, fields: frozenset[str], engine: Engine) -> ch
     return checks.Checked(table, checked.good, checked.bad, checked.warnings)
 
 
-def _read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine) -> checks.Checked:
+def read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine) -> checks.Checked:
+    """The items of a file: Parquet, CSV, or JSON lines."""
     optional = [name for name in _OF_ITEMS if name not in {"item_id", "title"}]
     opened = _open(path, data.columns, ["item_id", "title"], optional, engine)
     raw = with_lists(

@@ -1,0 +1,59 @@
+"""New products in a trained run: recommendable at once, told by their words alone."""
+
+import shutil
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from shoptalk.data.newcomers import read_newcomers
+from shoptalk.errors import RunError
+from shoptalk.files import replacing
+from shoptalk.models.base import load, save
+from shoptalk.models.encoders import load_encoder
+from shoptalk.prompts.tasks import Teller
+from shoptalk.runs import open_run
+from shoptalk.schema import ITEM_OPENS
+from shoptalk.stages.opening import NEW_ITEMS, new_items, open_run_dataset
+
+
+def add_items(folder: Path, file: Path) -> dict[str, Any]:
+    """Give a run's model a token for each new item of a file; nothing is trained.
+
+    Items that the model knows already are left as they are. The model's folder changes in one step, or not at all.
+
+    Returns
+    -------
+    dict
+        ``added`` and ``known`` (how many items), ``items`` (how many the model has now).
+
+    Raises
+    ------
+    ShoptalkError
+        For a run without item tokens, or a file that cannot be read.
+    """
+    run = open_run(folder)
+    if run.recipe.prompt.task != "items" or not run.trained:
+        raise RunError("this run has no item tokens", where=str(folder), hint='train with prompt.task = "items"')
+    catalogue = open_run_dataset(run).catalogue
+    given = read_newcomers(file, run.recipe)
+    new = [item for item in given if item.item_id not in catalogue]
+    if not new:
+        return {"added": 0, "known": len(given), "items": len(catalogue)}
+    model, encoder = load(run.model), load_encoder(run.model)
+    assert model.items is not None  # the run's task is `items`
+    teller = Teller(run.recipe.prompt, {**catalogue, **{item.item_id: item for item in new}}, model.tokenizer.control)
+    ids = [item.item_id for item in new]
+    text = encoder.encode([teller.words(item) for item in ids])
+    model.tokenizer.add_names(ITEM_OPENS, ids)
+    grown = replace(model, items=model.items.extended(ids, torch.from_numpy(text)))
+    with replacing(run.model) as temporary:
+        shutil.copytree(run.model, temporary)
+        save(grown, temporary)
+        pq.write_table(
+            pa.Table.from_pylist([asdict(item) for item in [*new_items(run.model), *new]]), temporary / NEW_ITEMS
+        )
+    return {"added": len(new), "known": len(given) - len(new), "items": len(catalogue) + len(new)}

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from shoptalk.baselines._catalogue import LEAST, Purchases
+from shoptalk.baselines.svd import Settings, Svd, factorise, learn, stars_of, targets
+from shoptalk.errors import MissingExtra
+from shoptalk.schema import Case, History, Item
+
+from .shop import CATALOGUE, TRAIN, split
+from .test_als import BOUGHT, ITEMS, TASTES
+from .test_bpr import FACTORS, THREE
+
+PLACES = {item: place for place, item in enumerate(CATALOGUE)}  # lip1 lip2 hair1 hair2 soap
+
+
+def test_folded_in_by_hand() -> None:
+    model = Svd(FACTORS, THREE, "xyz", Settings(decay=0.5, bias=0.1))
+    expected = [1 / 3 + 0.1 * 5, 8 / 3, 3 / 3 + 12 / 3 + 0.1 * 1]  # as in test_bpr
+    assert model.score_all([History("u", ("x", "y"))])[0] == pytest.approx(expected, abs=2 * LEAST)
+
+
+def test_ratings_are_shares_of_the_highest() -> None:
+    cases = [
+        Case(History("t1", ("lip1",)), ("soap",), rating=4.0),
+        Case(History("t2", ("lip1",)), ("soap",), rating=2.0),
+        Case(History("t2", ("lip1", "soap")), ("hair1",)),
+        Case(History("stranger", ()), ("soap",), rating=9.0),
+    ]
+    assert stars_of(cases, TRAIN, PLACES) == {(0, 4): 4 / 4, (1, 4): 2 / 4}
+    assert stars_of([], TRAIN, PLACES) == {}
+
+
+def test_targets_are_purchases_once_and_items_not_bought() -> None:
+    held = Purchases.of([*TRAIN, History("t4", ("soap", "soap"))], PLACES)
+    user, item, value = targets(held, {(0, 4): 0.5}, negatives=3, seed=1)
+    pairs = list(zip(user.tolist(), item.tolist(), strict=True))
+    assert len(pairs) == len(set(pairs))
+    told = dict(zip(pairs, value.tolist(), strict=True))
+    bought = {(0, 0): 1, (0, 4): 0.5, (1, 0): 1, (1, 2): 1, (1, 4): 1, (2, 3): 1, (2, 4): 1, (3, 4): 1}
+    assert {pair: given for pair, given in told.items() if pair in bought} == bought
+    others = [given for pair, given in told.items() if pair not in bought]
+    assert others
+    assert set(others) == {0}
+
+
+def test_two_tastes() -> None:
+    pytest.importorskip("surprise")
+    settings = Settings(factors=4, epochs=300, decay=1.0, bias=0.0)
+    model = Svd(factorise(BOUGHT, {}, settings.fit, 1), BOUGHT, ITEMS, settings)
+    one, other = model.score_all([History("new", ("a", "b")), History("newer", ("e",))])
+    assert one[:3].min() > one[3:].max()
+    assert other[3:].min() > other[:3].max()
+
+
+def test_same_seed_same_factors() -> None:
+    pytest.importorskip("surprise")
+    fit = Settings(factors=4, epochs=3).fit
+    one, same, other = (factorise(BOUGHT, {}, fit, seed) for seed in (1, 1, 2))
+    assert one.shape == (6, 5)
+    assert np.array_equal(one, same)
+    assert not np.array_equal(one, other)
+    assert not factorise(Purchases.of([], PLACES), {}, fit, 1).any()
+
+
+def test_learn_without_validation() -> None:
+    pytest.importorskip("surprise")
+    catalogue = {item: Item(item, item) for item in ITEMS}
+    assert learn(split(train=TASTES), catalogue, 1).settings == Settings()
+
+
+def test_the_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shoptalk.errors.find_spec", lambda name: None)
+    with pytest.raises(MissingExtra, match=r"pip install 'shoptalk\[baselines\]'"):
+        learn(split(), CATALOGUE, 1)
