@@ -5,8 +5,8 @@
 Every contender continues the same prompts (plain lines of titles) with the same model: nano, trained for a few minutes
 on the users' histories, so that its beams go where a trained model's go. Free decoding is stopped after as many tokens
 as the catalogue's mean title has (it is told when to stop, and may say anything); ``prefix_allowed_tokens_fn`` is
-Hugging Face's own constrained beam search, over the same trie as nested dictionaries. In turns, the best of a few rounds
-each, so that a noisy machine disturbs all alike. Also: how much of the exact ten (all titles scored) the search finds.
+Hugging Face's own constrained beam search, over the same trie as nested dictionaries. In turns, the best of a few
+rounds each, so that a noisy machine disturbs all alike. Also: how much of the exact ten (all titles scored) is found.
 """
 
 import argparse
@@ -131,7 +131,9 @@ def best(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]
 
 
 def exactness(found: Sequence[Sequence[str]], exact: Sequence[Sequence[str]]) -> dict[str, float]:
-    """Shares of the exact best one and best ten that were found."""
+    """Shares of the exact best one and best ten that were found; nothing where nothing was scored exactly."""
+    if not exact:
+        return {}
     return {
         "best_found": statistics.mean(row[0] in other for row, other in zip(exact, found, strict=True)),
         "ten_found": statistics.mean(len(set(row) & set(other)) / K for row, other in zip(exact, found, strict=True)),
@@ -177,8 +179,9 @@ def main() -> None:
         few, names = asked[: given.exact], [same[0] for same in search.items]
         begin = time.perf_counter()
         exact = [rank(every, history, names, K).items for history in few]
-        seconds["score_every_title"] = (time.perf_counter() - begin) / max(len(few), 1) * len(asked)
-        other = usual(model, prompts[: given.exact], dictionary, search.trie.longest, end)
+        if few:
+            seconds["score_every_title"] = (time.perf_counter() - begin) / len(few) * len(asked)
+        other = [] if not few else usual(model, prompts[: given.exact], dictionary, search.trie.longest, end)
     named = [[search.meant[title][0] for title in titles if title in search.meant] for titles in other]
     report = {
         "histories": len(asked), "titles": len(search.trie), "threads": torch.get_num_threads(), "loss": loss,
@@ -195,7 +198,7 @@ def main() -> None:
         print(
             f"{name:>18}: {1000 * value / len(asked):8.1f} ms a history, {report['times_our_time'][name]:6.2f} x ours"
         )
-    for name in ("ours", "prefix_fn"):
+    for name in ("ours", "prefix_fn") if few else ():
         print(f"{name}: {report[name]['ten_found']:.3f} of the exact ten, best one {report[name]['best_found']:.3f}")
 
 

@@ -139,6 +139,7 @@ class Items(Section):
     dimensions: Annotated[int, Field(ge=2)] = Field(256, description="lsa: of its vectors")
     dropout: Share = Field(0.3, description="share of the items that go without their learned part in a step")
     negatives: Natural = Field(0, description="drawn for each step; 0: the softmax is over the whole catalogue")
+    memory: bool = Field(False, description="add what is remembered of transitions and words, as validation likes it")
     tasks: tuple[ItemTask, ...] = Field(("next",), description="what is learned", min_length=1)
 
 

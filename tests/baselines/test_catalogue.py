@@ -8,19 +8,10 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from shoptalk.baselines import _catalogue
-from shoptalk.baselines._catalogue import (
-    LEAST,
-    Exam,
-    Purchases,
-    fallback,
-    folded_in,
-    learned_again,
-    learned_from,
-    score_options,
-    strongest,
-    tune,
-)
+from shoptalk.baselines._catalogue import LEAST, fallback, folded_in, learned_again, learned_from, score_options
+from shoptalk.baselines.tuning import Exam, tune
 from shoptalk.evaluation.ranking import ndcg
+from shoptalk.graph.purchases import Purchases, strongest
 from shoptalk.schema import Candidates, Case, History
 
 from .shop import CATALOGUE, split

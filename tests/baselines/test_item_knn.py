@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from shoptalk.baselines._catalogue import LEAST, Purchases
+from shoptalk.baselines._catalogue import LEAST
 from shoptalk.baselines.item_knn import GRID, ItemKnn, Settings, learn, similarities
+from shoptalk.graph.purchases import Purchases
 from shoptalk.schema import Case, History
 
 from .shop import CATALOGUE, TRAIN, split

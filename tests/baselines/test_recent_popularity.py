@@ -2,8 +2,8 @@ import math
 
 import pytest
 
-from shoptalk.baselines._catalogue import Purchases
 from shoptalk.baselines.recent_popularity import RecentPopularity, Settings, learn
+from shoptalk.graph.purchases import Purchases
 from shoptalk.schema import Case, History
 
 from .shop import CATALOGUE, TRAIN, options, split

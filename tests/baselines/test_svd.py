@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from shoptalk.baselines._catalogue import LEAST, Purchases
+from shoptalk.baselines._catalogue import LEAST
 from shoptalk.baselines.svd import Settings, Svd, factorise, learn, stars_of, targets
 from shoptalk.errors import MissingExtra
+from shoptalk.graph.purchases import Purchases
 from shoptalk.schema import Case, History, Item
 
 from .shop import CATALOGUE, TRAIN, split

@@ -3,8 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from shoptalk.baselines._catalogue import LEAST, Purchases
+from shoptalk.baselines._catalogue import LEAST
 from shoptalk.baselines.text_knn import Settings, TextKnn, Texts, learn
+from shoptalk.graph.purchases import Purchases
 from shoptalk.schema import Case, Catalogue, History, Item
 
 from .shop import CATALOGUE, TRAIN, split

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from shoptalk.baselines import transitions
-from shoptalk.baselines._catalogue import LEAST, Purchases
+from shoptalk.baselines._catalogue import LEAST
 from shoptalk.baselines.item_knn import Settings as KnnSettings
 from shoptalk.baselines.item_knn import similarities
 from shoptalk.baselines.text_knn import Texts
-from shoptalk.baselines.transitions import GRID, Graph, Settings, Transitions, edges, learn
+from shoptalk.baselines.transitions import GRID, Settings, Transitions, learn
+from shoptalk.graph.purchases import Purchases
+from shoptalk.graph.transitions import Graph, edges
 from shoptalk.schema import Case, History, Item
 
 from .shop import CATALOGUE, TRAIN, split

@@ -31,7 +31,7 @@ def recommender(*, constrained: bool = True, **settings: object) -> ListRecommen
 
 def learn(lists: ListRecommender, cases: list[Case]) -> None:
     batch = make_batch(encode_cases(cases, lists.teller, lists.model.tokenizer), np.arange(len(cases)))
-    optimiser = torch.optim.AdamW(lists.model.network.parameters(), lr=1e-2)
+    optimiser = torch.optim.AdamW(lists.model.network.parameters(), lr=5e-3)
     for _ in range(400):
         loss, terms = answer_loss(lists.model, batch)
         (loss / terms).backward()
@@ -42,10 +42,10 @@ def learn(lists: ListRecommender, cases: list[Case]) -> None:
             return
 
 
-CASES = [Case(history("R0"), tuple(ITEMS[6:16])), Case(history("C1"), tuple(ITEMS[12:18]))]
+CASES = [Case(history("R0"), tuple(ITEMS[6:16])), Case(history("C1"), ("R5", "R3", "R4", "R2", "M5", "C0"))]
 
 
-@pytest.mark.parametrize(("style", "padding"), [("alpaca", "repeat"), ("phi3", "token"), ("plain", "none")])
+@pytest.mark.parametrize(("style", "padding"), [("plain", "repeat"), ("phi3", "token"), ("plain", "none")])
 def test_what_was_learned_is_listed_free_and_held(style: str, padding: str) -> None:
     held = recommender(style=style, padding=padding)
     learn(held, CASES)

@@ -7,7 +7,7 @@ from shoptalk.prompts.encode import IGNORE
 from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Prompt
 from shoptalk.schema import Case, Example, History, Message
-from shoptalk.training.examples import encode_cases, encode_examples, encode_sequences, join
+from shoptalk.training.examples import encode_cases, encode_examples, encode_sequences, join, list_cases
 from tests.words import CATALOGUE, exam, tokenizer
 
 TOKENS = tokenizer()
@@ -61,3 +61,14 @@ def test_sets_are_joined_end_to_end() -> None:
     both = join([one, two])
     assert both.lengths.tolist() == [*one.lengths, *two.lengths]
     assert both.ids.tolist() == [*one.ids, *two.ids]
+
+
+def test_lists_are_what_came_next_of_what_may_be_learned() -> None:
+    items = tuple(CATALOGUE)[:13]
+    every = list(list_cases([History("u", items), History("v", items[:1])], every=True))
+    assert [case.history.items for case in every] == [items[:place] for place in range(1, 13)]
+    assert [case.truth for case in every] == [items[place : place + 10] for place in range(1, 13)]
+    (last,) = list_cases([History("u", items)], every=False)
+    assert (last.history.items, last.truth) == (items[:3], items[3:])
+    (short,) = list_cases([History("u", items[:4], ("a", "b", "c", "d"))], every=False)
+    assert (short.history.items, short.history.reviews, short.truth) == (items[:1], ("a",), items[1:4])

@@ -9,20 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from shoptalk.baselines._catalogue import (
-    Exam,
-    Floats,
-    Purchases,
-    Score,
-    fallback,
-    folded_in,
-    learned_again,
-    learned_from,
-    places_of,
-    score_options,
-    tune,
-)
+from shoptalk.baselines._catalogue import fallback, folded_in, learned_again, learned_from, score_options
+from shoptalk.baselines.tuning import Exam, Score, tune
 from shoptalk.errors import require
+from shoptalk.graph.purchases import Floats, Purchases, places_of
 from shoptalk.schema import Candidates, Catalogue, History, Split
 
 

@@ -8,20 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from shoptalk.baselines._catalogue import (
-    Exam,
-    Floats,
-    Purchases,
-    Score,
-    fallback,
-    learned_again,
-    learned_from,
-    places_of,
-    product,
-    score_options,
-    strongest,
-    tune,
-)
+from shoptalk.baselines._catalogue import fallback, learned_again, learned_from, score_options
+from shoptalk.baselines.tuning import Exam, Score, tune
+from shoptalk.graph.purchases import Floats, Purchases, places_of, product, strongest
 from shoptalk.schema import Candidates, Catalogue, History, Split
 
 

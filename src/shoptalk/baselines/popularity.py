@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shoptalk.baselines._catalogue import Floats, learned_again, places_of
+from shoptalk.baselines._catalogue import learned_again
+from shoptalk.graph.purchases import Floats, places_of
 from shoptalk.schema import Candidates, Catalogue, History, Split
 
 

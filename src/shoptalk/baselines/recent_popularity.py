@@ -6,17 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shoptalk.baselines._catalogue import (
-    Exam,
-    Floats,
-    Purchases,
-    Score,
-    learned_again,
-    learned_from,
-    places_of,
-    score_options,
-    tune,
-)
+from shoptalk.baselines._catalogue import learned_again, learned_from, score_options
+from shoptalk.baselines.tuning import Exam, Score, tune
+from shoptalk.graph.purchases import Floats, Purchases, places_of
 from shoptalk.schema import Candidates, Catalogue, History, Split
 
 

@@ -5,15 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from shoptalk.baselines._catalogue import (
-    LEAST,
-    Floats,
-    Purchases,
-    fallback,
-    learned_again,
-    places_of,
-    score_options,
-)
+from shoptalk.baselines._catalogue import LEAST, fallback, learned_again, score_options
+from shoptalk.graph.purchases import Floats, Purchases, places_of
 from shoptalk.schema import Candidates, Catalogue, History, Split
 
 

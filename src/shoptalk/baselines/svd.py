@@ -7,21 +7,10 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from shoptalk.baselines._catalogue import (
-    Exam,
-    Floats,
-    Ints,
-    Purchases,
-    Score,
-    fallback,
-    folded_in,
-    learned_again,
-    learned_from,
-    places_of,
-    score_options,
-    tune,
-)
+from shoptalk.baselines._catalogue import fallback, folded_in, learned_again, learned_from, score_options
+from shoptalk.baselines.tuning import Exam, Score, tune
 from shoptalk.errors import require
+from shoptalk.graph.purchases import Floats, Ints, Purchases, places_of
 from shoptalk.schema import Candidates, Case, Catalogue, History, Split
 
 #: What was given to a purchase, by (row of the training histories, place of the item).

@@ -10,18 +10,9 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from shoptalk.baselines._catalogue import (
-    Exam,
-    Floats,
-    Purchases,
-    Score,
-    fallback,
-    learned_again,
-    learned_from,
-    places_of,
-    score_options,
-    tune,
-)
+from shoptalk.baselines._catalogue import fallback, learned_again, learned_from, score_options
+from shoptalk.baselines.tuning import Exam, Score, tune
+from shoptalk.graph.purchases import Floats, Purchases, places_of
 from shoptalk.schema import Candidates, Catalogue, History, Item, Split
 
 

@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from shoptalk.data.clean import clean_titles
 from shoptalk.data.engine import Engine
@@ -35,16 +36,15 @@ def read_newcomers(path: Path, recipe: Recipe) -> list[Item]:
             table.drop("problem") if "problem" in table.columns else table, recipe.data.cleaning, engine
         )
         rows = table.order_by(ITEM).to_pyarrow().to_pylist()
-    known = set(Item.__dataclass_fields__)
-    items = [
-        Item(**{
-            name: tuple(value or ()) if name in _LISTS else ("" if value is None else value)
-            for name, value in row.items()
-            if name in known
-        })
-        for row in rows
-        if row[TITLE]
-    ]  # fmt: skip
+    items = [_item(row) for row in rows if row[TITLE]]
     if not items:
         raise SourceError("no item has a title", where=str(path), hint="give the columns item_id and title")
     return items
+
+
+def _item(row: dict[str, Any]) -> Item:
+    known: dict[str, Any] = {}
+    for name, value in row.items():
+        if name in Item.__dataclass_fields__ and value is not None:
+            known[name] = tuple(value) if name in _LISTS else value
+    return Item(**known)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from torch.nn.functional import dropout
+from torch.nn.functional import dropout, embedding
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
@@ -100,7 +100,7 @@ class LanguageModel:
     def _embedded(self, ids: Tensor, items: ItemTokens, table: ItemTable) -> Tensor:
         is_item = ids >= items.first
         words = self.network.get_input_embeddings()(ids.masked_fill(is_item, 0))
-        rows = table.vectors[table.find((ids - items.first).clamp(min=0))] * items.length
+        rows = embedding(table.find((ids - items.first).clamp(min=0)), table.vectors) * items.length
         embedded = torch.where(is_item[..., None], rows.to(words.dtype), words)
         return dropout(embedded, self.dropout, self.network.training)
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
+from scipy import sparse
 
 from shoptalk.errors import ModelError, require
 from shoptalk.models.tokenizer import first_line
@@ -30,6 +31,10 @@ class Encoder(Protocol):
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """(N, E) vectors of N texts."""
+        ...
+
+    def features(self, texts: Sequence[str]) -> "sparse.csr_array[Any] | Floats":
+        """(N, W) all that is known of the texts, in rows of unit length whose products say how alike they are."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -56,9 +61,12 @@ class Lsa:
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """(N, E) vectors; see `Encoder`."""
+        return _unit(np.asarray(self.features(texts) @ self.directions, dtype=np.float32))
+
+    def features(self, texts: Sequence[str]) -> sparse.csr_array[Any]:
+        """(N, V) TF-IDF, (1 + log tf) * idf, rows of unit length; see `Encoder`."""
         counts = self._counter.transform(texts).astype(np.float32)
-        counts.data = 1 + np.log(counts.data)
-        return _unit(np.asarray(counts.multiply(self.weights[None, :]).tocsr() @ self.directions, dtype=np.float32))
+        return _weighted(counts, self.weights)
 
     def save(self, folder: Path) -> None:
         """Write words, weights and directions."""
@@ -80,6 +88,10 @@ class Neural:
             list(texts), batch_size=_BATCH, convert_to_numpy=True, normalize_embeddings=True, show_progress_bar=False
         )
         return np.asarray(vectors, dtype=np.float32)
+
+    def features(self, texts: Sequence[str]) -> Floats:
+        """The vectors themselves; see `Encoder`."""
+        return self.encode(texts)
 
     def save(self, folder: Path) -> None:
         """Write the name: the weights stay where they came from."""
@@ -117,16 +129,13 @@ def fit_lsa(texts: Sequence[str], dimensions: int, seed: int) -> Lsa:
         raise ModelError("the items have no words to tell them by", hint="check prompt.fields") from error
     document_frequency = np.bincount(counts.indices, minlength=counts.shape[1])
     weights = (np.log((1 + counts.shape[0]) / (1 + document_frequency)) + 1).astype(np.float32)
-    counts.data = 1 + np.log(counts.data)
-    scaled = counts.multiply(weights[None, :]).tocsr()
-    lengths = np.sqrt(np.asarray(scaled.multiply(scaled).sum(axis=1)).ravel())
-    scaled = scaled.multiply(1 / np.maximum(lengths, 1e-12)[:, None]).tocsr()
+    scaled = _weighted(counts, weights)
     rank = min(dimensions, counts.shape[1] - 1, counts.shape[0] - 1)
     if rank < 1:
         raise ModelError("the items have too few words to tell them apart", hint="check prompt.fields")
     found = TruncatedSVD(rank, random_state=seed).fit(scaled)
-    # Coordinates grow with the singular value; its root in their place lets rare words, which tell products apart, count
-    # for more (on Beauty, nearest neighbours by 512 such coordinates recalled .074 in place of .071).
+    # Coordinates grow with the singular value; its root in their place lets rare words, which tell products apart,
+    # count for more (on Beauty, nearest neighbours by 512 such coordinates recalled .074 in place of .071).
     directions = found.components_.T / np.sqrt(np.maximum(found.singular_values_, 1e-6))
     words = counter.get_feature_names_out().tolist()
     return Lsa(words, weights, np.ascontiguousarray(directions, dtype=np.float32))
@@ -159,6 +168,16 @@ def _counter(**settings: Any) -> Any:
 
     words = r"(?u)\b\w+\b"  # those of one letter too
     return CountVectorizer(**{"token_pattern": words, "strip_accents": "unicode", **settings})
+
+
+def _weighted(counts: Any, weights: Floats) -> "sparse.csr_array[Any]":
+    """(N, V) counts as (1 + log tf) * idf, rows of unit length."""
+    scaled: Any = sparse.csr_array(counts)
+    scaled.data = (1 + np.log(scaled.data)) * weights[scaled.indices]
+    lengths = np.sqrt(np.asarray(scaled.multiply(scaled).sum(axis=1)).ravel())
+    row = np.repeat(np.arange(scaled.shape[0]), np.diff(scaled.indptr))
+    scaled.data = (scaled.data / np.maximum(lengths, 1e-12)[row]).astype(np.float32)
+    return scaled
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+from torch.nn.functional import embedding
 
 from shoptalk.errors import ModelError
 
@@ -97,7 +98,7 @@ class ItemTokens(nn.Module):
         """The table of n items alone, by their places (each once)."""
         at = torch.zeros(len(self.ids), dtype=torch.long, device=places.device)
         at[places] = torch.arange(len(places), device=places.device)
-        made = self._made(self.text[places], self.learned[places], self.bias[places], self.known[places])
+        made = self._made(self.text[places], embedding(places, self.learned), self.bias[places], self.known[places])
         return ItemTable(*made, at)
 
     def _made(self, text: Tensor, learned: Tensor, bias: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:

@@ -147,8 +147,8 @@ def search(
     """The k best rows of a trie behind each of B prompts.
 
     In each step the ``beams`` best continuations go on, to the next node at which there is a choice. Where only one
-    title is left, the rest of it is computed in the same pass, and the title is found. What can no longer be among the k
-    best is dropped (a score only falls), and when nothing is left the search is over.
+    title is left, the rest of it is computed in the same pass, and the title is found. What can no longer be among the
+    k best is dropped (a score only falls), and when nothing is left the search is over.
 
     Returns
     -------

@@ -9,11 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shoptalk.errors import ModelError
+from shoptalk.graph.purchases import BLOCK, Purchases
 from shoptalk.models.base import LanguageModel
 from shoptalk.models.items import ItemTable, ItemTokens
 from shoptalk.prompts.questions import open_question
 from shoptalk.prompts.tasks import Teller
 from shoptalk.recommend.catalogue import held
+from shoptalk.recommend.memory import Memory
 from shoptalk.recommend.options import Notify, quiet
 from shoptalk.schema import Candidates, History, RankedList
 
@@ -28,14 +30,16 @@ class ItemRecommender:
     ----------
     model, teller
         The model, and the words that it was trained on.
+    memory
+        Of the same items; its scores are added to the model's.
     """
 
     name = "model"
 
-    def __init__(self, model: LanguageModel, teller: Teller) -> None:
+    def __init__(self, model: LanguageModel, teller: Teller, memory: Memory | None = None) -> None:
         if model.items is None:
             raise ModelError("this model has no item tokens", hint='train with prompt.task = "items"')
-        self.model, self.teller, self.cut = model, teller, 0
+        self.model, self.teller, self.memory, self.cut = model, teller, memory, 0
         self.items = model.items.ids
         self._places = {item: place for place, item in enumerate(self.items)}
         self.table = _frozen(model.items)
@@ -74,8 +78,15 @@ class ItemRecommender:
     @torch.inference_mode()
     def score_all(self, histories: Sequence[History]) -> NDArray[np.float32]:
         """Scores (B, I) of all items: logits of their tokens (see `Ranker`)."""
+        return np.asarray(self._scores(histories).cpu().numpy(), dtype=np.float32)
+
+    def _scores(self, histories: Sequence[History]) -> Tensor:
+        """Scores (B, I) of all items, on the model's device."""
         scores = torch.addmm(self.table.biases, self.states(histories), self.table.vectors.T)
-        return np.asarray(scores.cpu().numpy(), dtype=np.float32)
+        if self.memory is None:
+            return scores
+        remembered = self.memory.scores(Purchases.of(histories, self._places))
+        return scores.add_(torch.from_numpy(remembered).to(scores.device))
 
     @torch.inference_mode()
     def rank(
@@ -90,7 +101,7 @@ class ItemRecommender:
         repeats
             Whether items of the history may be recommended again.
         """
-        scores = torch.addmm(self.table.biases, self.states(histories), self.table.vectors.T)  # (B, I)
+        scores = self._scores(histories)
         if allowed is not None:
             scores.masked_fill_(torch.from_numpy(~allowed).to(scores.device), -torch.inf)
         if not repeats:
@@ -106,7 +117,6 @@ class ItemRecommender:
         real = sum(value > -math.inf for value in values)  # the best come first
         return tuple(self.items[place] for place in order[:real]), tuple(values[:real])
 
-    @torch.inference_mode()
     def score(
         self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
     ) -> list[NDArray[np.float64]]:
@@ -117,17 +127,18 @@ class ItemRecommender:
         ModelError
             For an option without a token.
         """
-        states = self.states(histories)
-        sizes = [len(options.items) for options in candidates]
-        try:
-            places = [self._places[item] for options in candidates for item in options.items]
-        except KeyError as error:
-            raise ModelError(f"the model has no token for item {error}", hint="shoptalk catalogue add") from error
-        flat = torch.tensor(places, dtype=torch.long, device=states.device)
-        owner = torch.repeat_interleave(torch.arange(len(sizes)), torch.tensor(sizes)).to(states.device)
-        scores = (states[owner] * self.table.vectors[flat]).sum(dim=1) + self.table.biases[flat]
-        notify(len(histories), len(histories))
-        return np.split(scores.double().cpu().numpy(), np.cumsum(sizes)[:-1])
+        found: list[NDArray[np.float64]] = []
+        for start in range(0, len(histories), BLOCK):
+            scores = self.score_all(histories[start : start + BLOCK])
+            for row, options in zip(scores, candidates[start : start + BLOCK], strict=True):
+                found.append(row[[self._place(item) for item in options.items]].astype(np.float64))
+            notify(len(found), len(histories))
+        return found
+
+    def _place(self, item: str) -> int:
+        if item not in self._places:
+            raise ModelError(f"the model has no token for item {item!r}", hint="shoptalk catalogue add")
+        return self._places[item]
 
 
 def _frozen(items: ItemTokens) -> ItemTable:

@@ -15,6 +15,7 @@ from shoptalk.files import replacing
 from shoptalk.models.base import load, save
 from shoptalk.models.encoders import load_encoder
 from shoptalk.prompts.tasks import Teller
+from shoptalk.recommend.memory import load_memory, save_memory
 from shoptalk.runs import open_run
 from shoptalk.schema import ITEM_OPENS
 from shoptalk.stages.opening import NEW_ITEMS, new_items, open_run_dataset
@@ -47,12 +48,15 @@ def add_items(folder: Path, file: Path) -> dict[str, Any]:
     assert model.items is not None  # the run's task is `items`
     teller = Teller(run.recipe.prompt, {**catalogue, **{item.item_id: item for item in new}}, model.tokenizer.control)
     ids = [item.item_id for item in new]
-    text = encoder.encode([teller.words(item) for item in ids])
+    words = [teller.words(item) for item in ids]
+    text, memory = encoder.encode(words), load_memory(run.model)
     model.tokenizer.add_names(ITEM_OPENS, ids)
     grown = replace(model, items=model.items.extended(ids, torch.from_numpy(text)))
     with replacing(run.model) as temporary:
         shutil.copytree(run.model, temporary)
         save(grown, temporary)
+        if memory is not None:
+            save_memory(memory.extended(encoder.features(words)), temporary)
         pq.write_table(
             pa.Table.from_pylist([asdict(item) for item in [*new_items(run.model), *new]]), temporary / NEW_ITEMS
         )

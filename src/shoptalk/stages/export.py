@@ -1,14 +1,15 @@
 """Exporting what a model is trained on, for other tools."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from shoptalk.models.tokenizer import load_tokenizer
 from shoptalk.prompts.rows import write_rows
 from shoptalk.prompts.tasks import Teller
 from shoptalk.runs import open_run
-from shoptalk.schema import Example
+from shoptalk.schema import Case, Example
 from shoptalk.stages.opening import open_run_dataset
+from shoptalk.training.examples import list_cases
 
 
 def export(folder: Path, part: str, form: str, out: Path) -> int:
@@ -31,7 +32,10 @@ def export(folder: Path, part: str, form: str, out: Path) -> int:
     tokenizer = load_tokenizer(str(run.model))
     teller = Teller(run.recipe.prompt, shop.catalogue, tokenizer.control)
     split = shop.split(run.recipe.training.targets)
-    cases = {"train": split.train_cases, "validation": split.validation, "test": split.test}[part]
+    train: Iterable[Case] = split.train_cases
+    if run.recipe.prompt.task == "list":
+        train = list_cases(split.train, every=run.recipe.training.targets == "every")
+    cases = {"train": train, "validation": split.validation, "test": split.test}[part]
 
     def examples() -> Iterator[Example]:
         for case in cases:

@@ -12,6 +12,7 @@ from shoptalk.models.base import load
 from shoptalk.prompts.tasks import Teller
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.listing import ListRecommender
+from shoptalk.recommend.memory import load_memory
 from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.runs import Run
 from shoptalk.schema import Item
@@ -33,7 +34,7 @@ def open_recommender(run: Run, shop: Dataset) -> LanguageModelRecommender | Item
     model = load(run.model)
     teller = Teller(run.recipe.prompt, shop.catalogue, model.tokenizer.control)
     if run.recipe.prompt.task == "items":
-        return ItemRecommender(model, teller)
+        return ItemRecommender(model, teller, load_memory(run.model))
     if run.recipe.prompt.task == "list":
         return ListRecommender(model, teller)
     return LanguageModelRecommender(model, teller, run.recipe.evaluation.scoring)

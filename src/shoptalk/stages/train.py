@@ -16,9 +16,12 @@ from shoptalk.models.base import LanguageModel, create, load, save, with_items
 from shoptalk.models.encoders import Encoder, make_encoder
 from shoptalk.prompts.tasks import Teller, list_tokens
 from shoptalk.recipe import Recipe
+from shoptalk.recommend.items import ItemRecommender
+from shoptalk.recommend.memory import Shares, save_memory
 from shoptalk.report.curves import draw_losses
 from shoptalk.runs import Run, create_run, open_run
 from shoptalk.schema import History, Split
+from shoptalk.stages.memory import choose_shares, make_memory
 from shoptalk.stages.progress import Progress
 from shoptalk.training.batching import make_batch
 from shoptalk.training.loop import Material, fine_tune
@@ -49,6 +52,7 @@ def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resum
         progress("train", done, of, f"loss {loss:.3f}, {speed:,.0f} tokens/s")
 
     outcome = fine_tune(model, material, recipe.training, recipe.seed, out, resume=resume, notify=notify)
+    shares = _choose_shares(recipe, fitted, shop, progress) if recipe.items.memory else None
     if recipe.training.refit:
         fitted, material = _set_up(recipe, shop, progress, refit=True)
         model = fitted.model
@@ -57,9 +61,7 @@ def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resum
             until=outcome.best_epoch,
         )  # fmt: skip
     with replacing(folder.model) as temporary:
-        save(model, temporary)
-        if fitted.encoder is not None:
-            fitted.encoder.save(temporary)
+        _save(fitted, shares, temporary)
     verify(model, folder.model, material)
     if outcome.losses:
         draw_losses(outcome.losses, out / "loss.png")
@@ -121,10 +123,35 @@ def check_fit(recipe: Recipe, shop: Dataset) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Fitted:
-    """A model ready for training, with the encoder that told it what the items' words are."""
+    """A model ready for training; for item tokens with what it learns from, and what its items' words were told by."""
 
     model: LanguageModel
+    teller: Teller
+    split: Split
     encoder: Encoder | None = None
+
+    @property
+    def features(self) -> Any:
+        """(I, W) all that is known of the items' words."""
+        assert self.encoder is not None
+        return self.encoder.features([self.teller.words(item) for item in self.teller.catalogue])
+
+
+def _choose_shares(recipe: Recipe, fitted: _Fitted, shop: Dataset, progress: Progress) -> Shares:
+    progress("memory", 0, 1, "choosing its shares on validation cases")
+    model = ItemRecommender(fitted.model, fitted.teller)
+    shares = choose_shares(model, fitted.split, fitted.features, recipe.seed)
+    progress("memory", 1, 1, f"edges {shares.edges:g}, words {shares.words:g}")
+    return shares
+
+
+def _save(fitted: _Fitted, shares: Shares | None, folder: Path) -> None:
+    """Write the model with everything that recommending needs."""
+    save(fitted.model, folder)
+    if fitted.encoder is not None:
+        fitted.encoder.save(folder)
+    if shares is not None:
+        save_memory(make_memory(fitted.split, list(fitted.teller.catalogue), fitted.features, shares), folder)
 
 
 def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = False) -> tuple[_Fitted, Material]:
@@ -144,7 +171,9 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
     split = shop.split(recipe.training.targets)
     if refit:
         split = with_validation(split)
-    fitted = _with_items(recipe, model, teller, split) if recipe.prompt.task == "items" else _Fitted(model)
+    fitted = (
+        _with_items(recipe, model, teller, split) if recipe.prompt.task == "items" else _Fitted(model, teller, split)
+    )
     progress("tokens", 0, 1, "encoding examples")
     exam = shop.split("last").train_cases
     material = make_material(recipe, split, exam, teller, fitted.model)
@@ -159,7 +188,8 @@ def _with_items(recipe: Recipe, model: LanguageModel, teller: Teller, split: Spl
     encoder = make_encoder(recipe.items.encoder, words, recipe.items.dimensions, recipe.seed)
     bought = {item for history in split.train for item in history.items}
     known = np.array([item in bought for item in ids], dtype=np.bool_)
-    return _Fitted(with_items(model, ids, encoder.encode(words), known, recipe.items.dropout), encoder)
+    anchored = with_items(model, ids, encoder.encode(words), known, recipe.items.dropout)
+    return _Fitted(anchored, teller, split, encoder)
 
 
 def with_validation(split: Split) -> Split:

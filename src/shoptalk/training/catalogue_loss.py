@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding
 
 from shoptalk.models.items import ItemTable, ItemTokens
 
@@ -21,9 +22,7 @@ class _Fused(torch.autograd.Function):
     """Summed cross-entropy of n positions, and its gradients, in one go."""
 
     @staticmethod
-    def forward(
-        ctx: Any, hidden: Tensor, table: Tensor, biases: Tensor, targets: Tensor, dtype: torch.dtype
-    ) -> Tensor:
+    def forward(ctx: Any, hidden: Tensor, table: Tensor, biases: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
         n, count = len(hidden), len(table)
         states, vectors = hidden.to(dtype), table.to(dtype)
         by_hidden = torch.empty_like(states)
@@ -74,7 +73,7 @@ def full_loss(
     if among is not None and len(among) < len(vectors):
         place = torch.zeros(len(vectors), dtype=torch.long, device=targets.device)
         place[among] = torch.arange(len(among), device=targets.device)
-        vectors, biases, targets = vectors[among], biases[among], place[targets]
+        vectors, biases, targets = embedding(among, vectors), biases[among], place[targets]
     with torch.autocast(hidden.device.type, enabled=False):
         return _Fused.apply(hidden, vectors.float(), biases.float(), targets, dtype)
 

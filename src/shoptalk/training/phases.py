@@ -164,11 +164,11 @@ def item_loss(model: LanguageModel, batch: Batch, negatives: int = 0) -> tuple[T
     ids, labels = torch.from_numpy(batch.ids).to(device), torch.from_numpy(batch.labels).to(device)
     is_item = labels >= items.first
     targets = labels[is_item] - items.first
-    if negatives:
-        table, drawn, share = needed(items, ids[ids >= items.first] - items.first, targets, negatives)
-    else:
-        table = items.table()
     with model.autocast():
+        if negatives:
+            table, drawn, share = needed(items, ids[ids >= items.first] - items.first, targets, negatives)
+        else:
+            table = items.table()
         hidden = model.hidden(ids, table=table)
         if negatives:
             loss = sampled_loss(hidden[is_item], table, targets, drawn, share)

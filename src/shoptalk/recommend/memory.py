@@ -1,0 +1,139 @@
+"""What is remembered word for word and purchase for purchase, beside what a model has learned.
+
+A model of a few million weights cannot hold every pair of purchases, nor every rare word: as in language models that
+look nearest neighbours up (U. Khandelwal et al., "Generalization through memorization", ICLR 2020), its scores are
+added to those of a memory. Here that is the graph of transitions and the words of all items. The shares of both are
+chosen on validation cases.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+from scipy import sparse
+
+from shoptalk.errors import ModelError
+from shoptalk.graph.purchases import Floats, Purchases, product
+from shoptalk.graph.transitions import Graph, edges
+
+CARD, TABLES = "memory.json", "memory.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """How a memory is made, and what it adds to a model's scores.
+
+    ``edges`` * log(1 + ``sharpness`` * e) + ``words`` * w, where e sums the edges from the history's items, each
+    weighing ``decay`` times the one bought after it, and w their cosines, with a decay of ``word_decay``.
+    """
+
+    edges: float = 1.0
+    words: float = 3.0
+    sharpness: float = 10.0
+    decay: float = 0.6
+    word_decay: float = 0.5
+    gap: float = 0.9
+    back: float = 0.2
+    held: float = 0.5
+    option: float = 0.15
+
+    @property
+    def graph(self) -> Graph:
+        """How purchases become edges."""
+        return Graph(self.gap, self.back, self.held, self.option)
+
+
+class Memory:
+    """The transitions between I items, and their words.
+
+    Parameters
+    ----------
+    graph
+        (I, I) edges, as ``shares.graph`` makes them of the purchases.
+    words
+        (I, W) a row of length 1 (or 0) for each item, sparse or dense.
+    """
+
+    def __init__(self, graph: sparse.csr_array[Any], words: Any, shares: Shares = Shares()) -> None:
+        self.graph, self.shares = graph, shares
+        self.words: Any = words
+        self._turned: Any = self.words.T.tocsr() if sparse.issparse(words) else self.words.T
+
+    def scores(self, purchases: Purchases) -> Floats:
+        """What is added to a model's scores (B, I) for the histories of B users."""
+        shares = self.shares
+        result = np.zeros((purchases.rows, self.graph.shape[0]), dtype=np.float32)
+        if shares.edges:
+            led = product(purchases.weighted(shares.decay), self.graph)
+            result += np.float32(shares.edges) * np.log1p(np.float32(shares.sharpness) * led)
+        if shares.words:
+            alike: Any = purchases.weighted(shares.word_decay) @ self.words @ self._turned
+            dense: Any = alike.toarray() if sparse.issparse(alike) else alike
+            result += np.float32(shares.words) * np.asarray(dense, dtype=np.float32)
+        return result
+
+    def with_shares(self, shares: Shares, purchases: Purchases) -> "Memory":
+        """The memory of the same items for other shares; ``purchases`` is what its graph is made of."""
+        same = shares.graph == self.shares.graph
+        return Memory(self.graph if same else edges(purchases, shares.graph), self.words, shares)
+
+    def extended(self, words: Any) -> "Memory":
+        """The memory with new items after its own, which have words and no transitions."""
+        count = self.graph.shape[0] + words.shape[0]
+        graph: Any = sparse.csr_array(self.graph, copy=True)
+        graph.resize((count, count))
+        stack: Any = sparse.vstack if sparse.issparse(words) else np.vstack
+        both = stack([self.words, words])
+        if sparse.issparse(both):
+            both = both.tocsr()
+        return Memory(graph, both, self.shares)
+
+
+def save_memory(memory: Memory, folder: Path) -> None:
+    """Write the two tables and the shares into an existing folder."""
+    tensors = {f"graph.{name}": value for name, value in _parts(memory.graph).items()}
+    if sparse.issparse(memory.words):
+        tensors |= {f"words.{name}": value for name, value in _parts(memory.words).items()}
+    else:
+        tensors["words"] = np.ascontiguousarray(memory.words)
+    save_file(tensors, folder / TABLES)
+    (folder / CARD).write_text(json.dumps(asdict(memory.shares)), encoding="utf-8")
+
+
+def load_memory(folder: Path) -> Memory | None:
+    """The memory of a saved model; None where it has none.
+
+    Raises
+    ------
+    ModelError
+        When it is damaged.
+    """
+    if not (folder / CARD).exists():
+        return None
+    try:
+        shares = Shares(**json.loads((folder / CARD).read_text(encoding="utf-8")))
+        tensors = load_file(folder / TABLES)
+        words: Any = tensors["words"] if "words" in tensors else _matrix(tensors, "words")
+        return Memory(_matrix(tensors, "graph"), words, shares)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError, RecursionError) as error:
+        raise ModelError(f"the memory is damaged: {error}", where=str(folder), hint="train again") from error
+
+
+def _parts(matrix: Any) -> dict[str, Any]:
+    return {
+        "data": matrix.data.astype(np.float32),
+        "indices": matrix.indices.astype(np.int32),
+        "indptr": matrix.indptr.astype(np.int64),
+        "shape": np.array(matrix.shape, dtype=np.int64),
+    }
+
+
+def _matrix(tensors: dict[str, Any], name: str) -> sparse.csr_array[Any]:
+    data, indices, indptr, shape = (tensors[f"{name}.{part}"] for part in ("data", "indices", "indptr", "shape"))
+    matrix: Any = sparse.csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
+    matrix.check_format(full_check=True)  # a damaged index would read beyond the arrays
+    return matrix

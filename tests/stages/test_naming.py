@@ -1,0 +1,48 @@
+"""Runs that write lists and that name titles: trained, verified and asked."""
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from shoptalk.data.prepare import prepare
+from shoptalk.data.sample import write_sample
+from shoptalk.errors import UsageError
+from shoptalk.recipe import Recipe, read_recipe
+from shoptalk.stages.progress import silent
+from shoptalk.stages.recommend import FEW, recommend
+from shoptalk.stages.train import train
+
+SMALL = ["model.width=32", "model.layers=1", "model.vocabulary=400", "training.epochs=1", "training.pretrain_epochs=0",
+         "training.contrast_epochs=0", "training.targets=last", "prompt.max_tokens=1024"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shop")
+    write_sample(folder, users=150, items=FEW + 100)
+    prepare(recipe(folder), folder / "dataset")
+    return folder
+
+
+def recipe(shop: Path, *more: str) -> Recipe:
+    return read_recipe(shop / "recipe.toml", [*SMALL, *more])
+
+
+@pytest.mark.parametrize("task", ["list", "title"])
+def test_what_is_recommended_is_real_and_new(shop: Path, tmp_path: Path, task: str) -> None:
+    style = "alpaca" if task == "list" else "plain"
+    train(recipe(shop, f"prompt.task={task}", f"prompt.style={style}"), shop / "dataset", tmp_path / "run", silent)
+    items = {row["item_id"]: row["title"] for row in pq.read_table(shop / "dataset" / "items.parquet").to_pylist()}
+    bought = list(items)[:2]
+    found = recommend(tmp_path / "run", silent, user=None, typed=bought, k=5)["items"]
+    names = [item["item_id"] for item in found]
+    assert len(set(names)) == 5
+    assert set(names) <= items.keys() - set(bought)
+    scores = [item["score"] for item in found]
+    assert scores == sorted(scores, reverse=True)
+    few = recommend(tmp_path / "run", silent, user=None, typed=bought, options=list(items)[3:6], k=5)["items"]
+    assert {item["item_id"] for item in few} == set(list(items)[3:6])
+    if task == "list":
+        with pytest.raises(UsageError, match="writes lists"):
+            recommend(tmp_path / "run", silent, user=None, typed=bought, why=True)
