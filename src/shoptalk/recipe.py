@@ -135,7 +135,10 @@ class Lora(Section):
 class Items(Section):
     """Item tokens, for `prompt.task = "items"`."""
 
-    encoder: str = Field("lsa", description="`lsa`, `minilm`, or any sentence-transformers model by name or path")
+    encoder: str = Field(
+        "lsa",
+        description="`lsa`, `minilm`, any sentence-transformers model by name or path; `none`: ids alone (SASRec)",
+    )
     dimensions: Annotated[int, Field(ge=2)] = Field(256, description="lsa: of its vectors")
     dropout: Share = Field(0.3, description="share of the items that go without their learned part in a step")
     negatives: Natural = Field(0, description="drawn for each step; 0: the softmax is over the whole catalogue")
@@ -193,6 +196,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
+        if self.items.memory and self.items.encoder == "none":
+            raise ValueError("items.memory needs words: items.encoder must not be `none`")
         if self.prompt.task == "choose" and self.candidates is None:
             raise ValueError('prompt.task = "choose" needs a [candidates] section')
         if self.training.contrast_epochs and (self.candidates is None or self.prompt.task in {"like", "list"}):

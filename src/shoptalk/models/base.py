@@ -190,7 +190,7 @@ def nano(recipe: Model, tokenizer: Tokenizer, longest: int) -> LlamaForCausalLM:
 
 
 def with_items(
-    model: LanguageModel, ids: Sequence[str], text: NDArray[np.float32], known: NDArray[np.bool_], share: float
+    model: LanguageModel, ids: Sequence[str], text: NDArray[np.float32] | None, known: NDArray[np.bool_], share: float
 ) -> LanguageModel:
     """The model with a token for each of I items, told by their words; see `ItemTokens`.
 
@@ -200,7 +200,7 @@ def with_items(
     Parameters
     ----------
     text
-        (I, E) vectors of the items' words.
+        (I, E) vectors of the items' words; without them, items begin at random places and are nothing but learned.
     known
         (I,) which items have training interactions.
     share
@@ -210,9 +210,12 @@ def with_items(
     words = model.network.get_input_embeddings().weight
     fresh = model.base == "nano"
     length = 1.0 if fresh or words.shape[1] == 0 else float(words.float().norm(dim=1).mean())
+    told = torch.zeros(len(ids), 1) if text is None else torch.from_numpy(text)
     items = ItemTokens(
-        ids, first, torch.from_numpy(text), torch.from_numpy(known), words.shape[1], dropout=share, length=length
+        ids, first, told, torch.from_numpy(known), words.shape[1], dropout=0 if text is None else share, length=length
     )
+    if text is None:
+        nn.init.normal_(items.learned, std=words.shape[1] ** -0.5)
     if fresh:
         for layer in model.decoder.layers:
             nn.init.zeros_(layer.self_attn.o_proj.weight)

@@ -72,7 +72,7 @@ class Memory:
             result += np.float32(shares.edges) * np.log1p(np.float32(shares.sharpness) * led)
         if shares.words:
             alike: Any = purchases.weighted(shares.word_decay) @ self.words @ self._turned
-            dense: Any = alike.toarray() if sparse.issparse(alike) else alike
+            dense: Any = alike.toarray() if hasattr(alike, "toarray") else alike
             result += np.float32(shares.words) * np.asarray(dense, dtype=np.float32)
         return result
 
@@ -88,7 +88,7 @@ class Memory:
         graph.resize((count, count))
         stack: Any = sparse.vstack if sparse.issparse(words) else np.vstack
         both = stack([self.words, words])
-        if sparse.issparse(both):
+        if hasattr(both, "tocsr"):
             both = both.tocsr()
         return Memory(graph, both, self.shares)
 

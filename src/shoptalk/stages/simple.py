@@ -9,6 +9,8 @@ from shoptalk.errors import MissingExtra, RecipeError
 from shoptalk.runs import Run
 from shoptalk.schema import Ranker, Recommender, Split
 from shoptalk.stages.progress import Progress
+from shoptalk.stages.sasrec import NAME as SASREC
+from shoptalk.stages.sasrec import learn_sasrec
 
 Simple = dict[str, Any]
 
@@ -24,7 +26,10 @@ def learn_baselines(run: Run, shop: Dataset, split: Split, progress: Progress) -
     for number, name in enumerate(names):
         progress("baselines", number, len(names), f"learning {name}")
         try:
-            learned[name] = make_baseline(name, split, shop.catalogue, run.recipe.seed)
+            if name == SASREC:
+                learned[name] = learn_sasrec(run, shop, progress)
+            else:
+                learned[name] = make_baseline(name, split, shop.catalogue, run.recipe.seed)
         except (RecipeError, MissingExtra) as error:
             warnings.append(f"no baseline {name}: {error}")
     progress("baselines", 1, 1, "done")

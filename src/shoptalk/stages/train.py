@@ -52,7 +52,7 @@ def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resum
         progress("train", done, of, f"loss {loss:.3f}, {speed:,.0f} tokens/s")
 
     outcome = fine_tune(model, material, recipe.training, recipe.seed, out, resume=resume, notify=notify)
-    shares = _choose_shares(recipe, fitted, shop, progress) if recipe.items.memory else None
+    shares = _choose_shares(recipe, fitted, progress) if recipe.items.memory else None
     if recipe.training.refit:
         fitted, material = _set_up(recipe, shop, progress, refit=True)
         model = fitted.model
@@ -137,7 +137,7 @@ class _Fitted:
         return self.encoder.features([self.teller.words(item) for item in self.teller.catalogue])
 
 
-def _choose_shares(recipe: Recipe, fitted: _Fitted, shop: Dataset, progress: Progress) -> Shares:
+def _choose_shares(recipe: Recipe, fitted: _Fitted, progress: Progress) -> Shares:
     progress("memory", 0, 1, "choosing its shares on validation cases")
     model = ItemRecommender(fitted.model, fitted.teller)
     shares = choose_shares(model, fitted.split, fitted.features, recipe.seed)
@@ -171,9 +171,9 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
     split = shop.split(recipe.training.targets)
     if refit:
         split = with_validation(split)
-    fitted = (
-        _with_items(recipe, model, teller, split) if recipe.prompt.task == "items" else _Fitted(model, teller, split)
-    )
+    fitted = _Fitted(model, teller, split)
+    if recipe.prompt.task == "items":
+        fitted = _with_items(recipe, fitted)
     progress("tokens", 0, 1, "encoding examples")
     exam = shop.split("last").train_cases
     material = make_material(recipe, split, exam, teller, fitted.model)
@@ -181,15 +181,17 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
     return fitted, material
 
 
-def _with_items(recipe: Recipe, model: LanguageModel, teller: Teller, split: Split) -> _Fitted:
+def _with_items(recipe: Recipe, bare: _Fitted) -> _Fitted:
     """The model with a token for each item, told by its words; those bought in training have a learned part."""
-    ids = list(teller.catalogue)
-    words = [teller.words(item) for item in ids]
-    encoder = make_encoder(recipe.items.encoder, words, recipe.items.dimensions, recipe.seed)
-    bought = {item for history in split.train for item in history.items}
+    ids = list(bare.teller.catalogue)
+    bought = {item for history in bare.split.train for item in history.items}
     known = np.array([item in bought for item in ids], dtype=np.bool_)
-    anchored = with_items(model, ids, encoder.encode(words), known, recipe.items.dropout)
-    return _Fitted(anchored, teller, split, encoder)
+    if recipe.items.encoder == "none":
+        return replace(bare, model=with_items(bare.model, ids, None, known, 0))
+    words = [bare.teller.words(item) for item in ids]
+    encoder = make_encoder(recipe.items.encoder, words, recipe.items.dimensions, recipe.seed)
+    model = with_items(bare.model, ids, encoder.encode(words), known, recipe.items.dropout)
+    return replace(bare, model=model, encoder=encoder)
 
 
 def with_validation(split: Split) -> Split:

@@ -227,10 +227,11 @@ class _Trainer:
 
     def _outcome(self) -> Outcome:
         state = self.state
-        best = next((row for row in state.losses if row["epoch"] == state.best_epoch + 1), {})
-        if self.recipe.overfit and best.get("train", math.inf) >= LEARNED:
+        best: dict[str, Any] = next((row for row in state.losses if row["epoch"] == state.best_epoch + 1), {})
+        loss = best.get("validation" if "ndcg@10" not in best else "train", math.nan)
+        if self.recipe.overfit and not loss < LEARNED:
             raise ModelError(
-                f"the set-up does not learn {OVERFIT_EXAMPLES} examples: loss {best.get('train', math.nan):.3f} after "
+                f"the set-up does not learn {OVERFIT_EXAMPLES} examples: loss {loss:.3f} after "
                 f"{len(state.losses)} epochs",
                 hint="raise training.learning_rate, or the model's size",
             )

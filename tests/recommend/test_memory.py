@@ -1,0 +1,69 @@
+"""The memory beside a model: what it adds, what it knows of new items, the same after a reload."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from shoptalk.errors import ModelError
+from shoptalk.graph.purchases import Purchases
+from shoptalk.graph.transitions import edges
+from shoptalk.recommend.memory import TABLES, Memory, Shares, load_memory, save_memory
+from shoptalk.schema import History
+
+PLACES = {"a": 0, "b": 1, "c": 2, "d": 3}
+SHARES = Shares(edges=2, words=3, sharpness=1, decay=0.5, word_decay=1, gap=0, back=0, held=0, option=0)
+
+
+def bought(*histories: str) -> Purchases:
+    return Purchases.of([History(str(n), tuple(items)) for n, items in enumerate(histories)], PLACES)
+
+
+def memory(shares: Shares = SHARES, *, dense: bool = False) -> Memory:
+    words = np.array([[1, 0], [1, 0], [0, 1], [0, 0]], dtype=np.float32)  # a and b share a word, d has none
+    return Memory(edges(bought("ab", "ab", "bc"), shares.graph), words if dense else sparse.csr_array(words), shares)
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_what_is_added(dense: bool) -> None:
+    scores = memory(dense=dense).scores(bought("ab"))
+    # b is the last, so its edge to c counts whole: log(1 + 1); a's two edges to b count half: log(1 + .5 * 2).
+    led = np.log([1, 1 + 0.5 * 2, 1 + 1, 1])
+    alike = np.array([2, 2, 0, 0])  # a and b are each like a and like b
+    assert np.allclose(scores, [2 * led + 3 * alike], atol=1e-6)
+
+
+def test_an_empty_history_adds_nothing() -> None:
+    assert not memory().scores(bought("")).any()
+
+
+def test_other_shares_make_another_graph_only_where_edges_differ() -> None:
+    purchases = bought("ab", "ab", "bc")
+    same = memory().with_shares(replace(SHARES, edges=7), purchases)
+    assert same.graph.toarray().tolist() == memory().graph.toarray().tolist()
+    both = memory().with_shares(replace(SHARES, back=1), purchases)
+    assert both.graph[1, 0] == 2
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_new_items_have_words_and_no_transitions(dense: bool, tmp_path: Path) -> None:
+    new = np.array([[1, 0]], dtype=np.float32)
+    grown = memory(dense=dense).extended(new if dense else sparse.csr_array(new))
+    save_memory(grown, tmp_path)
+    for each in (grown, load_memory(tmp_path)):
+        assert each is not None
+        purchases = Purchases.of([History("u", ("a",))], {**PLACES, "e": 4})
+        assert np.allclose(each.scores(purchases)[0], [3, 2 * np.log(3) + 3, 0, 0, 3], atol=1e-6)
+
+
+def test_a_model_without_memory_has_none(tmp_path: Path) -> None:
+    assert load_memory(tmp_path) is None
+
+
+def test_damage_is_one_clear_error(tmp_path: Path) -> None:
+    save_memory(memory(), tmp_path)
+    (tmp_path / TABLES).write_bytes(b"0" * 80)
+    with pytest.raises(ModelError, match="damaged"):
+        load_memory(tmp_path)
