@@ -1,8 +1,11 @@
 """Filters: each condition alone, all together, and what the catalogue does not know."""
 
+from pathlib import Path
+
 import pytest
 
-from shoptalk.recommend.filters import Filters, Shelf
+from shoptalk.errors import UsageError
+from shoptalk.recommend.filters import LONGEST_ID, Filters, Shelf, read_ids
 from shoptalk.schema import Item
 
 SHOP = {
@@ -32,8 +35,59 @@ SHELF = Shelf(("a", "b", "c", "d", "unknown"), SHOP)
 def test_conditions(filters: Filters, expected: str) -> None:
     mask = SHELF.allowed(filters)
     assert mask is not None
-    assert "".join(item[0] for item, kept in zip(SHELF.places, mask, strict=True) if kept) == expected
+    assert "".join(item[0] for item, kept in zip(SHELF.items, mask, strict=True) if kept) == expected
 
 
 def test_nothing_asked_for_costs_nothing() -> None:
     assert SHELF.allowed(Filters()) is None
+
+
+@pytest.mark.parametrize(
+    ("filters", "says", "hint"),
+    [
+        (Filters(categories=("Hiar",)), "no product has the category 'Hiar'", "hair"),
+        (Filters(lowest=3.0, highest=2.0), "no price is at least 3 and at most 2", ""),
+        (Filters(lowest=float("nan")), "not a number", ""),
+    ],
+)
+def test_what_cannot_be_answered_is_refused(filters: Filters, says: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=says) as caught:
+        SHELF.check(filters)
+    assert hint in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("filters", "key"), [(Filters(categories=("hair",)), "categories"), (Filters(highest=9.0), "price")]
+)
+def test_what_the_dataset_did_not_keep_is_said(filters: Filters, key: str) -> None:
+    bare = Shelf(("d",), {"d": SHOP["d"]})
+    with pytest.raises(UsageError) as caught:
+        bare.check(filters)
+    assert f'"{key}" into data.keep' in str(caught.value)
+    bare.check(Filters(allow=("d",), deny=("x",)))  # lists need nothing that is kept
+
+
+def test_ids_are_read_one_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "ids"
+    path.write_bytes("\ufeffa\r\n\n  b c \nä\na".encode())
+    assert read_ids(path) == {"a", "b c", "ä"}
+
+
+@pytest.mark.parametrize(
+    ("content", "where", "says"),
+    [
+        (b"", "ids", "has no id"),
+        (b"\n \n", "ids", "has no id"),
+        (b"a\nb\xff\n", "ids:2", "not UTF-8"),
+        (b"a\n\nb\0c\n", "ids:3", "no item id"),
+        (b"a" * (LONGEST_ID + 1), "ids:1", "no item id"),
+        (None, "ids", "no such file"),
+    ],
+)
+def test_a_file_that_is_no_list_of_ids(tmp_path: Path, content: bytes | None, where: str, says: str) -> None:
+    path = tmp_path / "ids"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(UsageError, match=says) as caught:
+        read_ids(path)
+    assert caught.value.where == str(tmp_path / where)

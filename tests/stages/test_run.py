@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from shoptalk.cli.main import main
-from shoptalk.data.sample import write_sample
 from shoptalk.models.base import LanguageModel, load
 
 SMALL = ["model.width=32", "model.layers=1", "model.vocabulary=400", "training.epochs=2", "training.pretrain_epochs=1",
@@ -26,13 +25,6 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, d
     with pytest.raises(SystemExit) as caught:
         main([*map(str, arguments), "--json"])
     return int(caught.value.code or 0), json.loads(capsys.readouterr().out)
-
-
-@pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("shop")
-    write_sample(folder, users=200, items=60)
-    return folder
 
 
 @pytest.fixture(scope="module")

@@ -19,18 +19,41 @@ def command(
         list[str], typer.Option("--option", metavar="TITLE_OR_ID", help="A product to choose among; repeatable.")
     ] = [],  # noqa: B006
     k: Annotated[int, typer.Option("-k", min=1, help="How many products.")] = 10,
+    category: Annotated[
+        list[str], typer.Option("--category", metavar="NAME", help="Only products of this category; repeatable.")
+    ] = [],  # noqa: B006
+    min_price: Annotated[float | None, typer.Option("--min-price", help="Only products that cost so much.")] = None,
+    max_price: Annotated[float | None, typer.Option("--max-price", help="Only products that cost no more.")] = None,
+    allow: Annotated[
+        Path | None, typer.Option("--allow", metavar="FILE", help="Only products in this list of ids, one a line.")
+    ] = None,
+    deny: Annotated[
+        Path | None, typer.Option("--deny", metavar="FILE", help="No product in this list of ids, one a line.")
+    ] = None,
+    repeats: Annotated[bool, typer.Option("--repeats", help="Bought products may be recommended again.")] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Measure what each bought product adds.")] = False,
     as_json: Json = False,
 ) -> None:
     """Recommend the next products to a known user, or for a history typed in.
 
-    Example: `shoptalk recommend run --history "rose shampoo" --history "rose conditioner" -k 5 --explain`
+    Example: `shoptalk recommend run --history "rose shampoo" --max-price 20 --allow in-stock.txt -k 5 --explain`
     """
     from shoptalk.cli.progress import show_progress
+    from shoptalk.recommend.filters import Filters, read_ids
     from shoptalk.stages.recommend import recommend
 
+    filters = Filters(
+        categories=tuple(category),
+        lowest=min_price,
+        highest=max_price,
+        allow=None if allow is None else read_ids(allow),
+        deny=() if deny is None else read_ids(deny),
+    )
     with show_progress() as progress:
-        report = recommend(Path(run), progress, user=user, typed=history, options=option, k=k, why=explain)
+        report = recommend(
+            Path(run), progress, user=user, typed=history, options=option, k=k, why=explain, filters=filters,
+            repeats=repeats,
+        )  # fmt: skip
     if as_json:
         print_json(report)
     else:

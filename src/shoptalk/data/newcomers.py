@@ -6,13 +6,14 @@ from typing import Any
 
 from shoptalk.data.clean import clean_titles
 from shoptalk.data.engine import Engine
-from shoptalk.data.sources import checks
+from shoptalk.data.sources import checks, lines
 from shoptalk.data.sources.table import read_items
 from shoptalk.errors import SourceError
 from shoptalk.recipe import Recipe
 from shoptalk.schema import ITEM, TITLE, Item
 
 _LISTS = ("categories", "features")
+_HINT = "give Parquet, CSV or JSON lines with the columns item_id and title, every line in order"
 
 
 def read_newcomers(path: Path, recipe: Recipe) -> list[Item]:
@@ -28,6 +29,18 @@ def read_newcomers(path: Path, recipe: Recipe) -> list[Item]:
     SourceError
         With file and line, for what cannot be read; and for a file without any title.
     """
+    try:
+        items = [_item(row) for row in _rows(path, recipe) if row[TITLE]]
+    except SourceError as error:  # its hint would speak of a recipe, and that of a trained run is what it is
+        raise type(error)(error.message, where=error.where, hint=_HINT) from error
+    if not items:
+        raise SourceError("no item has a title", where=str(path), hint=_HINT)
+    return items
+
+
+def _rows(path: Path, recipe: Recipe) -> list[dict[str, Any]]:
+    if lines.peek(path).first.startswith("["):
+        raise SourceError("a JSON array must become JSON lines", where=f"{path}:1")
     fields = frozenset({str(field) for field in recipe.prompt.fields} - {TITLE, "token", "review"})
     with tempfile.TemporaryDirectory(prefix="shoptalk-") as work, Engine(Path(work)) as engine:
         read = read_items(path, recipe.data, fields, engine)
@@ -35,11 +48,7 @@ def read_newcomers(path: Path, recipe: Recipe) -> list[Item]:
         table = clean_titles(
             table.drop("problem") if "problem" in table.columns else table, recipe.data.cleaning, engine
         )
-        rows = table.order_by(ITEM).to_pyarrow().to_pylist()
-    items = [_item(row) for row in rows if row[TITLE]]
-    if not items:
-        raise SourceError("no item has a title", where=str(path), hint="give the columns item_id and title")
-    return items
+        return list(table.order_by(ITEM).to_pyarrow().to_pylist())
 
 
 def _item(row: dict[str, Any]) -> Item:

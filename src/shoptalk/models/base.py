@@ -209,7 +209,7 @@ def with_items(
     first = model.tokenizer.add_names(ITEM_OPENS, ids)
     words = model.network.get_input_embeddings().weight
     fresh = model.base == "nano"
-    length = 1.0 if fresh or words.shape[1] == 0 else float(words.float().norm(dim=1).mean())
+    length = 1.0 if fresh or words.shape[1] == 0 else float(words.detach().float().norm(dim=1).mean())
     told = torch.zeros(len(ids), 1) if text is None else torch.from_numpy(text)
     items = ItemTokens(
         ids, first, told, torch.from_numpy(known), words.shape[1], dropout=0 if text is None else share, length=length

@@ -1,14 +1,22 @@
 """What may be recommended: by category, price, and lists of what is in stock or must not be shown."""
 
+import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from rapidfuzz import process
 
-from shoptalk.schema import Catalogue
+from shoptalk.errors import UsageError
+from shoptalk.schema import CATEGORIES, PRICE, Catalogue
 
 Bools = NDArray[np.bool_]
+
+#: Longest line of a file of ids, in characters: a longer one is no id but another kind of file.
+LONGEST_ID = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,7 @@ class Filters:
 
 
 class Shelf:
-    """The catalogue's items as columns, so that a filter is a few operations on arrays.
+    """The catalogue's items as columns, made when first asked for, so that a filter is a few operations on arrays.
 
     Parameters
     ----------
@@ -44,19 +52,13 @@ class Shelf:
     """
 
     def __init__(self, items: Sequence[str], catalogue: Catalogue) -> None:
-        self.places = {item: place for place, item in enumerate(items)}
-        prices = [catalogue[item].price if item in catalogue else None for item in items]
-        self._prices = np.array([np.nan if price is None else price for price in prices], dtype=np.float64)
-        self._categories: dict[str, list[int]] = {}
-        for place, item in enumerate(items):
-            for category in {name.casefold() for name in catalogue[item].categories} if item in catalogue else ():
-                self._categories.setdefault(category, []).append(place)
+        self.items, self.catalogue = items, catalogue
 
     def allowed(self, filters: Filters) -> Bools | None:
         """(I,) which items pass; None where nothing is asked for."""
         asked: list[Bools] = []
         if filters.categories:
-            mask = np.zeros(len(self.places), dtype=np.bool_)
+            mask = np.zeros(len(self.items), dtype=np.bool_)
             for name in filters.categories:
                 mask[self._categories.get(name.casefold(), [])] = True
             asked.append(mask)
@@ -70,8 +72,87 @@ class Shelf:
             asked.append(~self._named(filters.deny))
         return np.logical_and.reduce(asked) if asked else None
 
+    def check(self, filters: Filters) -> None:
+        """Make sure that the catalogue can answer what is asked.
+
+        Raises
+        ------
+        UsageError
+            For a category that no item has, bounds of the price that exclude each other, and what the dataset did not
+            keep.
+        """
+        low, high = filters.lowest, filters.highest
+        if any(bound is not None and math.isnan(bound) for bound in (low, high)):
+            raise UsageError("a bound of the price is not a number")
+        if low is not None and high is not None and low > high:
+            raise UsageError(f"no price is at least {low:g} and at most {high:g}")
+        if (low is not None or high is not None) and np.isnan(self._prices).all():
+            raise _not_kept("price", PRICE)
+        if filters.categories and not self._categories:
+            raise _not_kept("category", CATEGORIES)
+        for name in filters.categories:
+            if name.casefold() not in self._categories:
+                near = [match[0] for match in process.extract(name.casefold(), list(self._categories), limit=3)]
+                raise UsageError(f"no product has the category {name!r}", hint=f"did you mean {', '.join(near)}?")
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {item: place for place, item in enumerate(self.items)}
+
+    @cached_property
+    def _prices(self) -> NDArray[np.float64]:
+        """(I,) prices, NaN where there is none."""
+        prices = [self.catalogue[item].price if item in self.catalogue else None for item in self.items]
+        return np.array([np.nan if price is None else price for price in prices], dtype=np.float64)
+
+    @cached_property
+    def _categories(self) -> dict[str, list[int]]:
+        """Places of the items of each category, whose name is in small letters."""
+        found: dict[str, list[int]] = {}
+        for place, item in enumerate(self.items):
+            own = self.catalogue[item].categories if item in self.catalogue else ()
+            for category in {name.casefold() for name in own}:
+                found.setdefault(category, []).append(place)
+        return found
+
     def _named(self, ids: Collection[str]) -> Bools:
-        mask = np.zeros(len(self.places), dtype=np.bool_)
-        places = self.places
+        mask = np.zeros(len(self.items), dtype=np.bool_)
+        places = self._places
         mask[[places[item] for item in ids if item in places]] = True
         return mask
+
+
+def read_ids(path: Path) -> frozenset[str]:
+    """Ids from a file, one a line; empty lines, and spaces around an id, do not count.
+
+    Raises
+    ------
+    UsageError
+        With file and line, for what cannot be read or is no list of ids, and for a file without any.
+    """
+    hint = "give a text file with one item id a line"
+    try:
+        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
+    except OSError as error:
+        reason = (error.strerror or "it is not readable").lower()
+        raise UsageError(f"the list of ids cannot be read: {reason}", where=str(path), hint=hint) from error
+    found = set()
+    for number, line in enumerate(lines, 1):
+        try:
+            text = line.decode("utf-8").strip()
+        except UnicodeDecodeError as error:
+            raise UsageError("the line is not UTF-8 text", where=f"{path}:{number}", hint=hint) from error
+        if len(text) > LONGEST_ID or "\0" in text:
+            raise UsageError("the line is no item id", where=f"{path}:{number}", hint=hint)
+        found.add(text)
+    found.discard("")
+    if not found:
+        raise UsageError("the list has no id", where=str(path), hint=hint)
+    return frozenset(found)
+
+
+def _not_kept(what: str, column: str) -> UsageError:
+    return UsageError(
+        f"no product of this dataset has a {what}",
+        hint=f'put "{column}" into data.keep of the recipe, then shoptalk prepare and train again',
+    )

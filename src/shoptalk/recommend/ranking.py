@@ -2,13 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from shoptalk.errors import UsageError
+from shoptalk.prompts.tasks import Teller
 from shoptalk.recommend.options import LanguageModelRecommender, Notify, quiet
-from shoptalk.schema import Candidates, History, RankedList
+from shoptalk.schema import Candidates, History, RankedList, Recommender
 
 #: Options of one pass, when a whole catalogue is scored.
 CHUNK = 64
+
+
+class Explained(Recommender, Protocol):
+    """Anything that scores options for a history, and knows the words for them."""
+
+    @property
+    def teller(self) -> Teller:
+        """What words histories and options."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +57,7 @@ def rank(
 
 
 def explain(
-    recommender: LanguageModelRecommender, history: History, ranked: RankedList, shown: Sequence[str] = ()
+    recommender: Explained, history: History, ranked: RankedList, shown: Sequence[str] = ()
 ) -> list[list[Reason]]:
     """For each recommended item, the items of the history by what they add to its score, most first.
 

@@ -2,17 +2,24 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shoptalk.errors import UsageError
+from shoptalk.prompts.tasks import Teller
 from shoptalk.recommend.constrained import TitleRecommender
+from shoptalk.recommend.filters import Filters, Shelf
+from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.listing import ListRecommender
 from shoptalk.recommend.match import match_items
 from shoptalk.recommend.options import Notify
-from shoptalk.recommend.ranking import explain, rank
+from shoptalk.recommend.ranking import Reason, explain, rank
 from shoptalk.runs import open_run
-from shoptalk.schema import History, RankedList
+from shoptalk.schema import Catalogue, History, RankedList
 from shoptalk.stages.opening import open_recommender, open_run_dataset
 from shoptalk.stages.progress import Progress
 
@@ -29,8 +36,10 @@ def recommend(
     options: Sequence[str] = (),
     k: int = 10,
     why: bool = False,
+    filters: Filters | None = None,
+    repeats: bool = False,
 ) -> dict[str, Any]:
-    """The k best products for a known user, or for a history of titles or ids typed in.
+    """The k best products for a known user, or for a history of titles or ids typed in, as ``--json`` prints them.
 
     Parameters
     ----------
@@ -38,16 +47,13 @@ def recommend(
         Ids or titles to choose from; without any, all products that the history does not hold.
     why
         Also measure what each item of the history adds to a recommendation.
-
-    Returns
-    -------
-    dict
-        What ``shoptalk recommend --json`` prints.
+    filters, repeats
+        What may be recommended at all, and whether that includes what the history holds.
 
     Raises
     ------
     ShoptalkError
-        For an unknown user or title (with suggestions), or a run that is not trained.
+        For an unknown user or title (with suggestions), a run that is not trained, filters that leave nothing.
     """
     if (user is None) == (not typed):
         raise UsageError("say whom to recommend to", hint="give either --user ID or --history TITLE_OR_ID ...")
@@ -55,39 +61,106 @@ def recommend(
     shop = open_run_dataset(run)
     history = shop.history(user) if user is not None else History("", tuple(match_items(typed, shop.catalogue)))
     named = list(dict.fromkeys(match_items(options, shop.catalogue)))
-    bought = set(history.items)
-    among = named or [item for item in shop.catalogue if item not in bought]
     model: Any = open_recommender(run, shop)
     if why and isinstance(model, ListRecommender):
-        raise UsageError(
-            "a model that writes lists has no score of a single product to explain", hint="leave --explain out"
-        )
+        raise UsageError("a model that writes lists has no score of a product to explain", hint="leave --explain out")
     begin = time.perf_counter()
-    ranked = _best(model, history, named, among, k, lambda done, of: progress("recommend", done, of, ""))
-    reasons = explain(model, history, ranked, named) if why else [[] for _ in ranked.items]
+    items = model.items if isinstance(model, ItemRecommender) else list(shop.catalogue)
+    choice = choose(items, shop.catalogue, history, named, filters or Filters(), repeats)
+    ranked = _best(model, history, choice, k, lambda done, of: progress("recommend", done, of, ""))
+    shown = choice.open if named else ()  # a model that chooses was shown them all
+    reasons = explain(model, history, ranked, shown) if why else [[] for _ in ranked.items]
     return {
         "user": user,
-        "items": [
-            {
-                "item_id": item,
-                "title": model.teller.title(item),
-                "score": score,
-                "because": [{"item_id": reason.item_id, "effect": reason.effect} for reason in because],
-            }
-            for item, score, because in zip(ranked.items, ranked.scores, reasons, strict=True)
-        ],
+        "items": _rows(model.teller, ranked, reasons),
         "history": [{"item_id": item, "title": model.teller.title(item)} for item in history.items],
+        "allowed": choice.count,
         "seconds": time.perf_counter() - begin,
     }
 
 
-def _best(
-    model: Any, history: History, named: Sequence[str], among: Sequence[str], k: int, notify: Notify
-) -> RankedList:
-    """The k best: written as a list, searched among the titles, or by scoring each product."""
-    if isinstance(model, ListRecommender):
-        ranked: RankedList = model.rank([history], k, notify, repeats=bool(named), allowed=named or None)[0]
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The products that may be recommended to one history.
+
+    Attributes
+    ----------
+    items
+        Ids of all I items, in the order of the model's scores.
+    mask
+        (I,) which of them may be; None where all may.
+    repeats
+        Whether what the history holds may be.
+    held
+        What the history holds, if that matters.
+    """
+
+    items: Sequence[str]
+    mask: NDArray[np.bool_] | None
+    repeats: bool
+    held: frozenset[str]
+
+    @property
+    def passing(self) -> Sequence[str]:
+        """Ids that the filters let pass."""
+        return self.items if self.mask is None else [self.items[place] for place in np.flatnonzero(self.mask).tolist()]
+
+    @property
+    def count(self) -> int:
+        """How many products may be recommended."""
+        return len(self.passing) - len(self.held.intersection(self.passing))
+
+    @property
+    def open(self) -> list[str]:
+        """Ids of the products that may be recommended."""
+        return [item for item in self.passing if item not in self.held]
+
+
+def choose(
+    items: Sequence[str], catalogue: Catalogue, history: History, named: Sequence[str], filters: Filters, repeats: bool
+) -> Choice:
+    """What is left of a catalogue for a history: of the named products, or of all, what the filters let pass.
+
+    Raises
+    ------
+    UsageError
+        For filters that the catalogue cannot answer, or that let nothing pass.
+    """
+    shelf = Shelf(items, catalogue)
+    shelf.check(filters)
+    masks = [shelf.allowed(filters), shelf.allowed(Filters(allow=named)) if named else None]
+    asked = [mask for mask in masks if mask is not None]
+    again = repeats or bool(named)
+    held = frozenset() if again else frozenset(history.items)
+    choice = Choice(items, np.logical_and.reduce(asked) if asked else None, again, held)
+    if not choice.count:
+        raise UsageError("no product is left to recommend", hint="loosen the filters, or add --repeats")
+    return choice
+
+
+def _best(model: Any, history: History, choice: Choice, k: int, notify: Notify) -> RankedList:
+    """The k best: in one pass over item tokens, written as a list, searched among titles, or each product scored."""
+    ranked: RankedList
+    if isinstance(model, ItemRecommender):
+        ranked = model.rank([history], k, allowed=choice.mask, repeats=choice.repeats)[0]
         return ranked
-    if not named and model.teller.prompt.task == "title" and len(among) > FEW:
-        return TitleRecommender(model.model, model.teller, model.scoring, BEAMS).rank([history], k, notify)[0]
+    among = choice.open
+    narrow: dict[str, Any] = {"repeats": choice.repeats, "allowed": None if choice.mask is None else among}
+    if isinstance(model, ListRecommender):
+        ranked = model.rank([history], k, notify, **narrow)[0]
+        return ranked
+    if model.teller.prompt.task == "title" and len(among) > FEW:
+        return TitleRecommender(model.model, model.teller, model.scoring, BEAMS).rank([history], k, notify, **narrow)[0]
     return rank(model, history, among, k, notify)
+
+
+def _rows(teller: Teller, ranked: RankedList, reasons: Sequence[Sequence[Reason]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "item_id": item,
+            "title": teller.title(item),
+            "score": score,
+            "because": [{"item_id": reason.item_id, "effect": reason.effect} for reason in because],
+        }
+        for item, score, because in zip(ranked.items, ranked.scores, reasons, strict=True)
+    ]

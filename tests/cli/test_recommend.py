@@ -1,0 +1,82 @@
+"""The command line of `shoptalk recommend`: options become filters, files of ids are read, errors are one line."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shoptalk.cli.main import main
+
+REPORT = {
+    "user": None,
+    "items": [{"item_id": "b", "title": "Comb", "score": 1.5, "because": [{"item_id": "a", "effect": 0.25}]}],
+    "history": [{"item_id": "a", "title": "Soap"}],
+    "allowed": 1,
+    "seconds": 0.0,
+}
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What the stage is asked, which answers `REPORT`."""
+    seen: dict[str, Any] = {}
+
+    def recommend(run: Path, progress: object, **given: Any) -> dict[str, Any]:
+        seen.update(given, run=run)
+        return REPORT
+
+    monkeypatch.setattr("shoptalk.stages.recommend.recommend", recommend)
+    return seen
+
+
+def call(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main(["recommend", *map(str, arguments)])
+    return int(caught.value.code or 0)
+
+
+def test_options_become_filters(asked: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").write_text("a\nb\n")
+    (tmp_path / "out").write_text("c\n")
+    code = call(
+        "RUN", "--history", "a", "--category", "Hair", "--category", "Bath", "--min-price", 1, "--max-price", 2.5,
+        "--allow", tmp_path / "in", "--deny", tmp_path / "out", "--repeats", "-k", 3, "--explain", "--json",
+    )  # fmt: skip
+    assert code == 0
+    filters = asked["filters"]
+    assert (filters.categories, filters.lowest, filters.highest) == (("Hair", "Bath"), 1.0, 2.5)
+    assert (filters.allow, filters.deny) == ({"a", "b"}, {"c"})
+    assert (asked["repeats"], asked["k"], asked["why"], asked["typed"]) == (True, 3, True, ["a"])
+    assert json.loads(capsys.readouterr().out) == REPORT
+
+
+def test_without_options_nothing_is_filtered(asked: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("RUN", "--user", "u") == 0
+    assert (asked["filters"].allow, asked["filters"].deny, asked["repeats"]) == (None, (), False)
+    said = capsys.readouterr().out
+    assert "bought: Soap" in said
+    assert "1. Comb  [b]  score 1.500" in said
+    assert "+0.250 because of Soap" in said
+
+
+@pytest.mark.parametrize("option", ["--allow", "--deny"])
+def test_a_bad_list_is_one_line_with_its_place(
+    asked: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+) -> None:
+    path = tmp_path / "ids"
+    path.write_bytes(b"a\n\xff\n")
+    assert call("RUN", "--user", "u", option, path, "--json") == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert error["where"] == f"{path}:2"
+    assert not asked
+
+
+def test_a_long_list_costs_next_to_nothing(asked: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "ids"
+    path.write_text("".join(f"item{number}\n" for number in range(100_000)))
+    begin = time.perf_counter()
+    assert call("RUN", "--user", "u", "--allow", path, "--json") == 0
+    assert len(asked["filters"].allow) == 100_000
+    assert time.perf_counter() - begin < 3  # about 0.1 s, on a machine that has nothing else to do

@@ -1,0 +1,40 @@
+"""A generated shop for whole experiments, and a small trained run with item tokens, made once."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from shoptalk.data.prepare import prepare
+from shoptalk.data.sample import write_sample
+from shoptalk.recipe import read_recipe
+from shoptalk.stages.progress import silent
+from shoptalk.stages.train import train
+
+SMALL = ["model.width=32", "model.layers=1", "model.vocabulary=300", "training.epochs=1", "training.pretrain_epochs=0",
+         "training.contrast_epochs=0", "prompt.task=items", "prompt.style=bare", "items.dimensions=16",
+         "items.memory=true", 'prompt.fields=["title", "categories"]']  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Raw files with their recipe; nobody may change them."""
+    folder = tmp_path_factory.mktemp("shop")
+    write_sample(folder, users=200, items=60)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Nobody may change it; `items_run` is a copy."""
+    folder = tmp_path_factory.mktemp("items")
+    write_sample(folder, users=150, items=80)
+    recipe = read_recipe(folder / "recipe.toml", SMALL)
+    prepare(recipe, folder / "dataset")
+    train(recipe, folder / "dataset", folder / "run", silent)
+    return folder / "run"
+
+
+@pytest.fixture
+def items_run(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "run"))

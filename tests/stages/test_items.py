@@ -1,0 +1,165 @@
+"""Item tokens from raw files to recommendations: nano alone, with a memory, after a refit, inside a text prompt."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from shoptalk.data.dataset import open_dataset
+from shoptalk.models.base import load
+from shoptalk.runs import open_run
+from shoptalk.schema import Case, History, Split
+from shoptalk.stages import sasrec
+from shoptalk.stages.opening import open_recommender, open_run_dataset
+from shoptalk.stages.train import with_validation
+from tests.stages.test_run import call
+
+BARE = [
+    'prompt.task="items"', 'prompt.style="bare"', 'split.method="leave-one-out"', 'split.fractions=[0.8,0.1,0.1]',
+    "split.history=0", "training.pretrain_epochs=0", "training.contrast_epochs=0", "training.epochs=3",
+    "training.learning_rate=0.003", "training.batch_tokens=512", "evaluation.generate=0", "evaluation.resamples=200",
+    "model.width=32", "model.layers=1", "model.vocabulary=300", "items.dimensions=32",
+]  # fmt: skip
+
+
+def settings(*more: str) -> list[str]:
+    return [part for setting in [*BARE, *more] for part in ("--set", setting)]
+
+
+@pytest.fixture(scope="module")
+def done(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from shoptalk.cli.main import main
+
+    run = tmp_path_factory.mktemp("runs") / "items"
+    small = pytest.MonkeyPatch()
+    small.setitem(sasrec.MODEL, "width", 32)
+    small.setitem(sasrec.TRAINING, "epochs", 2)
+    more = ["items.memory=true", "training.refit=true", 'evaluation.baselines=["popularity","transitions","sasrec"]']
+    with pytest.raises(SystemExit) as caught:
+        main(["run", str(shop / "recipe.toml"), "--out", str(run), *settings(*more), "--json"])
+    small.undo()
+    assert not caught.value.code
+    return run
+
+
+def test_what_is_judged(done: Path) -> None:
+    report = json.loads((done / "metrics.json").read_text())
+    assert {"recall@10", "ndcg@10", "hr@5", "mrr@20", "swapped_recall@10", "accuracy"} <= report["metrics"].keys()
+    assert set(report["baselines"]) == {"popularity", "transitions", "sasrec"}
+    assert report["versus"].keys() == report["baselines"].keys()
+    assert report["metrics"]["recall@10"]["value"] > report["baselines"]["popularity"]["recall@10"]["value"]
+
+
+def test_refitting_learns_from_validation_purchases_and_from_no_test(done: Path) -> None:
+    run = open_run(done)
+    dataset = open_run_dataset(run)
+    split = dataset.split()
+    items = load(run.model).items
+    assert items is not None
+    both = {item for one in with_validation(split).train for item in one.items}
+    assert items.seen == both
+    asked = {case.history.user_id: case for case in split.test}
+    for one in with_validation(split).train:
+        if one.user_id in asked:
+            assert one.items == asked[one.user_id].history.items
+    assert len(split.test) > 100
+
+
+def test_validation_joins_the_histories_it_belongs_to() -> None:
+    train = [History("a", ("1", "2")), History("b", ("3",))]
+    cases = [Case(History("a", ("1", "2")), ("4", "5")), Case(History("c", ("6",)), ("7",))]
+    joined = with_validation(Split(train, [], cases, [])).train
+    assert [(one.user_id, "".join(one.items)) for one in joined] == [("a", "1245"), ("b", "3"), ("c", "67")]
+
+
+def test_a_memory_changes_lists_and_is_part_of_the_run(done: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(done, copy)
+    run = open_run(copy)
+    histories = [case.history for case in open_run_dataset(run).split().test[:20]]
+    with_it = open_recommender(run, open_run_dataset(run)).score_all(histories)
+    (run.model / "memory.json").unlink()
+    without = open_recommender(run, open_run_dataset(run)).score_all(histories)
+    assert np.abs(with_it - without).max() > 0.1
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+def test_item_tokens_inside_a_text_prompt_of_another_base(
+    done: Path,
+    shop: Path,
+    tuning: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    base = tmp_path / "base"
+    model = load(done / "model")
+    model.network.save_pretrained(base)
+    plain = model.tokenizer.hugging_face
+    plain.save_pretrained(base)
+    more = [f"model.base={json.dumps(str(base))}", f'model.tuning="{tuning}"', 'prompt.style="plain"',
+            "training.epochs=1",
+            'prompt.fields=["token","title"]', 'items.tasks=["next","next_title","title_of","item_of"]',
+            'evaluation.baselines=["popularity"]', "prompt.max_tokens=256"]  # fmt: skip
+    code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *settings(*more))
+    assert code == 2, "the base has these item tokens already"
+    assert "have a token already" in report["error"]["message"]
+
+
+@pytest.mark.parametrize(("tuning", "style"), [("full", "plain"), ("lora", "alpaca")])
+def test_titles_beside_tokens(
+    shop: Path,
+    tuning: str,
+    style: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from tests.words import small_model
+
+    base = tmp_path / "base"
+    small = small_model()
+    small.network.save_pretrained(base)
+    small.tokenizer.save(base)
+    more = [f"model.base={json.dumps(str(base))}", f'model.tuning="{tuning}"', f'prompt.style="{style}"',
+            "training.epochs=1", 'prompt.fields=["token","title"]', 'training.targets="last"',
+            'items.tasks=["next","next_title","title_of","item_of"]', 'evaluation.baselines=["popularity"]',
+            "prompt.max_tokens=512"]  # fmt: skip
+    code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *settings(*more))
+    assert code == 0, report
+    trained = load(tmp_path / "run" / "model")
+    assert trained.items is not None
+    assert bool((trained.items.learned != 0).any())
+    assert report["metrics"]["recall@10"]["n"] > 100
+
+
+def test_drawn_negatives_train_as_well(
+    shop: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chosen = settings("items.negatives=20", 'evaluation.baselines=["popularity"]')
+    code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *chosen)
+    assert code == 0, report
+    losses = [row["train"] for row in json.loads((tmp_path / "run" / "run.json").read_text())["training"]["losses"]]
+    assert losses[-1] < losses[0]
+
+
+def test_cold_items_are_ranked_by_their_words(
+    shop: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    chosen = settings("split.cold=0.2", 'evaluation.baselines=["popularity"]')
+    code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *chosen)
+    assert code == 0, report
+    cold = report["metrics"]["cold_recall@10"]
+    assert cold["n"] > 10
+    assert cold["value"] > report["baselines"]["popularity"]["cold_recall@10"]["value"]
+    model = load(tmp_path / "run" / "model")
+    assert model.items is not None
+    bought = {item for one in open_dataset(tmp_path / "run" / "dataset").split().train for item in one.items}
+    unseen = torch.tensor([item not in bought for item in model.items.ids])
+    assert bool(unseen.any())
+    assert not bool(model.items.learned[unseen].any())

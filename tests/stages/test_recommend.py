@@ -1,0 +1,89 @@
+"""Recommending from a run with item tokens: what filters, lists of ids and repeats let pass, and why."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from shoptalk.errors import UsageError
+from shoptalk.recommend.filters import Filters
+from shoptalk.runs import open_run
+from shoptalk.schema import Candidates, History, Item
+from shoptalk.stages.opening import open_recommender, open_run_dataset
+from shoptalk.stages.progress import silent
+from shoptalk.stages.recommend import choose, recommend
+
+SHOP = {name: Item(name, name, categories=("Vowel",) if name in "ae" else ("Other",)) for name in "abcde"}
+BOUGHT = History("u", ("a", "b"))
+
+
+@pytest.mark.parametrize(
+    ("named", "filters", "repeats", "expected"),
+    [
+        ((), Filters(), False, "cde"),
+        ((), Filters(), True, "abcde"),
+        ((), Filters(categories=("vowel",)), False, "e"),
+        (("e", "a", "c"), Filters(), False, "ace"),  # what is named may be what was bought
+        (("a", "c"), Filters(deny=("c",)), False, "a"),
+    ],
+)
+def test_what_is_left(named: tuple[str, ...], filters: Filters, repeats: bool, expected: str) -> None:
+    choice = choose(tuple(SHOP), SHOP, BOUGHT, named, filters, repeats)
+    assert "".join(choice.open) == expected
+    assert choice.count == len(expected)
+
+
+def test_nothing_left_is_said() -> None:
+    with pytest.raises(UsageError, match="no product is left"):
+        choose(tuple(SHOP), SHOP, BOUGHT, (), Filters(allow=("a", "b", "unknown")), repeats=False)
+
+
+def everything(run: Path, typed: list[str], **more: Any) -> dict[str, Any]:
+    return recommend(run, silent, user=None, typed=typed, k=1000, **more)
+
+
+def test_item_tokens_are_ranked_in_one_pass_and_filters_hold(trained: Path) -> None:
+    shop = open_run_dataset(open_run(trained)).catalogue
+    ids = list(shop)
+    bought = ids[3:5]
+    whole = everything(trained, bought)
+    order = [item["item_id"] for item in whole["items"]]
+    assert set(order) == set(ids) - set(bought)
+    assert whole["allowed"] == len(ids) - 2
+    assert whole["items"][0].keys() == {"item_id", "title", "score", "because"}
+    category = shop[ids[0]].categories[-1]
+    some = ids[:20]
+    asked = Filters(categories=(category,), allow=some, deny=(ids[1],))
+    found = everything(trained, bought, filters=asked)["items"]
+    passing = {item for item in some if category in shop[item].categories} - {ids[1], *bought}
+    assert [item["item_id"] for item in found] == [item for item in order if item in passing]
+    again = everything(trained, bought, repeats=True)["items"]
+    assert {item["item_id"] for item in again} == set(ids)
+    named = everything(trained, bought, options=[bought[0], ids[7]])["items"]
+    assert {item["item_id"] for item in named} == {bought[0], ids[7]}
+
+
+def test_a_price_that_was_not_kept_is_one_clear_error(trained: Path) -> None:
+    first = next(iter(open_run_dataset(open_run(trained)).catalogue))
+    with pytest.raises(UsageError, match="data.keep"):
+        everything(trained, [first], filters=Filters(highest=10.0))
+
+
+def test_reasons_are_scores_with_and_without(trained: Path) -> None:
+    run = open_run(trained)
+    shop = open_run_dataset(run)
+    first, second = list(shop.catalogue)[:2]
+    found = recommend(trained, silent, user=None, typed=[first, second], k=2, why=True)["items"]
+    model = open_recommender(run, shop)
+    best = found[0]["item_id"]
+    both, without = (
+        scores[0]
+        for scores in model.score(
+            [History("", (first, second)), History("", (second,))], [Candidates((best,), ("",))] * 2
+        )
+    )
+    effect = {reason["item_id"]: reason["effect"] for reason in found[0]["because"]}
+    assert effect.keys() == {first, second}
+    assert effect[first] == pytest.approx(both - without, abs=1e-4)
+    assert np.isclose(found[0]["score"], both, atol=1e-4)
