@@ -353,7 +353,8 @@ def compete(part: Part, rounds: int, precision: str) -> dict[str, Any]:
     for _ in range(rounds):
         for name, run in part.contenders.items():
             seen[name].append(measured(run))
-            print(f"{name}: {seen[name][-1]['seconds']:.1f} s", file=sys.stderr)
+            last = seen[name][-1]
+            print(f"{name}: {last['seconds']:.1f} s, {last['cpu_seconds']:.1f} s of processor", file=sys.stderr)
             fastest = max(fastest, peak(precision))
     rows = {}
     for name, results in seen.items():
@@ -384,14 +385,12 @@ def show(name: str, found: dict[str, Any]) -> None:
     print(f"\n{name}: {found['size']}; peak {found['peak'] / 1e9:,.0f} GFLOP/s")
     if found["missing"]:
         print(f"  {found['missing']}")
-    print(
-        "  tokens per second, per processor second; times slower than the first by either; share of the peak; memory; loss"
-    )
+    print("  tokens a second / a processor second; times slower than the first, by either; share of peak; memory; loss")
     for contender, row in found["rows"].items():
-        times = f"{row['times_slower']:.2f} / {row['times_the_processor_time']:.2f}"
         print(
-            f"  {contender:<25} {row['tokens_per_second']:>8,.0f} {row['tokens_per_cpu_second']:>10,.0f}    {times:>13}  "
-            f"{100 * row['share_of_peak']:>12.2f} %  {row['memory_mebibytes']:>6,.0f} MiB  {row['loss']:.3f}"
+            f"  {contender:<25} {row['tokens_per_second']:>8,.0f} / {row['tokens_per_cpu_second']:>8,.0f}  "
+            f"{row['times_slower']:>6.2f} / {row['times_the_processor_time']:.2f}  "
+            f"{100 * row['share_of_peak']:>6.2f} %  {row['memory_mebibytes']:>6,.0f} MiB  {row['loss']:.3f}"
         )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, pad
 
 from shoptalk.models.base import LanguageModel
 from shoptalk.models.items import ItemTable
@@ -17,7 +17,7 @@ from shoptalk.models.precision import DTYPES
 from shoptalk.models.tree import Question, tree_length, tree_log_probabilities
 from shoptalk.prompts.encode import IGNORE
 from shoptalk.training.batching import Batch, make_batch, plan
-from shoptalk.training.catalogue_loss import full_loss, needed, sampled_loss
+from shoptalk.training.catalogue_loss import full_loss, needed, rounded, sampled_loss
 from shoptalk.training.examples import TokenSet
 
 Groups = list[NDArray[np.int64]]
@@ -149,9 +149,18 @@ def answer_loss(model: LanguageModel, batch: Batch) -> tuple[Tensor, int]:
     labels = torch.from_numpy(batch.labels).to(device)
     with model.autocast():
         hidden = model.hidden(torch.from_numpy(batch.ids).to(device))
-        learned = labels != IGNORE
-        logits = model.head(hidden[learned])
-    return cross_entropy(logits.float(), labels[learned], reduction="sum"), int(learned.sum())
+        states, targets, count = _learned(hidden, labels)
+        logits = model.head(states)
+    return cross_entropy(logits.float(), targets, ignore_index=IGNORE, reduction="sum"), count
+
+
+def _learned(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, int]:
+    """The states (n, D) and labels (n,) where something is learned, filled up to a few different n, and how many."""
+    places = torch.nonzero(labels.flatten() != IGNORE).flatten()
+    count = len(places)
+    more = rounded(count) - count
+    targets = pad(labels.flatten()[places], (0, more), value=IGNORE)
+    return hidden.flatten(0, 1)[pad(places, (0, more))], targets, count
 
 
 def item_loss(model: LanguageModel, batch: Batch, negatives: int = 0) -> tuple[Tensor, int]:

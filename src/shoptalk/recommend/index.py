@@ -1,0 +1,224 @@
+"""An approximate index of the items' embeddings, for catalogues too large for a product with all of them.
+
+An inverted file (J. Sivic, A. Zisserman, "Video Google", ICCV 2003; the library is FAISS): items are sorted into lists
+by their nearest centre, and a query reads the lists of the centres nearest to it. The bias of an item is one more
+coordinate, against a 1 in the query, so that the inner product is the model's score. On one core, 200,000 items of 256
+numbers take 3 s to build and 1.2 ms to search, where a product with all of them takes 16 ms; a navigable graph (HNSW)
+takes more than ten times as long to build.
+"""
+
+import json
+import zlib
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from shoptalk.errors import ModelError, StorageError, require
+from shoptalk.graph.purchases import Floats, Ints, Purchases
+from shoptalk.models.items import ItemTable
+from shoptalk.recommend.memory import Memory
+
+FILE, CARD = "index.faiss", "index.json"
+#: Items from which on the index pays: for one history it is ten times as fast as a product with all items, and for a
+#: batch, whose product is cheaper for each history, no slower.
+LARGE = 200_000
+#: Lists read for a query, at least, and one of so many; items whose centres are learned from, for each list.
+PROBES, ONE_OF, SAMPLE, ROUNDS = 64, 16, 64, 8
+#: Rows of the table that tell whether a saved index is of it.
+_TOLD = 1_000
+
+
+class Index:
+    """The k items with about the highest scores, without looking at most of the others.
+
+    Parameters
+    ----------
+    found
+        The library's own index of [embedding, bias].
+    """
+
+    def __init__(self, found: Any) -> None:
+        self._found = found
+
+    @classmethod
+    def build(cls, table: ItemTable, seed: int = 1) -> "Index":
+        """Sort all I items of a table into about 2 * sqrt(I) lists.
+
+        Raises
+        ------
+        MissingExtra
+            Without the library.
+        """
+        faiss = _library()
+        rows = _augmented(table)
+        lists = max(1, min(int(2 * len(rows) ** 0.5), len(rows) // 39))  # the library wants 39 items for each centre
+        found = faiss.IndexIVFFlat(faiss.IndexFlatIP(rows.shape[1]), rows.shape[1], lists, faiss.METRIC_INNER_PRODUCT)
+        found.cp.niter, found.cp.max_points_per_centroid, found.cp.seed = ROUNDS, SAMPLE, seed
+        sample = np.random.default_rng(seed).permutation(len(rows))[: lists * SAMPLE]
+        found.train(rows[np.sort(sample)])
+        found.add(rows)
+        return cls(found)
+
+    def __len__(self) -> int:
+        """I, how many items there are."""
+        return int(self._found.ntotal)
+
+    def search(self, states: Floats, k: int, allowed: NDArray[np.bool_] | None = None) -> Ints:
+        """Places (B, k) of about the best items for hidden states (B, D), best first; -1 where fewer were found.
+
+        Parameters
+        ----------
+        allowed
+            (I,) which items may be found.
+        """
+        faiss = _library()
+        lists = int(self._found.nlist)
+        given: dict[str, Any] = {"nprobe": min(lists, max(PROBES, lists // ONE_OF))}
+        if allowed is not None:
+            bits = np.packbits(allowed, bitorder="little")
+            given["sel"] = faiss.IDSelectorBitmap(bits)
+        query = np.hstack([states, np.ones((len(states), 1), dtype=np.float32)])
+        _, places = self._found.search(np.ascontiguousarray(query), k, params=faiss.SearchParametersIVF(**given))
+        return np.asarray(places, dtype=np.int64)
+
+    def recall(self, states: Floats, table: ItemTable, k: int = 10) -> float:
+        """Share of the k best items (by a product with all of them) that the index finds, in [0, 1]."""
+        exact = torch.addmm(table.biases.cpu(), torch.from_numpy(states), table.vectors.cpu().T).topk(k, dim=1).indices
+        found = self.search(states, k)
+        hits = [len(set(one) & set(other)) for one, other in zip(exact.tolist(), found.tolist(), strict=True)]
+        return float(np.mean(hits) / k)
+
+    def save(self, folder: Path, table: ItemTable) -> None:
+        """Write the index of a table into an existing folder.
+
+        Raises
+        ------
+        StorageError
+            When it cannot be written.
+        """
+        try:
+            _library().write_index(self._found, str(folder / FILE))
+            (folder / CARD).write_text(json.dumps(_card(table)), encoding="utf-8")
+        except (OSError, RuntimeError) as error:
+            raise StorageError(f"cannot write the index: {error}", where=str(folder)) from error
+
+    @classmethod
+    def load(cls, folder: Path, table: ItemTable) -> "Index | None":
+        """The saved index; None where there is none of this table (items that were added since make it another).
+
+        Raises
+        ------
+        ModelError
+            When it is damaged.
+        """
+        try:
+            if json.loads((folder / CARD).read_text(encoding="utf-8")) != _card(table):
+                return None
+            found = cls(_library().read_index(str(folder / FILE)))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, RuntimeError) as error:
+            raise ModelError(f"the index is damaged: {error}", where=str(folder), hint=f"delete {FILE}") from error
+        if len(found) != len(table.biases):
+            raise ModelError("the index is damaged: it lacks items", where=str(folder), hint=f"delete {FILE}")
+        return found
+
+
+def open_index(folder: Path, table: ItemTable, least: int = LARGE) -> Index | None:
+    """The index of a model's items, kept beside the model; it is built where there is none yet.
+
+    None for catalogues below ``least`` items, and where the library is not installed: a product with all items does.
+    """
+    if len(table.biases) < least or find_spec("faiss") is None:
+        return None
+    index = Index.load(folder, table)
+    if index is None:
+        index = Index.build(table)
+        index.save(folder, table)
+    return index
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Candidates of one history: ``places`` (C,), distinct, and their ``scores`` (C,)."""
+
+    places: Ints
+    scores: Floats
+
+
+def near(
+    index: Index, table: ItemTable, memory: Memory | None, purchases: Purchases, states: Floats, k: int,
+    allowed: NDArray[np.bool_] | None,
+) -> list[Near]:  # fmt: skip
+    """For each of B histories, what the index and the memory's graph name, scored by the model and the whole memory.
+
+    A product that only its words speak for is found if the model itself places it among its first k.
+
+    Parameters
+    ----------
+    purchases, states
+        Of the histories; states (B, D).
+    k
+        Items that the index is asked for.
+    allowed
+        (I,) which items may be candidates.
+    """
+    found = index.search(states, k, allowed)
+    vectors, biases = table.vectors.cpu().numpy(), table.biases.cpu().numpy()
+    led = None if memory is None else _led(memory, purchases)
+    told = None if memory is None or not memory.shares.words else _told(memory, purchases)
+    result = []
+    for row, places in enumerate(found):
+        own = places[places >= 0]
+        if led is not None:
+            beside = led.indices[led.indptr[row] : led.indptr[row + 1]]
+            own = np.union1d(own, beside if allowed is None else beside[allowed[beside]])
+        scores = vectors[own] @ states[row] + biases[own]
+        if memory is not None and led is not None:
+            edges = np.zeros(len(own), dtype=np.float32)
+            at = np.searchsorted(own, beside).clip(max=max(0, len(own) - 1))
+            same = own[at] == beside if len(own) else np.zeros(len(beside), dtype=np.bool_)
+            edges[at[same]] = led.data[led.indptr[row] : led.indptr[row + 1]][same]
+            scores += np.float32(memory.shares.edges) * np.log1p(np.float32(memory.shares.sharpness) * edges)
+            if told is not None:
+                scores += np.float32(memory.shares.words) * np.asarray(memory.words[own] @ told[row])
+        result.append(Near(own, scores.astype(np.float32)))
+    return result
+
+
+def _led(memory: Memory, purchases: Purchases) -> Any:
+    """Sparse (B, I): the sums of the edges from each history's items (see `Memory.scores`)."""
+    return purchases.weighted(memory.shares.decay) @ memory.graph
+
+
+def _told(memory: Memory, purchases: Purchases) -> Floats:
+    """Dense (B, W): the words of each history's items (see `Memory.scores`)."""
+    told: Any = purchases.weighted(memory.shares.word_decay) @ memory.words
+    return np.asarray(told.toarray() if hasattr(told, "toarray") else told, dtype=np.float32)
+
+
+def _library() -> Any:
+    require("faiss", "index")
+    import faiss
+
+    return faiss
+
+
+def _augmented(table: ItemTable) -> Floats:
+    """(I, D + 1) embeddings with their biases."""
+    return torch.cat([table.vectors, table.biases[:, None]], dim=1).float().cpu().contiguous().numpy()
+
+
+def _card(table: ItemTable) -> dict[str, int]:
+    """What tells one table from another: its size, and some of its rows."""
+    some = _augmented(
+        ItemTable(
+            table.vectors[:: max(1, len(table.biases) // _TOLD)], table.biases[:: max(1, len(table.biases) // _TOLD)]
+        )
+    )
+    return {"items": len(table.biases), "rows": zlib.crc32(some.tobytes())}
