@@ -9,6 +9,7 @@ takes more than ten times as long to build.
 
 import json
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 
 from shoptalk.errors import ModelError, StorageError, require
+from shoptalk.files import replacing, write_json
 from shoptalk.graph.purchases import Floats, Ints, Purchases
 from shoptalk.models.items import ItemTable
 from shoptalk.recommend.memory import Memory
@@ -102,9 +104,10 @@ class Index:
             When it cannot be written.
         """
         try:
-            _library().write_index(self._found, str(folder / FILE))
-            (folder / CARD).write_text(json.dumps(_card(table)), encoding="utf-8")
-        except (OSError, RuntimeError) as error:
+            with replacing(folder / FILE) as temporary:
+                _library().write_index(self._found, str(temporary))
+            write_json(folder / CARD, _card(table))
+        except RuntimeError as error:
             raise StorageError(f"cannot write the index: {error}", where=str(folder)) from error
 
     @classmethod
@@ -139,7 +142,8 @@ def open_index(folder: Path, table: ItemTable, least: int = LARGE) -> Index | No
     index = Index.load(folder, table)
     if index is None:
         index = Index.build(table)
-        index.save(folder, table)
+        with suppress(StorageError):  # a folder that cannot be written to can be recommended from
+            index.save(folder, table)
     return index
 
 
@@ -152,12 +156,17 @@ class Near:
 
 
 def near(
-    index: Index, table: ItemTable, memory: Memory | None, purchases: Purchases, states: Floats, k: int,
-    allowed: NDArray[np.bool_] | None,
-) -> list[Near]:  # fmt: skip
+    index: Index,
+    table: ItemTable,
+    memory: Memory | None,
+    purchases: Purchases,
+    states: Floats,
+    k: int,
+    allowed: NDArray[np.bool_] | None = None,
+) -> list[Near]:
     """For each of B histories, what the index and the memory's graph name, scored by the model and the whole memory.
 
-    A product that only its words speak for is found if the model itself places it among its first k.
+    An item that only its words speak for is found where the model itself places it among its first k.
 
     Parameters
     ----------
@@ -168,38 +177,44 @@ def near(
     allowed
         (I,) which items may be candidates.
     """
-    found = index.search(states, k, allowed)
     vectors, biases = table.vectors.cpu().numpy(), table.biases.cpu().numpy()
-    led = None if memory is None else _led(memory, purchases)
-    told = None if memory is None or not memory.shares.words else _told(memory, purchases)
+    remembered = None if memory is None else _Remembered(memory, purchases)
     result = []
-    for row, places in enumerate(found):
+    for row, places in enumerate(index.search(states, k, allowed)):
         own = places[places >= 0]
-        if led is not None:
-            beside = led.indices[led.indptr[row] : led.indptr[row + 1]]
-            own = np.union1d(own, beside if allowed is None else beside[allowed[beside]])
+        if remembered is not None:
+            led, _ = remembered.led(row)
+            own = np.union1d(own, led if allowed is None else led[allowed[led]])
         scores = vectors[own] @ states[row] + biases[own]
-        if memory is not None and led is not None:
-            edges = np.zeros(len(own), dtype=np.float32)
-            at = np.searchsorted(own, beside).clip(max=max(0, len(own) - 1))
-            same = own[at] == beside if len(own) else np.zeros(len(beside), dtype=np.bool_)
-            edges[at[same]] = led.data[led.indptr[row] : led.indptr[row + 1]][same]
-            scores += np.float32(memory.shares.edges) * np.log1p(np.float32(memory.shares.sharpness) * edges)
-            if told is not None:
-                scores += np.float32(memory.shares.words) * np.asarray(memory.words[own] @ told[row])
-        result.append(Near(own, scores.astype(np.float32)))
+        if remembered is not None:
+            scores += remembered.scores(row, own)
+        result.append(Near(own, scores))
     return result
 
 
-def _led(memory: Memory, purchases: Purchases) -> Any:
-    """Sparse (B, I): the sums of the edges from each history's items (see `Memory.scores`)."""
-    return purchases.weighted(memory.shares.decay) @ memory.graph
+class _Remembered:
+    """What `Memory.scores` adds to the scores of B histories, for some items of each only."""
 
+    def __init__(self, memory: Memory, purchases: Purchases) -> None:
+        self.memory, shares = memory, memory.shares
+        self._led: Any = purchases.weighted(shares.decay) @ memory.graph  # (B, I), sparse
+        told: Any = purchases.weighted(shares.word_decay) @ memory.words  # (B, W), sparse or dense as the words are
+        self._told: Floats = np.asarray(told.toarray() if hasattr(told, "toarray") else told, dtype=np.float32)
 
-def _told(memory: Memory, purchases: Purchases) -> Floats:
-    """Dense (B, W): the words of each history's items (see `Memory.scores`)."""
-    told: Any = purchases.weighted(memory.shares.word_decay) @ memory.words
-    return np.asarray(told.toarray() if hasattr(told, "toarray") else told, dtype=np.float32)
+    def led(self, row: int) -> tuple[Ints, Floats]:
+        """Places (E,) that edges lead to from a history, and the sums of the edges."""
+        part = slice(*self._led.indptr[row : row + 2].tolist())
+        return self._led.indices[part], self._led.data[part]
+
+    def scores(self, row: int, places: Ints) -> Floats:
+        """What is added to the scores (C,) of items for a history."""
+        shares = self.memory.shares
+        led, sums = self.led(row)
+        edges = np.zeros(self._led.shape[1], dtype=np.float32)
+        edges[led] = sums
+        alike = np.asarray(self.memory.words[places] @ self._told[row], dtype=np.float32)
+        added = np.float32(shares.edges) * np.log1p(np.float32(shares.sharpness) * edges[places])
+        return np.asarray(added + np.float32(shares.words) * alike, dtype=np.float32)
 
 
 def _library() -> Any:
@@ -216,9 +231,6 @@ def _augmented(table: ItemTable) -> Floats:
 
 def _card(table: ItemTable) -> dict[str, int]:
     """What tells one table from another: its size, and some of its rows."""
-    some = _augmented(
-        ItemTable(
-            table.vectors[:: max(1, len(table.biases) // _TOLD)], table.biases[:: max(1, len(table.biases) // _TOLD)]
-        )
-    )
+    step = max(1, len(table.biases) // _TOLD)
+    some = _augmented(ItemTable(table.vectors[::step], table.biases[::step]))
     return {"items": len(table.biases), "rows": zlib.crc32(some.tobytes())}

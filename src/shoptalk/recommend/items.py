@@ -15,12 +15,16 @@ from shoptalk.models.items import ItemTable, ItemTokens
 from shoptalk.prompts.questions import open_question
 from shoptalk.prompts.tasks import Teller
 from shoptalk.recommend.catalogue import held
+from shoptalk.recommend.index import Index, near
 from shoptalk.recommend.memory import Memory
 from shoptalk.recommend.options import Notify, quiet
 from shoptalk.schema import Candidates, History, RankedList
 
 #: Tokens of a batch.
 BATCH_TOKENS = 16384
+#: The index is asked for so many times as many items as are wanted, as the memory changes their order; and not at all
+#: where less than this share of the items is allowed, as most of what it reads would be in vain.
+WIDER, NARROW = 5, 0.02
 
 
 class ItemRecommender:
@@ -32,17 +36,21 @@ class ItemRecommender:
         The model, and the words that it was trained on.
     memory
         Of the same items; its scores are added to the model's.
+    index
+        Of the same items (see `shoptalk.recommend.index.open_index`): lists are then nearly, not exactly, the best.
     """
 
     name = "model"
 
-    def __init__(self, model: LanguageModel, teller: Teller, memory: Memory | None = None) -> None:
+    def __init__(
+        self, model: LanguageModel, teller: Teller, memory: Memory | None = None, index: Index | None = None
+    ) -> None:
         if model.items is None:
             raise ModelError("this model has no item tokens", hint='train with prompt.task = "items"')
         self.model, self.teller, self.memory, self.cut = model, teller, memory, 0
         self.items = model.items.ids
         self._places = {item: place for place, item in enumerate(self.items)}
-        self.table = _frozen(model.items)
+        self.table, self.index = _frozen(model.items), index
 
     @torch.inference_mode()
     def states(self, histories: Sequence[History]) -> Tensor:
@@ -101,6 +109,10 @@ class ItemRecommender:
         repeats
             Whether items of the history may be recommended again.
         """
+        if self.index is not None and (allowed is None or allowed.mean() >= NARROW):
+            lists = self._near(self.index, histories, k, allowed, repeats)
+            if min(map(len, (ranked.items for ranked in lists)), default=k) == k:
+                return lists
         scores = self._scores(histories)
         if allowed is not None:
             scores.masked_fill_(torch.from_numpy(~allowed).to(scores.device), -torch.inf)
@@ -112,6 +124,24 @@ class ItemRecommender:
             RankedList(history.user_id, *self._listed(values, order))
             for history, values, order in zip(histories, best, places, strict=True)
         ]
+
+    def _near(
+        self, index: Index, histories: Sequence[History], k: int, allowed: NDArray[np.bool_] | None, repeats: bool
+    ) -> list[RankedList]:
+        """The k best of what the index and the memory's graph name; fewer where they name fewer."""
+        purchases = Purchases.of(histories, self._places)
+        most = int(np.bincount(purchases.row, minlength=1).max())
+        states = self.states(histories).cpu().numpy()
+        lists = []
+        found = near(index, self.table, self.memory, purchases, states, WIDER * k + most, allowed)
+        for row, (history, one) in enumerate(zip(histories, found, strict=True)):
+            scores = one.scores
+            if not repeats:
+                scores[np.isin(one.places, purchases.column[purchases.row == row])] = -np.inf
+            best = np.argsort(-scores, kind="stable")[:k]
+            listed = self._listed(scores[best].tolist(), one.places[best].tolist())
+            lists.append(RankedList(history.user_id, *listed))
+        return lists
 
     def _listed(self, values: list[float], order: list[int]) -> tuple[tuple[str, ...], tuple[float, ...]]:
         real = sum(value > -math.inf for value in values)  # the best come first
