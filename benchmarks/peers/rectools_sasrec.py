@@ -50,7 +50,7 @@ class Watch(Callback):
         self.best: dict[str, torch.Tensor] = {}
         self.preparator: Any = None
         self.batches = 0
-        self.begin = time.perf_counter()
+        self.begin = time.process_time()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Watch":
         """Itself: RecTools copies its trainer before training, and what is seen is wanted here."""
@@ -71,9 +71,9 @@ class Watch(Callback):
         if row["ndcg@10"] >= max(each["ndcg@10"] for each in self.rows):
             self.best = copy.deepcopy(pl_module.torch_model.state_dict())
         waited = len(self.rows) - self.best_epoch
-        late = time.perf_counter() - self.begin + seconds > 60 * self.given.minutes
+        late = time.process_time() - self.begin + processor > 60 * self.given.minutes
         trainer.should_stop = waited >= self.given.patience or late
-        logging.info("epoch %d: %.1f s, validation NDCG@10 %.4f", row["epoch"], seconds, row["ndcg@10"])
+        logging.info("epoch %d: %.1f s, validation NDCG@10 %.4f", row["epoch"], processor, row["ndcg@10"])
 
     @property
     def best_epoch(self) -> int:
@@ -180,7 +180,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=128, help="users")
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--patience", type=int, default=50)
-    parser.add_argument("--minutes", type=float, default=25, help="no epoch begins that would end after as many")
+    parser.add_argument(
+        "--minutes", type=float, default=25, help="of the processor; no epoch begins that would end later"
+    )
     parser.add_argument("--validate", type=int, default=4096, help="users whose validation purchase is looked at")
     parser.add_argument("--users", type=int, default=0, help="only the first as many; 0: all")
     parser.add_argument("--batches", type=int, default=0, help="of an epoch, for a look at the speed; 0: all")

@@ -18,7 +18,7 @@ HISTORIES = [history("R0", "R1"), history("C2"), history("M0", "M1", "M2", "R5")
 def recommender(style: str = "bare", fields: tuple[str, ...] = ("title",)) -> ItemRecommender:
     model = model_with_items()
     model.train(False)
-    prompt = Prompt.model_validate({"task": "items", "style": style, "fields": fields, "max_tokens": 128})
+    prompt = Prompt.model_validate({"task": "items", "style": style, "fields": fields, "max_tokens": 512})
     return ItemRecommender(model, Teller(prompt, CATALOGUE, model.tokenizer.control))
 
 
@@ -42,6 +42,14 @@ def test_lists_are_the_best_of_all_scores_without_what_was_bought() -> None:
     for one, listed in zip(HISTORIES, ours.rank(HISTORIES, 1000), strict=True):
         assert set(listed.items) == set(IDS) - set(one.items)
         assert list(listed.scores) == sorted(listed.scores, reverse=True)
+
+
+def test_equal_scores_are_listed_in_catalogue_order() -> None:
+    ours = recommender()
+    assert not ours.score_all([history()]).any()  # nothing is known, so all are equal
+    for k in (1, 5, len(IDS)):
+        assert ours.rank([history()], k)[0].items == IDS[:k]
+    assert ours.rank([history("R0")], 0)[0].items == ()
 
 
 def test_what_was_bought_may_come_again() -> None:

@@ -48,14 +48,14 @@ def test_other_shares_make_another_graph_only_where_edges_differ() -> None:
 
 
 @pytest.mark.parametrize("dense", [False, True])
-def test_new_items_have_words_and_no_transitions(dense: bool, tmp_path: Path) -> None:
+def test_new_items_have_words_and_borrow_transitions(dense: bool, tmp_path: Path) -> None:
     new = np.array([[1, 0]], dtype=np.float32)
     grown = memory(dense=dense).extended(new if dense else sparse.csr_array(new))
     save_memory(grown, tmp_path)
     for each in (grown, load_memory(tmp_path)):
         assert each is not None
         purchases = Purchases.of([History("u", ("a",))], {**PLACES, "e": 4})
-        assert np.allclose(each.scores(purchases)[0], [3, 2 * np.log(3) + 3, 0, 0, 3], atol=1e-6)
+        assert np.allclose(each.scores(purchases)[0], [3, 2 * np.log(3) + 3, 0, 0, 3 + 2 * np.log(2)], atol=1e-6)
 
 
 def test_a_model_without_memory_has_none(tmp_path: Path) -> None:

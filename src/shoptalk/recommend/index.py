@@ -181,7 +181,7 @@ def near(
     remembered = None if memory is None else _Remembered(memory, purchases)
     result = []
     for row, places in enumerate(index.search(states, k, allowed)):
-        own = places[places >= 0]
+        own = np.sort(places[places >= 0])  # equal scores are then listed in catalogue order
         if remembered is not None:
             led, _ = remembered.led(row)
             own = np.union1d(own, led if allowed is None else led[allowed[led]])

@@ -14,7 +14,7 @@ from shoptalk.models.base import LanguageModel
 from shoptalk.models.items import ItemTable, ItemTokens
 from shoptalk.prompts.questions import open_question
 from shoptalk.prompts.tasks import Teller
-from shoptalk.recommend.catalogue import held
+from shoptalk.recommend.catalogue import held, top
 from shoptalk.recommend.index import Index, near
 from shoptalk.recommend.memory import Memory
 from shoptalk.recommend.options import Notify, quiet
@@ -100,7 +100,7 @@ class ItemRecommender:
     def rank(
         self, histories: Sequence[History], k: int, *, allowed: NDArray[np.bool_] | None = None, repeats: bool = False
     ) -> list[RankedList]:
-        """The k best items of each history, best first, in one pass over the whole catalogue.
+        """The k best items of each history, best first, ties in catalogue order, in one pass over the whole catalogue.
 
         Parameters
         ----------
@@ -119,10 +119,10 @@ class ItemRecommender:
         if not repeats:
             rows, columns = held(histories, self._places)
             scores[torch.from_numpy(rows), torch.from_numpy(columns)] = -torch.inf
-        best, places = (found.cpu().tolist() for found in scores.topk(min(k, len(self.items)), dim=1))
+        best, places = _top(scores, k)
         return [
             RankedList(history.user_id, *self._listed(values, order))
-            for history, values, order in zip(histories, best, places, strict=True)
+            for history, values, order in zip(histories, best.tolist(), places.tolist(), strict=True)
         ]
 
     def _near(
@@ -169,6 +169,21 @@ class ItemRecommender:
         if item not in self._places:
             raise ModelError(f"the model has no token for item {item!r}", hint="shoptalk catalogue add")
         return self._places[item]
+
+
+def _top(scores: Tensor, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The k highest scores of each row, and their columns, (B, I) to (B, min(k, I)); ties by the column (see `top`)."""
+    count = scores.shape[1]
+    found = scores.topk(min(k + 1, count), dim=1)  # one more tells whether others equal the last
+    values, places = found.values.cpu().numpy(), found.indices.cpu().numpy()
+    if count > k > 0:
+        for row in np.flatnonzero((values[:, k] == values[:, k - 1]) & np.isfinite(values[:, k])).tolist():
+            whole = scores[row].cpu().numpy()
+            places[row, :k] = top(whole[None], k)[0]
+            values[row, :k] = whole[places[row, :k]]
+    values, places = values[:, :k], places[:, :k]
+    order = np.lexsort((places, -values), axis=1)
+    return np.take_along_axis(values, order, axis=1), np.take_along_axis(places, order, axis=1)
 
 
 def _frozen(items: ItemTokens) -> ItemTable:

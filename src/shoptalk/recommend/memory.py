@@ -17,6 +17,7 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from shoptalk.errors import ModelError
+from shoptalk.graph.lending import lend
 from shoptalk.graph.purchases import Floats, Purchases, product
 from shoptalk.graph.transitions import Graph, edges
 
@@ -78,11 +79,12 @@ class Memory:
 
     def with_shares(self, shares: Shares, purchases: Purchases) -> "Memory":
         """The memory of the same items for other shares; ``purchases`` is what its graph is made of."""
-        same = shares.graph == self.shares.graph
-        return Memory(self.graph if same else edges(purchases, shares.graph), self.words, shares)
+        if shares.graph == self.shares.graph:
+            return Memory(self.graph, self.words, shares)
+        return learn_memory(purchases, self.words, shares)
 
     def extended(self, words: Any) -> "Memory":
-        """The memory with new items after its own, which have words and no transitions."""
+        """The memory with new items after its own, which have words, and the transitions of items like them."""
         count = self.graph.shape[0] + words.shape[0]
         graph: Any = sparse.csr_array(self.graph, copy=True)
         graph.resize((count, count))
@@ -90,7 +92,14 @@ class Memory:
         both = stack([self.words, words])
         if hasattr(both, "tocsr"):
             both = both.tocsr()
-        return Memory(graph, both, self.shares)
+        known = np.arange(count) < self.graph.shape[0]
+        return Memory(lend(graph, both, known), both, self.shares)
+
+
+def learn_memory(purchases: Purchases, words: Any, shares: Shares) -> Memory:
+    """The memory of the given purchases; items without any borrow the transitions of items like them."""
+    graph = edges(purchases, shares.graph)
+    return Memory(lend(graph, words, purchases.counts() > 0), words, shares)
 
 
 def save_memory(memory: Memory, folder: Path) -> None:

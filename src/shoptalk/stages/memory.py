@@ -5,9 +5,8 @@ from typing import Any
 
 from shoptalk.baselines.tuning import Exam, tune
 from shoptalk.graph.purchases import Floats, Purchases
-from shoptalk.graph.transitions import edges
 from shoptalk.recommend.items import ItemRecommender
-from shoptalk.recommend.memory import Memory, Shares
+from shoptalk.recommend.memory import Memory, Shares, learn_memory
 from shoptalk.schema import History, Split
 
 #: Values tried of each share, in the order in which they are tried; the start is that of `Shares`.
@@ -27,7 +26,7 @@ CASES, SCORES = 4_000, 100_000_000
 def make_memory(split: Split, items: Sequence[str], words: Any, shares: Shares) -> Memory:
     """The memory of the training histories."""
     bought = Purchases.of(split.train, {item: place for place, item in enumerate(items)})
-    return Memory(edges(bought, shares.graph), words, shares)
+    return learn_memory(bought, words, shares)
 
 
 def choose_shares(model: ItemRecommender, split: Split, words: Any, seed: int) -> Shares:
