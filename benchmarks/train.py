@@ -23,20 +23,16 @@ logits that nobody asked for count for nothing.
 
 import argparse
 import copy
-import ctypes
-import gc
 import importlib.util
 import json
 import math
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from statistics import median
 from typing import Any
 from unittest.mock import patch
 
@@ -45,11 +41,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from peers.compete import Part, Run, compete, show
 from shoptalk.data.dataset import open_dataset
 from shoptalk.models.base import LanguageModel, create, save, with_items
 from shoptalk.models.encoders import make_encoder
 from shoptalk.models.lora import quantisation
-from shoptalk.models.precision import DTYPES, choose_precision
+from shoptalk.models.precision import choose_precision
 from shoptalk.prompts.styles import pieces
 from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Lora, Model, Prompt, Training
@@ -60,19 +57,8 @@ from shoptalk.training.loop import Material, fine_tune
 PEERS = Path(__file__).parent / "peers"
 INSTALL_TRL = "trl is not installed here; run: pip install 'trl>=1.16,<2'"
 INSTALL_RECTOOLS = "RecTools needs an environment of its own (see benchmarks/peers/rectools_sasrec.py), and --data"
-#: Users of a step in RecTools.
-RECTOOLS_USERS = 128
-Run = Callable[[], dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Contenders for one job, and what the job needs: operations (in all) and learned tokens."""
-
-    contenders: dict[str, Run]
-    operations: float
-    missing: str = ""
-    size: str = ""
+#: Users of a step in RecTools, and what is drawn for each of their positions (by us: for the step).
+RECTOOLS_USERS, NEGATIVES = 128, 256
 
 
 def drawn_shop(users: int, items: int) -> tuple[Catalogue, list[History]]:
@@ -231,14 +217,15 @@ def sasrec_part(given: argparse.Namespace, width: int) -> Part:
     model = item_model(settings, catalogue, histories, words=False)
     tokens = item_examples(model, catalogue, histories).first(RECTOOLS_USERS * given.sasrec_batches)
     size = RECTOOLS_USERS * len(tokens.ids) // len(tokens)  # as many users in a step as RecTools has
+    few = {"operations": operations(model, tokens, size, NEGATIVES + 1)}
     contenders = {
         "shoptalk_whole_catalogue": lambda: ours(model, tokens, size),
-        "shoptalk_256_negatives": lambda: ours(model, tokens, size, negatives=256),
+        "shoptalk_256_negatives": lambda: ours(model, tokens, size, negatives=NEGATIVES) | few,
     }
     missing = INSTALL_RECTOOLS
     if given.rectools and given.data:
-        contenders["rectools_256_negatives"] = lambda: rectools(given, width)
-        contenders["rectools_tuned_malloc"] = lambda: rectools(given, width, keep_memory=True)
+        contenders["rectools_256_negatives"] = lambda: rectools(given, width) | few
+        contenders["rectools_tuned_malloc"] = lambda: rectools(given, width, keep_memory=True) | few
         missing = ""
     return Part(contenders, operations(model, tokens, size), missing, said(model, tokens))
 
@@ -282,8 +269,8 @@ def ours(
     return {"seconds": seconds, "cpu_seconds": cpu_seconds, "tokens": outcome.tokens, "loss": loss}
 
 
-def operations(model: LanguageModel, tokens: TokenSet, batch_tokens: int = 0) -> float:
-    """Floating-point operations that one epoch needs: see the head of this file."""
+def operations(model: LanguageModel, tokens: TokenSet, batch_tokens: int = 0, competing: int = 0) -> float:
+    """Floating-point operations that one epoch needs (see the head of this file), all items competing or fewer."""
     trained = model.tuning == "full"
     width, layers = model.network.config.hidden_size, model.network.config.num_hidden_layers
     base = adapters = 0
@@ -292,7 +279,7 @@ def operations(model: LanguageModel, tokens: TokenSet, batch_tokens: int = 0) ->
             count = module.in_features * module.out_features
             adapters, base = (adapters + count, base) if "lora_" in name else (adapters, base + count)
     read, learned = len(tokens.ids), int((tokens.labels >= 0).sum())
-    rows = model.network.config.vocab_size if model.items is None else int(model.items.known.sum())
+    rows = model.network.config.vocab_size if model.items is None else competing or int(model.items.known.sum())
     passes = 3 if trained else 2  # forwards, the gradient of what came in, and that of the weights
     total = read * 2.0 * (passes * base + 3 * adapters) + learned * 2.0 * passes * width * rows
     total += 3 * 2.0 * width * layers * float((tokens.lengths.astype(np.float64) ** 2).sum())
@@ -311,87 +298,6 @@ def said(model: LanguageModel, tokens: TokenSet) -> str:
         f"{config.num_hidden_layers} layers, {of}, {model.precision}; {len(tokens):,} examples, {len(tokens.ids):,} "
         f"tokens, {int((tokens.labels >= 0).sum()):,} learned"
     )
-
-
-def peak(precision: str) -> float:
-    """Operations per second of the fastest square matrix product."""
-    best = 0.0
-    for size in (512, 1024, 2048):
-        left, right = (torch.randn(size, size).to(DTYPES[precision]) for _ in range(2))
-        out = left @ right
-        for _ in range(3):
-            begin = time.perf_counter()
-            torch.mm(left, right, out=out)
-            best = max(best, 2 * size**3 / (time.perf_counter() - begin))
-    return best
-
-
-def memory(mark: str) -> int:
-    """Bytes of resident memory by the name that Linux has for them; 0 elsewhere."""
-    try:
-        lines = Path("/proc/self/status").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((1024 * int(line.split()[1]) for line in lines if line.startswith(mark)), 0)
-
-
-def measured(run: Run) -> dict[str, Any]:
-    """What a run says of itself, with the most memory that it took above what stood before."""
-    gc.collect()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
-    before = memory("VmRSS")
-    result = run()
-    return {"memory": memory("VmHWM") - before, **result}
-
-
-def compete(part: Part, rounds: int, precision: str) -> dict[str, Any]:
-    """All contenders in turns, and what came of it."""
-    seen: dict[str, list[dict[str, Any]]] = {name: [] for name in part.contenders}
-    fastest = peak(precision)
-    for _ in range(rounds):
-        for name, run in part.contenders.items():
-            seen[name].append(measured(run))
-            last = seen[name][-1]
-            print(f"{name}: {last['seconds']:.1f} s, {last['cpu_seconds']:.1f} s of processor", file=sys.stderr)
-            fastest = max(fastest, peak(precision))
-    rows = {}
-    for name, results in seen.items():
-        seconds, cpu_seconds, taken = (
-            median(result[key] for result in results) for key in ("seconds", "cpu_seconds", "memory")
-        )
-        rows[name] = {
-            "seconds": seconds,
-            "cpu_seconds": cpu_seconds,
-            "tokens_per_second": results[0]["tokens"] / seconds,
-            "tokens_per_cpu_second": results[0]["tokens"] / cpu_seconds,
-            "share_of_peak": part.operations / cpu_seconds / (fastest / torch.get_num_threads()),
-            "memory_mebibytes": taken / (1 << 20),
-            "loss": results[0]["loss"],
-            "all_cpu_seconds": [result["cpu_seconds"] for result in results],
-        }
-    first = next(iter(rows), None)
-    for row in rows.values():
-        row["times_slower"] = rows[first]["tokens_per_second"] / row["tokens_per_second"]
-        row["times_the_processor_time"] = rows[first]["tokens_per_cpu_second"] / row["tokens_per_cpu_second"]
-    return {
-        "size": part.size, "operations": part.operations, "peak": fastest, "rows": rows, "missing": part.missing,
-    }  # fmt: skip
-
-
-def show(name: str, found: dict[str, Any]) -> None:
-    """One part, as a table."""
-    print(f"\n{name}: {found['size']}; peak {found['peak'] / 1e9:,.0f} GFLOP/s")
-    if found["missing"]:
-        print(f"  {found['missing']}")
-    print("  tokens a second / a processor second; times slower than the first, by either; share of peak; memory; loss")
-    for contender, row in found["rows"].items():
-        print(
-            f"  {contender:<25} {row['tokens_per_second']:>8,.0f} / {row['tokens_per_cpu_second']:>8,.0f}  "
-            f"{row['times_slower']:>6.2f} / {row['times_the_processor_time']:.2f}  "
-            f"{100 * row['share_of_peak']:>6.2f} %  {row['memory_mebibytes']:>6,.0f} MiB  {row['loss']:.3f}"
-        )
 
 
 def main() -> None:

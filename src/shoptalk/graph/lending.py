@@ -14,16 +14,16 @@ LENDERS = 5
 _BLOCK = 512
 
 
-def lend(graph: sparse.csr_array[Any], words: Any, known: NDArray[np.bool_]) -> sparse.csr_array[Any]:
+def lend(graph: Any, words: Any, known: NDArray[np.bool_]) -> Any:
     """The graph in which each unknown item has the edges that items like it have, to it and from it.
 
-    An unknown item's edges are those of its `LENDERS` nearest known items, each weighing s_k * s_k / sum(s), where s are
-    the cosines of their words: the mean by likeness, the weaker the less alike even the nearest are.
+    An unknown item's edges are those of its `LENDERS` nearest known items, each weighing s_k * s_k / sum(s), where s
+    are the cosines of their words: the mean by likeness, the weaker the less alike even the nearest are.
 
     Parameters
     ----------
     graph
-        (I, I) edges among known items.
+        (I, I) sparse edges among known items; so is what is returned.
     words
         (I, W) rows of length 1 or 0, sparse or dense.
     known
@@ -32,7 +32,7 @@ def lend(graph: sparse.csr_array[Any], words: Any, known: NDArray[np.bool_]) -> 
     warm, cold = np.flatnonzero(known), np.flatnonzero(~known)
     if not len(cold) or not len(warm):
         return graph
-    turned = words[warm].T.tocsr() if sparse.issparse(words) else words[warm].T
+    turned = words[warm].T
     parts: list[Any] = [_shares(words[cold[start : start + _BLOCK]] @ turned) for start in range(0, len(cold), _BLOCK)]
     shares: Any = sparse.csr_array(sparse.vstack(parts))  # (cold, warm)
     rows = np.concatenate([warm, np.repeat(cold, np.diff(shares.indptr))])

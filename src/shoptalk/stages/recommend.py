@@ -13,6 +13,7 @@ from shoptalk.errors import UsageError
 from shoptalk.prompts.tasks import Teller
 from shoptalk.recommend.constrained import TitleRecommender
 from shoptalk.recommend.filters import Filters, Shelf
+from shoptalk.recommend.index import open_index
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.listing import ListRecommender
 from shoptalk.recommend.match import match_items
@@ -64,6 +65,8 @@ def recommend(
     model: Any = open_recommender(run, shop)
     if why and isinstance(model, ListRecommender):
         raise UsageError("a model that writes lists has no score of a product to explain", hint="leave --explain out")
+    if isinstance(model, ItemRecommender):
+        model.index = open_index(run.model, model.table)
     begin = time.perf_counter()
     items = model.items if isinstance(model, ItemRecommender) else list(shop.catalogue)
     choice = choose(items, shop.catalogue, history, named, filters or Filters(), repeats)
