@@ -1,10 +1,10 @@
-"""Ranking a whole catalogue in one pass: against the bare forward pass, a product of the same shape, and generating ids.
+"""Ranking a whole catalogue: against the bare forward pass, a product of the same shape, and generating ids.
 
     python benchmarks/rank.py --items 12086 1000000 --json
 
-The model is the `nano` backbone with random weights and items around random centres: times are those of trained weights,
-and the recall of the index is that of such a catalogue, no more. Every contender answers the same histories in turns, so
-that a noisy machine disturbs all alike; ratios are of medians.
+The model is the `nano` backbone with random weights and items around random centres: times are those of trained
+weights, and the recall of the index is that of such a catalogue, no more. Every contender answers the same histories in
+turns, so that a noisy machine disturbs all alike; ratios are of medians.
 """
 
 import argparse
@@ -156,16 +156,18 @@ def generate(model: ItemRecommender, prompts: list[list[int]]) -> list[list[int]
 
 
 @torch.inference_mode()
-def measure(found: dict[str, Contender], batches: list[list[History]]) -> dict[str, dict[str, float]]:
+def measure(
+    found: dict[str, Contender], batches: list[list[History]], clock: Callable[[], float]
+) -> dict[str, dict[str, float]]:
     """p50 and p99 of each contender's seconds over the batches, the contenders taking turns."""
     seconds: dict[str, list[float]] = {name: [] for name in found}
     for run in found.values():
         run(batches[0])
     for batch in batches:
         for name, run in found.items():
-            begin = time.perf_counter()
+            begin = clock()
             run(batch)
-            seconds[name].append(time.perf_counter() - begin)
+            seconds[name].append(clock() - begin)
     half = {name: float(np.median(times)) for name, times in seconds.items()}
     return {
         name: {
@@ -185,10 +187,11 @@ def benchmark(items: int, given: argparse.Namespace) -> dict[str, Any]:
     with torch.inference_mode():
         found, known = contenders(world, min(given.allow, items))
     result: dict[str, Any] = {"items": items, "index": known}
-    result["one"] = measure(found, [[one] for one in world.histories[: given.histories]])
+    clock = time.process_time if given.cpu_time else time.perf_counter
+    result["one"] = measure(found, [[one] for one in world.histories[: given.histories]], clock)
     heavy = {name: run for name, run in found.items() if items < LARGE or name not in {"exact, memory", "generate"}}
     heavy["generate"] = found["generate"]
-    result["batch"] = measure(heavy, [world.histories[: given.batch]] * given.rounds)
+    result["batch"] = measure(heavy, [world.histories[: given.batch]] * given.rounds, clock)
     return result
 
 
@@ -213,6 +216,7 @@ def main() -> None:
     parser.add_argument("--allow", type=int, default=100_000, help="ids of the allow list")
     parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--layers", type=int, default=2)
+    parser.add_argument("--cpu-time", action="store_true", help="of one thread, where others use the machine as well")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     results = []

@@ -1,5 +1,6 @@
 """Contenders for one job, in turns: their times, their memory, and their share of what the machine can do."""
 
+import contextlib
 import ctypes
 import gc
 import sys
@@ -54,8 +55,9 @@ def measured(run: Run) -> dict[str, Any]:
     """What a run says of itself, with the most memory that it took above what stood before."""
     gc.collect()
     if sys.platform == "linux":
-        ctypes.CDLL(None).malloc_trim(0)
-        Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
+        with contextlib.suppress(OSError, AttributeError):  # not every C library and container lets one
+            ctypes.CDLL(None).malloc_trim(0)
+            Path("/proc/self/clear_refs").write_text("5")  # the high-water mark begins anew
     before = memory("VmRSS")
     result = run()
     return {"memory": memory("VmHWM") - before, **result}

@@ -13,6 +13,7 @@ from shoptalk.graph.transitions import edges
 from shoptalk.recommend.memory import TABLES, Memory, Shares, load_memory, save_memory
 from shoptalk.schema import History
 
+KNOWN = np.array([True, True, True, False])
 PLACES = {"a": 0, "b": 1, "c": 2, "d": 3}
 SHARES = Shares(edges=2, words=3, sharpness=1, decay=0.5, word_decay=1, gap=0, back=0, held=0, option=0)
 
@@ -23,7 +24,9 @@ def bought(*histories: str) -> Purchases:
 
 def memory(shares: Shares = SHARES, *, dense: bool = False) -> Memory:
     words = np.array([[1, 0], [1, 0], [0, 1], [0, 0]], dtype=np.float32)  # a and b share a word, d has none
-    return Memory(edges(bought("ab", "ab", "bc"), shares.graph), words if dense else sparse.csr_array(words), shares)
+    return Memory(
+        edges(bought("ab", "ab", "bc"), shares.graph), words if dense else sparse.csr_array(words), KNOWN, shares
+    )
 
 
 @pytest.mark.parametrize("dense", [False, True])
@@ -33,6 +36,11 @@ def test_what_is_added(dense: bool) -> None:
     led = np.log([1, 1 + 0.5 * 2, 1 + 1, 1])
     alike = np.array([2, 2, 0, 0])  # a and b are each like a and like b
     assert np.allclose(scores, [2 * led + 3 * alike], atol=1e-6)
+
+
+def test_what_nobody_bought_yet_is_lifted() -> None:
+    lifted = memory(replace(SHARES, newcomer=0.5)).scores(bought("ab")) - memory().scores(bought("ab"))
+    assert lifted.tolist() == [[0, 0, 0, 0.5]]
 
 
 def test_an_empty_history_adds_nothing() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
@@ -29,7 +30,8 @@ class Shares:
     """How a memory is made, and what it adds to a model's scores.
 
     ``edges`` * log(1 + ``sharpness`` * e) + ``words`` * w, where e sums the edges from the history's items, each
-    weighing ``decay`` times the one bought after it, and w their cosines, with a decay of ``word_decay``.
+    weighing ``decay`` times the one bought after it, and w their cosines, with a decay of ``word_decay``. An item that
+    nobody bought yet gets ``newcomer`` on top: it has no learned part, which would speak for it.
     """
 
     edges: float = 1.0
@@ -41,6 +43,7 @@ class Shares:
     back: float = 0.2
     held: float = 0.5
     option: float = 0.15
+    newcomer: float = 0.0
 
     @property
     def graph(self) -> Graph:
@@ -57,11 +60,16 @@ class Memory:
         (I, I) edges, as ``shares.graph`` makes them of the purchases.
     words
         (I, W) a row of length 1 (or 0) for each item, sparse or dense.
+    known
+        (I,) which items were bought in training.
     """
 
-    def __init__(self, graph: sparse.csr_array[Any], words: Any, shares: Shares = Shares()) -> None:
+    def __init__(
+        self, graph: sparse.csr_array[Any], words: Any, known: NDArray[np.bool_], shares: Shares = Shares()
+    ) -> None:
         self.graph, self.shares = graph, shares
         self.words: Any = words
+        self.known = known
         self._turned: Any = self.words.T.tocsr() if sparse.issparse(words) else self.words.T
 
     def scores(self, purchases: Purchases) -> Floats:
@@ -75,12 +83,14 @@ class Memory:
             alike: Any = purchases.weighted(shares.word_decay) @ self.words @ self._turned
             dense: Any = alike.toarray() if hasattr(alike, "toarray") else alike
             result += np.float32(shares.words) * np.asarray(dense, dtype=np.float32)
+        if shares.newcomer:
+            result[:, ~self.known] += np.float32(shares.newcomer)
         return result
 
     def with_shares(self, shares: Shares, purchases: Purchases) -> "Memory":
         """The memory of the same items for other shares; ``purchases`` is what its graph is made of."""
         if shares.graph == self.shares.graph:
-            return Memory(self.graph, self.words, shares)
+            return Memory(self.graph, self.words, self.known, shares)
         return learn_memory(purchases, self.words, shares)
 
     def extended(self, words: Any) -> "Memory":
@@ -92,19 +102,20 @@ class Memory:
         both = stack([self.words, words])
         if hasattr(both, "tocsr"):
             both = both.tocsr()
-        known = np.arange(count) < self.graph.shape[0]
-        return Memory(lend(graph, both, known), both, self.shares)
+        old = np.arange(count) < self.graph.shape[0]
+        return Memory(lend(graph, both, old), both, np.append(self.known, np.zeros(words.shape[0], bool)), self.shares)
 
 
 def learn_memory(purchases: Purchases, words: Any, shares: Shares) -> Memory:
     """The memory of the given purchases; items without any borrow the transitions of items like them."""
-    graph = edges(purchases, shares.graph)
-    return Memory(lend(graph, words, purchases.counts() > 0), words, shares)
+    known = purchases.counts() > 0
+    return Memory(lend(edges(purchases, shares.graph), words, known), words, known, shares)
 
 
 def save_memory(memory: Memory, folder: Path) -> None:
     """Write the two tables and the shares into an existing folder."""
-    tensors = {f"graph.{name}": value for name, value in _parts(memory.graph).items()}
+    tensors = {"known": memory.known.astype(np.uint8)}
+    tensors |= {f"graph.{name}": value for name, value in _parts(memory.graph).items()}
     if sparse.issparse(memory.words):
         tensors |= {f"words.{name}": value for name, value in _parts(memory.words).items()}
     else:
@@ -127,7 +138,7 @@ def load_memory(folder: Path) -> Memory | None:
         shares = Shares(**json.loads((folder / CARD).read_text(encoding="utf-8")))
         tensors = load_file(folder / TABLES)
         words: Any = tensors["words"] if "words" in tensors else _matrix(tensors, "words")
-        return Memory(_matrix(tensors, "graph"), words, shares)
+        return Memory(_matrix(tensors, "graph"), words, tensors["known"].astype(np.bool_), shares)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, RecursionError) as error:
         raise ModelError(f"the memory is damaged: {error}", where=str(folder), hint="train again") from error
 

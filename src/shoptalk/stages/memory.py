@@ -1,9 +1,14 @@
 """Giving a trained model its memory, in the share that serves the validation cases best."""
 
+import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from shoptalk.baselines.tuning import Exam, tune
+import numpy as np
+import torch
+
+from shoptalk.baselines.tuning import Exam, Score, tune
 from shoptalk.graph.purchases import Floats, Purchases
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.memory import Memory, Shares, learn_memory
@@ -21,6 +26,9 @@ GRID: dict[str, Sequence[float]] = {
 }
 #: Validation cases that shares are compared on, and the most scores kept for them (4 bytes each).
 CASES, SCORES = 4_000, 100_000_000
+#: Share of the items that play new while it is chosen how far new items are lifted, the steps of that, and what it may
+#: cost the others.
+PLAYING, LIFTS, PRICE = 0.1, (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0), 0.03
 
 
 def make_memory(split: Split, items: Sequence[str], words: Any, shares: Shares) -> Memory:
@@ -39,21 +47,66 @@ def choose_shares(model: ItemRecommender, split: Split, words: Any, seed: int) -
     exam = Exam(split.validation, places, seed, most=most)
     bought = Purchases.of(split.train, places)
     start = make_memory(split, model.items, words, Shares())
-    alone = ItemRecommender(model.model, model.teller)
-    known: dict[tuple[bytes, bytes], Floats] = {}
-
-    def own(purchases: Purchases) -> Floats:
-        """The model's scores, which no share changes, made once for each block of cases."""
-        key = purchases.row.tobytes(), purchases.column.tobytes()
-        if key not in known:
-            known[key] = alone.score_all(_histories(purchases, model.items))
-        return known[key]
+    own = _remembered_scores(ItemRecommender(model.model, model.teller))  # no share changes them
 
     def with_shares(shares: Shares) -> Any:
         memory = start.with_shares(shares, bought)
         return lambda purchases: own(purchases) + memory.scores(purchases)
 
-    return tune(Shares(), GRID, with_shares, exam)
+    shares = tune(Shares(), GRID, with_shares, exam)
+    return replace(shares, newcomer=choose_newcomer(model, split, words, shares, seed))
+
+
+def choose_newcomer(model: ItemRecommender, split: Split, words: Any, shares: Shares, seed: int) -> float:
+    """How far items that nobody bought yet are lifted: as far as the others lose at most `PRICE` of their NDCG@10.
+
+    A tenth of the items plays new: without learned part and without purchases. The validation cases whose right item is
+    one of the others say what lifting them costs.
+    """
+    assert model.model.items is not None
+    items = copy.deepcopy(model.model.items)
+    playing = np.random.default_rng(seed).random(len(model.items)) < PLAYING
+    items.known &= torch.from_numpy(~playing).to(items.known.device)
+    alone = ItemRecommender(replace(model.model, items=items), model.teller)
+    new = {item for item, plays in zip(model.items, playing.tolist(), strict=True) if plays}
+    places = {item: place for place, item in enumerate(model.items)}
+    others = [case for case in split.validation if not new.intersection(case.truth)]
+    most = min(CASES, max(1, SCORES // max(1, len(places))))
+    exam = Exam(others, places, seed, most=most)
+    if not len(exam):
+        return 0.0
+    bought = Purchases.of((_without(one, new) for one in split.train), places)
+    memory = learn_memory(bought, words, shares)
+    own = _remembered_scores(alone)
+
+    def ndcg(lift: float) -> float:
+        lifted = memory.with_shares(replace(shares, newcomer=lift), bought)
+        return exam.ndcg(lambda purchases: own(purchases) + lifted.scores(purchases))
+
+    least = (1 - PRICE) * ndcg(0.0)
+    chosen = 0.0
+    for lift in LIFTS:
+        if ndcg(lift) < least:
+            break
+        chosen = lift
+    return chosen
+
+
+def _without(history: History, items: set[str]) -> History:
+    return History(history.user_id, tuple(item for item in history.items if item not in items))
+
+
+def _remembered_scores(model: ItemRecommender) -> Score:
+    """The model's scores for blocks of histories, each made once."""
+    known: dict[tuple[bytes, bytes], Floats] = {}
+
+    def scores(purchases: Purchases) -> Floats:
+        key = purchases.row.tobytes(), purchases.column.tobytes()
+        if key not in known:
+            known[key] = model.score_all(_histories(purchases, model.items))
+        return known[key]
+
+    return scores
 
 
 def _histories(purchases: Purchases, items: Sequence[str]) -> list[History]:

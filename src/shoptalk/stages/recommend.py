@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoptalk.data.dataset import Dataset
 from shoptalk.errors import UsageError
 from shoptalk.prompts.tasks import Teller
 from shoptalk.recommend.constrained import TitleRecommender
@@ -19,7 +20,7 @@ from shoptalk.recommend.listing import ListRecommender
 from shoptalk.recommend.match import match_items
 from shoptalk.recommend.options import Notify
 from shoptalk.recommend.ranking import Reason, explain, rank
-from shoptalk.runs import open_run
+from shoptalk.runs import Run, open_run
 from shoptalk.schema import Catalogue, History, RankedList
 from shoptalk.stages.opening import open_recommender, open_run_dataset
 from shoptalk.stages.progress import Progress
@@ -62,11 +63,9 @@ def recommend(
     shop = open_run_dataset(run)
     history = shop.history(user) if user is not None else History("", tuple(match_items(typed, shop.catalogue)))
     named = list(dict.fromkeys(match_items(options, shop.catalogue)))
-    model: Any = open_recommender(run, shop)
+    model = _open(run, shop)
     if why and isinstance(model, ListRecommender):
         raise UsageError("a model that writes lists has no score of a product to explain", hint="leave --explain out")
-    if isinstance(model, ItemRecommender):
-        model.index = open_index(run.model, model.table)
     begin = time.perf_counter()
     items = model.items if isinstance(model, ItemRecommender) else list(shop.catalogue)
     choice = choose(items, shop.catalogue, history, named, filters or Filters(), repeats)
@@ -80,6 +79,14 @@ def recommend(
         "allowed": choice.count,
         "seconds": time.perf_counter() - begin,
     }
+
+
+def _open(run: Run, shop: Dataset) -> Any:
+    """The run's model, with an index of its items where there are very many."""
+    model = open_recommender(run, shop)
+    if isinstance(model, ItemRecommender):
+        model.index = open_index(run.model, model.table)
+    return model
 
 
 @dataclass(frozen=True, slots=True)
