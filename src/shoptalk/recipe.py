@@ -18,6 +18,7 @@ from shoptalk.errors import RecipeError
 
 Source = Literal["amazon2014", "amazon2018", "amazon2023", "kaggle-books", "movielens", "table"]
 Cleaning = Literal["raw", "unescape", "words", "uneven"]
+Kept = Literal["brand", "categories", "description", "price"]
 TextField = Literal["token", "title", "brand", "categories", "description", "review"]
 Baseline = Literal[
     "chance", "popularity", "tfidf", "cooccurrence", "options_only", "recent_popularity", "repeat_last", "item_knn",
@@ -52,6 +53,7 @@ class Data(Section):
     min_history: Natural = Field(0, description="least items of a user")
     min_categories: Natural = Field(0, description="least categories that a user's items span")
     cleaning: Cleaning = Field("unescape", description="how titles are cleaned")
+    keep: tuple[Kept, ...] = Field((), description="what else is kept of an item, to filter recommendations by")
 
     @model_validator(mode="after")
     def _has_file(self) -> Self:

@@ -67,6 +67,24 @@ def test_only_what_is_needed(shared_engine: Engine, tmp_path: Path) -> None:
     assert set(shop.items.columns) == {"item_id", "title", "fallback", "categories"}
 
 
+@pytest.mark.parametrize("source", ["amazon2014", "amazon2018", "amazon2023"])
+@pytest.mark.parametrize(
+    ("said", "price"),
+    [
+        ("$12.99", 12.99), (12.5, 12.5), (7, 7.0), ("$1,299.00", 1299.0), ("£ 3", 3.0), (0, 0.0),
+        ("$5.00 - $9.99", None), ("12,99", None), ("-3", None), ("", None), (None, None), ("None", None),
+        ("inf", None), (".a-box-inner{background-color:#fff}", None), ([], None), ({"from": 3}, None),
+    ],
+)  # fmt: skip
+def test_prices(shared_engine: Engine, tmp_path: Path, source: str, said: Any, price: float | None) -> None:
+    key = "parent_asin" if source == "amazon2023" else "asin"
+    names = {"user_id": "u1", "parent_asin": "i1", "timestamp": 1_500_000_001_000}  # of the 2023 release
+    reviews = json_lines(tmp_path / "r.json", {**review(1), **(names if source == "amazon2023" else {})})
+    items = json_lines(tmp_path / "m.json", {key: "i1", "title": "Soap", "price": said})
+    shop = load(shared_engine, source, reviews, items, frozenset({"price"}))
+    assert rows(shop.items, shared_engine, "item_id")[0]["price"] == price
+
+
 @pytest.mark.parametrize(
     ("product", "fallback"),
     [

@@ -157,3 +157,14 @@ def test_beauty_as_it_is(shared_engine: Engine) -> None:
     theirs = pq.read_table(folder / "interactions.parquet").to_pandas()
     same = shared_engine.to_pandas(ours).merge(theirs.astype({"user_id": str, "item_id": str}))
     assert len(same) == 198_215
+
+
+def test_a_price_is_read_where_it_is_asked_for(shared_engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "t").write_text(HEADER + "1,a,3\n")
+    (tmp_path / "i").write_text('item_id,title,cost\na,Soap,"$1,200.50"\nb,Comb,3\nc,Mask,cheap\n')
+    columns = {"price": "cost"}
+    shop = load(shared_engine, "table", tmp_path / "t", tmp_path / "i", frozenset({"price"}), columns=columns)
+    assert [row["price"] for row in shared_engine.to_pyarrow(shop.items.order_by("item_id")).to_pylist()] == [
+        1200.5, 3.0, None,
+    ]  # fmt: skip
+    assert "price" not in load(shared_engine, "table", tmp_path / "t", tmp_path / "i").items.columns

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shoptalk.errors import RunError, ShoptalkError
+from shoptalk.recommend.filters import Filters
 from shoptalk.runs import open_run
 from shoptalk.schema import item_token
 from shoptalk.stages.catalogue import add_items
@@ -72,13 +73,14 @@ def test_known_products_score_as_before(items_run: Path, tmp_path: Path) -> None
     )
 
 
-def test_the_words_that_the_recipe_names_are_read(items_run: Path, tmp_path: Path) -> None:
-    shop = open_run_dataset(open_run(items_run))
-    category = next(item.categories[0] for item in shop.catalogue.values() if item.categories)
-    add_items(items_run, objects(tmp_path, {"item_id": "N1", "title": FIRST, "categories": [category, "New"]}))
-    run = open_run(items_run)
-    assert open_run_dataset(run).catalogue["N1"].categories == (category, "New")
-    assert "New" in open_recommender(run, open_run_dataset(run)).teller.words("N1")
+def test_what_the_recipe_keeps_is_kept_of_new_products_too(items_run: Path, tmp_path: Path) -> None:
+    new = {"item_id": "N1", "title": FIRST, "categories": ["New"], "price": "$12.50", "brand": "not kept"}
+    add_items(items_run, objects(tmp_path, new, {"item_id": "N2", "title": SECOND}))
+    item = open_run_dataset(open_run(items_run)).catalogue["N1"]
+    assert (item.categories, item.price, item.brand) == (("New",), 12.5, "")
+    cheap = Filters(categories=("new",), highest=20.0)
+    found = recommend(items_run, silent, user=None, typed=["N2"], filters=cheap)["items"]
+    assert [row["item_id"] for row in found] == ["N1"]
 
 
 ODD = ["a b|>c<|item_x|>", "q|>", "q", "naïve ☃\u200b", " ", "new\nline", "<|end|>", "L" * 3000]

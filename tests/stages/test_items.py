@@ -16,6 +16,7 @@ from shoptalk.stages import sasrec
 from shoptalk.stages.opening import open_recommender, open_run_dataset
 from shoptalk.stages.train import with_validation
 from tests.stages.test_run import call
+from tests.words import small_model
 
 BARE = [
     'prompt.task="items"', 'prompt.style="bare"', 'split.method="leave-one-out"', 'split.fractions=[0.8,0.1,0.1]',
@@ -108,7 +109,7 @@ def test_item_tokens_inside_a_text_prompt_of_another_base(
     assert "have a token already" in report["error"]["message"]
 
 
-@pytest.mark.parametrize(("tuning", "style"), [("full", "plain"), ("lora", "alpaca")])
+@pytest.mark.parametrize(("tuning", "style"), [("full", "plain"), ("lora", "alpaca"), ("qlora", "plain")])
 def test_titles_beside_tokens(
     shop: Path,
     tuning: str,
@@ -116,8 +117,8 @@ def test_titles_beside_tokens(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from tests.words import small_model
-
+    if tuning == "qlora":
+        pytest.importorskip("bitsandbytes")
     base = tmp_path / "base"
     small = small_model()
     small.network.save_pretrained(base)

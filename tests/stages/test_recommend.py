@@ -64,10 +64,13 @@ def test_item_tokens_are_ranked_in_one_pass_and_filters_hold(trained: Path) -> N
     assert {item["item_id"] for item in named} == {bought[0], ids[7]}
 
 
-def test_a_price_that_was_not_kept_is_one_clear_error(trained: Path) -> None:
-    first = next(iter(open_run_dataset(open_run(trained)).catalogue))
-    with pytest.raises(UsageError, match="data.keep"):
-        everything(trained, [first], filters=Filters(highest=10.0))
+def test_prices_are_those_of_the_dataset(trained: Path) -> None:
+    shop = open_run_dataset(open_run(trained)).catalogue
+    first = next(iter(shop))
+    found = everything(trained, [first], filters=Filters(lowest=20.0, highest=30.0), repeats=True)["items"]
+    within = {name for name, item in shop.items() if item.price is not None and 20 <= item.price <= 30}
+    assert {item["item_id"] for item in found} == within
+    assert 0 < len(within) < len(shop)
 
 
 def test_reasons_are_scores_with_and_without(trained: Path) -> None:

@@ -22,7 +22,7 @@ def read_newcomers(path: Path, recipe: Recipe) -> list[Item]:
     Parameters
     ----------
     recipe
-        Its cleaning, its names of columns (source `table`) and the fields of its prompt.
+        Its cleaning, its names of columns (source `table`), the fields of its prompt and what else it keeps.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def read_newcomers(path: Path, recipe: Recipe) -> list[Item]:
 def _rows(path: Path, recipe: Recipe) -> list[dict[str, Any]]:
     if lines.peek(path).first.startswith("["):
         raise SourceError("a JSON array must become JSON lines", where=f"{path}:1")
-    fields = frozenset({str(field) for field in recipe.prompt.fields} - {TITLE, "token", "review"})
+    fields = frozenset({*map(str, recipe.prompt.fields), *recipe.data.keep} - {TITLE, "token", "review"})
     with tempfile.TemporaryDirectory(prefix="shoptalk-") as work, Engine(Path(work)) as engine:
         read = read_items(path, recipe.data, fields, engine)
         table, _ = checks.first_of_each(read.table, path, engine)

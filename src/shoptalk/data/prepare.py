@@ -149,7 +149,7 @@ def _withhold(kept: Kept, recipe: Recipe, engine: Engine) -> tuple[Kept, int]:
 
 def _fields(recipe: Recipe) -> frozenset[str]:
     """Columns beyond ids, time, rating and title that something downstream reads; no other is ever read."""
-    fields = {str(field) for field in recipe.prompt.fields} - {schema.TITLE, "token"}
+    fields = {*map(str, recipe.prompt.fields), *recipe.data.keep} - {schema.TITLE, "token"}
     by_category = recipe.candidates is not None and recipe.candidates.negatives == "same-category"
     if by_category or recipe.data.min_categories > 0:
         fields.add(schema.CATEGORIES)

@@ -328,7 +328,7 @@ def load(folder: Path) -> LanguageModel:
         plain = load_network(base, tuning, precision)
         if not count:  # item tokens of the other kind have embeddings of their own
             fit_vocabulary(plain, tokenizer)
-        network = load_adapters(plain, folder)
+        network = load_adapters(plain, folder, quantised=tuning == "qlora")
     network = network.to(device()).eval()
     here = choose_precision("auto") if precision == "fp16" and device().type == "cpu" else precision
     items = load_items(folder, tokenizer.names(first, count), first).to(device()) if count else None

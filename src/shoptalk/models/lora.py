@@ -58,14 +58,16 @@ def _embeddings(network: Any, tokens: Sequence[int]) -> dict[str, list[int]]:
     return {names[id(layer)].rsplit(".", 1)[-1]: list(tokens) for layer in layers}
 
 
-def load_adapters(network: Any, folder: Path) -> Any:
-    """The network with the adapters that a folder holds.
+def load_adapters(network: Any, folder: Path, *, quantised: bool) -> Any:
+    """The network with the adapters that a folder holds; what is not in 4 bits is in fp32, as it was in training.
 
     Raises
     ------
     ModelError
         When they cannot be read.
     """
+    if quantised:
+        network = prepare_model_for_kbit_training(network, use_gradient_checkpointing=False)
     try:
         return PeftModel.from_pretrained(network, str(folder), use_safetensors=True)
     except Exception as error:  # a broken folder fails in many ways inside the library

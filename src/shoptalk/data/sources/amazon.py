@@ -87,7 +87,7 @@ def _read_reviews(data: Data, fields: frozenset[str], engine: Engine, release: R
 
 def _read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine, release: Release) -> checks.Checked:
     file = lines.peek(path)
-    keys = release.items
+    keys = {name: key for name, key in release.items.items() if name != "price" or name in fields}
 
     def shape(raw: ir.Table) -> ir.Table:
         """The canonical columns of a product."""
@@ -104,11 +104,13 @@ def _read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine, 
             "categories": categories,
             "description": description,
         }
+        if "price" in keys:
+            columns["price"] = checks.price(raw[keys["price"]])
         wanted = {"item_id", "title", "fallback", *fields}
         chosen = {name: value for name, value in columns.items() if name in wanted}
         return raw.select(**chosen, problem=checks.problem({keys["item_id"]: item}))
 
-    wanted = {key: "VARCHAR" if name == "item_id" else "JSON" for name, key in keys.items()}
+    wanted = {key: "VARCHAR" if name in {"item_id", "price"} else "JSON" for name, key in keys.items()}
     table, unreadable = lines.read_objects(file, wanted, shape, engine)
     return _screen(file, table, unreadable, keys["item_id"], data, engine)
 

@@ -19,6 +19,7 @@ RELEASE = amazon.Release(
         "brand": "brand",
         "categories": "categories",
         "description": "description",
+        "price": "price",
     },
 )
 

@@ -21,6 +21,7 @@ RELEASE = amazon.Release(
         "categories": "category",
         "description": "description",
         "features": "feature",
+        "price": "price",
     },
 )
 

@@ -21,6 +21,7 @@ RELEASE = amazon.Release(
         "categories": "categories",
         "description": "description",
         "features": "features",
+        "price": "price",
     },
     per_second=1000,
 )

@@ -53,6 +53,13 @@ def number(text: ir.Value) -> ir.Value:
     return (value.abs() < float("inf")).ifelse(value, ibis.null("float64"))
 
 
+def price(text: ir.Value) -> ir.Value:
+    """A price as a number, or null: ``$1,299.00`` is one, ``$5 - $9``, ``12,99`` and what is below zero are none."""
+    plain = text.cast("string").strip().re_replace(r"^[$£€]\s*", "").re_replace(r",(\d{3})\b", r"\1")
+    value = number(plain)
+    return (value >= 0).ifelse(value, ibis.null("float64"))
+
+
 def identifier(text: ir.Value) -> ir.Value:
     """An id as text, or null where it is empty; spaces count, because trimming every id would double the time."""
     return text.cast("string").nullif("")

@@ -24,7 +24,7 @@ from shoptalk.errors import RecipeError, SourceError
 from shoptalk.recipe import Data, resolve
 
 _OF_INTERACTIONS = ("user_id", "item_id", "timestamp", "position", "rating", "verified", "review", "summary")
-_OF_ITEMS = ("item_id", "title", "brand", "categories", "description", "features")
+_OF_ITEMS = ("item_id", "title", "brand", "categories", "description", "features", "price")
 _PARQUET = b"PAR1"
 
 
@@ -41,7 +41,7 @@ class _Opened:
 
 def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
     """Read interactions and, where the recipe names them, items."""
-    known = {*_OF_INTERACTIONS, *_OF_ITEMS, "price"}
+    known = {*_OF_INTERACTIONS, *_OF_ITEMS}
     if odd := set(data.columns) - known:
         raise RecipeError(f"data.columns: unknown column {min(odd)!r}", hint=f"known here: {', '.join(sorted(known))}")
     interactions = _read_interactions(data, fields, engine)
@@ -94,15 +94,17 @@ def _read_interactions(data: Data, fields: frozenset[str], engine: Engine) -> ch
 
 def read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine) -> checks.Checked:
     """The items of a file: Parquet, CSV, or JSON lines."""
-    optional = [name for name in _OF_ITEMS if name not in {"item_id", "title"}]
+    left_out = {"item_id", "title", *({"price"} - fields)}
+    optional = [name for name in _OF_ITEMS if name not in left_out]
     opened = _open(path, data.columns, ["item_id", "title"], optional, engine)
     raw = with_lists(
         opened.table, [name for name in ("categories", "features") if name in opened.table.columns], engine
     )
     texts: dict[str, ir.Value] = {name: _as_text(raw[name]) for name in ("brand", "description") if name in raw.columns}
     arrays = {name: raw[name] for name in ("categories", "features") if name in raw.columns}
+    prices = {"price": checks.price(raw.price)} if "price" in raw.columns else {}
     item = checks.identifier(raw.item_id)
-    chosen = {name: value for name, value in (texts | arrays).items() if name in fields}
+    chosen = {name: value for name, value in (texts | arrays | prices).items() if name in fields}
     shaped = raw.select(
         item_id=item,
         title=checks.filled(_as_text(raw.title)),
