@@ -145,6 +145,9 @@ class Items(Section):
     dropout: Share = Field(0.3, description="share of the items that go without their learned part in a step")
     negatives: Natural = Field(0, description="drawn for each step; 0: the softmax is over the whole catalogue")
     memory: bool = Field(False, description="add what is remembered of transitions and words, as validation likes it")
+    newcomers: Share = Field(
+        0.05, description="memory: what known items may lose of their NDCG so that items without purchases are found"
+    )
     tasks: tuple[ItemTask, ...] = Field(("next",), description="what is learned", min_length=1)
 
 

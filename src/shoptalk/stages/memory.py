@@ -26,9 +26,8 @@ GRID: dict[str, Sequence[float]] = {
 }
 #: Validation cases that shares are compared on, and the most scores kept for them (4 bytes each).
 CASES, SCORES = 4_000, 100_000_000
-#: Share of the items that play new while it is chosen how far new items are lifted, the steps of that, and what it may
-#: cost the others.
-PLAYING, LIFTS, PRICE = 0.1, (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0), 0.03
+#: Share of the items that play new while it is chosen how far new items are lifted, and the steps of that.
+PLAYING, LIFTS = 0.1, (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
 
 
 def make_memory(split: Split, items: Sequence[str], words: Any, shares: Shares) -> Memory:
@@ -37,10 +36,11 @@ def make_memory(split: Split, items: Sequence[str], words: Any, shares: Shares) 
     return learn_memory(bought, words, shares)
 
 
-def choose_shares(model: ItemRecommender, split: Split, words: Any, seed: int) -> Shares:
+def choose_shares(model: ItemRecommender, split: Split, words: Any, seed: int, price: float) -> Shares:
     """The shares with the best NDCG@10 on validation cases, the model's own scores being what they are.
 
-    The memory holds what may be learned from, and nothing of validation, while it is judged.
+    The memory holds what may be learned from, and nothing of validation, while it is judged. ``price`` is what items
+    with purchases may lose so that new ones are found, a share of their NDCG@10.
     """
     places = {item: place for place, item in enumerate(model.items)}
     most = min(CASES, max(1, SCORES // max(1, len(places))))
@@ -54,11 +54,11 @@ def choose_shares(model: ItemRecommender, split: Split, words: Any, seed: int) -
         return lambda purchases: own(purchases) + memory.scores(purchases)
 
     shares = tune(Shares(), GRID, with_shares, exam)
-    return replace(shares, newcomer=choose_newcomer(model, split, words, shares, seed))
+    return replace(shares, newcomer=choose_newcomer(model, split, words, shares, seed, price))
 
 
-def choose_newcomer(model: ItemRecommender, split: Split, words: Any, shares: Shares, seed: int) -> float:
-    """How far items that nobody bought yet are lifted: as far as the others lose at most `PRICE` of their NDCG@10.
+def choose_newcomer(model: ItemRecommender, split: Split, words: Any, shares: Shares, seed: int, price: float) -> float:
+    """How far items that nobody bought yet are lifted: as far as the others lose at most `price` of their NDCG@10.
 
     A tenth of the items plays new: without learned part and without purchases. The validation cases whose right item is
     one of the others say what lifting them costs.
@@ -83,7 +83,7 @@ def choose_newcomer(model: ItemRecommender, split: Split, words: Any, shares: Sh
         lifted = memory.with_shares(replace(shares, newcomer=lift), bought)
         return exam.ndcg(lambda purchases: own(purchases) + lifted.scores(purchases))
 
-    least = (1 - PRICE) * ndcg(0.0)
+    least = (1 - price) * ndcg(0.0)
     chosen = 0.0
     for lift in LIFTS:
         if ndcg(lift) < least:

@@ -140,7 +140,7 @@ class _Fitted:
 def _choose_shares(recipe: Recipe, fitted: _Fitted, progress: Progress) -> Shares:
     progress("memory", 0, 1, "choosing its shares on validation cases")
     model = ItemRecommender(fitted.model, fitted.teller)
-    shares = choose_shares(model, fitted.split, fitted.features, recipe.seed)
+    shares = choose_shares(model, fitted.split, fitted.features, recipe.seed, recipe.items.newcomers)
     progress("memory", 1, 1, f"edges {shares.edges:g}, words {shares.words:g}")
     return shares
 
