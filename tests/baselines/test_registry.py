@@ -27,7 +27,7 @@ def named(names: tuple[str, ...]) -> list[object]:
 
 
 def test_names_are_those_of_the_recipe() -> None:
-    assert set(NAMES) | {"sasrec"} == set(get_args(Baseline))  # sasrec is on its way
+    assert set(NAMES) | {"sasrec"} == set(get_args(Baseline))  # sasrec is trained by stages
     assert set(Evaluation().baselines) <= set(NAMES)
     assert set(RANKERS) <= set(NAMES)
 

@@ -145,13 +145,13 @@ def test_a_model_that_writes_its_lists(tmp_path: Path, shop: Dataset) -> None:
 
 
 def test_the_stage_writes_what_score_reads(tmp_path: Path, shop: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = recipe(tmp_path, evaluation={"resamples": 100, "baselines": ("item_knn", "svd", "sasrec", "chance")})
+    made = recipe(tmp_path, evaluation={"resamples": 100, "baselines": ("item_knn", "svd", "als", "chance")})
     run = run_of(tmp_path, shop, made)
 
     def learn(name: str, split: Split, catalogue: Catalogue, seed: int) -> object:
         if name == "svd":
             raise MissingExtra("surprise is not installed")
-        if name == "sasrec":
+        if name == "als":
             raise RecipeError("there is nothing to learn from")
         return object() if name == "chance" else Following(catalogue, 3)
 
@@ -161,7 +161,7 @@ def test_the_stage_writes_what_score_reads(tmp_path: Path, shop: Dataset, monkey
     assert list(report["baselines"]) == list(report["versus"]) == ["item_knn"]
     assert [warning.split(":")[0] for warning in report["warnings"]] == [
         "no baseline svd",
-        "no baseline sasrec",
+        "no baseline als",
         "not compared, because they only score options",
     ]
     rows = pq.read_table(run.folder / "predictions.parquet").to_pylist()
