@@ -37,6 +37,7 @@ def _bars() -> Iterator[Progress]:
     with Bars(*columns, console=Console(stderr=True)) as bars:
 
         def report(stage: str, done: float, of: float, words: str) -> None:
+            """Move the stage's bar; those of earlier stages are full."""
             if stage not in tasks:
                 for task in tasks.values():
                     bars.update(task, completed=bars.tasks[task].total)
@@ -50,6 +51,7 @@ def _lines() -> Progress:
     last: tuple[str, float] = ("", 0.0)
 
     def report(stage: str, done: float, of: float, words: str) -> None:
+        """Print a line, now and then."""
         nonlocal last
         now = time.monotonic()
         if stage == last[0] and now - last[1] < QUIET and stage in LONG:

@@ -155,10 +155,9 @@ def create(
         vocabulary = len(tokenizer.hugging_face)
         fresh = range(vocabulary - len(names), vocabulary)
         network = add_adapters(network, lora, quantised=recipe.tuning == "qlora", fresh=fresh)
-    model = LanguageModel(
-        network.to(device()), tokenizer, recipe.base, recipe.tuning, precision, dropout=recipe.dropout
-    )
-    if recipe.dropout:
+    share = recipe.dropout if recipe.base == "nano" else 0.0
+    model = LanguageModel(network.to(device()), tokenizer, recipe.base, recipe.tuning, precision, dropout=share)
+    if share:
         _drop_out(model)
     if model.longest < longest:
         raise ModelError(

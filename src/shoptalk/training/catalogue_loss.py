@@ -27,6 +27,7 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, table: Tensor, biases: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
+        """The loss; its gradients are made on the way, and kept for `backward`."""
         n, count = len(hidden), len(table)
         states, vectors = hidden.to(dtype), table.to(dtype)
         by_hidden = torch.empty_like(states)
@@ -54,6 +55,7 @@ class _Fused(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        """The kept gradients, scaled."""
         by_hidden, by_table, by_biases = ctx.saved_tensors
         slope = slopes[0]
         return by_hidden * slope, by_table * slope, by_biases * slope, None, None

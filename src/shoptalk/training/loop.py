@@ -127,6 +127,7 @@ class _Trainer:
         self.state = State()
 
     def run(self, *, resume: bool, until: int | None = None) -> Outcome:
+        """All epochs that are left; see `fine_tune`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if resume:
             self.state = load_checkpoint(self.folder, self.weights, self.optimiser) or self.state
