@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from shoptalk.baselines._catalogue import LEAST
-from shoptalk.baselines.bpr import Bpr, Settings, factorise, learn
+from shoptalk.baselines._factors import FactorRanker
+from shoptalk.baselines.bpr import Settings, factorise, learn
 from shoptalk.errors import MissingExtra
 from shoptalk.graph.purchases import Purchases
 from shoptalk.schema import History, Item
@@ -15,7 +16,7 @@ THREE = Purchases.of([History("t", ("x", "y"))], {"x": 0, "y": 1, "z": 2})
 
 
 def test_folded_in_by_hand() -> None:
-    model = Bpr(FACTORS, THREE, "xyz", Settings(decay=0.5, bias=0.1))
+    model = FactorRanker("bpr", FACTORS, THREE, "xyz", Settings(decay=0.5, bias=0.1))
     # y is the last and weighs 1, x 0.5: the user is (0.5 * (1, 0) + (0, 2)) / 1.5 = (1/3, 4/3)
     expected = [1 / 3 + 0.1 * 5, 8 / 3, 3 / 3 + 12 / 3 + 0.1 * 1]
     assert model.score_all([History("u", ("x", "y"))])[0] == pytest.approx(expected, abs=2 * LEAST)
@@ -25,7 +26,7 @@ def test_folded_in_by_hand() -> None:
 def test_two_tastes() -> None:
     pytest.importorskip("implicit")
     settings = Settings(factors=8, iterations=300, decay=1.0, bias=0.0)
-    model = Bpr(factorise(BOUGHT, settings.fit, 1), BOUGHT, ITEMS, settings)
+    model = FactorRanker("bpr", factorise(BOUGHT, settings.fit, 1), BOUGHT, ITEMS, settings)
     one, other = model.score_all([History("new", ("a", "b")), History("newer", ("e",))])
     assert one[:3].min() > one[3:].max()
     assert other[3:].min() > other[:3].max()

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from shoptalk.baselines._catalogue import LEAST
-from shoptalk.baselines.svd import Settings, Svd, factorise, learn, stars_of, targets
+from shoptalk.baselines._factors import FactorRanker
+from shoptalk.baselines.svd import Settings, factorise, learn, stars_of, targets
 from shoptalk.errors import MissingExtra
 from shoptalk.graph.purchases import Purchases
 from shoptalk.schema import Case, History, Item
@@ -15,7 +16,7 @@ PLACES = {item: place for place, item in enumerate(CATALOGUE)}  # lip1 lip2 hair
 
 
 def test_folded_in_by_hand() -> None:
-    model = Svd(FACTORS, THREE, "xyz", Settings(decay=0.5, bias=0.1))
+    model = FactorRanker("svd", FACTORS, THREE, "xyz", Settings(decay=0.5, bias=0.1))
     expected = [1 / 3 + 0.1 * 5, 8 / 3, 3 / 3 + 12 / 3 + 0.1 * 1]  # as in test_bpr
     assert model.score_all([History("u", ("x", "y"))])[0] == pytest.approx(expected, abs=2 * LEAST)
 
@@ -47,7 +48,7 @@ def test_targets_are_purchases_once_and_items_not_bought() -> None:
 def test_two_tastes() -> None:
     pytest.importorskip("surprise")
     settings = Settings(factors=4, epochs=300, decay=1.0, bias=0.0)
-    model = Svd(factorise(BOUGHT, {}, settings.fit, 1), BOUGHT, ITEMS, settings)
+    model = FactorRanker("svd", factorise(BOUGHT, {}, settings.fit, 1), BOUGHT, ITEMS, settings)
     one, other = model.score_all([History("new", ("a", "b")), History("newer", ("e",))])
     assert one[:3].min() > one[3:].max()
     assert other[3:].min() > other[:3].max()

@@ -6,14 +6,16 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from shoptalk.baselines._catalogue import fallback, folded_in, learned_again, learned_from, score_options
+from shoptalk.baselines._catalogue import learned_again, learned_from
+from shoptalk.baselines._factors import FactorRanker
 from shoptalk.baselines.tuning import Exam, Score, tune
 from shoptalk.errors import require
 from shoptalk.graph.purchases import Floats, Purchases, places_of
-from shoptalk.schema import Candidates, Catalogue, History, Split
+from shoptalk.schema import Catalogue, Split
+
+NAME = "bpr"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,50 +55,12 @@ GRID: dict[str, Sequence[float | int]] = {
 }
 
 
-class Bpr:
-    """Scores an item by the product of its factors with the mean of the history's, plus its bias.
-
-    S. Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009. The user's own factors are
-    set aside: they know neither users nor purchases later than training, while the decayed mean of the item factors
-    serves any history.
-
-    Parameters
-    ----------
-    factors
-        (I, F + 1) factors of the items, the last column their bias.
-    purchases
-        What popularity is told from, for items that were never learned.
-    items
-        Ids of the I items of the catalogue.
-    """
-
-    name = "bpr"
-
-    def __init__(
-        self, factors: Floats, purchases: Purchases, items: Sequence[str], settings: Settings = Settings()
-    ) -> None:
-        self.items = tuple(items)
-        self.settings = settings
-        self._factors, self._bias = factors[:, :-1], factors[:, -1]
-        self._places = {item: place for place, item in enumerate(self.items)}
-        self._least = fallback(purchases)
-
-    def score_purchases(self, purchases: Purchases) -> Floats:
-        """Scores (B, I)."""
-        users = folded_in(purchases, self._factors, self.settings.decay)
-        return users @ self._factors.T + (np.float32(self.settings.bias) * self._bias + self._least)
-
-    def score_all(self, histories: Sequence[History]) -> Floats:
-        """Scores (B, I); the bias alone for an empty history."""
-        return self.score_purchases(Purchases.of(histories, self._places))
-
-    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
-        """B arrays, the options' entries of ``score_all``."""
-        return score_options(self, histories, candidates)
-
-
 def factorise(purchases: Purchases, fit: Fit, seed: int) -> Floats:
-    """Factors (I, F + 1); on one thread, for threads that write into each other's factors never do it twice alike."""
+    """Factors (I, F + 1), the last column the biases.
+
+    S. Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009. On one thread, for threads
+    that write into each other's factors never do it twice alike.
+    """
     from implicit.cpu.bpr import BayesianPersonalizedRanking
     from threadpoolctl import threadpool_limits
 
@@ -114,7 +78,7 @@ def factorise(purchases: Purchases, fit: Fit, seed: int) -> Floats:
     return np.asarray(model.item_factors, dtype=np.float32)
 
 
-def learn(split: Split, catalogue: Catalogue, seed: int) -> Bpr:
+def learn(split: Split, catalogue: Catalogue, seed: int) -> FactorRanker:
     """Choose the settings on validation cases, then factorise training and validation purchases.
 
     Raises
@@ -131,8 +95,8 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> Bpr:
         return factorise(train, fit, seed)
 
     def score(settings: Settings) -> Score:
-        return Bpr(factors(settings.fit), train, items, settings).score_purchases
+        return FactorRanker(NAME, factors(settings.fit), train, items, settings).score_purchases
 
     best = tune(Settings(), GRID, score, Exam(split.validation, places, seed), rounds=1)
     again = learned_again(split, places)
-    return Bpr(factorise(again, best.fit, seed), again, items, best)
+    return FactorRanker(NAME, factorise(again, best.fit, seed), again, items, best)

@@ -1,4 +1,10 @@
-"""SVD: the matrix factorisation of the library Surprise, which system C wanted to be compared with."""
+"""SVD: the matrix factorisation of the library Surprise, which system C wanted to be compared with.
+
+S. Funk, 2006; Y. Koren, R. Bell, C. Volinsky, "Matrix factorization techniques for recommender systems", 2009. It
+predicts ratings; alone they say nothing of what is bought (P. Cremonesi, Y. Koren, R. Turrin, "Performance of
+recommender algorithms on top-n recommendation tasks", RecSys 2010). So a purchase counts as its rating over the
+highest, or 1 where the rating is not known, and items drawn at random, that the user did not buy, count as 0.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,14 +13,18 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from shoptalk.baselines._catalogue import fallback, folded_in, learned_again, learned_from, score_options
+from shoptalk.baselines._catalogue import learned_again, learned_from
+from shoptalk.baselines._factors import FactorRanker
 from shoptalk.baselines.tuning import Exam, Score, tune
 from shoptalk.errors import require
 from shoptalk.graph.purchases import Floats, Ints, Purchases, places_of
-from shoptalk.schema import Candidates, Case, Catalogue, History, Split
+from shoptalk.schema import Case, Catalogue, History, Split
 
 #: What was given to a purchase, by (row of the training histories, place of the item).
 Stars = Mapping[tuple[int, int], float]
+
+
+NAME = "svd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,49 +62,6 @@ GRID: dict[str, Sequence[float | int]] = {
     "factors": (50, 100),
     "decay": (0.5, 0.7, 0.8, 0.9, 1.0),
 }
-
-
-class Svd:
-    """Scores an item by the product of its factors with the mean of the history's, plus its bias.
-
-    S. Funk, 2006; Y. Koren, R. Bell, C. Volinsky, "Matrix factorization techniques for recommender systems", 2009. It
-    predicts ratings; alone they say nothing of what is bought (P. Cremonesi, Y. Koren, R. Turrin, "Performance of
-    recommender algorithms on top-n recommendation tasks", RecSys 2010). So a purchase counts as its rating over the
-    highest, or 1 where the rating is not known, and items drawn at random, that the user did not buy, count as 0.
-
-    Parameters
-    ----------
-    factors
-        (I, F + 1) factors of the items, the last column their bias.
-    purchases
-        What popularity is told from, to break ties.
-    items
-        Ids of the I items of the catalogue.
-    """
-
-    name = "svd"
-
-    def __init__(
-        self, factors: Floats, purchases: Purchases, items: Sequence[str], settings: Settings = Settings()
-    ) -> None:
-        self.items = tuple(items)
-        self.settings = settings
-        self._factors, self._bias = factors[:, :-1], factors[:, -1]
-        self._places = {item: place for place, item in enumerate(self.items)}
-        self._least = fallback(purchases)
-
-    def score_purchases(self, purchases: Purchases) -> Floats:
-        """Scores (B, I)."""
-        users = folded_in(purchases, self._factors, self.settings.decay)
-        return users @ self._factors.T + (np.float32(self.settings.bias) * self._bias + self._least)
-
-    def score_all(self, histories: Sequence[History]) -> Floats:
-        """Scores (B, I); the bias alone for an empty history."""
-        return self.score_purchases(Purchases.of(histories, self._places))
-
-    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
-        """B arrays, the options' entries of ``score_all``."""
-        return score_options(self, histories, candidates)
 
 
 def stars_of(
@@ -145,7 +112,7 @@ def factorise(purchases: Purchases, stars: Stars, fit: Fit, seed: int) -> Floats
     return factors
 
 
-def learn(split: Split, catalogue: Catalogue, seed: int) -> Svd:
+def learn(split: Split, catalogue: Catalogue, seed: int) -> FactorRanker:
     """Choose the settings on validation cases, then factorise training and validation purchases.
 
     Raises
@@ -162,9 +129,9 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> Svd:
         return factorise(train, stars, fit, seed)
 
     def score(settings: Settings) -> Score:
-        return Svd(factors(settings.fit), train, items, settings).score_purchases
+        return FactorRanker(NAME, factors(settings.fit), train, items, settings).score_purchases
 
     best = tune(Settings(), GRID, score, Exam(split.validation, places, seed), rounds=1)
     again = learned_again(split, places)
     known = stars_of([*split.train_cases, *split.validation], split.train, places)
-    return Svd(factorise(again, known, best.fit, seed), again, items, best)
+    return FactorRanker(NAME, factorise(again, known, best.fit, seed), again, items, best)
