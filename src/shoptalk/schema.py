@@ -183,10 +183,12 @@ class Split:
     """What is learned from, and what is to be predicted.
 
     ``train`` holds one history per training user with every interaction that may be learned from; ``train_cases`` the
-    same interactions as exam questions, for what learns from questions.
+    same interactions as exam questions, for what learns from questions. ``refit`` says whether validation purchases may
+    be learned from as well, once they have chosen the settings.
     """
 
     train: Sequence[History]
     train_cases: Sequence[Case]
     validation: Sequence[Case]
     test: Sequence[Case]
+    refit: bool = True

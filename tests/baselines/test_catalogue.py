@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -24,6 +26,7 @@ def test_learning_again_adds_what_validation_asked_of_training_users_only() -> N
     assert again.counts().tolist() == [2, 0, 2, 2, 3]
     assert again.rows == 3
     assert again.age[:4].tolist() == [3, 2, 1, 0]
+    assert learned_again(replace(shop, refit=False), places).counts().tolist() == [2, 0, 1, 1, 3]
 
 
 def test_fallback_is_popularity_and_next_to_nothing() -> None:

@@ -149,6 +149,7 @@ def test_the_stage_writes_what_score_reads(tmp_path: Path, shop: Dataset, monkey
     run = run_of(tmp_path, shop, made)
 
     def learn(name: str, split: Split, catalogue: Catalogue, seed: int) -> object:
+        assert not split.refit  # the run's model has not seen validation purchases either
         if name == "svd":
             raise MissingExtra("surprise is not installed")
         if name == "als":

@@ -18,14 +18,14 @@ def learned_from(split: Split, places: Mapping[str, int]) -> Purchases:
 
 
 def learned_again(split: Split, places: Mapping[str, int]) -> Purchases:
-    """The training histories, each followed by what validation asked of the same user.
+    """The training histories, each followed by what validation asked of the same user if ``split.refit`` allows it.
 
     Once a variant is chosen, validation has done its work: those purchases are in every test history, and leaving
     them out would make each baseline one purchase out of date. Users of whom nothing may be learned (validation users
     of a split by user) stay unknown. The test is not touched.
     """
     later: dict[str, tuple[str, ...]] = {}
-    for case in split.validation:
+    for case in split.validation if split.refit else ():
         later[case.history.user_id] = later.get(case.history.user_id, ()) + case.truth
     return Purchases.of((History(one.user_id, one.items + later.get(one.user_id, ())) for one in split.train), places)
 

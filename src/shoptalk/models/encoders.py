@@ -135,7 +135,7 @@ def fit_lsa(texts: Sequence[str], dimensions: int, seed: int) -> Lsa:
         raise ModelError("the items have too few words to tell them apart", hint="check prompt.fields")
     found = TruncatedSVD(rank, random_state=seed).fit(scaled)
     # Coordinates grow with the singular value; its root in their place lets rare words, which tell products apart,
-    # count for more (on Beauty, nearest neighbours by 512 such coordinates recalled .074 in place of .071).
+    # count for more.
     directions = found.components_.T / np.sqrt(np.maximum(found.singular_values_, 1e-6))
     words = counter.get_feature_names_out().tolist()
     return Lsa(words, weights, np.ascontiguousarray(directions, dtype=np.float32))

@@ -101,9 +101,7 @@ def judge_rankings(
 def _exam(run: Run, shop: Dataset, split: Split) -> Exam:
     cases, codes = list(split.test), Codes(shop.catalogue)
     learned: list[Sequence[str]] = [history.items for history in split.train]
-    if (
-        run.recipe.training.refit
-    ):  # then the purchases of the validation are learned from too, and nothing there is cold
+    if run.recipe.training.refit:  # then validation purchases are learned from too, and nothing there is cold
         learned += [case.truth for case in split.validation]
     return Exam(
         cases=cases,

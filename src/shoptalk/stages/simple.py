@@ -1,6 +1,7 @@
 """The simple methods that a run is compared with, learned once for every way of judging."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, cast
 
 from shoptalk.baselines import make_baseline
@@ -18,8 +19,10 @@ Simple = dict[str, Any]
 def learn_baselines(run: Run, shop: Dataset, split: Split, progress: Progress) -> tuple[Simple, list[str]]:
     """What the recipe names under ``evaluation.baselines``, by name, and a warning for each that could not be had.
 
-    One that needs a missing package, or has nothing to learn from, must not cost the others.
+    They learn from validation purchases in the end if the run's model did, and only then. One that needs a missing
+    package, or has nothing to learn from, must not cost the others.
     """
+    split = replace(split, refit=run.recipe.training.refit)
     names = run.recipe.evaluation.baselines
     learned: Simple = {}
     warnings: list[str] = []

@@ -56,10 +56,11 @@ def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resum
     if recipe.training.refit:
         fitted, material = _set_up(recipe, shop, progress, refit=True)
         model = fitted.model
-        fine_tune(
+        again = fine_tune(
             model, material, recipe.training, recipe.seed, out / "refit", resume=resume, notify=notify,
             until=outcome.best_epoch,
         )  # fmt: skip
+        outcome = replace(outcome, tokens=outcome.tokens + again.tokens)
     with replacing(folder.model) as temporary:
         _save(fitted, shares, temporary)
     verify(model, folder.model, material)
