@@ -145,8 +145,8 @@ class Items(Section):
     dropout: Share = Field(0.3, description="share of the items that go without their learned part in a step")
     negatives: Natural = Field(0, description="drawn for each step; 0: the softmax is over the whole catalogue")
     memory: bool = Field(False, description="add what is remembered of transitions and words, as validation likes it")
-    newcomers: Share = Field(
-        0.05, description="memory: what known items may lose of their NDCG so that items without purchases are found"
+    newcomers: bool = Field(
+        False, description="lift items without purchases until they are found as often as others (needs memory, refit)"
     )
     tasks: tuple[ItemTask, ...] = Field(("next",), description="what is learned", min_length=1)
 
@@ -203,6 +203,8 @@ class Recipe(Section):
     def _fits_together(self) -> Self:
         if self.items.memory and self.items.encoder == "none":
             raise ValueError("items.memory needs words: items.encoder must not be `none`")
+        if self.items.newcomers and not (self.items.memory and self.training.refit):
+            raise ValueError("items.newcomers needs items.memory and training.refit")
         if self.prompt.task == "choose" and self.candidates is None:
             raise ValueError('prompt.task = "choose" needs a [candidates] section')
         if self.training.contrast_epochs and (self.candidates is None or self.prompt.task in {"like", "list"}):

@@ -12,7 +12,8 @@ from shoptalk.data.dataset import open_dataset
 from shoptalk.models.base import load
 from shoptalk.runs import open_run
 from shoptalk.schema import Case, History, Split
-from shoptalk.stages import sasrec
+from shoptalk.stages import memory, sasrec
+from shoptalk.stages.memory import PLAYING, withhold
 from shoptalk.stages.opening import open_recommender, open_run_dataset
 from shoptalk.stages.train import with_validation
 from tests.stages.test_run import call
@@ -136,6 +137,34 @@ def test_drawn_negatives_train_as_well(
     assert code == 0, report
     losses = [row["train"] for row in json.loads((tmp_path / "run" / "run.json").read_text())["training"]["losses"]]
     assert losses[-1] < losses[0]
+
+
+def test_some_items_play_new_in_the_selecting_training() -> None:
+    train = [History("a", tuple("123")), History("b", tuple("45"))]
+    cases = [Case(History("a", tuple("12")), ("3",)), Case(History("b", ("4",)), ("5",))]
+    held = [Case(History("a", tuple("123")), ("4",)), Case(History("b", tuple("45")), ("1",))]
+    items = list("12345")
+    seed = next(seed for seed in range(200) if list(np.random.default_rng(seed).random(5) < PLAYING) == [0, 1, 0, 1, 0])
+    split = withhold(Split(train, cases, held, []), items, seed)  # 2 and 4 play new
+    assert [one.items for one in split.train] == [("1", "3"), ("5",)]
+    assert [(case.history.items, case.truth) for case in split.train_cases] == [(("1",), ("3",))]  # nothing before 5
+    assert [(case.history.items, case.truth) for case in split.validation] == [(("1", "3"), ("4",)), (("5",), ("1",))]
+
+
+def test_new_items_are_lifted_where_that_is_asked_for(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "ENOUGH", 5)
+    found = {}
+    for name in ("false", "true"):
+        more = [f"items.newcomers={name}", "items.memory=true", "training.refit=true", "split.cold=0.2"]
+        chosen = settings(*more, 'evaluation.baselines=["popularity"]')
+        code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / name, *chosen)
+        assert code == 0, report
+        lift = json.loads((tmp_path / name / "model" / "memory.json").read_text())["newcomer"]
+        found[name] = lift, report["metrics"]["cold_recall@10"]["value"]
+    assert found["false"][0] == 0
+    assert found["true"] > found["false"]
 
 
 def test_cold_items_are_ranked_by_their_words(

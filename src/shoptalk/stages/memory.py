@@ -1,18 +1,16 @@
 """Giving a trained model its memory, in the share that serves the validation cases best."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from shoptalk.baselines.tuning import Exam, Score, tune
 from shoptalk.graph.purchases import Floats, Purchases
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.memory import Memory, Shares, learn_memory
-from shoptalk.schema import History, Split
+from shoptalk.schema import Case, History, Split
 
 #: Values tried of each share, in the order in which they are tried; the start is that of `Shares`.
 GRID: dict[str, Sequence[float]] = {
@@ -26,8 +24,9 @@ GRID: dict[str, Sequence[float]] = {
 }
 #: Validation cases that shares are compared on, and the most scores kept for them (4 bytes each).
 CASES, SCORES = 4_000, 100_000_000
-#: Share of the items that play new while it is chosen how far new items are lifted, and the steps of that.
-PLAYING, LIFTS = 0.1, (0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
+#: Share of the items that play new while it is chosen how far new items are lifted, the steps of that, and the least
+#: number of cases that tell.
+PLAYING, LIFTS, ENOUGH = 0.1, (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0), 100
 
 
 def make_memory(split: Split, items: Sequence[str], words: Any, shares: Shares) -> Memory:
@@ -36,64 +35,63 @@ def make_memory(split: Split, items: Sequence[str], words: Any, shares: Shares) 
     return learn_memory(bought, words, shares)
 
 
-def choose_shares(model: ItemRecommender, split: Split, words: Any, seed: int, price: float) -> Shares:
+def choose_shares(model: ItemRecommender, split: Split, words: Any, seed: int, *, newcomers: bool) -> Shares:
     """The shares with the best NDCG@10 on validation cases, the model's own scores being what they are.
 
-    The memory holds what may be learned from, and nothing of validation, while it is judged. ``price`` is what items
-    with purchases may lose so that new ones are found, a share of their NDCG@10.
+    The memory holds what may be learned from, and nothing of validation, while it is judged. With ``newcomers``,
+    the split was made by `withhold`: some right items are new to the model, and say how far new items are lifted.
     """
+    assert model.model.items is not None
     places = {item: place for place, item in enumerate(model.items)}
+    seen = model.model.items.seen
     most = min(CASES, max(1, SCORES // max(1, len(places))))
-    exam = Exam(split.validation, places, seed, most=most)
+    old, new = (
+        Exam([case for case in split.validation if seen.issuperset(case.truth) is known], places, seed, most=most)
+        for known in (True, False)
+    )
     bought = Purchases.of(split.train, places)
     start = make_memory(split, model.items, words, Shares())
     own = _remembered_scores(ItemRecommender(model.model, model.teller))  # no share changes them
 
-    def with_shares(shares: Shares) -> Any:
+    def with_shares(shares: Shares) -> Score:
         memory = start.with_shares(shares, bought)
         return lambda purchases: own(purchases) + memory.scores(purchases)
 
-    shares = tune(Shares(), GRID, with_shares, exam)
-    return replace(shares, newcomer=choose_newcomer(model, split, words, shares, seed, price))
+    shares = tune(Shares(), GRID, with_shares, old)
+    if not newcomers or len(new) < ENOUGH:
+        return shares
+    lifted = [replace(shares, newcomer=lift) for lift in LIFTS]
+    found = (one for one in lifted if new.ndcg(with_shares(one)) >= old.ndcg(with_shares(one)))
+    return next(found, lifted[-1])
 
 
-def choose_newcomer(model: ItemRecommender, split: Split, words: Any, shares: Shares, seed: int, price: float) -> float:
-    """How far items that nobody bought yet are lifted: as far as the others lose at most `price` of their NDCG@10.
+def withhold(split: Split, items: Sequence[str], seed: int) -> Split:
+    """The split in which a tenth of the items plays new: not bought in training, nor held by validation histories.
 
-    A tenth of the items plays new: without learned part and without purchases. The validation cases whose right item is
-    one of the others say what lifting them costs.
+    They stay right answers of validation cases. Taking away what a model has learned of some items would not do: the
+    rest of it has learned from them too, and they would seem easier to find than new ones are.
     """
-    assert model.model.items is not None
-    items = copy.deepcopy(model.model.items)
-    playing = np.random.default_rng(seed).random(len(model.items)) < PLAYING
-    items.known &= torch.from_numpy(~playing).to(items.known.device)
-    alone = ItemRecommender(replace(model.model, items=items), model.teller)
-    new = {item for item, plays in zip(model.items, playing.tolist(), strict=True) if plays}
-    places = {item: place for place, item in enumerate(model.items)}
-    others = [case for case in split.validation if not new.intersection(case.truth)]
-    most = min(CASES, max(1, SCORES // max(1, len(places))))
-    exam = Exam(others, places, seed, most=most)
-    if not len(exam):
-        return 0.0
-    bought = Purchases.of((_without(one, new) for one in split.train), places)
-    memory = learn_memory(bought, words, shares)
-    own = _remembered_scores(alone)
+    drawn = np.random.default_rng(seed).random(len(items)) < PLAYING
+    new = {item for item, plays in zip(items, drawn.tolist(), strict=True) if plays}
+    train = [_without(history, new) for history in split.train]
+    learned = [case for case in split.train_cases if not new.intersection(case.truth)]
 
-    def ndcg(lift: float) -> float:
-        lifted = memory.with_shares(replace(shares, newcomer=lift), bought)
-        return exam.ndcg(lambda purchases: own(purchases) + lifted.scores(purchases))
+    def asked(cases: Sequence[Case]) -> list[Case]:
+        shorter = (replace(case, history=_without(case.history, new)) for case in cases)
+        return [case for case in shorter if case.history.items]
 
-    least = (1 - price) * ndcg(0.0)
-    chosen = 0.0
-    for lift in LIFTS:
-        if ndcg(lift) < least:
-            break
-        chosen = lift
-    return chosen
+    return replace(
+        split,
+        train=[history for history in train if history.items],
+        train_cases=asked(learned),
+        validation=asked(split.validation),
+    )
 
 
 def _without(history: History, items: set[str]) -> History:
-    return History(history.user_id, tuple(item for item in history.items if item not in items))
+    kept = [place for place, item in enumerate(history.items) if item not in items]
+    reviews = tuple(history.reviews[place] for place in kept) if history.reviews else ()
+    return History(history.user_id, tuple(history.items[place] for place in kept), reviews)
 
 
 def _remembered_scores(model: ItemRecommender) -> Score:

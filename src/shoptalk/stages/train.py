@@ -21,7 +21,7 @@ from shoptalk.recommend.memory import Shares, save_memory
 from shoptalk.report.curves import draw_losses
 from shoptalk.runs import Run, create_run, open_run
 from shoptalk.schema import History, Split
-from shoptalk.stages.memory import choose_shares, make_memory
+from shoptalk.stages.memory import choose_shares, make_memory, withhold
 from shoptalk.stages.progress import Progress
 from shoptalk.training.batching import make_batch
 from shoptalk.training.loop import Material, fine_tune
@@ -141,7 +141,7 @@ class _Fitted:
 def _choose_shares(recipe: Recipe, fitted: _Fitted, progress: Progress) -> Shares:
     progress("memory", 0, 1, "choosing its shares on validation cases")
     model = ItemRecommender(fitted.model, fitted.teller)
-    shares = choose_shares(model, fitted.split, fitted.features, recipe.seed, recipe.items.newcomers)
+    shares = choose_shares(model, fitted.split, fitted.features, recipe.seed, newcomers=recipe.items.newcomers)
     progress("memory", 1, 1, f"edges {shares.edges:g}, words {shares.words:g}")
     return shares
 
@@ -172,6 +172,8 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
     split = shop.split(recipe.training.targets)
     if refit:
         split = with_validation(split)
+    elif recipe.items.newcomers:
+        split = withhold(split, list(shop.catalogue), recipe.seed)
     fitted = _Fitted(model, teller, split)
     if recipe.prompt.task == "items":
         fitted = _with_items(recipe, fitted)
