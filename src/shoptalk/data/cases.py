@@ -13,8 +13,7 @@ from shoptalk.schema import Candidates, Case, History
 Ints = NDArray[np.int64]
 T = TypeVar("T")
 
-#: Parts as they are numbered in memory.
-PARTS = ("train", "validation", "test", "context", "unused")
+#: Places in ``schema.PARTS``.
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
 
@@ -26,7 +25,7 @@ def asked_rows(position: Ints, part: NDArray[np.int8]) -> NDArray[np.bool_]:
     position
         (R,) place in the user's history, from 0; users follow each other whole.
     part
-        (R,) number of the part, see ``PARTS``.
+        (R,) number of the part, see ``schema.PARTS``.
 
     Returns
     -------
@@ -52,14 +51,15 @@ class Frozen:
 class Rows:
     """All interactions, users one after the other, each in time order; strings are shared with the catalogue.
 
-    ``item`` (the id) and all the others are (R,); ``users``, ``start`` and ``end`` (the row after the last) are (U,);
-    ``names``, ``titles`` and ``raw_titles`` are I long; ``raw_titles`` is None where options show the same titles.
+    ``item`` (the id), ``code`` (its place in ``names``) and all the others are (R,); ``users``, ``start`` and ``end``
+    (the row after the last) are (U,); ``names``, ``titles`` and ``raw_titles`` are I long; ``raw_titles`` is None where options show the same titles.
     """
 
     users: NDArray[np.object_]
     start: Ints
     end: Ints
     item: NDArray[np.object_]
+    code: NDArray[np.int32]
     time: Ints
     position: Ints
     part: NDArray[np.int8]

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 from shoptalk import schema
 from shoptalk.data import tables
 from shoptalk.data.cases import (
-    PARTS,
     TEST,
     VALIDATION,
     Frozen,
@@ -52,7 +51,8 @@ class Dataset:
     catalogue: Catalogue
 
     @cached_property
-    def _rows(self) -> Rows:
+    def rows(self) -> Rows:
+        """All interactions in numbers."""
         with _Damage(self.folder):
             return _read_rows(self.folder, self.catalogue, uneven=self.recipe.data.cleaning == "uneven")
 
@@ -65,7 +65,7 @@ class Dataset:
             Questions of a training user: ``every`` purchase but the first, or the ``last`` one; with a split by user
             and a history of n, ``last`` is the purchase after the first n, exactly as in the test.
         """
-        rows, section = self._rows, self.recipe.split
+        rows, section = self.rows, self.recipe.split
         after = section.history if section.method == "by-user" else 0
         return Split(
             train=train_histories(rows),
@@ -76,7 +76,7 @@ class Dataset:
 
     def histories(self) -> Histories:
         """Everything that every user has, users in the order of their ids."""
-        return all_histories(self._rows)
+        return all_histories(self.rows)
 
     def history(self, user_id: str) -> History:
         """Everything that one user has.
@@ -86,7 +86,7 @@ class Dataset:
         DatasetError
             For an unknown user, with the nearest known ids.
         """
-        rows = self._rows
+        rows = self.rows
         number = self._numbers.get(user_id)
         if number is None:
             from rapidfuzz import process
@@ -101,7 +101,7 @@ class Dataset:
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
-        return {user: number for number, user in enumerate(self._rows.users.tolist())}
+        return {user: number for number, user in enumerate(self.rows.users.tolist())}
 
 
 def open_dataset(folder: Path) -> Dataset:
@@ -219,15 +219,17 @@ def _read_rows(folder: Path, catalogue: Catalogue, *, uneven: bool) -> Rows:
     table = pq.read_table(folder / tables.INTERACTIONS, read_dictionary=coded)
     names = pa.array(list(catalogue), pa.string())
     position = table[schema.POSITION].to_numpy().astype(np.int64)
-    part = _codes(pq.read_table(folder / tables.SPLITS, columns=[tables.SPLIT])[tables.SPLIT], pa.array(PARTS))
+    part = _codes(pq.read_table(folder / tables.SPLITS, columns=[tables.SPLIT])[tables.SPLIT], pa.array(schema.PARTS))
     start = np.flatnonzero(position == 0)
+    code = _codes(table[schema.ITEM], names)
     items = list(catalogue.values())
     path = folder / tables.CANDIDATES
     return Rows(
         users=_objects(table[schema.USER].take(pa.array(start)).cast(pa.string())),
         start=start,
         end=np.append(start[1:], len(position)),
-        item=_texts(list(catalogue))[_codes(table[schema.ITEM], names)],
+        item=_texts(list(catalogue))[code],
+        code=code.astype(np.int32),
         time=table[schema.TIME].to_numpy(),
         position=position,
         part=part.astype(np.int8),
