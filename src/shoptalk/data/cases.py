@@ -52,7 +52,8 @@ class Rows:
     """All interactions, users one after the other, each in time order; strings are shared with the catalogue.
 
     ``item`` (the id), ``code`` (its place in ``names``) and all the others are (R,); ``users``, ``start`` and ``end``
-    (the row after the last) are (U,); ``names``, ``titles`` and ``raw_titles`` are I long; ``raw_titles`` is None where options show the same titles.
+    (the row after the last) are (U,); ``names``, ``titles`` and ``raw_titles`` are I long; ``raw_titles`` is None where
+    options show the same titles.
     """
 
     users: NDArray[np.object_]
