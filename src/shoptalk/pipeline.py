@@ -1,4 +1,4 @@
-"""prepare -> train -> evaluate -> report: the whole experiment, in reading order."""
+"""prepare -> train -> evaluate -> audit -> report: the whole experiment, in reading order."""
 
 import time
 from pathlib import Path
@@ -8,13 +8,14 @@ from shoptalk.data.prepare import prepare
 from shoptalk.errors import RunError
 from shoptalk.recipe import Recipe
 from shoptalk.report.page import write_report
+from shoptalk.stages.audit import audit_run
 from shoptalk.stages.evaluate import evaluate
 from shoptalk.stages.progress import Progress
 from shoptalk.stages.train import train
 
 
 def run(recipe: Recipe, out: Path, progress: Progress, *, resume: bool = False) -> dict[str, Any]:
-    """The whole experiment: a dataset, a model, its metrics beside simple methods, and a page.
+    """The whole experiment: a dataset, a model, its metrics beside simple methods, what speaks against them, a page.
 
     Returns
     -------
@@ -35,8 +36,11 @@ def run(recipe: Recipe, out: Path, progress: Progress, *, resume: bool = False) 
     prepared = time.perf_counter() - begin
     train(recipe, dataset, out, progress, resume=resume and (out / "run.json").exists())
     report = evaluate(out, progress)
+    judged = time.perf_counter()
+    found = audit_run(out, progress, seed=recipe.seed)
+    seconds = {"prepare": prepared, **report["seconds"], "audit": time.perf_counter() - judged}
     write_report(out)
-    return {**report, "seconds": {"prepare": prepared, **report["seconds"]}}
+    return {**report, "findings": found["findings"], "clean": found["clean"], "seconds": seconds}
 
 
 def _refuse_old_run(out: Path) -> None:
