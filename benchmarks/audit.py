@@ -2,8 +2,8 @@
 
     python benchmarks/audit.py --millions 1 10
 
-The shop is a table of purchases with popular and rare items, prepared for leave-one-out without options (files: about 40
-bytes a purchase). Preparing and auditing each run in a process of their own; the audit's time includes opening the data.
+The shop is a table of purchases with popular and rare items, prepared for leave-one-out without options. Preparing and
+auditing each run in a process of their own; the audit's time includes opening the data.
 """
 
 import argparse
@@ -91,8 +91,9 @@ def main() -> None:
         rows.append({"millions": millions, **json.loads(done.stdout)})
         if not given.json:
             row = rows[-1]
-            print(f"{millions:g} million purchases: {row['seconds']:.1f} s ({row['cpu_seconds']:.1f} s of the processor), "
-                  f"{row['peak_memory_bytes'] / 2**20:,.0f} MiB, {row['findings']} findings", flush=True)  # fmt: skip
+            spent = f"{row['seconds']:.1f} s ({row['cpu_seconds']:.1f} s of the processor)"
+            memory = f"{row['peak_memory_bytes'] / 2**20:,.0f} MiB"
+            print(f"{millions:g} million purchases: {spent}, {memory}, {row['findings']} findings", flush=True)
     if given.json:
         print(json.dumps({"sizes": rows}))
 
