@@ -11,7 +11,8 @@ here several metrics share their flips, and a user without a difference costs no
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -25,8 +26,9 @@ _BLOCK = 2_000_000
 def randomise(table: Floats, *, flips: int = FLIPS, seed: int = 1) -> Floats:
     """Two-sided p values of the means of (N, C) differences, (C,).
 
-    Where N users can be flipped in no more than ``flips`` ways, every way is tried and p is the share of those that
-    give |mean| at least as large as observed. Otherwise p = (1 + number of such flips) / (1 + flips), never 0.
+    Where the users who differ by a metric can be flipped in no more than ``flips`` ways, every way is tried, and p is
+    the share of those that give |mean| at least as large as observed. Otherwise p = (1 + number of such flips) /
+    (1 + flips), never 0.
 
     Parameters
     ----------
@@ -40,15 +42,24 @@ def randomise(table: Floats, *, flips: int = FLIPS, seed: int = 1) -> Floats:
     """
     if not len(table):
         return np.full(table.shape[1], np.nan)
-    table = table[table.any(axis=1)]  # flipping a difference of 0 changes nothing
+    few = (table != 0).sum(axis=0) <= math.log2(flips)
+    p = np.empty(table.shape[1])
+    for column in np.flatnonzero(few):
+        p[column] = _beyond(table[:, [column]], _every)[0] / 2 ** np.count_nonzero(table[:, column])
+    p[~few] = (1 + _beyond(table[:, ~few], partial(_drawn, flips=flips, seed=seed))) / (1 + flips)
+    return p
+
+
+def _beyond(table: Floats, ways: Callable[[int], Iterator[Floats]]) -> Floats:
+    """How many ways to flip the users who differ give sums at least as far from 0 as the observed, (C,)."""
+    table = table[table.any(axis=1)]
     total = table.sum(axis=0)
     # A hair is taken off: sums of equal numbers in another order may differ in the last bits.
     bar = np.abs(total) - 1e-12 * np.abs(table).sum(axis=0)
-    exact = len(table) <= math.log2(flips)
-    beyond = np.zeros(table.shape[1], dtype=np.int64)
-    for flipped in _every(len(table)) if exact else _drawn(len(table), flips, seed):
-        beyond += (np.abs(total - 2 * (flipped @ table)) >= bar).sum(axis=0)
-    return np.asarray(beyond / 2 ** len(table) if exact else (1 + beyond) / (1 + flips))
+    found = np.zeros(table.shape[1])
+    for flipped in ways(len(table)):
+        found += (np.abs(total - 2 * (flipped @ table)) >= bar).sum(axis=0)
+    return found
 
 
 def _every(users: int) -> Iterator[Floats]:
@@ -59,7 +70,7 @@ def _every(users: int) -> Iterator[Floats]:
 def _drawn(users: int, flips: int, seed: int) -> Iterator[Floats]:
     """Random ways to flip U users, a bit each, in blocks (rows, U)."""
     generator = np.random.default_rng(seed)
-    width, rows = (users + 7) // 8, max(1, _BLOCK // users)
+    width, rows = (users + 7) // 8, max(1, _BLOCK // max(1, users))
     for start in range(0, flips, rows):
         size = min(rows, flips - start)
         bits = np.frombuffer(generator.bytes(size * width), dtype=np.uint8).reshape(size, width)

@@ -95,7 +95,8 @@ def _above(axes: Any, y: float, left: str, right: str) -> None:
     """Words above a line, over the whole width."""
     across = axes.get_yaxis_transform()  # x is a share of the axes, y is data
     axes.text(0, y + 0.25, _short(left, 58), transform=across, va="bottom", color=_INK)
-    axes.text(1, y + 0.25, right, transform=across, va="bottom", ha="right", color=_INK)
+    paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # where the line of no difference passes
+    axes.text(1, y + 0.25, right, transform=across, va="bottom", ha="right", color=_INK, bbox=paper)
 
 
 def _several(groups: Sequence[dict[str, Any]]) -> bool:
