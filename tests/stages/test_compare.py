@@ -12,45 +12,8 @@ import pytest
 
 from shoptalk.cli.main import main
 from shoptalk.errors import RunError, ShoptalkError, UsageError
-from shoptalk.recipe import parse_recipe
-from shoptalk.runs import create_run
 from shoptalk.stages.compare import compare
-
-USERS = 60
-#: Where the right item stands in a list of ten, by user; 0: nowhere.
-GOOD, BAD = [1] * 40 + [0] * 20, [0] * 10 + [2] * 30 + [0] * 20
-
-
-def make_run(
-    folder: Path, ranks: list[int] | None = None, options: list[int] | None = None, *, seed: int = 1, name: str = "",
-    fingerprint: str = "f" * 64, width: int = 32, negatives: str = "uniform", seconds: float = 60.0,
-) -> Path:  # fmt: skip
-    """A run whose model ranked the right item at these places, or chose the right option (1) or another (0)."""
-    recipe = parse_recipe(
-        {
-            "name": name,
-            "seed": seed,
-            "data": {"source": "table", "interactions": "i.csv"},
-            "candidates": {"negatives": negatives},
-            "model": {"width": width},
-        }
-    )
-    training = {"seconds": seconds, "tokens": 1000, "parameters": 5000, "joules": None, "joules_of": []}
-    create_run(folder, recipe, folder / "dataset", fingerprint).note(trained=True, training=training)
-    columns: dict[str, Any] = {"user_id": [f"u{user}" for user in range(USERS)]}
-    if options is not None:
-        score = "scores" if ranks is None else "option_scores"
-        columns |= {"answer": pa.array([1] * USERS, pa.int8()), score: [[0.0, 2.0 * right - 1] for right in options]}
-    if ranks is not None:
-        lists = [[f"x{place}" for place in range(10)] for _ in ranks]
-        for row, rank in zip(lists, ranks, strict=True):
-            if rank:
-                row[rank - 1] = "right"
-        columns |= {"truth": [["right"]] * USERS, "ranked": lists}
-    pq.write_table(pa.table(columns), folder / "predictions.parquet")
-    seconds_of = {"train": seconds, "rankings": 5.0, "titles": 1.0}
-    (folder / "metrics.json").write_text(json.dumps({"seconds": seconds_of}))
-    return folder
+from tests.runs import BAD, GOOD, USERS, make_run
 
 
 def refused(*folders: Path) -> ShoptalkError:
@@ -128,9 +91,9 @@ def test_seeds_are_one_recipe_and_compared_by_the_mean_of_each_user(tmp_path: Pa
     # Users 0..9: 2/3 against 0; 10..39: 2/3 against 1; 40..59: 1/3 against 0.
     assert versus["difference"] == pytest.approx((10 * 2 / 3 - 30 / 3 + 20 / 3) / 60)
     assert (versus["wins"], versus["losses"], versus["ties"]) == pytest.approx((30 / 60, 30 / 60, 0))
-    assert (seeds["name"], alone["name"]) == ("model.width=32", "model.width=64")  # one recipe has no name
+    assert (seeds["name"], alone["name"]) == ("width=32", "width=64")  # one recipe has no name
     assert seeds["settings"] == {"model.width": 32}
-    assert report["warnings"] == ["trained with one seed: model.width=64; what another would change is not known (see "
+    assert report["warnings"] == ["trained with one seed: width=64; what another would change is not known (see "
                                   "--seed)"]  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """Joules from counters that are played: what is added up, what begins again at 0, what cannot be read."""
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -83,6 +84,11 @@ def test_a_counter_that_goes_meanwhile_is_not_known(powercap: Path) -> None:
 
 def test_a_machine_that_does_not_tell(powercap: Path) -> None:
     assert Meter().read() == {"joules": None, "joules_of": []}
+
+
+def test_training_notes_its_joules_whether_they_are_known_or_not(trained: Path) -> None:
+    training = json.loads((trained / "run.json").read_text())["training"]
+    assert (training["joules"] is None) == (training["joules_of"] == [])
 
 
 def test_the_gpu_that_is_used_is_asked_in_millijoules(powercap: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ def draw_differences(rows: Sequence[dict[str, Any]], metric: str) -> str:
         sure = row["p_holm"] < LEVEL
         colour = (COLOURS["model"] if row["difference"] > 0 else COLOURS["swapped"]) if sure else "#666666"
         _line(axes, -place, row, "difference", colour, "o", filled=sure)
-        _above(axes, -place, f"{row['one']} − {row['other']}", f"{row['difference']:+.4f}")
+        _above(axes, -place, f"{_short(row['one'], 27)} − {_short(row['other'], 27)}", f"{row['difference']:+.4f}")
     axes.axvline(0, color=_INK, linewidth=1, linestyle="--", zorder=0)
     axes.margins(x=0.08)
     axes.set_xlabel(f"difference in {metric}, with 95 % interval")

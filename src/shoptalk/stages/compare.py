@@ -216,10 +216,11 @@ def _settings(recipe: Recipe) -> dict[str, Any]:
 
 def _names(parts: Sequence[Sequence[Judged]], settings: Sequence[dict[str, Any]]) -> list[str]:
     """The first of these that tells the groups apart: recipes' names, a setting or two, folders' names, their paths."""
-    few = [", ".join(f"{key}={value}" for key, value in one.items()) if len(one) <= 2 else "" for one in settings]
+    few = [", ".join(f"{name.partition('.')[2]}={value}" for name, value in one.items()) for one in settings]
+    few = few if len(settings[0]) <= 2 else []
     folders = [part[0].run.folder for part in parts]
     for names in ([part[0].run.recipe.name for part in parts], few, [folder.name for folder in folders]):
-        if all(names) and len(set(names)) == len(names):
+        if all(names) and len(set(names)) == len(parts):
             return names
     return [str(folder) for folder in folders]
 
