@@ -9,7 +9,7 @@ from shoptalk.cli.options import Json, print_json
 
 
 def command(
-    runs: Annotated[list[Path], typer.Argument(metavar="RUN RUN ...", help="Folders of runs, trained and evaluated.")],
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of runs, trained and evaluated.")],
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE.html", help="Write the page of the comparison.")
     ] = None,

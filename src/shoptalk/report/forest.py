@@ -13,17 +13,22 @@ from shoptalk.report.rankings import LEVEL
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 MARKERS = "osD^vPX"
 _WIDTH, _ROW = 5.0, 0.52
+#: Characters that have room above a line, beside its figure.
+_LONG = 52
 _INK = "#222222"
 
 
 def draw_differences(rows: Sequence[dict[str, Any]], metric: str) -> str:
     """A line per pair: the difference with its 95 % interval, filled where it is significant; the address of an SVG."""
-    figure, axes = _figure(len(rows))
-    for place, row in enumerate(rows):
+    names = [f"{row['one']} − {row['other']}" for row in rows]
+    if max(map(len, names)) > _LONG:
+        names = [f"{_short(row['one'])}\n− {_short(row['other'])}" for row in rows]
+    figure, axes = _figure(len(rows), _ROW + (0.2 if "\n" in names[0] else 0))
+    for place, (row, name) in enumerate(zip(rows, names, strict=True)):
         sure = row["p_holm"] < LEVEL
         colour = (COLOURS["model"] if row["difference"] > 0 else COLOURS["swapped"]) if sure else "#666666"
         _line(axes, -place, row, "difference", colour, "o", filled=sure)
-        _above(axes, -place, f"{_short(row['one'], 27)} − {_short(row['other'], 27)}", f"{row['difference']:+.4f}")
+        _above(axes, -place, name, f"{row['difference']:+.4f}")
     axes.axvline(0, color=_INK, linewidth=1, linestyle="--", zorder=0)
     axes.margins(x=0.08)
     axes.set_xlabel(f"difference in {metric}, with 95 % interval")
@@ -38,7 +43,7 @@ def draw_metrics(groups: Sequence[dict[str, Any]], metric: str, name: str) -> st
         _line(axes, -place, own, "value", *style(place), filled=True)
         if len(own["by_seed"]) > 1:
             axes.plot(own["by_seed"], [-place - 0.22] * len(own["by_seed"]), "|", color=_INK, markersize=7)
-        _above(axes, -place, group["name"], f"{own['value']:.4f}")
+        _above(axes, -place, _short(group["name"]), f"{own['value']:.4f}")
     axes.margins(x=0.08)
     axes.set_xlabel(f"{name}, with 95 % interval over users" + ("; | one seed" if _several(groups) else ""))
     return as_svg(figure)
@@ -57,7 +62,7 @@ def draw_cost(groups: Sequence[dict[str, Any]], metric: str, name: str) -> str:
         own, (colour, marker) = group["metrics"][metric], style(place)
         span = [[own["value"] - own["low"]], [own["high"] - own["value"]]]
         axes.errorbar(seconds / 60, own["value"], yerr=span, fmt=marker, color=colour, markersize=8, capsize=3,
-                      label=_short(group["name"], 48))  # fmt: skip
+                      label=_short(group["name"]))  # fmt: skip
     axes.set_xlim(0, max(times) / 60 * 1.1)
     axes.margins(y=0.1)
     axes.set_xlabel("training time (minutes)")
@@ -72,10 +77,10 @@ def style(place: int) -> tuple[str, str]:
     return PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)]
 
 
-def _figure(rows: int) -> tuple[Any, Any]:
+def _figure(rows: int, height: float = _ROW) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(_WIDTH, _ROW * rows + 0.75), layout="constrained")
+    figure = Figure(figsize=(_WIDTH, height * rows + 0.75), layout="constrained")
     axes = figure.subplots()
     axes.set_ylim(-rows + 0.55, 0.62)
     axes.set_yticks([])
@@ -92,10 +97,10 @@ def _line(axes: Any, y: float, own: dict[str, Any], key: str, colour: str, marke
 
 
 def _above(axes: Any, y: float, left: str, right: str) -> None:
-    """Words above a line, over the whole width."""
+    """Words above a line, at both ends of the width."""
     across = axes.get_yaxis_transform()  # x is a share of the axes, y is data
-    axes.text(0, y + 0.25, _short(left, 58), transform=across, va="bottom", color=_INK)
     paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # where the line of no difference passes
+    axes.text(0, y + 0.25, left, transform=across, va="bottom", color=_INK, bbox=paper)
     axes.text(1, y + 0.25, right, transform=across, va="bottom", ha="right", color=_INK, bbox=paper)
 
 
@@ -103,5 +108,5 @@ def _several(groups: Sequence[dict[str, Any]]) -> bool:
     return any(len(group["runs"]) > 1 for group in groups)
 
 
-def _short(name: str, most: int) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
+def _short(name: str) -> str:
+    return name if len(name) <= _LONG else name[: _LONG - 1] + "…"
