@@ -106,7 +106,10 @@ def test_how_figures_are_shown() -> None:
 
 def test_figures_at_their_limits() -> None:
     """One user has no interval, a long name is cut, and ten groups are still told apart."""
-    row = {"one": "n" * 200, "other": "o", "difference": 0.1, "low": math.nan, "high": math.nan, "p_holm": math.nan}
+    row = {"one": "n$^" * 80, "other": "o", "difference": 0.1, "low": math.nan, "high": math.nan, "p_holm": math.nan}
     assert draw_differences([row], "Recall@10").startswith("data:image/svg+xml;base64,")
     assert draw_cost([{"cost": {"training_seconds": None}}], "recall@10", "Recall@10") == ""
+    own = {"value": 0.1, "low": 0.1, "high": 0.1, "by_seed": [0.1]}
+    group = {"name": "$x^$", "runs": ["r"], "cost": {"training_seconds": 1.0}, "metrics": {"recall@10": own}}
+    assert draw_cost([group, group], "recall@10", "Recall@10")  # no formula, however it looks
     assert len({style(place) for place in range(7)}) == 7

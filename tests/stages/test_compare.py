@@ -243,6 +243,8 @@ def test_damaged_metrics_are_refused(tmp_path: Path, content: str) -> None:
 
 def test_costs_that_are_not_known_are_left_open(tmp_path: Path) -> None:
     run, other = make_run(tmp_path / "run", GOOD), make_run(tmp_path / "other", BAD, width=64)
+    (other / "metrics.json").write_text('{"seconds": {"rankings": NaN}}')
+    assert compare([run, other])["groups"][1]["cost"]["evaluation_seconds"] is None
     (other / "metrics.json").unlink()
     cost = compare([run, other])["groups"][1]["cost"]
     assert cost["evaluation_seconds"] is None

@@ -68,7 +68,8 @@ def draw_cost(groups: Sequence[dict[str, Any]], metric: str, name: str) -> str:
     axes.set_xlabel("training time (minutes)")
     axes.set_ylabel(f"{name}, with 95 % interval")
     axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(frameon=False, loc="outside lower left")
+    for text in figure.legend(frameon=False, loc="outside lower left").get_texts():
+        text.set_parse_math(False)  # a name with dollars is no formula
     return as_svg(figure)
 
 
@@ -100,7 +101,7 @@ def _above(axes: Any, y: float, left: str, right: str) -> None:
     """Words above a line, at both ends of the width."""
     across = axes.get_yaxis_transform()  # x is a share of the axes, y is data
     paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # where the line of no difference passes
-    axes.text(0, y + 0.25, left, transform=across, va="bottom", color=_INK, bbox=paper)
+    axes.text(0, y + 0.25, left, transform=across, va="bottom", color=_INK, bbox=paper, parse_math=False)
     axes.text(1, y + 0.25, right, transform=across, va="bottom", ha="right", color=_INK, bbox=paper)
 
 

@@ -1,6 +1,7 @@
 """Comparing: trained and judged runs on the same test users, the seeds of one recipe taken together."""
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -265,7 +266,8 @@ def _cost_of(run: Run) -> dict[str, Any]:
             **{name: training.get(name) for name in ("tokens", "parameters", "joules")},
         }
         numbers = {name: None if value is None else float(value) for name, value in told.items()}
-        return {**numbers, "joules_of": training.get("joules_of")}
+        known = {name: value if value is not None and math.isfinite(value) else None for name, value in numbers.items()}
+        return {**known, "joules_of": [str(part) for part in training.get("joules_of") or []]}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         says = " ".join(str(error).split())[:200]
         raise RunError(
