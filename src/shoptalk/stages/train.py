@@ -21,6 +21,7 @@ from shoptalk.recommend.memory import Shares, save_memory
 from shoptalk.report.curves import draw_losses
 from shoptalk.runs import Run, create_run, open_run
 from shoptalk.schema import History, Split
+from shoptalk.stages.energy import Meter
 from shoptalk.stages.memory import choose_shares, make_memory, withhold
 from shoptalk.stages.progress import Progress
 from shoptalk.training.batching import make_batch
@@ -43,7 +44,7 @@ def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resum
         _check_same(folder, recipe, shop)
     if folder.trained:
         return dict(folder.info["training"])
-    begin = time.perf_counter()
+    begin, meter = time.perf_counter(), Meter()
     fitted, material = _set_up(recipe, shop, progress)
     model = fitted.model
     words = {"examples": len(material.train), "cut": material.train.cut, **model.parameters()}
@@ -67,6 +68,7 @@ def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resum
     if outcome.losses:
         draw_losses(outcome.losses, out / "loss.png")
     report = {**words, **asdict(outcome), "precision": model.precision, "seconds": time.perf_counter() - begin}
+    report |= meter.read()
     folder.note(trained=True, training=report)
     for rest in (out / "checkpoints", out / "refit" / "checkpoints"):
         shutil.rmtree(rest, ignore_errors=True)
