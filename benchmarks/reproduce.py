@@ -8,6 +8,7 @@ A page has a block between two marks; what stands there comes from the runs' ``m
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -29,17 +30,23 @@ BY = ("accuracy", "recall@10")
 
 @dataclass(frozen=True)
 class Experiment:
-    """One run of a page: its folder's name, what it is, its recipe and other settings."""
+    """One run of a page: its folder's name, what it is, its recipe and other settings.
+
+    ``script`` makes the run from another one instead, whose name follows it.
+    """
 
     name: str
     what: str
-    recipe: str
+    recipe: str = ""
     settings: tuple[str, ...] = ()
+    script: tuple[str, str] | None = None
 
-    def command(self, folder: Path) -> list[str]:
-        """What a user types, without the program's name."""
+    def command(self, runs: Path) -> list[str]:
+        """What a user types."""
+        if self.script:
+            return ["python", self.script[0], str(runs / self.script[1]), str(runs / self.name)]
         changed = [part for setting in self.settings for part in ("--set", setting)]
-        return ["run", self.recipe, *changed, "--out", str(folder)]
+        return ["shoptalk", "run", self.recipe, *changed, "--out", str(runs / self.name)]
 
 
 EXPERIMENTS: dict[str, tuple[Experiment, ...]] = {
@@ -49,6 +56,14 @@ EXPERIMENTS: dict[str, tuple[Experiment, ...]] = {
         ),
         Experiment("honest", "one cleaning for all options", "recipes/beauty-options.toml"),
     ),
+    "b": (
+        Experiment("next", "the next item alone", "recipes/toys-crowd.toml", ('items.tasks=["next"]',)),
+        Experiment("crowd", "with crowd prompts", "recipes/toys-crowd.toml"),
+        Experiment("honest", "with a graph of what may be known", "recipes/toys-items.toml"),
+        Experiment(
+            "leaky", "with a graph that has seen the test, as published", script=("benchmarks/leaky_graph.py", "honest")
+        ),
+    ),
 }
 
 
@@ -56,11 +71,12 @@ def run_missing(page: str, runs: Path) -> None:
     """Run what has no report yet; what was broken off goes on."""
     for experiment in EXPERIMENTS[page]:
         folder = runs / experiment.name
-        if (folder / "report.html").exists():
+        if (folder / "audit.json").exists():  # the last of a run but its page
             continue
-        resume = ["--resume"] if (folder / "run.json").exists() else []
-        shoptalk = [sys.executable, "-m", "shoptalk.cli.main"]
-        subprocess.run([*shoptalk, *experiment.command(folder), *resume], check=True, cwd=ROOT)
+        program, *rest = experiment.command(runs)
+        if program == "shoptalk":
+            rest = ["-m", "shoptalk.cli.main", *rest, *(["--resume"] if (folder / "run.json").exists() else [])]
+        subprocess.run([sys.executable, *rest], check=True, cwd=ROOT)
 
 
 def figures(page: str, runs: Path) -> str:
@@ -70,7 +86,7 @@ def figures(page: str, runs: Path) -> str:
         folder = runs / experiment.name
         metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
         audit = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
-        shown = " ".join(["shoptalk", *experiment.command(Path("runs") / page / experiment.name)])
+        shown = shlex.join(experiment.command(Path("runs") / page))
         parts += [f"### {experiment.what[0].upper()}{experiment.what[1:]}", f"`{shown}`"]
         parts += [_table(metrics), _simple(metrics), _findings(audit)]
     return "\n\n".join(part for part in parts if part)
