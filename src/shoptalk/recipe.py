@@ -106,6 +106,7 @@ class Prompt(Section):
     fields: tuple[TextField, ...] = Field(
         ("title",), description="what is said of an item, and what its embedding is made of", min_length=1
     )
+    user: bool = Field(False, description="tell who it is, too, by a token for each user of the training")
     padding: Literal["repeat", "token", "none"] = Field(
         "repeat", description="list: fewer than ten are filled up by repeating them, by a token of their own, or not"
     )

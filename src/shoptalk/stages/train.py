@@ -161,6 +161,11 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
     progress(
         "tokens", 0, 1, "training the tokenizer" if recipe.model.base == "nano" else f"loading {recipe.model.base}"
     )
+    split = shop.split(recipe.training.targets)
+    if refit:
+        split = with_validation(split)
+    elif recipe.items.newcomers:
+        split = withhold(split, list(shop.catalogue), recipe.seed)
     titles = (item.title for item in shop.catalogue.values())
     model = create(
         recipe.model,
@@ -169,13 +174,9 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
         recipe.seed,
         recipe.prompt.max_tokens,
         list_tokens(recipe.prompt, shop.catalogue),
+        [history.user_id for history in split.train] if recipe.prompt.user else (),
     )
-    teller = Teller(recipe.prompt, shop.catalogue, model.tokenizer.control)
-    split = shop.split(recipe.training.targets)
-    if refit:
-        split = with_validation(split)
-    elif recipe.items.newcomers:
-        split = withhold(split, list(shop.catalogue), recipe.seed)
+    teller = Teller(recipe.prompt, shop.catalogue, model.tokenizer.control, model.tokenizer.users)
     fitted = _Fitted(model, teller, split)
     if recipe.prompt.task == "items":
         fitted = _with_items(recipe, fitted)
