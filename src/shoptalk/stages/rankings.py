@@ -74,10 +74,10 @@ def judge_rankings(
     exam = _exam(run, shop, split)
     ks = (HEAD, *sorted({*KS, evaluation.k} - {HEAD}))
     histories = [case.history for case in exam.cases]
-    lists = {MODEL: _rank(model, histories, max(ks), progress, "own histories")}
+    lists = {MODEL: rank_lists(model, histories, max(ks), progress, "own histories")}
     said = _said(model, len(exam.cases))
     for name, ranker in simple.items():
-        lists[name] = _rank(ranker, histories, max(ks), progress, name)
+        lists[name] = rank_lists(ranker, histories, max(ks), progress, name)
     tables = {name: exam.codes.table([one.items for one in ranked], max(ks)) for name, ranked in lists.items()}
     purchases = exam.purchases
     found = {name: find(table, exam.truth) for name, table in tables.items()}
@@ -115,7 +115,7 @@ def _exam(run: Run, shop: Dataset, split: Split) -> Exam:
     )
 
 
-def _rank(ranker: Any, histories: Sequence[History], k: int, progress: Progress, words: str) -> list[RankedList]:
+def rank_lists(ranker: Any, histories: Sequence[History], k: int, progress: Progress, words: str) -> list[RankedList]:
     """The lists of a `Ranker`, or of what writes its lists itself."""
 
     def notify(done: int, of: int) -> None:
@@ -170,7 +170,7 @@ def _swapped(exam: Exam, model: Any, own: Found, progress: Progress) -> dict[str
         _without(exam.cases[partner].history, case.truth)
         for case, partner in zip(exam.cases, partners.tolist(), strict=True)
     ]
-    ranked = _rank(model, given, HEAD, progress, "swapped histories")
+    ranked = rank_lists(model, given, HEAD, progress, "swapped histories")
     swapped = find(exam.codes.table([one.items for one in ranked], HEAD), exam.truth).recall(HEAD)
     return {
         f"swapped_recall@{HEAD}": estimate(swapped, users=users, **exam.settings),
