@@ -13,7 +13,7 @@ from shoptalk.data.dataset import Dataset
 from shoptalk.evaluation.calibration import reliability
 from shoptalk.evaluation.coded import NOTHING, Codes
 from shoptalk.evaluation.errors.answers import HEAD, Answers, Goods, option_answers, ranking_answers
-from shoptalk.evaluation.errors.groups import Group, group_errors
+from shoptalk.evaluation.errors.groups import EXAMPLES, Group, group_errors
 from shoptalk.evaluation.errors.what_if import Step, options_what_if, ranking_what_if
 from shoptalk.evaluation.errors.words import pulling_words
 from shoptalk.evaluation.options import judge
@@ -203,9 +203,9 @@ def _example(shop: Dataset, exam: Exam, n: int, why: str) -> dict[str, Any]:
 
 
 def _what_if(shop: Dataset, model: Any, exam: Exam, groups: Sequence[Group]) -> list[dict[str, Any]]:
-    """The most typical answers of the groups, each user once, whose history has something to remove."""
-    first = dict.fromkeys(n for group in groups for n in group.typical[:1])
-    numbers = [n for n in first if len(exam.cases[n].history.items) > 1 and exam.chosen[n] != NOTHING][:WHAT_IF]
+    """The most typical answers of the groups in turn, each once, where a history has something to remove."""
+    rounds = dict.fromkeys(n for place in range(EXAMPLES) for group in groups for n in group.typical[place : place + 1])
+    numbers = [n for n in rounds if len(exam.cases[n].history.items) > 1 and exam.chosen[n] != NOTHING][:WHAT_IF]
     cases = [exam.cases[n] for n in numbers]
     if exam.what == "options":
         told = options_what_if(model, cases)

@@ -14,6 +14,8 @@ from shoptalk.schema import Estimate
 
 #: Examples of each group.
 EXAMPLES = 3
+#: The quantile of a group's strengths that its examples are near.
+CLEAR = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +68,15 @@ def group_errors(answers: Answers, goods: Goods, *, resamples: int = RESAMPLES, 
 
 
 def typical(members: Bools, times: Ints, strength: Floats, sure: Floats, count: int = EXAMPLES) -> list[int]:
-    """Members that show this kind and little else, as strongly as members usually do.
+    """Members that show this kind and little else, clearly and yet not as the extremes do.
 
-    Those in the fewest groups (``times``) first; among them, those whose strength is nearest to the median of all
-    members; among equals, those of which the model was surest.
+    Those in the fewest groups (``times``) first; among them, those whose strength is nearest to the ninth decile of all
+    members (the median one is often hard to see); among equals, those of which the model was surest.
     """
     where = np.flatnonzero(members)
     if not len(where):
         return []
-    away = np.abs(strength[where] - np.median(strength[where]))
+    away = np.abs(strength[where] - np.quantile(strength[where], CLEAR))
     return [int(n) for n in where[np.lexsort((-sure[where], away, times[where]))][:count]]
 
 
