@@ -207,6 +207,8 @@ def _what_if(shop: Dataset, model: Any, exam: Exam, groups: Sequence[Group]) -> 
     rounds = dict.fromkeys(n for place in range(EXAMPLES) for group in groups for n in group.typical[place : place + 1])
     numbers = [n for n in rounds if len(exam.cases[n].history.items) > 1 and exam.chosen[n] != NOTHING][:WHAT_IF]
     cases = [exam.cases[n] for n in numbers]
+    if not cases:
+        return []
     if exam.what == "options":
         told = options_what_if(model, cases)
     else:

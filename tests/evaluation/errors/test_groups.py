@@ -7,7 +7,7 @@ from shoptalk.evaluation.errors.answers import Answers, Goods
 from shoptalk.evaluation.errors.groups import Group, group_errors, typical
 from tests.evaluation.errors.worlds import answers, chosen_among, exam, goods
 
-WORDS = "rose mint cedar lemon musk soap balm oil comb mask gel wax".split()
+WORDS = ["rose", "mint", "cedar", "lemon", "musk", "soap", "balm", "oil", "comb", "mask", "gel", "wax"]
 
 
 def named(found: list[Group]) -> dict[str, Group]:

@@ -37,12 +37,12 @@ class Word:
 def pulling_words(answers: Answers, titles: Sequence[str], most: int = 15) -> list[Word]:
     """Words of two letters or more with a pull above 1 beyond chance, those with the highest lower bounds first.
 
-    Each wrong answer is one draw from its wrong options. Were all equally likely, product i would be chosen
-    e_i = sum over wrong answers that offer it of 1 / wrong options times; it is o_i times. With sums over the k products
-    that have the word, the pull is r = O / E. Products differ for reasons other than the word, so the interval is one
-    over products: log r +- t(k - 1) * sqrt(max(O, k / (k - 1) * sum of (o_i - r e_i)^2)) / O, the linearised ratio
-    (W. Cochran, "Sampling Techniques", 1977, chapter 6), never narrower than that of a Poisson count. Words are kept
-    whose p by the same t is below 5 % after Holm's correction for all words that were looked at.
+    Each wrong answer is one draw from its wrong options. Were all equally likely, product i would be chosen e_i times:
+    the sum over the wrong answers that offer it of 1 / (their wrong options); it is chosen o_i times. With sums O and E
+    over the k products that have the word, the pull is r = O / E. Products differ for reasons other than the word, so
+    the interval is one over products: log r +- t(k - 1) * sqrt(max(O, k / (k - 1) * sum of (o_i - r e_i)^2)) / O, the
+    linearised ratio (W. Cochran, "Sampling Techniques", 1977, chapter 6), never narrower than that of a Poisson count.
+    Words are kept whose p by the same t is below 5 % after Holm's correction for all words that were looked at.
 
     Parameters
     ----------
@@ -92,6 +92,6 @@ def _products(answers: Answers, count: int) -> tuple[Floats, Floats, Floats]:
     items, size = pool[row, column], (pool != NOTHING).sum(axis=1)
     return (
         np.bincount(chosen, minlength=count).astype(np.float64),
-        np.bincount(items, weights=1 / size[row], minlength=count),
+        np.asarray(np.bincount(items, weights=1 / size[row], minlength=count), dtype=np.float64),
         np.bincount(items, minlength=count).astype(np.float64),
     )
