@@ -42,14 +42,13 @@ def _show_errors(console: Any, errors: dict[str, Any]) -> None:
     """What the wrong answers have in common, beside what they would have by chance."""
     from rich.table import Table
 
-    table = Table("what went wrong", "share", "95 % interval", "by chance", "more than chance", title_justify="left",
+    table = Table("what went wrong", "share", "by chance", "difference", "95 % interval", title_justify="left",
                   title=f"{errors['wrong']:,} wrong answers of {errors['cases']:,} ({errors['what']})")  # fmt: skip
     for row in errors["groups"]:
         if row["wrong"]:
             more, known = row["excess"], not _missing(row["reference"])
-            reference = f"{row['reference']:.3f}" if known else ""
-            apart = f"{more['value']:+.3f} ({_span(more, '+.3f')})" if known else ""
-            table.add_row(row["title"], f"{row['value']:.3f}", _span(row, ".3f"), reference, apart)
+            beside = (f"{row['reference']:.3f}", f"{more['value']:+.3f}", _span(more, "+.3f")) if known else ()
+            table.add_row(row["title"], f"{row['value']:.3f}", *beside)
     console.print(table)
     none = [row["title"] for row in errors["groups"] if not row["wrong"]]
     if none:
