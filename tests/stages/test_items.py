@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -54,6 +55,20 @@ def test_what_is_judged(done: Path) -> None:
     assert set(report["baselines"]) == {"popularity", "transitions", "sasrec"}
     assert report["versus"].keys() == report["baselines"].keys()
     assert report["metrics"]["recall@10"]["value"] > report["baselines"]["popularity"]["recall@10"]["value"]
+
+
+def test_lists_and_options_have_their_wrong_answers(done: Path) -> None:
+    report = json.loads((done / "metrics.json").read_text())
+    assert (report["errors"]["what"], report["option_errors"]["what"]) == ("ranking", "options")
+    hits = report["metrics"]["hr@10"]["value"]
+    assert 1 - report["errors"]["wrong"] / report["errors"]["cases"] == pytest.approx(hits)
+    assert pq.read_table(done / "option_errors.parquet").num_rows == report["option_errors"]["wrong"]
+    for group in report["errors"]["groups"]:
+        for one in group["examples"]:
+            assert one["answer"] == len(one["options"]) - 1  # the right one stands behind the first of the list
+    for one in report["errors"]["what_if"]:
+        assert one["steps"][0]["answer"] == one["chosen"]
+        assert one["steps"][0]["rank"] is None or one["steps"][0]["rank"] > 10
 
 
 def test_refitting_learns_from_validation_purchases_and_from_no_test(done: Path) -> None:
