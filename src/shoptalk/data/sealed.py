@@ -5,7 +5,6 @@ mistake or on purpose. The sealed dataset keeps the fingerprint of the whole one
 run on the one is a run on the other, and the whole one, made again from the sources, must have the same fingerprint.
 """
 
-import json
 from pathlib import Path
 
 import numpy as np
