@@ -327,8 +327,8 @@ def _check_sweep(recipe: Recipe, text: str, where: str) -> None:
         try:
             recipe.at(point)
         except RecipeError as error:
-            guilty = next((key for key in point if key in error.message), "")
-            line = _line_of(text, ["sweep", "configurations" if recipe.sweep.configurations else "space", guilty])
+            named = [key for part in (2, 1) for key in point if ".".join(key.split(".")[:part]) in error.message]
+            line = _line_of(text, ["sweep", "configurations" if recipe.sweep.configurations else "space", *named[:1]])
             tried = ", ".join(f"{key} = {value}" for key, value in point.items())
             raise RecipeError(
                 f"the sweep cannot try {tried}: {error.message.removeprefix('the recipe: ')}",

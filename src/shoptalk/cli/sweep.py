@@ -1,11 +1,14 @@
 """``shoptalk sweep``: many configurations, one winner, one look at the test."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from shoptalk.cli.options import Json, RecipePath, Seed, Set, print_json
+
+if TYPE_CHECKING:
+    from shoptalk.recipe import Recipe
 
 
 def command(
@@ -29,45 +32,36 @@ def command(
     from shoptalk.recipe import read_recipe
     from shoptalk.stages.sweep import sweep
 
+    told = read_recipe(recipe, settings, seed)
     with show_progress() as progress:
-        report = sweep(read_recipe(recipe, settings, seed), out, progress, jobs=jobs, resume=resume)
+        report = sweep(told, out, progress, jobs=jobs, resume=resume)
     if as_json:
         print_json(report)
         return
-    _show(report)
+    _show(report, told)
     print(f"open {out / 'report.html'} and {report['winner']['run']}/report.html; the recipe: {out / 'winner.toml'}")
 
 
-def _show(report: dict[str, Any]) -> None:
+def _show(report: dict[str, Any], recipe: "Recipe") -> None:
     """The trials in order, then the importance of settings, then the winner's test."""
     from rich.console import Console
     from rich.table import Table
 
-    from shoptalk.report.sweep import MAIN, show_setting
+    from shoptalk.report.sweep import MAIN, NAMES, label
 
     console = Console()
-    keys = list(dict.fromkeys(key for row in report["trials"] for key in row["settings"]))
-    metric = report["metric"].replace("_", " ")
-    table = Table(
-        "trial",
-        *(key.replace(".", ".\n") for key in keys),
-        metric.replace(" ", "\n"),
-        "seconds",
-        "state",
-        title="trials",
-        title_justify="left",
-    )
+    table = Table("trial", "configuration", NAMES[report["metric"]], "seconds", "state")
     for row in report["trials"]:
         value = "" if row["value"] is None else f"{row['value']:.4f}"
         seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
         won = row["number"] == report["winner"]["number"]
-        told = [show_setting(row["settings"].get(key)) for key in keys]
-        state = "winner" if won else row["state"]
-        table.add_row(str(row["number"]), *told, value, seconds, state, style="bold" if won else None)
+        state = "winner" if won else row["state"] + (f": {row['says']}" if row["says"] else "")
+        told = (label(row["settings"], recipe), value, seconds, state)
+        table.add_row(str(row["number"]), *told, style="bold" if won else None)
     console.print(table)
     if report["importance"]:
         shares = ", ".join(f"{key} {share:.2f}" for key, share in report["importance"].items())
-        console.print(f"importance (share of the variance): {shares}", highlight=False)
+        console.print(f"importance (share of the variance between trials): {shares}", highlight=False)
     for name in MAIN:
         if name in report["winner"]["metrics"]:
             own = report["winner"]["metrics"][name]

@@ -11,6 +11,7 @@ from shoptalk.files import write_text
 from shoptalk.recipe import Recipe
 from shoptalk.report.bars import as_svg
 from shoptalk.report.curves import UNITS
+from shoptalk.report.rankings import NAMES as METHODS
 from shoptalk.training.log import read_log
 
 #: Distinguishable for colour-blind people (Okabe and Ito), and with a mark each; more curves than these are grey.
@@ -41,11 +42,12 @@ def write_sweep_report(out: Path, recipe: Recipe, report: dict[str, Any]) -> Non
         keys=keys,
         metric=NAMES[report["metric"]],
         verdict=verdict(report, rows),
-        said=_said(report["winner"]["metrics"]),
+        said=_said(report["winner"]),
+        seconds=sum(row["seconds"] or 0 for row in rows),
         curves=draw_curves(curves, report["winner"]["number"]) if curves else "",
         importance=draw_importance(report["importance"]) if report["importance"] else "",
         finished=sum(row["value"] is not None for row in rows),
-        show=show_setting,
+        show=_show_setting,
         folder=lambda run: Path(run).relative_to(out).as_posix(),
     )
     write_text(out / "report.html", text)
@@ -62,11 +64,11 @@ def label(settings: dict[str, Any], recipe: Recipe) -> str:
     for key, value in settings.items():
         section, name = key.split(".")
         if len(settings) <= FEW or own[section][name] != (tuple(value) if isinstance(value, list) else value):
-            told.append(f"{name.replace('_', ' ')} {show_setting(value)}")
+            told.append(f"{name.replace('_', ' ')} {_show_setting(value)}")
     return ", ".join(told) or "as the recipe says"
 
 
-def show_setting(value: Any) -> str:
+def _show_setting(value: Any) -> str:
     """A setting's value, short."""
     if isinstance(value, (list, tuple)):
         return " ".join(map(str, value)) or "none"
@@ -82,16 +84,25 @@ def verdict(report: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
     return f"Best of {tried} configurations by {what}: {name} (trial {winner['number']}, {winner['value']:.4f})."
 
 
-def _said(metrics: dict[str, Any]) -> str:
-    """The winner's first figure on the test."""
-    for name in MAIN:
-        if name in metrics and metrics[name]["value"] is not None:
-            own = metrics[name]
-            return (
-                f"{name.replace('_', ' ')} {own['value']:.4f} "
-                f"(95 % interval {own['low']:.4f} to {own['high']:.4f}, {own['n']:,} users)"
-            )
-    return ""
+def _said(winner: dict[str, Any]) -> str:
+    """The winner's first figure on the test, and the best simple method's there."""
+    name = next((name for name in MAIN if name in winner["metrics"]), None)
+    if name is None:
+        return ""
+    own = winner["metrics"][name]
+    said = (
+        f"{name.replace('_', ' ')} {own['value']:.4f} "
+        f"(95 % interval {own['low']:.4f} to {own['high']:.4f}, {own['n']:,} users)"
+    )
+    simple = {
+        method: table[name]["value"]
+        for method, table in winner["baselines"].items()
+        if name in table and method != "options_only"  # a probe is no competitor
+    }
+    if not simple:
+        return said
+    best = max(simple, key=lambda method: simple[method])
+    return f"{said}; the best simple method, {METHODS.get(best, best)}, has {simple[best]:.4f}"
 
 
 def _order(row: dict[str, Any], recipe: Recipe) -> tuple[bool, float, int]:

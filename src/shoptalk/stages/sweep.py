@@ -22,7 +22,7 @@ from shoptalk.errors import DatasetError, RecipeError, RunError
 from shoptalk.files import replacing, write_json, write_text
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.report.page import write_report
-from shoptalk.report.sweep import write_sweep_report
+from shoptalk.report.sweep import label, write_sweep_report
 from shoptalk.stages.evaluate import evaluate
 from shoptalk.stages.progress import Progress
 from shoptalk.stages.study import Begun, Study
@@ -120,12 +120,12 @@ def _try_all(recipe: Recipe, out: Path, study: Study, progress: Progress, jobs: 
         return
     _prepare_sealed(recipe, out, progress)
     study.queue()
-    telling = _Telling(recipe.sweep.size, study, progress)
+    telling = _Telling(recipe, study, progress)
     with make_workers(min(jobs, recipe.sweep.size), telling.listen) as workers:
         while True:
             while workers.free() and (begun := study.next()) is not None:
                 workers.start(begun.number, _trial(recipe, out, begun))
-                telling.settings[begun.number] = begun.point
+                telling.names[begun.number] = label(begun.point, recipe)
             if not workers.busy():
                 break
             workers.step()
@@ -162,10 +162,11 @@ def _trial(recipe: Recipe, out: Path, begun: Begun) -> Trial:
 class _Telling:
     """Takes what trials tell to the study and to the progress."""
 
-    def __init__(self, size: int, study: Study, progress: Progress) -> None:
-        self._size, self._study, self._progress = size, study, progress
+    def __init__(self, recipe: Recipe, study: Study, progress: Progress) -> None:
+        assert recipe.sweep is not None
+        self._size, self._study, self._progress = recipe.sweep.size, study, progress
         self._shares: dict[int, float] = {}
-        self.settings: dict[int, dict[str, Any]] = {}
+        self.names: dict[int, str] = {}
 
     def listen(self, number: int, event: Event) -> bool:
         """Note an event; returns whether the trial is to stop."""
@@ -184,9 +185,8 @@ class _Telling:
 
     def _show(self, number: int, words: str) -> None:
         ended = sum(row["state"] not in ("running", "interrupted") for row in self._study.rows())
-        settings = ", ".join(f"{key} {value}" for key, value in self.settings[number].items())
         done = ended + sum(self._shares.values())
-        self._progress("sweep", done, self._size, f"trial {number} ({settings}): {words}")
+        self._progress("sweep", done, self._size, f"trial {number} ({self.names[number]}): {words}")
 
 
 def _fix_winner(recipe: Recipe, out: Path, study: Study, progress: Progress, jobs: int) -> None:  # noqa: ARG001
