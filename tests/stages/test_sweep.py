@@ -230,6 +230,7 @@ def test_changed_sources_are_not_the_test_that_was_sealed(
 # Going on
 
 
+@pytest.mark.slow
 def test_a_kill_costs_the_running_trial_alone(shop: Path, tmp_path: Path) -> None:
     recipe = recipe_of(
         shop, tmp_path, GRID, "training.epochs=12", "training.patience=0", "training.checkpoint_seconds=0"
@@ -272,6 +273,7 @@ def test_two_processes_do_not_share_a_folder(swept: Path) -> None:
             sweep(read_recipe(swept / "recipe.toml"), swept, silent, resume=True)
 
 
+@pytest.mark.slow
 def test_two_jobs_find_what_one_finds(swept: Path, shop: Path, tmp_path: Path) -> None:
     recipe = read_recipe(recipe_of(shop, tmp_path, GRID))
     report = sweep(recipe, tmp_path / "sweep", silent, jobs=2)
@@ -283,6 +285,7 @@ def test_two_jobs_find_what_one_finds(swept: Path, shop: Path, tmp_path: Path) -
     assert report["winner"]["metrics"] == one["winner"]["metrics"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_costs_its_trial_alone(shop: Path, tmp_path: Path) -> None:
     recipe = read_recipe(recipe_of(shop, tmp_path, GRID, "training.epochs=6", "training.patience=0"))
     killed: list[int] = []
@@ -302,6 +305,7 @@ def test_a_worker_that_dies_costs_its_trial_alone(shop: Path, tmp_path: Path) ->
     assert "code -9" in next(row["says"] for row in report["trials"] if row["state"] == "failed")
 
 
+@pytest.mark.slow
 def test_workers_end_with_the_sweep_that_is_killed(shop: Path, tmp_path: Path) -> None:
     recipe = recipe_of(shop, tmp_path, GRID, "training.epochs=500", "training.patience=0")
     out = tmp_path / "sweep"
@@ -322,6 +326,7 @@ def test_workers_end_with_the_sweep_that_is_killed(shop: Path, tmp_path: Path) -
 # Searching
 
 
+@pytest.mark.slow
 def test_tpe_stops_what_is_hopeless(shop: Path, tmp_path: Path) -> None:
     section = """
 [sweep]
@@ -365,6 +370,24 @@ def test_accuracy_is_that_of_the_validation_cases(shop: Path, tmp_path: Path) ->
     for row in report["trials"]:
         assert row["value"] * cases == pytest.approx(round(row["value"] * cases))
     assert report["winner"]["value"] == max(row["value"] for row in report["trials"])
+
+
+def test_mlflow_keeps_all_trials_in_one_place(shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("mlflow")
+    from mlflow.tracking import MlflowClient
+
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    settings = ("training.epochs=1", 'training.trackers=["mlflow"]', "sweep.space={items.dropout=[0.0, 0.5]}")
+    report = sweep(read_recipe(recipe_of(shop, tmp_path, GRID, *settings)), tmp_path / "sweep", silent)
+    assert "MLFLOW_TRACKING_URI" not in os.environ
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'sweep' / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("sample")
+    assert experiment is not None
+    told = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    for row in report["trials"]:
+        run = told[str(row["number"])]
+        assert run.data.metrics["epoch/ndcg_at_10"] == row["value"]
+        assert run.data.params["items.dropout"] == str(row["settings"]["items.dropout"])
 
 
 # The study alone
