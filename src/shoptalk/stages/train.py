@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,18 @@ from shoptalk.stages.progress import Progress
 from shoptalk.training.batching import make_batch
 from shoptalk.training.loop import Material, fine_tune
 from shoptalk.training.material import make_material
+from shoptalk.training.trackers import Tracker, make_trackers
 
 
-def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resume: bool = False) -> dict[str, Any]:
+def train(
+    recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resume: bool = False, watch: Sequence[Tracker] = ()
+) -> dict[str, Any]:
     """Fine-tune what the recipe names on a dataset, and leave a verified model in the run's folder.
+
+    Parameters
+    ----------
+    watch
+        Told of the training as the recipe's own trackers are.
 
     Raises
     ------
@@ -39,6 +48,7 @@ def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resum
     """
     shop = open_dataset(dataset)
     check_fit(recipe, shop)
+    trackers = make_trackers(recipe)
     folder = open_run(out) if resume else create_run(out, recipe, dataset, shop.fingerprint)
     if resume:
         _check_same(folder, recipe, shop)
@@ -52,14 +62,16 @@ def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resum
     def notify(done: float, of: int, loss: float, speed: float) -> None:
         progress("train", done, of, f"loss {loss:.3f}, {speed:,.0f} tokens/s")
 
-    outcome = fine_tune(model, material, recipe.training, recipe.seed, out, resume=resume, notify=notify)
+    outcome = fine_tune(
+        model, material, recipe.training, recipe.seed, out, resume=resume, notify=notify, trackers=[*trackers, *watch]
+    )
     shares = _choose_shares(recipe, fitted, progress) if recipe.items.memory else None
     if recipe.training.refit:
         fitted, material = _set_up(recipe, shop, progress, refit=True)
         model = fitted.model
         again = fine_tune(
             model, material, recipe.training, recipe.seed, out / "refit", resume=resume, notify=notify,
-            until=outcome.best_epoch,
+            until=outcome.best_epoch, trackers=trackers,
         )  # fmt: skip
         outcome = replace(outcome, tokens=outcome.tokens + again.tokens)
     with replacing(folder.model) as temporary:
