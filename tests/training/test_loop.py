@@ -18,7 +18,7 @@ from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Prompt, Training
 from shoptalk.training.checkpoint import State, load_checkpoint, save_checkpoint
 from shoptalk.training.examples import encode_cases
-from shoptalk.training.log import read_log
+from shoptalk.runs import read_log
 from shoptalk.training.loop import Material, fine_tune, learning_rate, make_optimiser
 from tests.words import CATALOGUE, exam, small_model
 

@@ -48,8 +48,7 @@ def open_run_dataset(run: Run) -> Dataset:
     DatasetError
         When it has gone or changed.
     """
-    inside = run.folder / "dataset"  # a run's own dataset moves with its folder
-    shop = open_dataset(inside if (inside / "dataset.json").exists() else Path(run.info["dataset"]))
+    shop = open_dataset(run.dataset)
     if shop.fingerprint != run.info["fingerprint"]:
         raise DatasetError("this is not the dataset that the run was trained on", where=str(shop.folder))
     new = {item.item_id: item for item in new_items(run.model)}

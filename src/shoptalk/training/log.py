@@ -8,6 +8,7 @@ from typing import Any, Self
 from torch.utils.tensorboard import SummaryWriter
 
 from shoptalk.files import without_nan, write_text
+from shoptalk.runs import read_log
 
 
 class Log:
@@ -46,17 +47,3 @@ class Log:
         """Close the files."""
         self._file.close()
         self._board.close()
-
-
-def read_log(run: Path) -> list[dict[str, Any]]:
-    """All events of a run; a last line that a crash cut off is left out."""
-    path = run / "log.jsonl"
-    events = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            events.append(event)
-    return events
