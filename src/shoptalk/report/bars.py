@@ -22,15 +22,15 @@ def draw_bars(
         Each has ``name``, ``kind`` (a key of `COLOURS`), ``value``, ``low``, ``high``, and may have a ``reference``
         (``value``), drawn as a diamond.
     what, of
-        The figure, and what it is a share of.
+        The figure, and what it is a share of (empty: it says so itself).
     width
         In inches.
     """
     from matplotlib.figure import Figure
 
     told = [row | {"name": wrapped(row["name"], width)} for row in rows]
-    lines = sum(max(1.6, 1.1 * (1 + row["name"].count("\n"))) for row in told)
-    figure = Figure(figsize=(width, 0.23 * lines + 0.8), layout="constrained")
+    lines = max((1 + row["name"].count("\n") for row in told), default=1)
+    figure = Figure(figsize=(width, max(0.37, 0.18 * lines + 0.06) * len(rows) + 0.8), layout="constrained")
     fill_axes(figure.subplots(), told, what, digits, of=of, short=width < WIDE)
     return as_svg(figure)
 
@@ -64,7 +64,8 @@ def fill_axes(
         )
     room = 1.35 if short else 1.15
     axes.set_xlim(0, min(1.12 if not short else 1.3, max([*ends, 1e-9]) * room))
-    axes.set_xlabel(f"{what} ({of},\n95 % interval)" if short else f"{what} ({of}, with 95 % interval)")
+    inside = f"{of}, with 95 % interval" if of else "with 95 % interval"
+    axes.set_xlabel(f"{what}\n({inside})" if short else f"{what} ({inside})")
     if short:
         axes.locator_params(axis="x", nbins=4)
     axes.spines[["top", "right"]].set_visible(False)

@@ -12,7 +12,7 @@ Rows = Sequence[dict[str, Any]]
 #: What a phase's loss is measured in, and what a reader calls the phase.
 ANSWERS, UNITS = "loss (nats per answer token)", {"options": "loss (nats per question)"}
 PHASES = {
-    "catalogue": "titles of the catalogue",
+    "catalogue": "titles",
     "answers": "answers",
     "options": "choosing",
     "items": "next item",
@@ -57,28 +57,28 @@ def loss_rows(losses: Rows, refit: Rows) -> list[dict[str, Any]]:
 
 
 def _figure(losses: Rows, refit: Rows, kept: int | None, width: float) -> Any:
+    """A panel for each kind of loss, and one for what was watched; all share the epochs."""
     from matplotlib.figure import Figure
 
     kinds = list(dict.fromkeys(_unit(row) for row in losses)) or [ANSWERS]
     watched = [row for row in losses if row.get(WATCHED) is not None]
     panels = len(kinds) + bool(watched)
     figure = Figure(figsize=(width, 2.7 * panels), layout="constrained")
-    for place, kind in enumerate(kinds):
-        axes = figure.add_subplot(panels, 1, place + 1)
+    drawn = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
+    for axes, kind in zip(drawn, kinds, strict=False):
         rows = [row for row in losses if _unit(row) == kind]
-        _line(axes, rows, "train", COLOURS["model"], marker="o", label="train")
-        _line(axes, rows, "validation", COLOURS["swapped"], marker="s", linestyle="--", label="validation")
+        _line(axes, rows, "train", "model", marker="o", label="train")
+        _line(axes, rows, "validation", "swapped", marker="s", linestyle="--", label="validation")
         again = [row for row in refit if _unit(row) == kind]
-        if again:
-            _line(axes, again, "train", COLOURS["third"], marker="^", linestyle=":", label="train, refit")
+        _line(axes, again, "train", "third", marker="^", linestyle=":", label="train, refit")
         axes.set_ylabel(kind if width >= WIDE else kind.replace(" (", "\n("))
-        _phases(axes, rows)
-        _finish(axes, [row["epoch"] for row in [*rows, *again]], kept)
     if watched:
-        axes = figure.add_subplot(panels, 1, panels)
-        _line(axes, watched, WATCHED, COLOURS["swapped"], marker="s", linestyle="--", label="validation")
-        axes.set_ylabel("NDCG@10")
-        _finish(axes, [row["epoch"] for row in watched], kept)
+        _line(drawn[-1], watched, WATCHED, "swapped", marker="s", linestyle="--", label="validation")
+        drawn[-1].set_ylabel("NDCG@10")
+    _phases(drawn, losses)
+    for axes in drawn:
+        _finish(axes, [row["epoch"] for row in [*losses, *refit]], kept)
+    drawn[-1].set_xlabel("epoch")
     return figure
 
 
@@ -89,36 +89,33 @@ def _unit(row: dict[str, Any]) -> str:
 def _line(axes: Any, rows: Rows, key: str, colour: str, **style: Any) -> None:
     values = [float("nan") if row.get(key) is None else row[key] for row in rows]
     if any(value == value for value in values):  # noqa: PLR0124  (NaN)
-        axes.plot([row["epoch"] for row in rows], values, color=colour, **style)
+        axes.plot([row["epoch"] for row in rows], values, color=COLOURS[colour], **style)
 
 
-def _phases(axes: Any, rows: Rows) -> None:
+def _phases(panels: Sequence[Any], losses: Rows) -> None:
     """Where one phase ends and the next begins, and what they learn."""
-    names = [str(row.get("phase")) for row in rows]
-    if len(set(names)) < 2:
+    begins = [
+        row for place, row in enumerate(losses) if not place or row.get("phase") != losses[place - 1].get("phase")
+    ]
+    if len(begins) < 2:
         return
-    for place, (row, name) in enumerate(zip(rows, names, strict=True)):
-        if place and name != names[place - 1]:
-            axes.axvline(row["epoch"] - 0.5, color="#666666", linewidth=1, linestyle="-.")
-        if not place or name != names[place - 1]:
-            axes.annotate(
-                f"{PHASES.get(name, name)} →", (row["epoch"] - 0.45, 1), (2, 2), xycoords=("data", "axes fraction"),
-                textcoords="offset points", fontsize=8, va="bottom",
-            )  # fmt: skip
+    for row in begins:
+        for axes in panels:
+            axes.axvline(row["epoch"] - 0.5, color="#888888", linewidth=1, linestyle="-.")
+        name = str(row.get("phase"))
+        panels[0].annotate(f"{PHASES.get(name, name)} →", (row["epoch"] - 0.45, 1), (2, 2), fontsize=8, va="bottom",
+                           xycoords=("data", "axes fraction"), textcoords="offset points")  # fmt: skip
 
 
 def _finish(axes: Any, epochs: Sequence[int], kept: int | None) -> None:
     from matplotlib.ticker import FixedLocator, MaxNLocator
 
     if kept is not None and kept in epochs:
-        axes.axvline(kept, color="#222222", linewidth=6, alpha=0.12, zorder=0)
-        axes.annotate("kept", (kept, 0), (0, 3), xycoords=("data", "axes fraction"), textcoords="offset points",
-                      ha="center", fontsize=8)  # fmt: skip
-    axes.set_xlabel("epoch")
+        axes.axvline(kept, color="#222222", linewidth=8, alpha=0.15, zorder=0, label="weights kept")
     found = sorted(set(epochs))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True) if len(found) > 12 else FixedLocator(found))
     if found:
         axes.set_xlim(found[0] - 0.5, found[-1] + 0.5)
     axes.spines[["top", "right"]].set_visible(False)
-    if axes.lines:
+    if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False)

@@ -38,4 +38,4 @@ def as_svg(figure: Any) -> str:
 
 def wrapped(words: str, width: float) -> str:
     """A label that leaves a figure of so many inches room for what it labels."""
-    return textwrap.fill(words, 16 if width < WIDE else 36)
+    return textwrap.fill(words, 20 if width < WIDE else 36)

@@ -15,7 +15,7 @@ def finding_rows(audit: dict[str, Any]) -> list[dict[str, Any]]:
 
 def failures(audit: dict[str, Any] | None) -> list[str]:
     """What would change a conclusion, in the audit's words."""
-    return [str(one["says"]) for one in (audit or {}).get("findings", []) if one.get("severity") == "fail"]
+    return [_sentence(one["says"]) for one in (audit or {}).get("findings", []) if one.get("severity") == "fail"]
 
 
 def _row(finding: dict[str, Any]) -> dict[str, Any]:
@@ -24,4 +24,11 @@ def _row(finding: dict[str, Any]) -> dict[str, Any]:
     symbol, word = SEVERITIES[severity]
     blank = {"value": None, "low": None, "high": None, "n": None, "says": "", "example": "", "do": ""}
     title = str(finding["check"]).replace("_", " ")
-    return blank | finding | {"severity": severity, "symbol": symbol, "word": word, "title": title}
+    told = {"title": title, "says": _sentence(finding["says"]), "do": _sentence(finding.get("do") or "")}
+    return blank | finding | told | {"severity": severity, "symbol": symbol, "word": word}
+
+
+def _sentence(words: str) -> str:
+    """With a capital and a full stop; nothing stays nothing."""
+    words = words.strip()
+    return words[:1].upper() + words[1:] + ("" if not words or words[-1] in ".!?" else ".")

@@ -8,9 +8,10 @@ from shoptalk.report.figure import COLOURS, WIDE, as_svg
 
 #: A popular product is the most popular option where options are shown.
 NAMES = rankings.NAMES | {"popularity": "most popular option"}
-#: The metric by which methods are judged, and those beside it.
+#: The metric by which methods are judged, those beside it, and those for a second look.
 MAIN = "accuracy"
-COLUMNS = (MAIN, "mrr", "precision", "recall", "f1", "ece")
+BESIDE = ("mrr", "ece")
+MORE = ("precision", "recall", "f1", "exact_match")
 _ORDER = {"model": 0, "swapped": 1, "baseline": 2}
 
 
@@ -66,7 +67,7 @@ def draw_positions(positions: Sequence[dict[str, Any]], width: float = WIDE) -> 
 
 
 def draw_calibration(bins: Sequence[dict[str, Any]], width: float = WIDE) -> str:
-    """A reliability diagram over a histogram of the cases, as the data address of an SVG.
+    """A reliability diagram beside a histogram of the cases, as the data address of an SVG.
 
     Parameters
     ----------
@@ -75,21 +76,22 @@ def draw_calibration(bins: Sequence[dict[str, Any]], width: float = WIDE) -> str
     """
     from matplotlib.figure import Figure
 
+    phone = width < WIDE
     shown = [row for row in bins if row["cases"]]
-    figure = Figure(figsize=(min(width, 5.2), 4.4), layout="constrained")
-    sure, cases = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    figure = Figure(figsize=(width, 5.2 if phone else 3.3), layout="constrained")
+    sure, cases = figure.subplots(2, 1, height_ratios=[3, 2]) if phone else figure.subplots(1, 2)
     sure.plot([0, 1], [0, 1], color="#666666", linestyle="--", linewidth=1, label="as sure as it is right")
     sure.plot([row["confidence"] for row in shown], [row["accuracy"] for row in shown], "o-", color=COLOURS["model"],
               label="this model")  # fmt: skip
     sure.set_ylabel("how often it is right")
-    sure.set_xlim(0, 1)
-    sure.set_ylim(0, 1)
+    sure.set_ylim(0, 1.02)
     sure.legend(frameon=False, loc="upper left")
     middles = [(row["low"] + row["high"]) / 2 for row in shown]
     cases.bar(middles, [row["cases"] for row in shown], width=[0.92 * (row["high"] - row["low"]) for row in shown],
               color=COLOURS["baseline"])  # fmt: skip
     cases.set_ylabel("cases")
-    cases.set_xlabel("how sure it is")
     for axes in (sure, cases):
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("how sure it is")
         axes.spines[["top", "right"]].set_visible(False)
     return as_svg(figure)

@@ -24,6 +24,9 @@ from shoptalk.report.segments import draw_segments
 from shoptalk.report.verdict import Result, decide, main_result, options_result, reads_histories
 from shoptalk.runs import Run, open_run, read_log
 
+#: A sample prompt tells at least its prompt and its answer.
+_SAMPLE = {"tokens": None, "others": [], "titles": {}}
+
 
 def write_report(folder: Path) -> None:
     """Write ``report.html`` from what training, evaluation and audit left in a run's folder.
@@ -66,7 +69,7 @@ def collect(run: Run, metrics: dict[str, Any], audit: dict[str, Any] | None) -> 
         "calibration": _calibration(metrics),
         "mistakes": None if not errors else {**mistakes(errors), "bars": _mistake_picture(errors)},
         "training": _training(run),
-        "samples": metrics.get("samples", []),
+        "samples": [_SAMPLE | sample for sample in metrics.get("samples", [])],
         "card": data_card(run),
         "cost": cost(run, metrics),
         "fingerprint": run.info["fingerprint"],
@@ -123,6 +126,7 @@ def _ranked(metrics: dict[str, Any]) -> dict[str, Any] | None:
         "rows": _with_p(method_rows(metrics)),
         "bars": picture(draw_bars, rankings.recall_bars(metrics), "Recall@10", 4),
         "columns": _present(rankings.ACCURACY, metrics),
+        "more": _present(rankings.MORE, metrics),
         "beyond": _present(rankings.BEYOND, metrics),
     }
 
@@ -132,11 +136,11 @@ def _chosen(metrics: dict[str, Any]) -> dict[str, Any] | None:
     bars = accuracy_rows(metrics)
     if not bars:
         return None
-    # Where rankings are reported too, some names are theirs; only what every method has is shown.
     return {
         "rows": _with_p(method_rows(metrics, options.MAIN, options.NAMES)),
         "bars": picture(draw_bars, best_first(bars)),
-        "columns": _present(options.COLUMNS, metrics),
+        "columns": _present(options.BESIDE, metrics),
+        "more": _present(options.MORE, metrics),
     }
 
 
@@ -197,7 +201,7 @@ def _calibration(metrics: dict[str, Any]) -> dict[str, Any] | None:
 
 def _mistake_picture(errors: dict[str, Any]) -> Any:
     rows = mistake_bars(errors)
-    return picture(draw_bars, rows, "share", 3, of="of the wrong answers") if rows else None
+    return picture(draw_bars, rows, "share of the wrong answers", 3, of="") if rows else None
 
 
 def _training(run: Run) -> dict[str, Any] | None:

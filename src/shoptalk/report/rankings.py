@@ -5,7 +5,8 @@ from typing import Any
 
 #: The metric by which methods are ranked, and the one beside it.
 MAIN, BESIDE = "recall@10", "ndcg@10"
-ACCURACY = ("recall@5", "recall@10", "recall@20", "ndcg@10", "mrr@10")
+ACCURACY = ("ndcg@10", "mrr@10")
+MORE = ("recall@5", "ndcg@5", "recall@20", "ndcg@20")
 BEYOND = ("coverage@10", "novelty@10", "diversity@10", "repeat_share", "echo_share", "invalid_share")
 #: Sees the options and never the history: it tells what the options give away.
 PROBE = "options_only"
@@ -19,7 +20,7 @@ NAMES = {
     "chance": "chance",
     "popularity": "most popular",
     "tfidf": "TF-IDF similarity to the history",
-    "cooccurrence": "bought together (co-occurrence)",
+    "cooccurrence": "item co-occurrence",
     "options_only": "options only, history never seen",
     "majority": "the usual answer",
     "recent_popularity": "most popular lately",

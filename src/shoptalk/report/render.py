@@ -22,7 +22,7 @@ def render(template: str, **values: Any) -> str:
 
 def number(value: float | None, digits: int = 4) -> str:
     """A share; ``n/a`` where there is none."""
-    return "n/a" if value is None else f"{value:.{digits}f}"
+    return "n/a" if value is None else f"{value:z.{digits}f}"
 
 
 def amount(value: float | None) -> str:
@@ -50,7 +50,7 @@ def metric(name: str) -> str:
         "ndcg": "NDCG",
         "mrr": "MRR",
         "f1": "F1",
-        "ece": "calibration error",
+        "ece": "ECE",
         "hr": "HR",
         "map": "MAP",
         "repeat_share": "repeats",

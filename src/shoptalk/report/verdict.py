@@ -13,20 +13,21 @@ Figure = dict[str, Any]
 LOOKS = {
     "stop": ("⚠", "Do not trust this number"),
     "blind": ("✗", "Hardly reads the histories"),
-    "worse": ("✗", "Worse than a simple method"),
-    "even": ("≈", "Not clearly different from a simple method"),
-    "better": ("✓", "Better than every simple method"),
+    "worse": ("✗", "Worse than the best simple method"),
+    "even": ("≈", "Not clearly different from the best simple method"),
+    "better": ("✓", "Better than the best simple method"),
     "plain": ("•", "Measured"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``look`` is a key of `LOOKS`; ``warning`` what the audit found, empty where it found nothing that matters."""
+    """``look`` is a key of `LOOKS`; ``warning`` and ``more``: the first thing that would change it, and how many follow."""
 
     look: str
     sentence: str
     warning: str = ""
+    more: int = 0
 
     @property
     def symbol(self) -> str:
@@ -84,15 +85,14 @@ def decide(metrics: dict[str, Any], failures: Sequence[str] = ()) -> Verdict:
     verdict = _plain(metrics) if result is None else _compared(result)
     if not failures:
         return verdict
-    more = f" ({len(failures) - 1} more below)" if len(failures) > 1 else ""
-    return Verdict("stop", verdict.sentence, failures[0].strip().rstrip(".") + more)
+    return Verdict("stop", verdict.sentence, failures[0], len(failures) - 1)
 
 
 def span(figure: Figure, digits: int) -> str:
     """The interval in words; empty where there is none."""
     if figure.get("low") is None or figure.get("high") is None:
         return ""
-    return f"{figure['low']:.{digits}f} to {figure['high']:.{digits}f}"
+    return f"{figure['low']:z.{digits}f} to {figure['high']:z.{digits}f}"
 
 
 def reads_histories(result: Result) -> bool | None:
@@ -136,14 +136,14 @@ def _compared(result: Result) -> Verdict:
         return Verdict("blind", f"{said}, but hardly for their histories: {lost}.")
     kept = ""
     if personal and result.swapped is not None:
-        kept = f", and it reads the histories: with another user's it falls to {result.swapped['value']:.{digits}f}"
+        kept = f"; it reads the histories: with another user's it falls to {result.swapped['value']:.{digits}f}"
     if result.simple is None:
         return Verdict("plain", f"{said}{kept}.")
     look = _compare(result)
     words = {"better": "better than", "worse": "worse than", "even": "not clearly different from"}[look]
     p = show_p(corrected_p(result.versus)) if result.versus else ""
-    beside = f"{result.best}, {result.simple['value']:.{digits}f}" + (f", {p}" if p else "")
-    return Verdict(look, f"{said}: {words} the best simple method ({beside}){kept}.")
+    beside = f"{result.best}, with {result.simple['value']:.{digits}f}" + (f" ({p})" if p else "")
+    return Verdict(look, f"{said}: {words} the best simple method, {beside}{kept}.")
 
 
 def _compare(result: Result) -> str:
