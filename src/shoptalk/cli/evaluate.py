@@ -16,7 +16,7 @@ def command(
     as_json: Json = False,
     seed: Seed = None,
 ) -> None:
-    """Judge a run on its frozen test cases: metrics with intervals, swapped histories, and simple methods; `report.html`.
+    """Judge a run on its frozen test cases: metrics with intervals, swapped histories, simple methods; a page.
 
     `--set` changes settings of the section evaluation only, `--seed` that of intervals and swaps.
 

@@ -59,9 +59,7 @@ def fill_axes(
         if reference := row.get("reference"):
             axes.plot(reference["value"], place, "D", color="white", markeredgecolor="#222222", markersize=6)
             ends[at] = max(ends[at], reference["value"])
-        axes.annotate(
-            f"{row['value']:.{digits}f}", (ends[at], place), (5, 0), textcoords="offset points", va="center"
-        )
+        axes.annotate(f"{row['value']:.{digits}f}", (ends[at], place), (5, 0), textcoords="offset points", va="center")
     room = 1.35 if short else 1.15
     axes.set_xlim(0, min(1.12 if not short else 1.3, max([*ends, 1e-9]) * room))
     inside = f"{of}, with 95 % interval" if of else "with 95 % interval"

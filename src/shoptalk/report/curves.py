@@ -64,7 +64,7 @@ def _figure(losses: Rows, refit: Rows, kept: int | None, width: float) -> Any:
     watched = [row for row in losses if row.get(WATCHED) is not None]
     panels = len(kinds) + bool(watched)
     figure = Figure(figsize=(width, 2.7 * panels), layout="constrained")
-    drawn = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0]
+    drawn = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0].tolist()
     for axes, kind in zip(drawn, kinds, strict=False):
         rows = [row for row in losses if _unit(row) == kind]
         _line(axes, rows, "train", "model", marker="o", label="train")

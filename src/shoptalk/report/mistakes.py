@@ -1,4 +1,4 @@
-"""What goes wrong, from the error analysis: groups with their examples, words that pull, answers to shorter histories."""
+"""What goes wrong, by the error analysis: groups with their examples, words that pull, shorter histories."""
 
 from typing import Any
 

@@ -25,7 +25,7 @@ from shoptalk.report.verdict import Result, decide, main_result, options_result,
 from shoptalk.runs import Run, open_run, read_log
 
 #: A sample prompt tells at least its prompt and its answer.
-_SAMPLE = {"tokens": None, "others": [], "titles": {}}
+_SAMPLE: dict[str, Any] = {"tokens": None, "others": [], "titles": {}}
 
 
 def write_report(folder: Path) -> None:
@@ -101,15 +101,15 @@ def _tiles(metrics: dict[str, Any], audit: dict[str, Any] | None) -> list[dict[s
         if result.swapped is not None:
             note = "the histories matter" if reads_histories(result) else "the histories hardly matter"
             tiles.append(_tile("With another user's history", result.swapped, result.digits, note))
-    if audit is not None:
-        counts = {severity: 0 for severity in ("fail", "warn")}
-        for row in finding_rows(audit):
-            counts[row["severity"]] = counts.get(row["severity"], 0) + 1
-        failed, warned = counts["fail"], counts["warn"]
-        value = f"{failed} fail" if failed else f"{warned} warning{'s' * (warned != 1)}" if warned else "clean"
-        note = f"{warned} warning{'s' * (warned != 1)} besides" if failed and warned else "of what could make it lie"
-        tiles.append({"label": "Audit", "value": value, "note": note})
-    return tiles
+    return tiles if audit is None else [*tiles, _audit_tile([row["severity"] for row in finding_rows(audit)])]
+
+
+def _audit_tile(severities: list[str]) -> dict[str, str]:
+    failed, warned = severities.count("fail"), severities.count("warn")
+    warnings = f"{warned} warning{'s' * (warned != 1)}" if warned else ""
+    if failed:
+        return {"label": "Audit", "value": f"{failed} fail{'s' * (failed != 1)}", "note": warnings}
+    return {"label": "Audit", "value": warnings or "clean", "note": f"{len(severities)} things looked at"}
 
 
 def _tile(label: str, figure: dict[str, Any], digits: int, note: str = "") -> dict[str, str]:

@@ -22,7 +22,7 @@ LOOKS = {
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``look`` is a key of `LOOKS`; ``warning`` and ``more``: the first thing that would change it, and how many follow."""
+    """``look`` is a key of `LOOKS`; ``warning`` the first thing that would change it, ``more`` how many follow."""
 
     look: str
     sentence: str
