@@ -21,7 +21,6 @@ from shoptalk.report.verdict import span
 from shoptalk.runs import open_run
 from tests.report.runs import HOSTILE, audit, errors, estimate, option_metrics, write_run
 
-
 #: A bar without an interval, beside what chance would give.
 BARE = {"name": "one", "kind": "model", "value": 0.0, "low": None, "high": None, "reference": {"value": 0.2}}
 
