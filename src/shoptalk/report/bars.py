@@ -1,5 +1,6 @@
 """Figures of several methods side by side, with their intervals."""
 
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
@@ -63,7 +64,8 @@ def fill_axes(
     room = 1.35 if short else 1.15
     axes.set_xlim(0, min(1.12 if not short else 1.3, max([*ends, 1e-9]) * room))
     inside = f"{of}, with 95 % interval" if of else "with 95 % interval"
-    axes.set_xlabel(f"{what}\n({inside})" if short else f"{what} ({inside})")
+    label = f"{what} ({inside})"
+    axes.set_xlabel(textwrap.fill(label, 24) if short else label)
     if short:
         axes.locator_params(axis="x", nbins=4)
     axes.spines[["top", "right"]].set_visible(False)
