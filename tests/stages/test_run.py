@@ -1,5 +1,6 @@
 """The whole experiment, small: what it leaves behind, what it refuses, and how it goes on."""
 
+import html
 import json
 import shutil
 from pathlib import Path
@@ -44,6 +45,11 @@ def test_a_run_leaves_everything_behind(done: Path) -> None:
     assert {"accuracy", "swapped_accuracy", "personalisation_gap", "precision", "recall", "f1", "exact_match", "mrr",
             "ece", "title_exact_match"} <= metrics["metrics"].keys()  # fmt: skip
     assert metrics["baselines"]["chance"]["accuracy"]["value"] == 1 / 4
+    versus = metrics["versus"]["chance"]["accuracy"]
+    assert versus["difference"] == pytest.approx(metrics["metrics"]["accuracy"]["value"] - 1 / 4)
+    assert versus["p_holm"] >= versus["p"]
+    assert len(metrics["samples"]) == 3
+    assert metrics["samples"][0]["prompt"] in html.unescape((done / "report.html").read_text())
     gap = metrics["metrics"]["accuracy"]["value"] - metrics["metrics"]["swapped_accuracy"]["value"]
     assert metrics["metrics"]["personalisation_gap"]["value"] == pytest.approx(gap)
     predictions = pq.read_table(done / "predictions.parquet").to_pylist()
@@ -99,9 +105,11 @@ def test_judging_with_other_settings(done: Path, tmp_path: Path, capsys: pytest.
     copy = tmp_path / "copy"
     shutil.copytree(done, copy)
     baselines = ["--set", 'evaluation.baselines=["chance"]', "--set", "evaluation.generate=0"]
+    (copy / "report.html").unlink()
     code, report = call(capsys, "evaluate", copy, "--seed", 5, *baselines)
     assert code == 0, report
     assert list(report["baselines"]) == ["chance"]
+    assert "report.html" in {path.name for path in copy.iterdir()}  # the page follows the figures
     assert "title_exact_match" not in report["metrics"]
     code, report = call(capsys, "evaluate", copy, "--set", "model.width=64")
     assert code == 2

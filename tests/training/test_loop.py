@@ -16,9 +16,9 @@ from safetensors.torch import load_file
 from shoptalk.errors import ModelError, RunError, StorageError
 from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Prompt, Training
+from shoptalk.runs import read_log
 from shoptalk.training.checkpoint import State, load_checkpoint, save_checkpoint
 from shoptalk.training.examples import encode_cases
-from shoptalk.training.log import read_log
 from shoptalk.training.loop import Material, fine_tune, learning_rate, make_optimiser
 from tests.words import CATALOGUE, exam, small_model
 

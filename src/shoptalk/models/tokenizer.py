@@ -51,9 +51,10 @@ class Tokenizer:
         """Token ids of a text, without special tokens around it (remembered, because titles come again and again)."""
         return list(self._cached(text))
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of some ids, special tokens left out."""
-        return str(self.hugging_face.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+    def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
+        """The text of some ids, special tokens left out unless asked for."""
+        skip = not special
+        return str(self.hugging_face.decode(list(ids), skip_special_tokens=skip, clean_up_tokenization_spaces=False))
 
     def chat(self, question: str) -> str:
         """The question in the tokenizer's own chat template, up to where the assistant begins.

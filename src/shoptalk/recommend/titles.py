@@ -14,14 +14,18 @@ from shoptalk.schema import History
 LONGEST_TITLE, BATCH_TOKENS = 96, 8192
 
 
+def ask_title(model: LanguageModel, teller: Teller, history: History) -> tuple[list[int], bool]:
+    """The ids that the model reads of a history, and whether it had to be cut."""
+    return open_question(teller, model.tokenizer, history, LONGEST_TITLE, model.longest)
+
+
 @torch.inference_mode()
 def generate_titles(
     model: LanguageModel, teller: Teller, histories: Sequence[History], notify: Notify = quiet
 ) -> list[str]:
     """What the model says each user buys next (task ``title``), as it says it: B texts, possibly no title at all."""
-    tokenizer, longest = model.tokenizer, model.longest
-    end = ending(teller, tokenizer)
-    prompts = [open_question(teller, tokenizer, history, LONGEST_TITLE, longest)[0] for history in histories]
+    end = ending(teller, model.tokenizer)
+    prompts = [ask_title(model, teller, history)[0] for history in histories]
     texts = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
     done = 0

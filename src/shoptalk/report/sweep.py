@@ -9,10 +9,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from shoptalk.files import write_text
 from shoptalk.recipe import Recipe
-from shoptalk.report.bars import as_svg
 from shoptalk.report.curves import UNITS
+from shoptalk.report.figure import as_svg
 from shoptalk.report.rankings import NAMES as METHODS
-from shoptalk.training.log import read_log
+from shoptalk.runs import read_log
 
 #: Distinguishable for colour-blind people (Okabe and Ito), and with a mark each; more curves than these are grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")

@@ -48,10 +48,7 @@ def open_run_dataset(run: Run) -> Dataset:
     DatasetError
         When it has gone or changed.
     """
-    inside, told = run.folder / "dataset", Path(run.info["dataset"])
-    of_sweep = [parent / "dataset" for parent in run.folder.resolve().parents[:2]]
-    # A run's own dataset moves with its folder, and a sweep's with the sweep's.
-    shop = open_dataset(next((one for one in (inside, told, *of_sweep) if (one / "dataset.json").exists()), told))
+    shop = open_dataset(run.dataset)
     if shop.fingerprint != run.info["fingerprint"]:
         raise DatasetError("this is not the dataset that the run was trained on", where=str(shop.folder))
     new = {item.item_id: item for item in new_items(run.model)}

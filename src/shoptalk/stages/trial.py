@@ -18,10 +18,9 @@ from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.errors import DatasetError, Diverged, ShoptalkError, StorageError
 from shoptalk.evaluation.options import correctness
 from shoptalk.recipe import Recipe
-from shoptalk.runs import open_run
+from shoptalk.runs import open_run, read_log
 from shoptalk.stages.opening import open_recommender
 from shoptalk.stages.train import train
-from shoptalk.training.log import read_log
 
 Event = dict[str, Any]
 #: Tells the sweep an event; returns whether the trial is to stop.

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from shoptalk.files import without_nan, write_text
+from shoptalk.runs import read_log
 from shoptalk.training.trackers import Tracker
 
 
@@ -50,17 +51,3 @@ class Log:
         self._file.close()
         for tracker in self._trackers:
             tracker.end(finished=kind is None)
-
-
-def read_log(run: Path) -> list[dict[str, Any]]:
-    """All events of a run; a last line that a crash cut off is left out."""
-    path = run / "log.jsonl"
-    events = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            events.append(event)
-    return events

@@ -5,7 +5,8 @@ from pathlib import Path
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from shoptalk.recipe import parse_recipe
-from shoptalk.training.log import Log, read_log
+from shoptalk.runs import read_log
+from shoptalk.training.log import Log
 from shoptalk.training.trackers import make_trackers
 
 RECIPE = parse_recipe(
