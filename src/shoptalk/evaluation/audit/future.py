@@ -39,10 +39,9 @@ def _later(log: Log, seed: int) -> Finding:
         "later_training",
         found,
         0.0 if promised else SOME,
-        f"the mean test purchase is older than {found.value:.3f} of the training purchases (split: {log.method}): "
-        "trends of its future are learned from",
+        f"the mean test purchase is older than {found.value:.3f} of the training purchases (split: {log.method})",
         worst="fail" if promised else "warn",
-        do='split by one date for all: split.method = "by-time"',
+        do='trends of its future are learned from: split by one date for all, split.method = "by-time"',
     )
 
 
