@@ -16,7 +16,7 @@ import tomli_w
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from shoptalk.errors import RecipeError
-from shoptalk.space import KINDS_OF_LOSS, MOST, Section, Sweep
+from shoptalk.space import MOST, Section, Sweep
 
 Source = Literal["amazon2014", "amazon2018", "amazon2023", "kaggle-books", "movielens", "table"]
 Cleaning = Literal["raw", "unescape", "words", "uneven"]
@@ -213,20 +213,6 @@ class Recipe(Section):
             raise ValueError('prompt.answer = "letter" needs prompt.task = "choose"')
         if self.prompt.style == "bare" and self.prompt.task != "items":
             raise ValueError('prompt.style = "bare" needs prompt.task = "items"')
-        return self
-
-    @model_validator(mode="after")
-    def _compares_like_with_like(self) -> Self:
-        if (sweep := self.sweep) is None:
-            return self
-        mixed = [key for key in KINDS_OF_LOSS if key in sweep.keys]
-        if sweep.metric == "validation_loss" and "training.contrast_epochs" in sweep.keys:
-            mixed.append("training.contrast_epochs")
-        if mixed and (sweep.metric == "validation_loss" or sweep.prune):
-            raise ValueError(
-                f"losses under different {', '.join(mixed)} cannot be compared; choose by "
-                f"{'another metric' if sweep.metric == 'validation_loss' else sweep.metric} with prune = false"
-            )
         return self
 
     def at(self, point: Mapping[str, Any]) -> "Recipe":

@@ -123,6 +123,18 @@ class Sweep(Section):
             raise ValueError(f'this grid has {self.size:,} configurations; draw some with method = "tpe" or "random"')
         return self
 
+    @model_validator(mode="after")
+    def _compares_like_with_like(self) -> Self:
+        by_loss = self.metric == "validation_loss"
+        mixed = [key for key in KINDS_OF_LOSS if key in self.keys]
+        mixed += ["training.contrast_epochs"] if by_loss and "training.contrast_epochs" in self.keys else []
+        if mixed and (by_loss or self.prune):
+            instead = "another metric" if by_loss else self.metric
+            raise ValueError(
+                f"losses under different {', '.join(mixed)} cannot be compared; choose by {instead}, with prune = false"
+            )
+        return self
+
     @property
     def keys(self) -> tuple[str, ...]:
         """Every setting that varies, as ``section.key``."""

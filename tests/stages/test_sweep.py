@@ -16,7 +16,7 @@ from shoptalk.cli.main import main
 from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sealed import seal
-from shoptalk.errors import DatasetError, RunError
+from shoptalk.errors import DatasetError, MissingExtra, RunError, ShoptalkError
 from shoptalk.recipe import Recipe, parse_recipe, read_recipe
 from shoptalk.runs import open_run
 from shoptalk.stages import trial as trials
@@ -104,7 +104,7 @@ def test_a_finished_sweep_tries_nothing_more_and_says_the_same(swept: Path, caps
     assert before == {path: path.stat().st_mtime_ns for path in swept.glob("trials/*/log.jsonl")}
     assert json.loads((swept / "sweep.json").read_text())["winner"] == old["winner"]
     said = capsys.readouterr().out
-    assert "learning rate 0.01, dropout 0.5" in said
+    assert "learning rate 0.01" in said
     assert "winner on the test: recall@10" in said
 
 
@@ -145,6 +145,30 @@ def test_other_commands_leave_the_section_aside(shop: Path, tmp_path: Path, caps
     assert not caught.value.code
     assert "[sweep] is left aside" in capsys.readouterr().err
     assert read_recipe(tmp_path / "run" / "recipe.toml").sweep is None
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [('data.reviews="/nowhere/reviews.json"', "nowhere"), ("split.fractions=[0.5, 0.0, 0.5]", "no validation cases")],
+)
+def test_what_fails_before_the_first_trial_leaves_the_folder_free(
+    shop: Path, tmp_path: Path, setting: str, says: str
+) -> None:
+    bad = read_recipe(recipe_of(shop, tmp_path, GRID, "split.method=by-user", setting))
+    with pytest.raises(ShoptalkError, match=says):
+        sweep(bad, tmp_path / "sweep", silent)
+    assert not [path for path in (tmp_path / "sweep").iterdir() if not path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("lacks", ["optuna", "mlflow"])
+def test_a_missing_extra_is_named_first(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lacks: str
+) -> None:
+    recipe = read_recipe(recipe_of(shop, tmp_path, GRID, 'training.trackers=["mlflow"]'))
+    monkeypatch.setattr("shoptalk.errors.find_spec", lambda module: None if module == lacks else object())
+    with pytest.raises(MissingExtra, match=rf"shoptalk\[{'sweep' if lacks == 'optuna' else lacks}\]"):
+        sweep(recipe, tmp_path / "sweep", silent)
+    assert not (tmp_path / "sweep").exists()
 
 
 # The seal

@@ -18,7 +18,7 @@ from typing import Any
 from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sealed import seal
-from shoptalk.errors import DatasetError, RecipeError, RunError
+from shoptalk.errors import DatasetError, RecipeError, RunError, require
 from shoptalk.files import replacing, write_json, write_text
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.report.page import write_report
@@ -29,6 +29,7 @@ from shoptalk.stages.study import Begun, Study
 from shoptalk.stages.train import train
 from shoptalk.stages.trial import Event, Trial
 from shoptalk.stages.workers import make_workers
+from shoptalk.training.trackers import make_trackers
 from shoptalk.training.trackers.mlflow import STORE, local_store
 
 #: In a sweep's folder.
@@ -59,8 +60,12 @@ def sweep(recipe: Recipe, out: Path, progress: Progress, *, jobs: int = 1, resum
     """
     if recipe.sweep is None:
         raise RecipeError("the recipe has no section [sweep]", hint="docs/guide/sweeps.md says what it holds")
-    _begin(recipe, out, resume=resume)
+    require("optuna", "sweep")
+    make_trackers(recipe)  # one that is not installed would fail every trial
+    _check_place(recipe, out, resume=resume)
     with _alone(out), _one_store(recipe, out):
+        if not (out / WINNER).exists():
+            _prepare_sealed(recipe, out, progress)
         study = Study(recipe, out / STUDY)
         seconds = {}
         for name, stage in (("trials", _try_all), ("winner", _fix_winner), ("test", _judge_winner)):
@@ -73,25 +78,27 @@ def sweep(recipe: Recipe, out: Path, progress: Progress, *, jobs: int = 1, resum
     return report
 
 
-def _begin(recipe: Recipe, out: Path, *, resume: bool) -> None:
+def _check_place(recipe: Recipe, out: Path, *, resume: bool) -> None:
     """A new folder, or the one of the same sweep."""
     known = out / RECIPE
     if resume and known.exists():
         if read_recipe(known) != recipe:
             raise RunError("the recipe is not the one that this sweep began with", where=str(known))
         return
-    if out.exists() and (not out.is_dir() or any(not path.name.startswith(".") for path in out.iterdir())):
+    if out.exists() and not out.is_dir():
+        raise RunError("this is a file, not a folder", where=str(out))
+    if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
         raise RunError(
             "this folder already holds a sweep" if (out / STUDY).exists() else "this folder is not empty",
             where=str(out),
             hint="go on with a sweep by --resume, or choose another --out",
         )
-    write_text(known, recipe.to_toml())
 
 
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """Hold the folder against a second process; the lock goes with this one, however it ends."""
+    out.mkdir(parents=True, exist_ok=True)
     with (out / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -118,7 +125,6 @@ def _try_all(recipe: Recipe, out: Path, study: Study, progress: Progress, jobs: 
     assert recipe.sweep is not None
     if (out / WINNER).exists():
         return
-    _prepare_sealed(recipe, out, progress)
     study.queue()
     telling = _Telling(recipe, study, progress)
     with make_workers(min(jobs, recipe.sweep.size), telling.listen) as workers:
@@ -135,15 +141,16 @@ def _prepare_sealed(recipe: Recipe, out: Path, progress: Progress) -> None:
     """The dataset without its test; the whole one lies on the disk only before the first trial begins."""
     whole = out / WHOLE
     if not (out / DATASET).exists():
-        prepare(recipe.at({}), whole, progress=lambda words: progress("prepare", 0, 1, words))
+        cases = prepare(recipe.at({}), whole, progress=lambda words: progress("prepare", 0, 1, words))["cases"]
+        if empty := [part for part in ("validation", "test") if not cases[part]]:
+            shutil.rmtree(whole)
+            raise DatasetError(f"there are no {empty[0]} cases", hint=f"give the {empty[0]} a share in [split]")
         progress("prepare", 1, 1, "sealing the test")
+        write_text(out / RECIPE, recipe.to_toml())
         seal(whole, out / DATASET)
     shutil.rmtree(whole, ignore_errors=True)
-    shop = open_dataset(out / DATASET)
-    if not shop.sealed:
-        raise RunError("the test of this sweep has been opened, so nothing more can be chosen", where=str(shop.folder))
-    if not len(shop.split("last").validation):
-        raise DatasetError("there are no validation cases to choose by", hint="give validation a share in [split]")
+    if not open_dataset(out / DATASET).sealed:
+        raise RunError("the test of this sweep has been opened, so nothing more can be chosen", where=str(out))
 
 
 def _trial(recipe: Recipe, out: Path, begun: Begun) -> Trial:

@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -62,17 +63,13 @@ def train(
     def notify(done: float, of: int, loss: float, speed: float) -> None:
         progress("train", done, of, f"loss {loss:.3f}, {speed:,.0f} tokens/s")
 
-    outcome = fine_tune(
-        model, material, recipe.training, recipe.seed, out, resume=resume, notify=notify, trackers=[*trackers, *watch]
-    )
+    learn = partial(fine_tune, recipe=recipe.training, seed=recipe.seed, resume=resume, notify=notify)
+    outcome = learn(model, material, run=out, trackers=[*trackers, *watch])
     shares = _choose_shares(recipe, fitted, progress) if recipe.items.memory else None
     if recipe.training.refit:
         fitted, material = _set_up(recipe, shop, progress, refit=True)
         model = fitted.model
-        again = fine_tune(
-            model, material, recipe.training, recipe.seed, out / "refit", resume=resume, notify=notify,
-            until=outcome.best_epoch, trackers=trackers,
-        )  # fmt: skip
+        again = learn(model, material, run=out / "refit", until=outcome.best_epoch, trackers=trackers)
         outcome = replace(outcome, tokens=outcome.tokens + again.tokens)
     with replacing(folder.model) as temporary:
         _save(fitted, shares, temporary)
