@@ -4,6 +4,8 @@ from typing import Any
 
 #: Where ``metrics.json`` holds error analyses: of what a run is judged by, and of options where that is rankings.
 EXAMS = ("errors", "option_errors")
+#: Smaller shares would be told as 0.000.
+SHOWN = 0.0005
 
 
 def mistakes(metrics: dict[str, Any]) -> list[dict[str, Any]]:
@@ -30,8 +32,8 @@ def _exam(errors: dict[str, Any]) -> dict[str, Any]:
         "says": errors.get("says", ""),
         "cases": errors.get("cases"),
         "wrong": errors.get("wrong"),
-        "groups": [group for group in groups if group["value"]],
-        "empty": [str(group["title"]) for group in groups if not group["value"]],
+        "groups": [group for group in groups if (group["value"] or 0) >= SHOWN],
+        "empty": [str(group["title"]) for group in groups if (group["value"] or 0) < SHOWN],
         "words": errors.get("words", []),
         "what_if": [{**case, "steps": [_step(step) for step in case.get("steps", [])]}
                     for case in errors.get("what_if", [])],
