@@ -1,6 +1,7 @@
-"""prepare -> train -> evaluate -> report: the whole experiment, in reading order."""
+"""prepare -> train -> evaluate -> audit -> report: the whole experiment, in reading order."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +9,14 @@ from shoptalk.data.prepare import prepare
 from shoptalk.errors import RunError
 from shoptalk.recipe import Recipe
 from shoptalk.report.page import write_report
+from shoptalk.stages.audit import audit_run
 from shoptalk.stages.evaluate import evaluate
 from shoptalk.stages.progress import Progress
 from shoptalk.stages.train import train
 
 
 def run(recipe: Recipe, out: Path, progress: Progress, *, resume: bool = False) -> dict[str, Any]:
-    """The whole experiment: a dataset, a model, its metrics beside simple methods, and a page.
+    """The whole experiment: a dataset, a model, its metrics beside simple methods, what speaks against them, a page.
 
     Returns
     -------
@@ -34,9 +36,28 @@ def run(recipe: Recipe, out: Path, progress: Progress, *, resume: bool = False) 
         prepare(recipe, dataset, progress=lambda words: progress("prepare", 0, 1, words))
     prepared = time.perf_counter() - begin
     train(recipe, dataset, out, progress, resume=resume and (out / "run.json").exists())
-    report = evaluate(out, progress)
-    write_report(out)
+    report = judge(out, progress)
     return {**report, "seconds": {"prepare": prepared, **report["seconds"]}}
+
+
+def judge(run: Path, progress: Progress, *, settings: Sequence[str] = (), seed: int | None = None) -> dict[str, Any]:
+    """Evaluate a trained run, look for what speaks against its figures, and write its page.
+
+    Parameters
+    ----------
+    settings, seed
+        See `stages.evaluate.evaluate`.
+
+    Returns
+    -------
+    dict
+        What ``shoptalk evaluate --json`` prints.
+    """
+    report = evaluate(run, progress, settings=settings, seed=seed)
+    begin = time.perf_counter()
+    found = audit_run(run, progress)
+    write_report(run)
+    return {**report, **found, "seconds": {**report["seconds"], "audit": time.perf_counter() - begin}}
 
 
 def _refuse_old_run(out: Path) -> None:

@@ -41,9 +41,10 @@ class Run:
 
     @property
     def dataset(self) -> Path:
-        """Where its dataset lies: a run's own moves with its folder."""
-        inside = self.folder / "dataset"
-        return inside if (inside / "dataset.json").exists() else Path(self.info["dataset"])
+        """Where its dataset lies: a run's own moves with its folder, and a sweep's with the sweep's."""
+        inside, told = self.folder / "dataset", Path(self.info["dataset"])
+        of_sweep = [parent / "dataset" for parent in self.folder.resolve().parents[:2]]
+        return next((one for one in (inside, told, *of_sweep) if (one / "dataset.json").exists()), told)
 
     @property
     def trained(self) -> bool:

@@ -22,13 +22,19 @@ TITLE, BRAND, CATEGORIES, DESCRIPTION, FEATURES, PRICE = (
 #: How the tokens of items and users begin and end.
 ITEM_OPENS, USER_OPENS, TOKEN_CLOSES = "<|item_", "<|user_", "|>"
 
-Part = Literal["train", "validation", "test"]
+#: What a purchase may be for, see ``data.split``; tables in memory hold places in this list.
+PARTS = ("train", "validation", "test", "context", "unused")
 Role = Literal["system", "user", "assistant"]
 
 
 def item_token(item_id: str) -> str:
     """The token that stands for an item."""
     return f"{ITEM_OPENS}{item_id}{TOKEN_CLOSES}"
+
+
+def user_token(user_id: str) -> str:
+    """The token that stands for a user."""
+    return f"{USER_OPENS}{user_id}{TOKEN_CLOSES}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +125,15 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class RankedList:
-    """Items for one history, best first, with their scores."""
+    """Items for one history, best first, with their scores.
+
+    ``rank`` is where a wanted item stands among the whole catalogue, from 1; None where none was wanted or ranked.
+    """
 
     user_id: str
     items: tuple[str, ...]
     scores: tuple[float, ...] = ()
+    rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from shoptalk.baselines import options_only
-from shoptalk.baselines.options_only import OptionsOnly, format_features, learn
+from shoptalk.baselines.options_only import OptionsOnly, learn
 from shoptalk.errors import RecipeError
 from shoptalk.evaluation.options import correctness
 from shoptalk.schema import Candidates, Case, History
@@ -62,13 +62,6 @@ def test_only_so_many_texts_are_learned_from(monkeypatch: pytest.MonkeyPatch) ->
     drawn = options_only._draw(made, seed=1)
     assert len(drawn) == 50  # of two options each
     assert drawn == options_only._draw(made, seed=1) != options_only._draw(made, seed=2)
-
-
-def test_format_by_hand() -> None:
-    # 5 characters of 200, 2 words of 40, 1 capital, 1 digit, 1 punctuation mark, 0 beyond ASCII; begins with a capital.
-    assert format_features(["Ab 1&"])[0] == pytest.approx([5 / 200, 2 / 40, 1 / 5, 1 / 5, 1 / 5, 0, 1, 0, 0])
-    assert format_features(["é  &amp;"])[0][-4:] == pytest.approx([1 / 8, 0, 1, 1])
-    assert format_features([""])[0] == pytest.approx([0] * 9)
 
 
 def test_nothing_to_learn_from() -> None:

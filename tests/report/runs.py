@@ -90,7 +90,7 @@ def errors() -> dict[str, Any]:
             {"name": "cold_item", "title": "cold item", "says": "Nobody bought it.", **estimate(0.125),
              "reference": 0.12, "excess": {"value": 0.005, "low": -0.001, "high": 0.011, "n": 1000}, "examples": []},
             {"name": "semantic_pull", "title": "semantic pull", "says": "More similar.", **estimate(0.5),
-             "reference": estimate(0.25), "examples": [example]},
+             "reference": 0.25, "examples": [example]},
             {"name": "empty", "title": "nothing", "says": "", "value": None, "low": None, "high": None, "n": 0,
              "examples": []},
         ],

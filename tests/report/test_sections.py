@@ -22,7 +22,7 @@ from shoptalk.runs import open_run
 from tests.report.runs import HOSTILE, audit, errors, estimate, option_metrics, write_run
 
 #: A bar without an interval, beside what chance would give.
-BARE = {"name": "one", "kind": "model", "value": 0.0, "low": None, "high": None, "reference": {"value": 0.2}}
+BARE = {"name": "one", "kind": "model", "value": 0.0, "low": None, "high": None, "reference": 0.2}
 
 
 def svg(address: str) -> Any:
@@ -83,7 +83,7 @@ def test_groups_of_mistakes_come_largest_first_with_their_options_marked() -> No
 
 def test_a_group_that_may_be_chance_is_grey_beside_its_reference() -> None:
     rows = mistake_bars(mistakes({"errors": errors()})[0]["groups"])
-    assert [(row["kind"], row["reference"]["value"]) for row in rows] == [("model", 0.25), ("baseline", 0.12)]
+    assert [(row["kind"], row["reference"]) for row in rows] == [("model", 0.25), ("baseline", 0.12)]
 
 
 def test_losses_name_their_phase_and_the_refit() -> None:

@@ -166,7 +166,10 @@ def test_the_stage_writes_what_score_reads(tmp_path: Path, shop: Dataset, monkey
         "not compared, because they only score options",
     ]
     rows = pq.read_table(run.folder / "predictions.parquet").to_pylist()
-    assert list(rows[0]) == ["user_id", "history", "truth", "ranked", "scores", "tied", "ranked_item_knn"]
+    assert list(rows[0]) == ["user_id", "history", "truth", "ranked", "scores", "tied", "rank", "swapped_ranked",
+                             "ranked_item_knn", "rank_item_knn"]  # fmt: skip
+    for row in rows:  # the rank of the first right item is where it stands in its list, if it is there
+        assert row["rank"] == row["ranked"].index(row["truth"][0]) + 1 if row["truth"][0] in row["ranked"] else True
     again = ranking_metrics([row["ranked"] for row in rows], [row["truth"] for row in rows], 10, resamples=100)
     for name, value in again.items():
         if isinstance(value, Estimate):

@@ -24,12 +24,10 @@ def command(
     """
     from shoptalk.cli.progress import show_progress
     from shoptalk.cli.show import show_evaluation
-    from shoptalk.report.page import write_report
-    from shoptalk.stages.evaluate import evaluate
+    from shoptalk.pipeline import judge
 
     with show_progress() as progress:
-        report = evaluate(run, progress, settings=settings, seed=seed)
-        write_report(run)
+        report = judge(run, progress, settings=settings, seed=seed)
     if as_json:
         print_json(report)
         return

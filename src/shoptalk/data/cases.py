@@ -8,13 +8,13 @@ from typing import TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from shoptalk.errors import DatasetError
 from shoptalk.schema import Candidates, Case, History
 
 Ints = NDArray[np.int64]
 T = TypeVar("T")
 
-#: Parts as they are numbered in memory.
-PARTS = ("train", "validation", "test", "context", "unused")
+#: Places in ``schema.PARTS``.
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
 
@@ -26,7 +26,7 @@ def asked_rows(position: Ints, part: NDArray[np.int8]) -> NDArray[np.bool_]:
     position
         (R,) place in the user's history, from 0; users follow each other whole.
     part
-        (R,) number of the part, see ``PARTS``.
+        (R,) number of the part, see ``schema.PARTS``.
 
     Returns
     -------
@@ -52,14 +52,16 @@ class Frozen:
 class Rows:
     """All interactions, users one after the other, each in time order; strings are shared with the catalogue.
 
-    ``item`` (the id) and all the others are (R,); ``users``, ``start`` and ``end`` (the row after the last) are (U,);
-    ``names``, ``titles`` and ``raw_titles`` are I long; ``raw_titles`` is None where options show the same titles.
+    ``item`` (the id), ``code`` (its place in ``names``) and all the others are (R,); ``users``, ``start`` and ``end``
+    (the row after the last) are (U,); ``names``, ``titles`` and ``raw_titles`` are I long; ``raw_titles`` is None where
+    options show the same titles.
     """
 
     users: NDArray[np.object_]
     start: Ints
     end: Ints
     item: NDArray[np.object_]
+    code: NDArray[np.int32]
     time: Ints
     position: Ints
     part: NDArray[np.int8]
@@ -135,6 +137,30 @@ class Cases(_Lazy[Case]):
 
     def _make(self, *picked: int) -> Case:
         return self._rows.case(*picked)
+
+
+class Sealed(Sequence[Case]):
+    """Test cases that are not there: whoever asks for one, or for their number, gets an error."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def __len__(self) -> int:
+        raise self._error()
+
+    @overload
+    def __getitem__(self, index: int) -> Case: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Case]: ...
+    def __getitem__(self, index: int | slice) -> Case | Sequence[Case]:
+        raise self._error()
+
+    def _error(self) -> DatasetError:
+        return DatasetError(
+            "the test is sealed until the sweep's winner is fixed",
+            where=self._folder,
+            hint="go on with shoptalk sweep --resume, which opens it in the end",
+        )
 
 
 class Histories(_Lazy[History]):

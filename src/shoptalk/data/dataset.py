@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from shoptalk import schema
 from shoptalk.data import tables
 from shoptalk.data.cases import (
-    PARTS,
     TEST,
     VALIDATION,
     Frozen,
     Histories,
     Rows,
+    Sealed,
     all_histories,
     asked_rows,
     part_cases,
@@ -52,7 +52,8 @@ class Dataset:
     catalogue: Catalogue
 
     @cached_property
-    def _rows(self) -> Rows:
+    def rows(self) -> Rows:
+        """All interactions in numbers."""
         with _Damage(self.folder):
             return _read_rows(self.folder, self.catalogue, uneven=self.recipe.data.cleaning == "uneven")
 
@@ -65,18 +66,23 @@ class Dataset:
             Questions of a training user: ``every`` purchase but the first, or the ``last`` one; with a split by user
             and a history of n, ``last`` is the purchase after the first n, exactly as in the test.
         """
-        rows, section = self._rows, self.recipe.split
+        rows, section = self.rows, self.recipe.split
         after = section.history if section.method == "by-user" else 0
         return Split(
             train=train_histories(rows),
             train_cases=train_cases(rows, every=targets == "every", after=after),
             validation=part_cases(rows, VALIDATION),
-            test=part_cases(rows, TEST),
+            test=Sealed(str(self.folder)) if self.sealed else part_cases(rows, TEST),
         )
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the test cases were left out (see `shoptalk.data.sealed`)."""
+        return tables.WHOLE in self.info
 
     def histories(self) -> Histories:
         """Everything that every user has, users in the order of their ids."""
-        return all_histories(self._rows)
+        return all_histories(self.rows)
 
     def history(self, user_id: str) -> History:
         """Everything that one user has.
@@ -86,7 +92,7 @@ class Dataset:
         DatasetError
             For an unknown user, with the nearest known ids.
         """
-        rows = self._rows
+        rows = self.rows
         number = self._numbers.get(user_id)
         if number is None:
             from rapidfuzz import process
@@ -101,7 +107,7 @@ class Dataset:
 
     @cached_property
     def _numbers(self) -> dict[str, int]:
-        return {user: number for number, user in enumerate(self._rows.users.tolist())}
+        return {user: number for number, user in enumerate(self.rows.users.tolist())}
 
 
 def open_dataset(folder: Path) -> Dataset:
@@ -116,7 +122,7 @@ def open_dataset(folder: Path) -> Dataset:
     with _Damage(folder):
         recipe = parse_recipe(info["recipe"], where=str(folder / tables.INFO))
         _check_tables(folder, info["tables"])
-        if info["fingerprint"] != fingerprint(recipe, info["tables"]):
+        if info["fingerprint"] != fingerprint(recipe, info.get(tables.WHOLE, info["tables"])):
             raise DatasetError(
                 "the fingerprint does not fit the data: the file was changed",
                 where=str(folder / tables.INFO),
@@ -219,15 +225,17 @@ def _read_rows(folder: Path, catalogue: Catalogue, *, uneven: bool) -> Rows:
     table = pq.read_table(folder / tables.INTERACTIONS, read_dictionary=coded)
     names = pa.array(list(catalogue), pa.string())
     position = table[schema.POSITION].to_numpy().astype(np.int64)
-    part = _codes(pq.read_table(folder / tables.SPLITS, columns=[tables.SPLIT])[tables.SPLIT], pa.array(PARTS))
+    part = _codes(pq.read_table(folder / tables.SPLITS, columns=[tables.SPLIT])[tables.SPLIT], pa.array(schema.PARTS))
     start = np.flatnonzero(position == 0)
+    code = _codes(table[schema.ITEM], names)
     items = list(catalogue.values())
     path = folder / tables.CANDIDATES
     return Rows(
         users=_objects(table[schema.USER].take(pa.array(start)).cast(pa.string())),
         start=start,
         end=np.append(start[1:], len(position)),
-        item=_texts(list(catalogue))[_codes(table[schema.ITEM], names)],
+        item=_texts(list(catalogue))[code],
+        code=code.astype(np.int32),
         time=table[schema.TIME].to_numpy(),
         position=position,
         part=part.astype(np.int8),

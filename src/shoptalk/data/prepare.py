@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 import shoptalk
 from shoptalk import schema
 from shoptalk.data import candidates, tables
-from shoptalk.data.cases import PARTS, TEST, TRAIN, VALIDATION, asked_rows
+from shoptalk.data.cases import TEST, TRAIN, VALIDATION, asked_rows
 from shoptalk.data.clean import clean_titles
 from shoptalk.data.dataset import FORMAT, fingerprint
 from shoptalk.data.engine import Engine
@@ -223,13 +223,13 @@ class _RowsWriter:
         self.users = 0
         self.cases = cases
         self.columns = tables.table_schema(tables.INTERACTIONS, frozenset(parts.columns))
-        self._names = pa.array(PARTS)
+        self._names = pa.array(schema.PARTS)
         if self.section is not None:
             # Two streams: how often a draw collides never moves the places of the answers.
             drawing, places = (np.random.default_rng([recipe.seed, stream]) for stream in (1, 2))
             self._drawer = _drawer(self.section, recipe.data.cleaning == "uneven", shelf, parts, engine, drawing)
             self._places = {
-                part: candidates.answer_places(self.cases[PARTS[part]], self.section.options, places)
+                part: candidates.answer_places(self.cases[schema.PARTS[part]], self.section.options, places)
                 for part in (TRAIN, VALIDATION, TEST)
             }
             self._used = dict.fromkeys(self._places, 0)
@@ -305,9 +305,10 @@ class _RowsWriter:
 
 def _count_cases(parts: ir.Table, engine: Engine) -> dict[str, int]:
     """How many questions each part has."""
-    learned = parts.filter((parts[SPLIT] == PARTS[TRAIN]) & (parts[schema.POSITION] > 0))
+    learned = parts.filter((parts[SPLIT] == schema.PARTS[TRAIN]) & (parts[schema.POSITION] > 0))
     others = {
-        PARTS[part]: parts.filter(parts[SPLIT] == PARTS[part])[schema.USER].nunique() for part in (VALIDATION, TEST)
+        schema.PARTS[part]: parts.filter(parts[SPLIT] == schema.PARTS[part])[schema.USER].nunique()
+        for part in (VALIDATION, TEST)
     }
     return engine.counts(train=learned.count(), **others)
 
@@ -335,7 +336,7 @@ def _drawer(
 
 def _bought(parts: ir.Table, shelf: _Shelf, engine: Engine) -> candidates.Codes:
     """(I,) training purchases of each item; what is validated or tested on is never counted."""
-    learned = parts.filter(parts[SPLIT] == PARTS[TRAIN])
+    learned = parts.filter(parts[SPLIT] == schema.PARTS[TRAIN])
     counts = engine.to_pyarrow(learned.group_by(schema.ITEM).agg(bought=learned.count()))
     place = pc.index_in(counts[schema.ITEM].cast(pa.string()), value_set=shelf.names).to_numpy()
     bought = np.zeros(shelf.size, dtype=np.int64)

@@ -70,7 +70,7 @@ def compare(
     mine, theirs = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
     if mine.shape != theirs.shape:
         raise ValueError(f"{len(mine)} values cannot be paired with {len(theirs)}")
-    return _differences((mine - theirs)[:, None], users, resamples, seed)[0]
+    return differences((mine - theirs)[:, None], users=users, resamples=resamples, seed=seed)[0]
 
 
 def compare_all(
@@ -99,7 +99,7 @@ def compare_all(
     if not cells:
         return {}
     table = np.stack([own[metric] - others[method][metric] for method, metric in cells], axis=1)
-    found = dict(zip(cells, _differences(table, None, resamples, seed), strict=True))
+    found = dict(zip(cells, differences(table, resamples=resamples, seed=seed), strict=True))
     for metric in own:
         corrected = holm([found[method, metric].p for method in others])
         for method, p in zip(others, corrected, strict=True):
@@ -107,22 +107,13 @@ def compare_all(
     return {method: {metric: found[method, metric] for metric in own} for method in others}
 
 
-def holm(p: Sequence[float]) -> list[float]:
-    """P values corrected for being m together: of the i-th smallest, the maximum over j <= i of (m - j + 1) * p_j.
+def differences(
+    table: Floats, *, users: Sequence[str] | None = None, resamples: int = RESAMPLES, seed: int = 1
+) -> list[Difference]:
+    """Every column of (N, C) differences as by ``compare``, from one set of resamples.
 
-    At most 1, and never below the uncorrected value; NaN stays NaN and does not count among the m.
+    A row with a NaN is left out of all columns.
     """
-    known = [place for place, value in enumerate(p) if not np.isnan(value)]
-    corrected = [float("nan")] * len(p)
-    largest = 0.0
-    for rank, place in enumerate(sorted(known, key=lambda place: p[place])):
-        largest = max(largest, min(1.0, (len(known) - rank) * p[place]))
-        corrected[place] = largest
-    return corrected
-
-
-def _differences(table: Floats, users: Sequence[str] | None, resamples: int, seed: int) -> list[Difference]:
-    """Every column of (N, C) differences; a row with a NaN is left out of all."""
     kept = np.flatnonzero(~np.isnan(table).any(axis=1))
     names = None if users is None else [users[place] for place in kept.tolist()]
     sums = sum_by_user(np.concatenate([table[kept], np.ones((len(kept), 1))], axis=1), names)
@@ -143,3 +134,17 @@ def _differences(table: Floats, users: Sequence[str] | None, resamples: int, see
         Difference(float(d), float(min(a, d)), float(max(b, d)), float(share), n)
         for d, a, b, share in zip(observed, low, high, p, strict=True)
     ]
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """P values corrected for being m together: of the i-th smallest, the maximum over j <= i of (m - j + 1) * p_j.
+
+    At most 1, and never below the uncorrected value; NaN stays NaN and does not count among the m.
+    """
+    known = [place for place, value in enumerate(p) if not np.isnan(value)]
+    corrected = [float("nan")] * len(p)
+    largest = 0.0
+    for rank, place in enumerate(sorted(known, key=lambda place: p[place])):
+        largest = max(largest, min(1.0, (len(known) - rank) * p[place]))
+        corrected[place] = largest
+    return corrected

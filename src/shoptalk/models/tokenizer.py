@@ -109,6 +109,12 @@ class Tokenizer:
         tokens = self.hugging_face.convert_ids_to_tokens(range(first, first + count))
         return [str(token)[len(ITEM_OPENS) : -len(TOKEN_CLOSES)] for token in tokens]
 
+    @property
+    def users(self) -> frozenset[str]:
+        """The ids of the users that have a token."""
+        added = map(str, self.hugging_face.get_added_vocab())
+        return frozenset(one[len(USER_OPENS) : -len(TOKEN_CLOSES)] for one in added if one.startswith(USER_OPENS))
+
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files."""
         self.hugging_face.save_pretrained(folder)

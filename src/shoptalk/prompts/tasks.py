@@ -9,7 +9,7 @@ from shoptalk.errors import PromptError
 from shoptalk.prompts.safe import Neutraliser
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Prompt
-from shoptalk.schema import Candidates, Case, Catalogue, Example, History, Item, Message, item_token
+from shoptalk.schema import Candidates, Case, Catalogue, Example, History, Item, Message, item_token, user_token
 
 _HISTORY = "A reviewer has bought the products below, the latest last. "
 CHOOSE = Template(
@@ -56,10 +56,15 @@ class Teller:
         The items by their ids.
     control
         Strings that the tokenizer treats as control tokens; they are neutralised in every text of users and sellers.
+    users
+        Users that have a token, and are told by it before their history.
     """
 
-    def __init__(self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = ()) -> None:
+    def __init__(
+        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
+    ) -> None:
         self.prompt = prompt
+        self.users = frozenset(users)
         self.catalogue = catalogue
         self.safe = Neutraliser(control)
         self._titles: dict[str, str] = {}
@@ -158,7 +163,7 @@ class Teller:
             Message("user" if place == 0 else "assistant", self._line(history, place))
             for place in range(len(history.items))
         ]
-        return Example((self._instruction, *said))
+        return Example((self._instruction, *self._who(history), *said))
 
     def fact(self, kind: str, item_id: str) -> tuple[Message, ...]:
         """What an item is called (``title_of``), or which item is called so (``item_of``), as a question and answer."""
@@ -169,7 +174,11 @@ class Teller:
     def _told(self, history: History, latest: int | None) -> list[Message]:
         most = self.prompt.history if latest is None else min(latest, self.prompt.history)
         start = max(0, len(history.items) - most)
-        return [Message("user", self._line(history, place)) for place in range(start, len(history.items))]
+        told = [Message("user", self._line(history, place)) for place in range(start, len(history.items))]
+        return [*self._who(history), *told]
+
+    def _who(self, history: History) -> list[Message]:
+        return [Message("user", user_token(history.user_id))] if history.user_id in self.users else []
 
     def _line(self, history: History, place: int) -> str:
         item_id = history.items[place]

@@ -19,6 +19,7 @@ def rank_all(
     *,
     allowed: NDArray[np.bool_] | None = None,
     repeats: bool = False,
+    wanted: Sequence[str] | None = None,
     notify: Notify = quiet,
 ) -> Iterator[RankedList]:
     """The k best items of each history, best first; fewer where fewer are allowed, equal scores in catalogue order.
@@ -29,6 +30,8 @@ def rank_all(
         (I,) which items may be recommended at all (in stock, in a category ...).
     repeats
         Whether items of the history may be recommended again.
+    wanted
+        For each history an item whose rank is told, however far down it stands.
     """
     places = {item: place for place, item in enumerate(ranker.items)}
     size = max(1, BLOCK_SCORES // max(1, len(places)))
@@ -41,12 +44,28 @@ def rank_all(
             rows, columns = held(block, places)
             scores[rows, columns] = -np.inf
         chosen = top(scores, k)
-        for history, row, best in zip(block, scores, chosen, strict=True):
+        ranks = _ranks(scores, [places.get(item) for item in wanted[start : start + size]]) if wanted else None
+        for number, (history, row, best) in enumerate(zip(block, scores, chosen, strict=True)):
             real = best[np.isfinite(row[best])]
             yield RankedList(
-                history.user_id, tuple(ranker.items[place] for place in real.tolist()), tuple(row[real].tolist())
+                history.user_id,
+                tuple(ranker.items[place] for place in real.tolist()),
+                tuple(row[real].tolist()),
+                ranks[number] if ranks else None,
             )
         notify(start + len(block), len(histories))
+
+
+def _ranks(scores: NDArray[np.float32], columns: Sequence[int | None]) -> list[int | None]:
+    """Rank of one column of each row (B, I), from 1, among equals the middle place; None where it may not be ranked."""
+    found: list[int | None] = []
+    for row, column in zip(scores, columns, strict=True):
+        if column is None or not np.isfinite(row[column]):
+            found.append(None)
+            continue
+        own = row[column]
+        found.append(1 + int((row > own).sum()) + (int((row == own).sum()) - 1) // 2)
+    return found
 
 
 def held(histories: Sequence[History], places: dict[str, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -20,8 +20,8 @@ def draw_bars(
     Parameters
     ----------
     rows
-        Each has ``name``, ``kind`` (a key of `COLOURS`), ``value``, ``low``, ``high``, and may have a ``reference``
-        (``value``), drawn as a diamond.
+        Each has ``name``, ``kind`` (a key of `COLOURS`), ``value``, ``low``, ``high``, and may have a ``reference``,
+        another figure, drawn as a diamond.
     what, of
         The figure, and what it is a share of (empty: it says so itself).
     width
@@ -57,9 +57,9 @@ def fill_axes(
     axes.set_yticks(places, [row["name"] for row in rows])
     ends = list(highs)
     for at, (place, row) in enumerate(zip(places, rows, strict=True)):
-        if reference := row.get("reference"):
-            axes.plot(reference["value"], place, "D", color="white", markeredgecolor="#222222", markersize=6)
-            ends[at] = max(ends[at], reference["value"])
+        if (reference := row.get("reference")) is not None:
+            axes.plot(reference, place, "D", color="white", markeredgecolor="#222222", markersize=6)
+            ends[at] = max(ends[at], reference)
         axes.annotate(f"{row['value']:.{digits}f}", (ends[at], place), (5, 0), textcoords="offset points", va="center")
     room = 1.35 if short else 1.15
     axes.set_xlim(0, min(1.12 if not short else 1.3, max([*ends, 1e-9]) * room))

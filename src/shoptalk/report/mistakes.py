@@ -41,14 +41,11 @@ def _exam(errors: dict[str, Any]) -> dict[str, Any]:
 
 
 def _group(group: dict[str, Any]) -> dict[str, Any]:
-    """A group with its ``reference`` as a figure, and whether it is ``beyond`` it (True too where that is unknown)."""
-    reference, excess = group.get("reference"), group.get("excess")
-    figure = {"value": reference} if isinstance(reference, (int, float)) else reference
-    low = None if not excess else excess.get("low")
+    """A group with whether it is clearly ``beyond`` its reference; True too where there is none."""
+    low = (group.get("excess") or {}).get("low")
     return {
         **group,
-        "reference": figure if figure and figure["value"] is not None else None,
-        "excess": excess if low is not None else None,
+        "reference": group.get("reference"),
         "beyond": low is None or low > 0,
         "examples": [_example(example) for example in group.get("examples", [])],
     }

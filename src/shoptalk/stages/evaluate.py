@@ -25,6 +25,7 @@ from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.recommend.titles import generate_titles
 from shoptalk.runs import Run, open_run
 from shoptalk.schema import Case, Estimate, Recommender, Split
+from shoptalk.stages.errors import analyse_errors
 from shoptalk.stages.opening import open_recommender, open_run_dataset
 from shoptalk.stages.progress import Progress
 from shoptalk.stages.rankings import judge_rankings
@@ -41,7 +42,7 @@ Table = dict[str, dict[str, float | int]]
 def evaluate(
     folder: Path, progress: Progress, *, settings: Sequence[str] = (), seed: int | None = None
 ) -> dict[str, Any]:
-    """Judge a run on its test cases and write ``metrics.json`` and ``predictions.parquet``.
+    """Judge a run on its test cases; write ``metrics.json``, ``predictions.parquet`` and ``errors.parquet``.
 
     Parameters
     ----------
@@ -119,6 +120,8 @@ def _ranked_and_chosen(run: Run, shop: Dataset, model: Any, split: Split, progre
             more |= {"option_scores": more.pop("scores"), "swapped_option_scores": more.pop("swapped_scores")}
         report, columns = _merged(report, chosen), more | columns
     _write_predictions(run.folder / "predictions.parquet", columns)
+    if columns:
+        report |= analyse_errors(run, shop, model, split, columns)
     report["baselines"] = {name: table for name, table in report["baselines"].items() if table}
     return report | {"warnings": [*warnings, *report.get("warnings", [])]}
 

@@ -32,7 +32,7 @@ def open_recommender(run: Run, shop: Dataset) -> LanguageModelRecommender | Item
     if not run.trained:
         raise RunError("training has not ended", where=str(run.folder), hint="go on with shoptalk train --resume")
     model = load(run.model)
-    teller = Teller(run.recipe.prompt, shop.catalogue, model.tokenizer.control)
+    teller = Teller(run.recipe.prompt, shop.catalogue, model.tokenizer.control, model.tokenizer.users)
     if run.recipe.prompt.task == "items":
         return ItemRecommender(model, teller, load_memory(run.model))
     if run.recipe.prompt.task == "list":

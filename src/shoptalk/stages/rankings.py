@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from shoptalk.data.dataset import Dataset
 from shoptalk.evaluation.beyond import describe, title_vectors
@@ -74,15 +75,17 @@ def judge_rankings(
     exam = _exam(run, shop, split)
     ks = (HEAD, *sorted({*KS, evaluation.k} - {HEAD}))
     histories = [case.history for case in exam.cases]
-    lists = {MODEL: _rank(model, histories, max(ks), progress, "own histories")}
+    wanted = [case.truth[0] for case in exam.cases]
+    lists = {MODEL: rank_lists(model, histories, max(ks), progress, "own histories", wanted)}
     said = _said(model, len(exam.cases))
     for name, ranker in simple.items():
-        lists[name] = _rank(ranker, histories, max(ks), progress, name)
+        lists[name] = rank_lists(ranker, histories, max(ks), progress, name, wanted)
     tables = {name: exam.codes.table([one.items for one in ranked], max(ks)) for name, ranked in lists.items()}
     purchases = exam.purchases
     found = {name: find(table, exam.truth) for name, table in tables.items()}
     metrics = {name: _metrics(exam, tables[name], found[name], ks, purchases) for name in lists}
-    metrics[MODEL] |= means(said, **exam.settings) | _swapped(exam, model, found[MODEL], progress)
+    swapped = _swapped(exam, model, progress)
+    metrics[MODEL] |= means(said, **exam.settings) | _gap(exam, found[MODEL], swapped)
     compared = {name: {one: found[name].metrics(HEAD)[one] for one in COMPARED} for name in lists}
     versus = compare_all(compared.pop(MODEL), compared, **exam.settings)
     segments = segment_metrics(tables, _cuts(exam, purchases), HEAD, **exam.settings)
@@ -95,7 +98,7 @@ def judge_rankings(
         },
         "versus": {name: {metric: one.as_dict() for metric, one in own.items()} for name, own in versus.items()},
         "warnings": [],
-    }, _columns(exam, lists)
+    }, _columns(exam, lists, swapped)
 
 
 def _exam(run: Run, shop: Dataset, split: Split) -> Exam:
@@ -115,14 +118,21 @@ def _exam(run: Run, shop: Dataset, split: Split) -> Exam:
     )
 
 
-def _rank(ranker: Any, histories: Sequence[History], k: int, progress: Progress, words: str) -> list[RankedList]:
+def rank_lists(
+    ranker: Any,
+    histories: Sequence[History],
+    k: int,
+    progress: Progress,
+    words: str,
+    wanted: Sequence[str] | None = None,
+) -> list[RankedList]:
     """The lists of a `Ranker`, or of what writes its lists itself."""
 
     def notify(done: int, of: int) -> None:
         progress("rankings", done, of, words)
 
     if hasattr(ranker, "score_all"):
-        return list(rank_all(ranker, histories, k, notify=notify))
+        return list(rank_all(ranker, histories, k, wanted=wanted, notify=notify))
     return list(ranker.rank(histories, k, notify))
 
 
@@ -151,15 +161,15 @@ def _metrics(exam: Exam, table: Ints, found: Found, ks: Sequence[int], purchases
     return {name: found_means.get(name, coverage) for name in names}
 
 
-def _swapped(exam: Exam, model: Any, own: Found, progress: Progress) -> dict[str, Estimate]:
-    """Recall with another user's history: what is left of it was never about the user.
+def _swapped(exam: Exam, model: Any, progress: Progress) -> list[RankedList]:
+    """Lists for another user's history; none where there is but one user.
 
     The other's history is excluded from the list, as it was from the other's own; the case's truth never is, or the
-    swapped list could not be right. Nothing is said where there is but one user.
+    swapped list could not be right.
     """
     users = [case.history.user_id for case in exam.cases]
     if len(set(users)) < 2:
-        return {}
+        return []
     partners = swap_partners(
         users,
         [case.history.items for case in exam.cases],
@@ -170,7 +180,14 @@ def _swapped(exam: Exam, model: Any, own: Found, progress: Progress) -> dict[str
         _without(exam.cases[partner].history, case.truth)
         for case, partner in zip(exam.cases, partners.tolist(), strict=True)
     ]
-    ranked = _rank(model, given, HEAD, progress, "swapped histories")
+    return rank_lists(model, given, HEAD, progress, "swapped histories")
+
+
+def _gap(exam: Exam, own: Found, ranked: Sequence[RankedList]) -> dict[str, Estimate]:
+    """Recall with another user's history: what is left of it was never about the user."""
+    if not ranked:
+        return {}
+    users = [case.history.user_id for case in exam.cases]
     swapped = find(exam.codes.table([one.items for one in ranked], HEAD), exam.truth).recall(HEAD)
     return {
         f"swapped_recall@{HEAD}": estimate(swapped, users=users, **exam.settings),
@@ -198,8 +215,15 @@ def _cuts(exam: Exam, purchases: Ints) -> dict[str, Cut]:
     }
 
 
-def _columns(exam: Exam, lists: Mapping[str, Sequence[RankedList]]) -> dict[str, Any]:
-    """One value a case: what it was, and what was recommended."""
+def _columns(exam: Exam, lists: Mapping[str, Sequence[RankedList]], swapped: Sequence[RankedList]) -> dict[str, Any]:
+    """One value a case: what it was, and what was recommended; ``rank`` is that of the first right item."""
+    columns: dict[str, Any] = {"rank": pa.array([one.rank for one in lists[MODEL]], pa.int32())}
+    if swapped:
+        columns["swapped_ranked"] = [list(one.items) for one in swapped]
+    for name, ranked in lists.items():
+        if name != MODEL:
+            columns[f"ranked_{name}"] = [list(one.items) for one in ranked]
+            columns[f"rank_{name}"] = pa.array([one.rank for one in ranked], pa.int32())
     return {
         "user_id": [case.history.user_id for case in exam.cases],
         "history": [list(case.history.items) for case in exam.cases],
@@ -207,7 +231,7 @@ def _columns(exam: Exam, lists: Mapping[str, Sequence[RankedList]]) -> dict[str,
         "ranked": [list(one.items) for one in lists[MODEL]],
         "scores": [list(one.scores) for one in lists[MODEL]],
         "tied": exam.tied.tolist(),
-        **{f"ranked_{name}": [list(one.items) for one in ranked] for name, ranked in lists.items() if name != MODEL},
+        **columns,
     }
 
 

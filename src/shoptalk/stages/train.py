@@ -2,6 +2,7 @@
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,24 @@ from shoptalk.recommend.memory import Shares, save_memory
 from shoptalk.report.curves import draw_losses
 from shoptalk.runs import Run, create_run, open_run
 from shoptalk.schema import History, Split
+from shoptalk.stages.energy import Meter
 from shoptalk.stages.memory import choose_shares, make_memory, withhold
 from shoptalk.stages.progress import Progress
 from shoptalk.training.batching import make_batch
 from shoptalk.training.loop import Material, fine_tune
 from shoptalk.training.material import make_material
+from shoptalk.training.trackers import Tracker, make_trackers
 
 
-def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resume: bool = False) -> dict[str, Any]:
+def train(
+    recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resume: bool = False, watch: Sequence[Tracker] = ()
+) -> dict[str, Any]:
     """Fine-tune what the recipe names on a dataset, and leave a verified model in the run's folder.
+
+    Parameters
+    ----------
+    watch
+        Told of the training as the recipe's own trackers are.
 
     Raises
     ------
@@ -38,12 +48,13 @@ def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resum
     """
     shop = open_dataset(dataset)
     check_fit(recipe, shop)
+    trackers = make_trackers(recipe)
     folder = open_run(out) if resume else create_run(out, recipe, dataset, shop.fingerprint)
     if resume:
         _check_same(folder, recipe, shop)
     if folder.trained:
         return dict(folder.info["training"])
-    begin = time.perf_counter()
+    begin, meter = time.perf_counter(), Meter()
     fitted, material = _set_up(recipe, shop, progress)
     model = fitted.model
     words = {"examples": len(material.train), "cut": material.train.cut, **model.parameters()}
@@ -51,14 +62,16 @@ def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resum
     def notify(done: float, of: int, loss: float, speed: float) -> None:
         progress("train", done, of, f"loss {loss:.3f}, {speed:,.0f} tokens/s")
 
-    outcome = fine_tune(model, material, recipe.training, recipe.seed, out, resume=resume, notify=notify)
+    outcome = fine_tune(
+        model, material, recipe.training, recipe.seed, out, resume=resume, notify=notify, trackers=[*trackers, *watch]
+    )
     shares = _choose_shares(recipe, fitted, progress) if recipe.items.memory else None
     if recipe.training.refit:
         fitted, material = _set_up(recipe, shop, progress, refit=True)
         model = fitted.model
         again = fine_tune(
             model, material, recipe.training, recipe.seed, out / "refit", resume=resume, notify=notify,
-            until=outcome.best_epoch,
+            until=outcome.best_epoch, trackers=trackers,
         )  # fmt: skip
         outcome = replace(outcome, tokens=outcome.tokens + again.tokens)
     with replacing(folder.model) as temporary:
@@ -67,6 +80,7 @@ def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resum
     if outcome.losses:
         draw_losses(outcome.losses, out / "loss.png")
     report = {**words, **asdict(outcome), "precision": model.precision, "seconds": time.perf_counter() - begin}
+    report |= meter.read()
     folder.note(trained=True, training=report)
     for rest in (out / "checkpoints", out / "refit" / "checkpoints"):
         shutil.rmtree(rest, ignore_errors=True)
@@ -159,6 +173,11 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
     progress(
         "tokens", 0, 1, "training the tokenizer" if recipe.model.base == "nano" else f"loading {recipe.model.base}"
     )
+    split = shop.split(recipe.training.targets)
+    if refit:
+        split = with_validation(split)
+    elif recipe.items.newcomers:
+        split = withhold(split, list(shop.catalogue), recipe.seed)
     titles = (item.title for item in shop.catalogue.values())
     model = create(
         recipe.model,
@@ -167,13 +186,9 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
         recipe.seed,
         recipe.prompt.max_tokens,
         list_tokens(recipe.prompt, shop.catalogue),
+        [history.user_id for history in split.train] if recipe.prompt.user else (),
     )
-    teller = Teller(recipe.prompt, shop.catalogue, model.tokenizer.control)
-    split = shop.split(recipe.training.targets)
-    if refit:
-        split = with_validation(split)
-    elif recipe.items.newcomers:
-        split = withhold(split, list(shop.catalogue), recipe.seed)
+    teller = Teller(recipe.prompt, shop.catalogue, model.tokenizer.control, model.tokenizer.users)
     fitted = _Fitted(model, teller, split)
     if recipe.prompt.task == "items":
         fitted = _with_items(recipe, fitted)

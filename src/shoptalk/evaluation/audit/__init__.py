@@ -1,0 +1,58 @@
+"""What would make numbers lie: every check is one file, knows tables and ranked lists only, and says what it found.
+
+A new check is a file with a function ``check`` and a line in ``CHECKS``.
+"""
+
+from collections.abc import Callable, Iterator
+
+from shoptalk.evaluation.audit import (
+    future,
+    ids,
+    options,
+    overlap,
+    personal,
+    sampled,
+    shortcuts,
+    targets,
+    ties,
+    truncation,
+)
+from shoptalk.evaluation.audit.evidence import Evidence
+from shoptalk.evaluation.audit.finding import Finding
+
+Check = Callable[[Evidence], Iterator[Finding]]
+
+CHECKS: dict[str, Check] = {
+    "shortcuts in the options": shortcuts.check,
+    "personalisation": personal.check,
+    "overlap": overlap.check,
+    "time": future.check,
+    "ties": ties.check,
+    "item ids": ids.check,
+    "truncation": truncation.check,
+    "options": options.check,
+    "targets": targets.check,
+    "sampled metrics": sampled.check,
+}
+_ORDER = ("fail", "warn", "info")
+Notify = Callable[[int, int, str], None]
+
+
+def _quiet(done: int, of: int, name: str) -> None:
+    pass
+
+
+def audit(evidence: Evidence, notify: Notify = _quiet) -> list[Finding]:
+    """Everything that the checks find, the worst first.
+
+    Parameters
+    ----------
+    notify
+        Told how many of how many checks are done, and the name of the next.
+    """
+    found: list[Finding] = []
+    for number, (name, check) in enumerate(CHECKS.items()):
+        notify(number, len(CHECKS), name)
+        found += check(evidence)
+    notify(len(CHECKS), len(CHECKS), "done")
+    return sorted(found, key=lambda finding: _ORDER.index(finding.severity))

@@ -1,0 +1,162 @@
+"""Is the answer in what was learned from or told? Repeated purchases, rows, questions, users and near-duplicates."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from rapidfuzz import fuzz, process
+
+from shoptalk.evaluation.audit.evidence import TEST, TRAIN, VALIDATION, Evidence, Exam, Log, letters
+from shoptalk.evaluation.audit.finding import Finding, share, shorten
+from shoptalk.evaluation.coded import Bools, Ints
+
+#: Shares from which on a figure needs a word beside it.
+SOME = 0.01
+#: Similarity of two titles' letters from which on they are the same product (rapidfuzz, in percent).
+ALIKE = 90.0
+
+
+def check(evidence: Evidence) -> Iterator[Finding]:
+    """Everything that can stand in two places at once."""
+    if evidence.log is not None and len(evidence.log.target):
+        yield from _purchases(evidence.log, evidence.seed)
+    if evidence.exam is not None and (~evidence.exam.learned).any() and evidence.exam.learned.any():
+        yield from _questions(evidence.exam)
+
+
+def _purchases(log: Log, seed: int) -> Iterator[Finding]:
+    rows = log.sample(seed)
+    place, held = log.before(rows)
+    same = log.item[held] == log.item[rows][place]
+    repeated = _any(place[same], len(rows))
+    found = share(repeated)
+    yield Finding(
+        "target_in_history",
+        "warn" if found.low > SOME else "info",
+        f"the right item is in its own history for {found.value:.3f} of the test cases",
+        found,
+        _example(log, rows, repeated),
+        "say whether bought items are ranked, and compare with repeat-last" if found.low > SOME else "",
+    )
+    yield from _rows(log)
+    yield from _users(log)
+    near = _near_duplicates(log, rows, place, held, same)
+    found = share(near)
+    yield Finding(
+        "near_duplicates",
+        "warn" if found.low > SOME else "info",
+        f"for {found.value:.3f} of the test cases the history holds another item of nearly the right one's title "
+        "(another size or colour)",
+        found,
+        _example(log, rows, near, held[~same], place[~same]),
+        "count such cases apart: text similarity alone finds them" if found.low > SOME else "",
+    )
+
+
+def _rows(log: Log) -> Iterator[Finding]:
+    """Purchases that stand in two parts: the same user, item and moment."""
+    asked = np.flatnonzero(log.part == TEST)
+    wanted = np.zeros(len(log.users), dtype=np.bool_)
+    wanted[log.user[asked]] = True
+    rows = np.flatnonzero(wanted[log.user] & ((log.part == TEST) | (log.part == TRAIN) | (log.part == VALIDATION)))
+    order = rows[np.lexsort((log.part[rows], log.time[rows], log.item[rows], log.user[rows]))]
+    one, other = order[:-1], order[1:]
+    same = (log.user[one] == log.user[other]) & (log.item[one] == log.item[other]) & (log.time[one] == log.time[other])
+    doubled = np.isin(asked, other[same & (log.part[other] == TEST) & (log.part[one] != TEST)])
+    found = share(doubled)
+    yield Finding(
+        "rows_in_two_parts",
+        "fail" if found.low > SOME / 10 and doubled.any() else "info",
+        f"{found.value:.4f} of the test purchases are, row for row, among those learned from or validated on",
+        found,
+        do="remove repeated rows before splitting" if doubled.any() else "",
+    )
+
+
+def _users(log: Log) -> Iterator[Finding]:
+    """With whole users apart, a test user teaches nothing."""
+    if log.method != "by-user":
+        return
+    counts = {
+        part: np.bincount(log.user[log.part == part], minlength=len(log.users)) > 0
+        for part in (TRAIN, VALIDATION, TEST)
+    }
+    both = counts[TRAIN] | counts[VALIDATION]
+    found = share(both[counts[TEST]])
+    bad = bool(both[counts[TEST]].any())
+    yield Finding(
+        "users_in_two_parts",
+        "fail" if bad else "info",
+        f"{found.value:.3f} of the test users are in training or validation too, where the split is by user",
+        found,
+        do="split users before anything is built from their purchases" if bad else "",
+    )
+
+
+def _near_duplicates(log: Log, rows: Ints, place: Ints, held: Ints, same: Bools) -> Bools:
+    """(C,) whether a history holds an item, not the right one, whose letters are nearly the right one's."""
+    wanted = np.unique(np.concatenate([log.item[rows], log.item[held]]))
+    plain = {item: letters(log.titles[item]) for item in wanted.tolist()}
+    one = [plain[item] for item in log.item[held][~same].tolist()]
+    other = [plain[item] for item in log.item[rows][place][~same].tolist()]
+    if not one:
+        return np.zeros(len(rows), dtype=np.bool_)
+    alike = process.cpdist(one, other, scorer=fuzz.ratio, score_cutoff=ALIKE, dtype=np.float32) >= ALIKE
+    return _any(place[~same][alike], len(rows))
+
+
+def _questions(exam: Exam) -> Iterator[Finding]:
+    """Test questions that were learned from, whole or in part."""
+    asked = np.flatnonzero(~exam.learned)
+    known = {_identity(exam, held, row) for row, held in _each(exam, np.flatnonzero(exam.learned))}
+    twice = np.array([_identity(exam, held, row) in known for row, held in _each(exam, asked)])
+    found = share(twice)
+    yield Finding(
+        "questions_in_two_parts",
+        "fail" if twice.any() and found.low > SOME / 10 else "info",
+        f"{found.value:.3f} of the test questions stand among those learned from, word for word",
+        found,
+        do="remove repeated questions before splitting" if twice.any() else "",
+    )
+    width = len(exam.texts)
+    taught = np.unique(exam.asker[exam.learned] * width + exam.right[exam.learned])
+    windows = np.isin(exam.asker[asked] * width + exam.right[asked], taught)
+    found = share(windows)
+    yield Finding(
+        "overlapping_windows",
+        "fail" if found.low > SOME else "info",
+        f"{found.value:.3f} of the test questions ask for what the same user's training questions give as an answer",
+        found,
+        shorten(exam.texts[int(exam.right[asked[windows.argmax()]])]) if windows.any() else "",
+        "split each user's purchases by time before windows are cut from them" if found.low > SOME else "",
+    )
+
+
+def _each(exam: Exam, rows: Ints) -> Iterator[tuple[int, Ints]]:
+    """Questions with the texts of their histories; ``held`` runs by question."""
+    begin = np.searchsorted(exam.held[:, 0], rows, side="left")
+    end = np.searchsorted(exam.held[:, 0], rows, side="right")
+    for row, first, last in zip(rows.tolist(), begin.tolist(), end.tolist(), strict=True):
+        yield row, exam.held[first:last, 1]
+
+
+def _identity(exam: Exam, held: Ints, row: int) -> tuple[bytes, bytes]:
+    return held.tobytes(), np.sort(exam.options[row]).tobytes()
+
+
+def _any(places: Ints, count: int) -> Bools:
+    found = np.zeros(count, dtype=np.bool_)
+    found[places] = True
+    return found
+
+
+def _example(log: Log, rows: Ints, chosen: Bools, held: Ints | None = None, place: Ints | None = None) -> str:
+    """The first chosen case: who, and what; with a pair of titles where ``held`` says what it is compared with."""
+    if not chosen.any():
+        return ""
+    at = int(chosen.argmax())
+    title = log.titles[int(log.item[rows[at]])]
+    if held is None or place is None:
+        return f"user {log.users[int(log.user[rows[at]])]}: “{shorten(title)}”"
+    others = [log.titles[item] for item in log.item[held[place == at]].tolist()]
+    nearest = max(others, key=lambda other: fuzz.ratio(letters(other), letters(title)))
+    return f"user {log.users[int(log.user[rows[at]])]} had “{shorten(nearest)}” before “{shorten(title)}”"

@@ -1,0 +1,274 @@
+"""Auditing: what is at hand of a dataset, a run or somebody's exam, in numbers, and what the checks find in it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shoptalk.data.cases import TEST, TRAIN, asked_rows
+from shoptalk.data.dataset import Dataset, open_dataset
+from shoptalk.data.exams import Question, as_question, read_alpaca, read_candidates
+from shoptalk.errors import DatasetError, RunError, UsageError
+from shoptalk.evaluation.audit import audit
+from shoptalk.evaluation.audit.evidence import Evidence, Exam, Log, Outcome
+from shoptalk.evaluation.catalogue import find
+from shoptalk.evaluation.coded import NOTHING, Bools, Codes, Ints
+from shoptalk.evaluation.options import correctness
+from shoptalk.files import write_json
+from shoptalk.recommend.memory import load_memory
+from shoptalk.runs import Run, open_run
+from shoptalk.stages.progress import Progress
+
+#: Questions looked at, of those for training and of the test's.
+LEARNED, ASKED = 8_000, 5_000
+#: Length at which a ranking is judged.
+_K = 10
+
+
+def audit_run(folder: Path, progress: Progress, *, seed: int = 1) -> dict[str, Any]:
+    """Audit a run with its dataset, and write ``audit.json`` into it.
+
+    Returns
+    -------
+    dict
+        What ``shoptalk audit --json`` prints.
+
+    Raises
+    ------
+    ShoptalkError
+        For a run that is not evaluated, or whose dataset has gone or changed.
+    """
+    from shoptalk.stages.opening import open_run_dataset  # imports torch, which a dataset's audit can do without
+
+    run = open_run(folder)
+    shop = open_run_dataset(run)
+    report = _report(_evidence(shop, seed, run), progress)
+    write_json(folder / "audit.json", report)
+    return report
+
+
+def audit_anything(
+    dataset: Path | None,
+    run: Path | None,
+    candidates: Path | None,
+    alpaca: Path | None,
+    progress: Progress,
+    *,
+    seed: int = 1,
+) -> dict[str, Any]:
+    """Audit what is named: a dataset, a run (with the dataset it was trained on), or an exam from elsewhere.
+
+    Raises
+    ------
+    ShoptalkError
+        Where nothing is named, what is named does not fit together, or it cannot be read.
+    """
+    exam = candidates or alpaca
+    if exam and (dataset or run or (candidates and alpaca)):
+        raise UsageError(
+            "an exam from elsewhere is audited alone", hint="name one --candidates or --alpaca, and no more"
+        )
+    if exam:
+        return _report(read_exam(candidates, alpaca, seed), progress)
+    if run is not None:
+        if dataset is not None and open_dataset(dataset).fingerprint != open_run(run).info["fingerprint"]:
+            raise DatasetError("this is not the dataset that the run was trained on", where=str(dataset))
+        return audit_run(run, progress, seed=seed)
+    if dataset is None:
+        raise UsageError("nothing to audit", hint="name a dataset, --run, --candidates or --alpaca")
+    return _report(_evidence(open_dataset(dataset), seed), progress)
+
+
+def read_exam(candidates: Path | None, alpaca: Path | None, seed: int) -> Evidence:
+    """An exam that shoptalk did not make: a file of questions, or one of instruction rows."""
+    texts: list[tuple[str, str]] = []
+    questions = read_candidates(candidates) if candidates else []
+    for row in read_alpaca(alpaca) if alpaca else ():
+        question = as_question(row)
+        if question is None:
+            texts.append((row.prompt, row.answer))  # nothing to choose from: what is asked for is written
+        else:
+            questions.append(question)
+    return Evidence(exam=_foreign(questions, seed) if questions else None, texts=texts, seed=seed)
+
+
+def _report(evidence: Evidence, progress: Progress) -> dict[str, Any]:
+    found = audit(evidence, lambda done, of, name: progress("audit", done, of, name))
+    return {
+        "findings": [finding.as_dict() for finding in found],
+        "clean": all(finding.severity != "fail" for finding in found),
+    }
+
+
+def _evidence(shop: Dataset, seed: int, run: Run | None = None) -> Evidence:
+    log = _log(shop)
+    outcome = _outcome(run, log) if run is not None else None
+    return Evidence(log=log, exam=_exam(shop, log, seed), outcome=outcome, seed=seed)
+
+
+def _log(shop: Dataset) -> Log:
+    rows = shop.rows
+    return Log(
+        user=np.repeat(np.arange(len(rows.users), dtype=np.int32), rows.end - rows.start),
+        item=rows.code,
+        time=rows.time,
+        part=rows.part,
+        users=rows.users.tolist(),
+        items=rows.names,
+        titles=rows.titles,
+        method=shop.recipe.split.method,
+        ties=shop.recipe.split.ties,
+        withheld=bool(shop.recipe.split.cold),
+    )
+
+
+def _exam(shop: Dataset, log: Log, seed: int) -> Exam | None:
+    """Questions of a dataset with candidates: some of training, and some of the test."""
+    rows = shop.rows
+    if rows.frozen is None or not len(rows.code):
+        return None
+    asked = asked_rows(rows.position, rows.part)
+    generator = np.random.default_rng(seed)
+    learned, judged = (
+        _draw(np.flatnonzero(asked & (rows.part == part)), most, generator)
+        for part, most in ((TRAIN, LEARNED), (TEST, ASKED))
+    )
+    chosen = np.concatenate([learned, judged])
+    number = rows.frozen.at[chosen]
+    item, answer = rows.frozen.options[number].astype(np.int64), rows.frozen.answer[number].astype(np.int64)
+    titles = Codes(rows.titles)
+    clean = np.array([titles.of(title) for title in rows.titles], dtype=np.int64)
+    raw = clean if rows.raw_titles is None else np.array([titles.of(title) for title in rows.raw_titles])
+    texts = [*dict.fromkeys([*rows.titles, *(rows.raw_titles or ())])]
+    options = raw[item]
+    at = np.arange(len(chosen))
+    options[at, answer] = clean[item[at, answer]]
+    place, held = log.before(chosen)
+    return Exam(
+        texts=texts,
+        options=options,
+        answer=answer,
+        asker=log.user[chosen].astype(np.int64),
+        learned=at < len(learned),
+        held=np.stack([place, clean[rows.code[held]]], axis=1),
+        item=item,
+    )
+
+
+def _draw(rows: Ints, most: int, generator: np.random.Generator) -> Ints:
+    """At most so many of the rows, in order."""
+    return rows if len(rows) <= most else np.sort(generator.choice(rows, most, replace=False))
+
+
+def _foreign(questions: Sequence[Question], seed: int) -> Exam:
+    """Questions of a file; where it does not say which are for training, half of the askers are drawn for that."""
+    texts: dict[str, int] = {}
+
+    def of(text: str) -> int:
+        return texts.setdefault(text, len(texts))
+
+    width = max(len(question.options) for question in questions)
+    options = np.full((len(questions), width), NOTHING, dtype=np.int64)
+    held = []
+    askers: dict[tuple[str, ...], int] = {}
+    for row, question in enumerate(questions):
+        options[row, : len(question.options)] = [of(text) for text in question.options]
+        held += [(row, of(text)) for text in question.history]
+        askers.setdefault((question.user,) if question.user else question.history, len(askers))
+    asker = np.array([askers[(q.user,) if q.user else q.history] for q in questions], dtype=np.int64)
+    said = [question.learned for question in questions]
+    if all(one is not None for one in said) and len(set(said)) > 1:
+        learned = np.array(said, dtype=np.bool_)
+    else:
+        learned = (np.random.default_rng(seed).random(len(askers)) < 0.5)[asker]
+    return Exam(
+        texts=list(texts),
+        options=options,
+        answer=np.array([question.answer for question in questions], dtype=np.int64),
+        asker=asker,
+        learned=learned,
+        held=np.array(held, dtype=np.int64).reshape(-1, 2),
+    )
+
+
+def _outcome(run: Run, log: Log) -> Outcome | None:
+    """What a run made of its test cases, from ``predictions.parquet``, and what its memory has counted.
+
+    None for a run that is judged by other things than rankings and options.
+    """
+    path = run.folder / "predictions.parquet"
+    if (run.folder / "metrics.json").exists() and not path.exists():
+        return None
+    try:
+        columns = pq.read_table(path).to_pydict()
+    except FileNotFoundError as error:
+        raise RunError("the run is not evaluated", where=str(run.folder), hint="use shoptalk evaluate") from error
+    except (pa.ArrowException, OSError) as error:
+        raise RunError(f"damaged: {error}", where=str(path), hint="evaluate the run again") from error
+    try:
+        judged = _ranking(columns, log) if "ranked" in columns else _choices(columns)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise RunError(f"damaged: {error}", where=str(path), hint="evaluate the run again") from error
+    metric, own, swapped, chance = judged
+    ranks = {"the model" if name == "rank" else name.removeprefix("rank_"): _ranks(columns[name]) for name in columns
+             if name == "rank" or name.startswith("rank_")}  # fmt: skip
+    memory = load_memory(run.model)
+    known = None if memory is None else memory.known[: len(log.items)]
+    return Outcome(
+        metric=metric,
+        own=own,
+        swapped=swapped,
+        chance=chance,
+        tied=np.array(columns["tied"], dtype=np.bool_),
+        ranks={name: own for name, own in ranks.items() if own is not None},
+        catalogue=len(log.items),
+        cut=_cut(run),
+        transitions=None if memory is None else _pairs(memory.graph, memory.known, len(log.items)),
+        known=known,
+    )
+
+
+_Judged = tuple[str, Any, Any, float]
+
+
+def _choices(columns: dict[str, Any]) -> _Judged:
+    answers = columns["answer"]
+    own, swapped = (
+        correctness([np.array(row) for row in columns[name]], answers) for name in ("scores", "swapped_scores")
+    )
+    chance = float(np.mean([1 / len(row) for row in columns["scores"]]))
+    return "accuracy", own, swapped, chance
+
+
+def _ranking(columns: dict[str, Any], log: Log) -> _Judged:
+    codes = Codes(log.items)
+    truth = codes.pairs(columns["truth"])
+    own, swapped = (
+        find(codes.table(columns[name], _K), truth).recall(_K) if name in columns else None
+        for name in ("ranked", "swapped_ranked")
+    )
+    return f"recall@{_K}", own, swapped, 0.0
+
+
+def _ranks(values: Sequence[int | None]) -> Ints | None:
+    """Ranks of the right items; None where a method did not rank them all."""
+    return None if any(value is None for value in values) else np.array(values, dtype=np.int64)
+
+
+def _cut(run: Run) -> dict[str, float]:
+    """Shares of the examples and prompts that were cut."""
+    training = run.info.get("training", {})
+    found = {}
+    if training.get("examples"):
+        found["training examples"] = training.get("cut", 0) / training["examples"]
+    return found
+
+
+def _pairs(graph: Any, known: Bools, items: int) -> Ints:
+    """(E, 2) pairs of bought items with an edge; those of new items are borrowed, and say nothing."""
+    coo = graph.tocoo()
+    kept = known[coo.row] & known[coo.col] & (coo.row < items) & (coo.col < items)
+    return np.stack([coo.row[kept], coo.col[kept]], axis=1).astype(np.int64)

@@ -1,0 +1,251 @@
+"""Comparing runs that were made by hand: what is computed, what is grouped, what is refused."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from shoptalk.cli.main import main
+from shoptalk.errors import RunError, ShoptalkError, UsageError
+from shoptalk.stages.compare import compare
+from tests.runs import BAD, GOOD, USERS, make_run
+
+
+def refused(*folders: Path) -> ShoptalkError:
+    with pytest.raises(ShoptalkError) as caught:
+        compare(folders)
+    return caught.value
+
+
+def test_rankings_by_hand(tmp_path: Path) -> None:
+    one, other = make_run(tmp_path / "good", GOOD, name="good"), make_run(tmp_path / "bad", BAD, name="bad", width=64)
+    report = compare([one, other])
+    assert report["metrics"] == ["recall@10", "ndcg@10", "mrr@10"]
+    assert (report["fingerprint"], report["users"]) == ("f" * 64, USERS)
+    good, bad = (group["metrics"] for group in report["groups"])
+    assert good["recall@10"]["value"] == pytest.approx(40 / 60)
+    assert bad["recall@10"]["value"] == pytest.approx(30 / 60)
+    assert bad["mrr@10"]["value"] == pytest.approx(30 / 2 / 60)
+    assert bad["ndcg@10"]["value"] == pytest.approx(30 / np.log2(3) / 60)
+    recall, _, mrr = report["comparisons"]
+    assert recall["difference"] == pytest.approx(10 / 60)
+    assert (recall["wins"], recall["losses"], recall["ties"]) == pytest.approx((10 / 60, 0, 50 / 60))
+    assert recall["p_randomisation"] == 2 / 2**10  # the ten users who differ, all in one direction: every way is tried
+    assert mrr["difference"] == pytest.approx((40 - 15) / 60)
+    assert (mrr["wins"], mrr["n"]) == (pytest.approx(40 / 60), USERS)
+    assert report["verdict"].startswith("good is significantly better than bad: Recall@10 0.6667 against 0.5000")
+
+
+def test_the_shape_of_the_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [make_run(tmp_path / "a", GOOD), make_run(tmp_path / "b", BAD, width=64)]
+    with pytest.raises(SystemExit) as caught:
+        main(["compare", *map(str, folders), "--json"])
+    assert not caught.value.code
+    report = json.loads(capsys.readouterr().out)
+    assert {"fingerprint", "groups", "comparisons", "verdict", "warnings", "users"} <= report.keys()
+    group = report["groups"][0]
+    assert {"name", "runs", "seeds", "metrics", "cost", "settings"} == group.keys()
+    assert {"value", "low", "high", "n", "spread", "by_seed"} == group["metrics"]["ndcg@10"].keys()
+    assert group["metrics"]["ndcg@10"]["spread"] is None
+    assert group["cost"] | {"peak_memory_bytes": 0} == {
+        "training_seconds": 60, "evaluation_seconds": 6, "peak_memory_bytes": 0, "tokens": 1000, "parameters": 5000,
+        "joules": None, "joules_of": [],
+    }  # fmt: skip
+    assert {
+        "one", "other", "metric", "difference", "low", "high", "p", "p_randomisation", "p_holm", "effect", "wins",
+        "losses", "ties", "n", "users_needed",
+    } == report["comparisons"][0].keys()  # fmt: skip
+
+
+def test_choices_and_what_is_shared(tmp_path: Path) -> None:
+    both = make_run(tmp_path / "both", GOOD, [1] * 45 + [0] * 15)
+    chosen = make_run(tmp_path / "chosen", options=[1] * 30 + [0] * 30, width=64)
+    report = compare([both, chosen])
+    assert report["metrics"] == ["accuracy"]
+    assert [group["metrics"]["accuracy"]["value"] for group in report["groups"]] == [45 / 60, 30 / 60]
+    assert f"recall@10 is not compared: {chosen} has none" in report["warnings"]
+    assert compare([both, make_run(tmp_path / "more", BAD, [1] * USERS, width=64)])["metrics"] == [
+        "recall@10", "ndcg@10", "mrr@10", "accuracy",
+    ]  # fmt: skip
+
+
+def test_seeds_are_one_recipe_and_compared_by_the_mean_of_each_user(tmp_path: Path) -> None:
+    first = [make_run(tmp_path / f"a{seed}", ranks, seed=seed, name=f"a{seed}", seconds=60 * seed)
+             for seed, ranks in ((1, [1] * USERS), (2, [0] * USERS), (3, GOOD))]  # fmt: skip
+    other = make_run(tmp_path / "b", BAD, width=64)
+    report = compare([first[0], other, *first[1:]])
+    seeds, alone = report["groups"]
+    assert (seeds["seeds"], seeds["runs"]) == ([1, 2, 3], [str(folder) for folder in first])
+    recall = seeds["metrics"]["recall@10"]
+    assert recall["by_seed"] == pytest.approx([1, 0, 2 / 3])
+    assert recall["value"] == pytest.approx((1 + 0 + 2 / 3) / 3)
+    assert recall["spread"] == pytest.approx(np.std([1, 0, 2 / 3], ddof=1))
+    assert seeds["cost"]["training_seconds"] == pytest.approx((60 + 120 + 180) / 3)
+    assert (alone["seeds"], alone["metrics"]["recall@10"]["spread"]) == ([1], None)
+    versus = report["comparisons"][0]
+    # Users 0..9: 2/3 against 0; 10..39: 2/3 against 1; 40..59: 1/3 against 0.
+    assert versus["difference"] == pytest.approx((10 * 2 / 3 - 30 / 3 + 20 / 3) / 60)
+    assert (versus["wins"], versus["losses"], versus["ties"]) == pytest.approx((30 / 60, 30 / 60, 0))
+    assert (seeds["name"], alone["name"]) == ("width=32", "width=64")  # one recipe has no name
+    assert seeds["settings"] == {"model.width": 32}
+    assert report["warnings"] == ["trained with one seed: width=64; what another would change is not known (see "
+                                  "--seed)"]  # fmt: skip
+
+
+def test_seeds_alone_have_nothing_to_be_compared_with(tmp_path: Path) -> None:
+    report = compare([make_run(tmp_path / f"{seed}", GOOD, seed=seed, name="small") for seed in (1, 2)])
+    assert report["comparisons"] == report["warnings"] == []
+    assert report["verdict"] == "Nothing to compare: all 2 runs are seeds of one recipe, small."
+
+
+def test_a_copy_is_equal_and_no_seed(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", GOOD, name="same")
+    copy = Path(shutil.copytree(run, tmp_path / "copy"))
+    report = compare([run, copy])
+    assert [group["name"] for group in report["groups"]] == ["run", "copy"]
+    assert {one["p_holm"] for one in report["comparisons"]} == {1}
+    assert {one["users_needed"] for one in report["comparisons"]} == {None}
+    assert report["verdict"] == "run and copy are equally good by Recall@10: 0.6667."
+
+
+def test_what_seeds_change_is_held_against_what_users_say(tmp_path: Path) -> None:
+    """Each seed of a is better or worse than b by far more than a is on average."""
+    a = [make_run(tmp_path / f"a{seed}", ranks, seed=seed) for seed, ranks in ((1, [1] * USERS), (2, BAD))]
+    b = [make_run(tmp_path / f"b{seed}", ranks, seed=seed, width=64) for seed, ranks in ((1, BAD), (2, [0] * USERS))]
+    report = compare([*a, *b])
+    assert report["comparisons"][0]["p_holm"] < 0.05
+    assert "not clearly more than from seed to seed" in report["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ((GOOD, BAD, [0] * USERS), "a is best by Recall@10, 0.6667: significantly better than each of the other 2."),
+        (
+            (GOOD, [1] * 39 + [0] * 21, [0] * USERS),
+            "a is best by Recall@10, 0.6667, but not significantly better than",
+        ),
+        ((GOOD, [1] * 39 + [0] * 21, [1] * 38 + [0] * 22), "but not significantly better than any other: b (0.65"),
+    ],
+)
+def test_the_verdict_on_three(tmp_path: Path, values: tuple[list[int], ...], says: str) -> None:
+    named = zip("abc", values, (32, 64, 96), strict=True)
+    report = compare([make_run(tmp_path / name, ranks, name=name, width=width) for name, ranks, width in named])
+    assert says in report["verdict"]
+
+
+def test_how_many_more_users_would_tell(tmp_path: Path) -> None:
+    runs = [make_run(tmp_path / "a", GOOD, name="a"), make_run(tmp_path / "b", [1] * 39 + [0] * 21, name="b", width=64)]
+    report = compare(runs)
+    # One user of 60 differs: d_z = (1/60) / sqrt(1/60 * 59/60 * 60/59) = .1291, ((1.96 + .8416) / .1291)^2 + 1.92.
+    assert report["comparisons"][0]["users_needed"] == 473
+    assert "413 more users would be needed to tell" in report["verdict"]
+
+
+def test_other_machines_are_told(tmp_path: Path) -> None:
+    one, other = make_run(tmp_path / "a", GOOD), make_run(tmp_path / "b", BAD, width=64)
+    info = json.loads((other / "run.json").read_text())
+    (other / "run.json").write_text(json.dumps(info | {"machine": {"system": "another"}}))
+    assert (
+        "the runs were made on different machines: their times and joules do not compare"
+        in (compare([one, other])["warnings"])
+    )
+
+
+def test_one_run_and_the_same_twice_are_refused(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", GOOD)
+    assert isinstance(refused(run), UsageError)
+    assert "given twice" in str(refused(run, tmp_path / "." / "run"))
+
+
+def test_other_data_are_refused_and_named(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", GOOD)
+    other = make_run(tmp_path / "other", GOOD, fingerprint="0" * 64, negatives="popularity")
+    error = refused(run, other)
+    assert isinstance(error, RunError)
+    assert error.where == str(other)
+    assert "they differ in [candidates] (fingerprints 000000000000 and ffffffffffff)" in error.message
+    assert "--data DATASET" in str(error)
+
+
+def test_other_users_are_refused(tmp_path: Path) -> None:
+    run, other = make_run(tmp_path / "run", GOOD), make_run(tmp_path / "other", BAD, width=64)
+    table = pq.read_table(other / "predictions.parquet")
+    pq.write_table(table.slice(2), other / "predictions.parquet")
+    error = refused(run, other)
+    assert "other test users" in error.message
+    assert "(2 are not in both)" in error.message
+    assert f"shoptalk evaluate {other}" in str(error)
+
+
+def test_nothing_in_common_is_refused(tmp_path: Path) -> None:
+    error = refused(make_run(tmp_path / "lists", GOOD), make_run(tmp_path / "choices", options=[1] * USERS, width=64))
+    assert error.message == (
+        f"it has accuracy, {tmp_path / 'lists'} has recall@10, ndcg@10, mrr@10: nothing in common to compare"
+    )
+    assert error.where == str(tmp_path / "choices")
+
+
+def test_what_is_no_run_or_not_ready_is_refused(tmp_path: Path) -> None:
+    run, nothing = make_run(tmp_path / "run", GOOD), tmp_path / "nothing"
+    assert "not a run" in str(refused(run, nothing))
+    untrained = make_run(tmp_path / "untrained", GOOD)
+    info = json.loads((untrained / "run.json").read_text())
+    (untrained / "run.json").write_text(json.dumps(info | {"trained": False}))
+    assert "training has not ended" in str(refused(run, untrained))
+    unjudged = make_run(tmp_path / "unjudged", GOOD)
+    (unjudged / "predictions.parquet").unlink()
+    assert f"not evaluated yet (run: shoptalk evaluate {unjudged})" in str(refused(run, unjudged))
+
+
+DAMAGE: dict[str, Any] = {
+    "cut off": b"PAR1 and then nothing",
+    "empty": b"",
+    "no users": {"user_id": pa.array([], pa.string()), "answer": pa.array([], pa.int8()), "scores": []},
+    "no names": {"user_id": [None, "u"], "answer": [0, 0], "scores": [[1.0], [1.0]]},
+    "no column of users": {"answer": [0], "scores": [[1.0]]},
+    "an answer that is no option": {"user_id": ["u"], "answer": [7], "scores": [[1.0, 0.0]]},
+    "no answer": {"user_id": ["u"], "answer": pa.array([None], pa.int8()), "scores": [[1.0, 0.0]]},
+    "scores that are words": {"user_id": ["u"], "answer": [0], "scores": [["high", "low"]]},
+    "no scores": {"user_id": ["u"], "answer": [0], "scores": pa.array([None], pa.list_(pa.float64()))},
+    "no lists": {"user_id": ["u"], "truth": [["i"]], "ranked": pa.array([None], pa.list_(pa.string()))},
+    "lists that are numbers": {"user_id": ["u"], "truth": [["i"]], "ranked": [3]},
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_predictions_are_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    run, other = make_run(tmp_path / "run", GOOD), make_run(tmp_path / "other", GOOD, width=64)
+    path, content = other / "predictions.parquet", DAMAGE[damage]
+    path.write_bytes(content) if isinstance(content, bytes) else pq.write_table(pa.table(content), path)
+    with pytest.raises(SystemExit) as caught:
+        main(["compare", str(run), str(other)])
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith(f"error: {path}: damaged: ")
+    assert f"make it again: shoptalk evaluate {other}" in said
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"seconds": 3}', '{"seconds": {"rankings": "long"}}', "[" * 100_000])
+def test_damaged_metrics_are_refused(tmp_path: Path, content: str) -> None:
+    run, other = make_run(tmp_path / "run", GOOD), make_run(tmp_path / "other", GOOD, width=64)
+    (other / "metrics.json").write_text(content)
+    assert "its run.json or metrics.json is damaged" in str(refused(run, other))
+
+
+def test_costs_that_are_not_known_are_left_open(tmp_path: Path) -> None:
+    run, other = make_run(tmp_path / "run", GOOD), make_run(tmp_path / "other", BAD, width=64)
+    (other / "metrics.json").write_text('{"seconds": {"rankings": NaN}}')
+    assert compare([run, other])["groups"][1]["cost"]["evaluation_seconds"] is None
+    (other / "metrics.json").unlink()
+    cost = compare([run, other])["groups"][1]["cost"]
+    assert cost["evaluation_seconds"] is None
+    assert cost["training_seconds"] == 60
