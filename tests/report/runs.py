@@ -87,13 +87,14 @@ def errors() -> dict[str, Any]:
         "cases": 1000,
         "wrong": 400,
         "groups": [
-            {"name": "cold_item", "title": "cold item", "says": "Nobody bought it.", **estimate(0.125), "examples": []},
+            {"name": "cold_item", "title": "cold item", "says": "Nobody bought it.", **estimate(0.125),
+             "reference": 0.12, "excess": {"value": 0.005, "low": -0.001, "high": 0.011, "n": 1000}, "examples": []},
             {"name": "semantic_pull", "title": "semantic pull", "says": "More similar.", **estimate(0.5),
              "reference": 0.25, "examples": [example]},
-            {"name": "empty", "title": "nothing measured", "says": "", "value": None, "low": None, "high": None, "n": 0,
+            {"name": "empty", "title": "nothing", "says": "", "value": None, "low": None, "high": None, "n": 0,
              "examples": []},
         ],
-        "words": [{"word": HOSTILE[4], "pull": 0.2, "low": None, "high": None, "n": 3}],
+        "words": [{"word": HOSTILE[4], "pull": 1.5, "low": None, "high": None, "n": 3}],
         "calibration": [
             {"low": 0.0, "high": 0.5, "cases": 0, "confidence": None, "accuracy": None},
             {"low": 0.5, "high": 1.0, "cases": 1000, "confidence": 0.75, "accuracy": 0.6},
@@ -162,5 +163,6 @@ def full_run(folder: Path) -> Path:
     samples = [{"prompt": HOSTILE[1], "answer": HOSTILE[0]},
                {"prompt": "<|item_1|>", "answer": "<|item_2|>", "tokens": 1, "others": [HOSTILE[2]],
                 "titles": {"<|item_1|>": HOSTILE[0]}}]  # fmt: skip
-    whole = {**ranked, **metrics, **both, "samples": samples, "warnings": [HOSTILE[0]]}
+    more = {"option_errors": {**metrics["errors"], "what": "ranking", "calibration": []}}
+    whole = {**ranked, **metrics, **both, **more, "samples": samples, "warnings": [HOSTILE[0]]}
     return write_run(folder, whole, name=HOSTILE[0], audit=audit())

@@ -67,14 +67,23 @@ def test_fails_come_before_warnings_and_say_so_in_words() -> None:
 
 
 def test_groups_of_mistakes_come_largest_first_with_their_options_marked() -> None:
-    assert [row["name"] for row in mistake_bars(errors())] == ["semantic pull", "cold item"]
-    told = mistakes(errors())
-    assert [group["title"] for group in told["groups"]] == ["semantic pull", "cold item", "nothing measured"]
+    (told,) = mistakes({"errors": errors()})
+    assert ([group["title"] for group in told["groups"]], told["empty"]) == (
+        ["semantic pull", "cold item"],
+        ["nothing"],
+    )
     rows = told["groups"][0]["examples"][0]["rows"]
     assert [(row["right"], row["chosen"], row["score"]) for row in rows] == [
         (True, False, -1.5), (False, True, -0.5), (False, False, -2.0),
     ]  # fmt: skip
     assert [step["figure"] for step in told["what_if"][0]["steps"]] == ["0.250", "not listed"]
+    assert len(mistakes({"errors": errors(), "option_errors": errors()})) == 2
+    assert mistakes({"metrics": {}}) == []
+
+
+def test_a_group_that_may_be_chance_is_grey_beside_its_reference() -> None:
+    rows = mistake_bars(mistakes({"errors": errors()})[0]["groups"])
+    assert [(row["kind"], row["reference"]) for row in rows] == [("model", 0.25), ("baseline", 0.12)]
 
 
 def test_losses_name_their_phase_and_the_refit() -> None:

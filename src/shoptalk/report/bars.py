@@ -20,8 +20,8 @@ def draw_bars(
     Parameters
     ----------
     rows
-        Each has ``name``, ``kind`` (a key of `COLOURS`), ``value``, ``low``, ``high``, and may have a ``reference``
-        (``value``), drawn as a diamond.
+        Each has ``name``, ``kind`` (a key of `COLOURS`), ``value``, ``low``, ``high``, and may have a ``reference``,
+        another figure, drawn as a diamond.
     what, of
         The figure, and what it is a share of (empty: it says so itself).
     width

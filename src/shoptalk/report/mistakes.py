@@ -2,41 +2,60 @@
 
 from typing import Any
 
-
-def mistake_bars(errors: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows for ``bars.draw_bars``: each group's share of the wrong answers, the largest first."""
-    rows = [
-        {"name": str(group["title"]), "kind": "model", **{key: group[key] for key in ("value", "low", "high")},
-         "reference": group.get("reference")}
-        for group in errors.get("groups", [])
-        if group.get("value") is not None
-    ]  # fmt: skip
-    return sorted(rows, key=lambda row: -row["value"])
+#: Where ``metrics.json`` holds error analyses: of what a run is judged by, and of options where that is rankings.
+EXAMS = ("errors", "option_errors")
+#: Smaller shares would be told as 0.000.
+SHOWN = 0.0005
 
 
-def mistakes(errors: dict[str, Any]) -> dict[str, Any]:
-    """The error analysis as the page shows it: groups the largest first, and options with what they are."""
-    groups = sorted(errors.get("groups", []), key=lambda group: -(group.get("value") or 0))
+def mistakes(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+    """Every error analysis as the page shows it: groups the largest first, options marked as right and chosen."""
+    return [_exam(metrics[name]) for name in EXAMS if metrics.get(name)]
+
+
+def mistake_bars(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows for ``bars.draw_bars``: each group's share of the wrong answers; grey where it may be chance."""
+    return [
+        {
+            "name": str(group["title"]),
+            "kind": "model" if group["beyond"] else "baseline",
+            **{key: group.get(key) for key in ("value", "low", "high", "reference")},
+        }
+        for group in groups
+    ]
+
+
+def _exam(errors: dict[str, Any]) -> dict[str, Any]:
+    groups = sorted((_group(group) for group in errors.get("groups", [])), key=lambda group: -(group["value"] or 0))
     return {
         "what": errors.get("what", "options"),
+        "says": errors.get("says", ""),
         "cases": errors.get("cases"),
         "wrong": errors.get("wrong"),
-        "groups": [
-            {**group, "reference": group.get("reference"), "examples": [_example(e) for e in group.get("examples", [])]}
-            for group in groups
-        ],
+        "groups": [group for group in groups if (group["value"] or 0) >= SHOWN],
+        "empty": [str(group["title"]) for group in groups if (group["value"] or 0) < SHOWN],
         "words": errors.get("words", []),
         "what_if": [{**case, "steps": [_step(step) for step in case.get("steps", [])]}
                     for case in errors.get("what_if", [])],
     }  # fmt: skip
 
 
+def _group(group: dict[str, Any]) -> dict[str, Any]:
+    """A group with whether it is clearly ``beyond`` its reference; True too where there is none."""
+    low = (group.get("excess") or {}).get("low")
+    return {
+        **group,
+        "reference": group.get("reference"),
+        "beyond": low is None or low > 0,
+        "examples": [_example(example) for example in group.get("examples", [])],
+    }
+
+
 def _example(example: dict[str, Any]) -> dict[str, Any]:
-    """An example whose options are rows of ``place``, ``title``, ``score``, ``right``, ``chosen``."""
+    """An example whose options are rows of ``title``, ``score``, ``right``, ``chosen``."""
     options, scores = example.get("options", []), example.get("scores") or []
     rows = [
         {
-            "place": place + 1,
             "title": title,
             "score": scores[place] if place < len(scores) else None,
             "right": place == example.get("answer"),

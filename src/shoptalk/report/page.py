@@ -16,7 +16,7 @@ from shoptalk.report.card import cost, data_card
 from shoptalk.report.curves import draw_training, loss_rows
 from shoptalk.report.figure import picture
 from shoptalk.report.findings import failures, finding_rows
-from shoptalk.report.mistakes import mistake_bars, mistakes
+from shoptalk.report.mistakes import EXAMS, mistake_bars, mistakes
 from shoptalk.report.options import accuracy_rows, best_first, draw_calibration, draw_positions
 from shoptalk.report.rankings import best_baseline, corrected_p, has_rankings, method_rows, segment_panels, show_p
 from shoptalk.report.render import render
@@ -54,7 +54,6 @@ def write_report(folder: Path) -> None:
 
 def collect(run: Run, metrics: dict[str, Any], audit: dict[str, Any] | None) -> dict[str, Any]:
     """What the page's sections show; None where there is nothing to show."""
-    errors = [metrics[name] for name in ("errors", "option_errors") if metrics.get(name)]
     return {
         "name": run.recipe.name or "A run",
         "verdict": decide(metrics, failures(audit)),
@@ -67,7 +66,7 @@ def collect(run: Run, metrics: dict[str, Any], audit: dict[str, Any] | None) -> 
         "segments": _segments(metrics),
         "positions": _positions(metrics),
         "calibration": _calibration(metrics),
-        "mistakes": [{**mistakes(one), "bars": _mistake_picture(one)} for one in errors],
+        "mistakes": [{**exam, "bars": _mistake_picture(exam["groups"])} for exam in mistakes(metrics)],
         "training": _training(run),
         "samples": [_SAMPLE | sample for sample in metrics.get("samples", [])],
         "card": data_card(run),
@@ -193,14 +192,15 @@ def _positions(metrics: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _calibration(metrics: dict[str, Any]) -> dict[str, Any] | None:
-    bins = [row for row in (metrics.get("errors") or {}).get("calibration") or [] if row["cases"]]
+    analysed = [(metrics.get(name) or {}).get("calibration") or [] for name in EXAMS]
+    bins = [row for rows in analysed for row in rows if row["cases"]]  # only options have any
     if not bins:
         return None
     return {"bins": bins, "ece": metrics["metrics"].get("ece"), "picture": picture(draw_calibration, bins)}
 
 
-def _mistake_picture(errors: dict[str, Any]) -> Any:
-    rows = mistake_bars(errors)
+def _mistake_picture(groups: list[dict[str, Any]]) -> Any:
+    rows = mistake_bars(groups)
     return picture(draw_bars, rows, "share of the wrong answers", 3, of="") if rows else None
 
 
