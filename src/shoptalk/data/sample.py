@@ -250,7 +250,7 @@ def _codes(count: int, length: int, prefix: str, rng: np.random.Generator) -> li
 
 
 def _reviews(goods: _Goods, bought: _Purchases, people: list[str], rng: np.random.Generator) -> list[dict[str, Any]]:
-    """The lines of the file of reviews, as of 2018, in the order of product and date, as the published files have them."""
+    """The lines of the file of reviews, as of 2018; they come by product and date, as in the published files."""
     rows = len(bought.item)
     # Who buys out of taste is content; who follows the crowd may be or not.
     content = rng.choice([5, 4, 3], size=rows, p=[0.7, 0.22, 0.08])

@@ -9,7 +9,7 @@ from shoptalk.errors import PromptError
 from shoptalk.prompts.safe import Neutraliser
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Prompt
-from shoptalk.schema import Candidates, Case, Catalogue, Example, History, Item, Message, item_token
+from shoptalk.schema import NO_ITEM, Candidates, Case, Catalogue, Example, History, Item, Message, item_token
 
 _HISTORY = "A reviewer has bought the products below, the latest last. "
 CHOOSE = Template(
@@ -35,8 +35,8 @@ LIST_HISTORY = Template(
     _HISTORY + "Considering their purchase history, list the ids of the ten products that they will buy next.",
 )
 PLAIN = Template("title, plain", "Bought:")
-#: Items of a list (task ``list``), and the id whose token fills one up.
-LISTED, NO_ITEM = 10, "none"
+#: Items of a list (task ``list``).
+LISTED = 10
 #: A rating from which on a purchase counts as liked (TALLRec, arXiv 2305.00447: above 3 of 5).
 LIKED = 4.0
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
