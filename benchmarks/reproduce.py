@@ -3,16 +3,18 @@
     python benchmarks/reproduce.py a --runs runs/a          # runs what is missing in runs/a, then rewrites the page
     python benchmarks/reproduce.py a b c d --only-write     # only rewrites pages, from runs that are there
 
-A page has a block between two marks; what stands there comes from the runs' ``metrics.json`` and ``audit.json``.
+A page has a block between two marks; what stands there comes from the runs' ``metrics.json`` and ``audit.json``, and
+from what ``shoptalk audit`` and ``shoptalk score`` print of files that are made beside them.
 """
 
 import argparse
 import json
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from shoptalk.files import write_text
 
@@ -25,6 +27,8 @@ SHOWN = ("accuracy", "swapped_accuracy", "personalisation_gap", "recall@10", "nd
          "title_invalid_share")  # fmt: skip
 #: By what simple methods are told, the first that a run has.
 BY = ("accuracy", "recall@10")
+#: How a file is judged.
+Judged = Literal["", "audit", "score"]
 
 
 @dataclass(frozen=True)
@@ -36,10 +40,38 @@ class Experiment:
     recipe: str
     settings: tuple[str, ...] = ()
 
-    def command(self, folder: Path) -> list[str]:
+    def command(self, runs: Path) -> list[str]:
         """What a user types, without the program's name."""
-        changed = [part for setting in self.settings for part in ("--set", setting)]
-        return ["run", self.recipe, *changed, "--out", str(folder)]
+        changed = [part for setting in self.settings for part in ("--set", setting.format(runs=runs))]
+        return ["run", self.recipe, *changed, "--out", str(runs / self.name)]
+
+
+@dataclass(frozen=True)
+class Material:
+    """A file or folder that runs are made from, or that is made from runs: the command, and how it is judged."""
+
+    name: str
+    what: str
+    command: tuple[str, ...]
+    judged: Judged = ""
+
+    def typed(self, runs: Path) -> list[str]:
+        """The command, of shoptalk or of a script."""
+        return [part.format(runs=runs) for part in self.command]
+
+    def judge(self, runs: Path) -> list[str]:
+        """The command of shoptalk that says what it is worth."""
+        more = ["--precision", "distinct"] if self.judged == "score" else ["--alpaca"]
+        return [self.judged, *more, str(runs / self.name)]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one exam, side by side, and what belongs to them."""
+
+    title: str
+    columns: tuple[str, ...]
+    steps: tuple[Experiment | Material, ...]
 
 
 EXPERIMENTS: dict[str, tuple[Experiment, ...]] = {
@@ -52,28 +84,162 @@ EXPERIMENTS: dict[str, tuple[Experiment, ...]] = {
 }
 
 
+WINDOWS = "benchmarks/reproductions/windows.py"
+RANKED = ("precision@10", "recall@10", "hr@10", "mrr@10", "ndcg@10", "personalisation_gap")
+
+
+def _lists(name: str, title: str, made: tuple[Material, ...], data: tuple[str, ...]) -> Group:
+    """System D on one shop: with its windows, with honest ones, told more, and the whole catalogue ranked."""
+    recipe, folder = "recipes/gift-cards-list.toml", f"{{runs}}/{name}"
+    train = f"{folder}-train.jsonl"
+
+    def windows(file: str, what: str, kind: str, run: str, *more: str, judged: Judged = "") -> Material:
+        command = (WINDOWS, kind, f"{folder}-{run}", "--out", f"{folder}-{file}", *more)
+        return Material(f"{name}-{file}", what, command, judged)
+
+    def lists(run: str, what: str) -> tuple[Experiment | Material, ...]:
+        more = (f'training.extra=["{train}"]',) if run == "published" else ()
+        asked = windows(f"{run}.jsonl", what, "lists", run, judged="score")
+        return Experiment(f"{name}-{run}", what, recipe, (*data, *more)), asked
+
+    return Group(
+        title,
+        RANKED,
+        (
+            *made,
+            *lists("one", "one product told, split before windows are cut"),
+            windows("rows.jsonl", "D's rows", "rows", "one", judged="audit"),
+            windows("train.jsonl", "D's rows for training", "rows", "one", "--part", "train"),
+            *lists("published", "as published: windows reach into what is tested"),
+            Experiment(f"{name}-history", "up to 20 products told", recipe, (*data, "prompt.history=20")),
+            Experiment(
+                f"{name}-items", "item tokens: the whole catalogue ranked", "recipes/gift-cards-items.toml", data
+            ),
+        ),
+    )
+
+
+GROUPS: dict[str, tuple[Group, ...]] = {
+    "d": (
+        _lists("gift-cards", "Gift cards (2018)", (), ()),
+        _lists(
+            "shop",
+            "A generated shop in the format of 2023",
+            (Material("shop", "the shop", ("sample", "{runs}/shop", "--format", "2023", "--users", "3000")),),
+            ("data.source=amazon2023", "data.reviews={runs}/shop/reviews.jsonl.gz",
+             "data.items={runs}/shop/meta.jsonl.gz", "data.min_history=11"),
+        ),
+    ),
+}  # fmt: skip
+
+
 def run_missing(page: str, runs: Path) -> None:
-    """Run what has no report yet; what was broken off goes on."""
-    for experiment in EXPERIMENTS[page]:
-        folder = runs / experiment.name
-        if (folder / "report.html").exists():
+    """Run what has no report yet, and make what is missing; what was broken off goes on."""
+    for step in _steps(page):
+        if isinstance(step, Experiment):
+            folder = runs / step.name
+            if not (folder / "report.html").exists():
+                resume = ["--resume"] if (folder / "run.json").exists() else []
+                _shoptalk([*step.command(runs), *resume])
             continue
-        resume = ["--resume"] if (folder / "run.json").exists() else []
-        shoptalk = [sys.executable, "-m", "shoptalk.cli.main"]
-        subprocess.run([*shoptalk, *experiment.command(folder), *resume], check=True, cwd=ROOT)
+        if not (runs / step.name).exists():
+            command = step.typed(runs)
+            if command[0] == "sample":
+                _shoptalk(command)
+            else:
+                subprocess.run([sys.executable, *command], check=True, cwd=ROOT)
+        if step.judged:
+            write_text(_judged(runs, step), _shoptalk([*step.judge(runs), "--json"], may=(0, 3)))
+
+
+def _steps(page: str) -> list[Experiment | Material]:
+    return [*EXPERIMENTS.get(page, ()), *(step for group in GROUPS.get(page, ()) for step in group.steps)]
+
+
+def _shoptalk(command: list[str], may: tuple[int, ...] = (0,)) -> str:
+    """What shoptalk prints; it must end with one of the exit codes."""
+    typed = [sys.executable, "-m", "shoptalk.cli.main", *command]
+    done = subprocess.run(typed, check=False, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if done.returncode not in may:
+        raise subprocess.CalledProcessError(done.returncode, typed)
+    return done.stdout
+
+
+def _judged(runs: Path, step: Material) -> Path:
+    return runs / f"{step.name}.{step.judged}.json"
 
 
 def figures(page: str, runs: Path) -> str:
-    """The page's block: a table for each run, the simple methods beside it, and what the audit says."""
+    """The page's block: a table for each run with simple methods and the audit, or runs of one exam side by side."""
     parts = [f"Written by `python benchmarks/reproduce.py {page}`."]
-    for experiment in EXPERIMENTS[page]:
-        folder = runs / experiment.name
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        audit = json.loads((folder / "audit.json").read_text(encoding="utf-8"))
-        shown = " ".join(["shoptalk", *experiment.command(Path("runs") / page / experiment.name)])
+    for experiment in EXPERIMENTS.get(page, ()):
+        metrics, audit = (_read(runs / experiment.name / name) for name in ("metrics.json", "audit.json"))
+        shown = " ".join(["shoptalk", *experiment.command(Path("runs") / page)])
         parts += [f"### {experiment.what[0].upper()}{experiment.what[1:]}", f"`{shown}`"]
         parts += [_table(metrics), _simple(metrics), _findings(audit)]
+    for group in GROUPS.get(page, ()):
+        parts += [f"### {group.title}", *_side_by_side(group, page, runs)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _read(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _side_by_side(group: Group, page: str, runs: Path) -> list[str]:
+    """A table of the runs and of the simple methods of the first, what the files and audits say, the commands."""
+    there = [step for step in group.steps if isinstance(step, Experiment)]
+    metrics = [_read(runs / step.name / "metrics.json") for step in there]
+    names = [column.removeprefix("title_").replace("_", " ") for column in group.columns]
+    lines = [f"| | {' | '.join(names)} | users |", "|---" * (len(names) + 2) + "|"]
+    rows = [(step.what, own["metrics"]) for step, own in zip(there, metrics, strict=True)]
+    rows += [(name.replace("_", " "), own) for name, own in metrics[0]["baselines"].items()] if metrics else []
+    for what, own in rows:
+        cells = [_cell(own.get(column)) for column in group.columns]
+        lines.append(f"| {what} | {' | '.join(cells)} | {max(own[c]['n'] for c in group.columns if c in own):,} |")
+    parts = ["\n".join(lines)] if there else []
+    scored = [step for step in group.steps if isinstance(step, Material) and step.judged == "score"]
+    parts += [_scores([(step.what, _read(_judged(runs, step))) for step in scored])] if scored else []
+    for step in group.steps:
+        if isinstance(step, Material) and step.judged == "audit":
+            said = _findings(_read(_judged(runs, step)))
+            parts.append(said.replace("The audit", f"Of {step.what} the audit", 1))
+    for step in there:
+        bad = [one for one in _read(runs / step.name / "audit.json")["findings"] if one["severity"] == "fail"]
+        said = "; ".join(f"{one['check'].replace('_', ' ')} ({one['says']})" for one in bad)
+        parts.append(f"`shoptalk audit --run` of *{step.what}*: {said or 'no fail'}.")
+    return [*parts, "```bash\n" + "\n".join(_typed(group, Path("runs") / page)) + "\n```"]
+
+
+def _typed(group: Group, runs: Path) -> list[str]:
+    """All commands of a group, in order."""
+    lines = []
+    for step in group.steps:
+        command = step.command(runs) if isinstance(step, Experiment) else step.typed(runs)
+        program = "shoptalk" if command[0] in ("run", "sample") else "python"
+        lines.append(shlex.join([program, *command]))
+        if isinstance(step, Material) and step.judged:
+            lines.append(shlex.join(["shoptalk", *step.judge(runs)]))
+    return lines
+
+
+def _cell(row: dict[str, Any] | None) -> str:
+    if row is None or row["value"] is None:
+        return ""
+    return f"{row['value']:.4f}" + ("" if row["low"] is None else f" [{row['low']:.4f}, {row['high']:.4f}]")
+
+
+def _scores(judged: list[tuple[str, dict[str, Any]]]) -> str:
+    """Predictions as system D counts them, and with the rows that have no truth as misses."""
+    names = [f"{name}@10" for name in ("precision", "recall", "hr", "mrr", "ndcg")]
+    lines = [f"| | {' | '.join(names)} | rows |", "|---" * (len(names) + 2) + "|"]
+    for what, own in judged:
+        known, whole = own["users"], own["users"] + own["without_truth"]
+        for rows, share in ((known, 1.0), (whole, known / whole)):
+            said = "rows with a truth" if rows == known else "all rows"
+            values = " | ".join(f"{own[name] * share:.4f}" for name in names)
+            lines.append(f"| {what}, {said} | {values} | {rows:,} |")
+    return "\n".join(lines)
 
 
 def _table(metrics: dict[str, Any]) -> str:
@@ -115,16 +281,16 @@ def rewrite(page: str, block: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pages", nargs="+", choices=sorted(EXPERIMENTS))
+    parser.add_argument("pages", nargs="+", choices=sorted({*EXPERIMENTS, *GROUPS}))
     parser.add_argument("--runs", type=Path, help="folder of one page's runs; runs/PAGE by default")
     parser.add_argument("--only-write", action="store_true", help="run nothing")
     given = parser.parse_args()
     if given.runs and len(given.pages) > 1:
         parser.error("--runs names the runs of one page")
     for page in given.pages:
-        runs = given.runs or ROOT / "runs" / page
+        runs = (given.runs or ROOT / "runs" / page).absolute()
         if not given.only_write:
-            run_missing(page, runs.resolve())
+            run_missing(page, runs)
         rewrite(page, figures(page, runs))
 
 

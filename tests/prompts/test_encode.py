@@ -32,7 +32,7 @@ def test_scoring_reads_the_very_tokens_that_training_learned(style: str, setting
     for case in exam(5):
         learned = encode(style, words.examples(case)[0].messages, TOKENS)
         asked, answers = encode_question(
-            style, words.ask(case.history, case.candidates), words.answers(case.candidates), TOKENS
+            style, words.ask(case.history, case.candidates), words.answers(case.candidates, case.history), TOKENS
         )
         assert asked + answers[case.answer] == learned.ids
         assert learned.labels == [IGNORE] * len(asked) + answers[case.answer]
