@@ -48,11 +48,11 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Material:
-    """A file or folder that runs are made from, or that is made from runs: the command, and how it is judged."""
+    """A file or folder that runs are made from or that comes of them: its command, if it needs one, and its judge."""
 
     name: str
     what: str
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ()
     judged: Judged = ""
 
     def typed(self, runs: Path) -> list[str]:
@@ -119,13 +119,55 @@ def _lists(name: str, title: str, made: tuple[Material, ...], data: tuple[str, .
     )
 
 
+ADVISE, GENERAL = "recipes/gift-cards-advise.toml", "benchmarks/reproductions/general.py"
+#: The same customers and options for a recipe that is not of this exam.
+EXAM = (
+    "split.method=by-user",
+    "split.fractions=[0.5, 0.1, 0.4]",
+    "candidates.options=4",
+    "candidates.negatives=popularity",
+)
+ADVISED = ("accuracy", "swapped_accuracy", "title_exact_match", "title_invalid_share", "title_echo_share",
+           "reason_match")  # fmt: skip
+
 GROUPS: dict[str, tuple[Group, ...]] = {
+    "c": (
+        Group(
+            "Gift cards with reviews (2018), four options",
+            ADVISED,
+            (
+                Experiment("alone", "200 customers alone", ADVISE),
+                Material("general.json", "other instructions", (GENERAL, "--out", "{runs}/general.json")),
+                Experiment(
+                    "mixed",
+                    "mixed with 2,000 other instructions",
+                    ADVISE,
+                    ('training.extra=["{runs}/general.json"]', "training.epochs=8"),
+                ),
+                Experiment(
+                    "title",
+                    "the title alone, plain lines, every purchase learned",
+                    ADVISE,
+                    ("prompt.task=title", "prompt.style=plain", 'prompt.fields=["title"]', "training.targets=every"),
+                ),
+                Experiment("items", "item tokens", "recipes/gift-cards-items.toml", EXAM),
+                Material("alone/generated.json", "what *200 customers alone* answers", judged="audit"),
+                Material("mixed/generated.json", "what *mixed* answers", judged="audit"),
+                Material(
+                    "right.json",
+                    "the right answers",
+                    ("export", "{runs}/alone", "--part", "test", "--out", "{runs}/right.json"),
+                    "audit",
+                ),
+            ),
+        ),
+    ),
     "d": (
         _lists("gift-cards", "Gift cards (2018)", (), ()),
         _lists(
             "shop",
             "A generated shop in the format of 2023",
-            (Material("shop", "the shop", ("sample", "{runs}/shop", "--format", "2023", "--users", "3000")),),
+            (Material("shop", "the shop", ("sample", "{runs}/shop", "--format", "2023", "--users", "1000", "--items", "300")),),
             ("data.source=amazon2023", "data.reviews={runs}/shop/reviews.jsonl.gz",
              "data.items={runs}/shop/meta.jsonl.gz", "data.min_history=11"),
         ),
@@ -143,11 +185,7 @@ def run_missing(page: str, runs: Path) -> None:
                 _shoptalk([*step.command(runs), *resume])
             continue
         if not (runs / step.name).exists():
-            command = step.typed(runs)
-            if command[0] == "sample":
-                _shoptalk(command)
-            else:
-                subprocess.run([sys.executable, *command], check=True, cwd=ROOT)
+            _call(step.typed(runs))
         if step.judged:
             write_text(_judged(runs, step), _shoptalk([*step.judge(runs), "--json"], may=(0, 3)))
 
@@ -163,6 +201,14 @@ def _shoptalk(command: list[str], may: tuple[int, ...] = (0,)) -> str:
     if done.returncode not in may:
         raise subprocess.CalledProcessError(done.returncode, typed)
     return done.stdout
+
+
+def _call(command: list[str]) -> None:
+    """Run a script of this folder, or shoptalk."""
+    if command[0].endswith(".py"):
+        subprocess.run([sys.executable, *command], check=True, cwd=ROOT)
+    else:
+        _shoptalk(command)
 
 
 def _judged(runs: Path, step: Material) -> Path:
@@ -202,8 +248,8 @@ def _side_by_side(group: Group, page: str, runs: Path) -> list[str]:
     parts += [_scores([(step.what, _read(_judged(runs, step))) for step in scored])] if scored else []
     for step in group.steps:
         if isinstance(step, Material) and step.judged == "audit":
-            said = _findings(_read(_judged(runs, step)))
-            parts.append(said.replace("The audit", f"Of {step.what} the audit", 1))
+            found = _read(_judged(runs, step))["findings"]
+            parts.append("\n".join([f"`shoptalk audit --alpaca` of {step.what}:", "", *map(_line, found)]))
     for step in there:
         bad = [one for one in _read(runs / step.name / "audit.json")["findings"] if one["severity"] == "fail"]
         said = "; ".join(f"{one['check'].replace('_', ' ')} ({one['says']})" for one in bad)
@@ -216,8 +262,8 @@ def _typed(group: Group, runs: Path) -> list[str]:
     lines = []
     for step in group.steps:
         command = step.command(runs) if isinstance(step, Experiment) else step.typed(runs)
-        program = "shoptalk" if command[0] in ("run", "sample") else "python"
-        lines.append(shlex.join([program, *command]))
+        if command:
+            lines.append(shlex.join(["python" if command[0].endswith(".py") else "shoptalk", *command]))
         if isinstance(step, Material) and step.judged:
             lines.append(shlex.join(["shoptalk", *step.judge(runs)]))
     return lines
@@ -267,8 +313,11 @@ def _simple(metrics: dict[str, Any]) -> str:
 
 def _findings(audit: dict[str, Any]) -> str:
     bad = [finding for finding in audit["findings"] if finding["severity"] != "info"]
-    lines = [f"- **{one['severity']}**, {one['check'].replace('_', ' ')}: {one['says']}" for one in bad]
-    return "\n".join(["The audit says:", "", *lines]) if lines else "The audit finds nothing."
+    return "\n".join(["The audit says:", "", *map(_line, bad)]) if bad else "The audit finds nothing."
+
+
+def _line(finding: dict[str, Any]) -> str:
+    return f"- **{finding['severity']}**, {finding['check'].replace('_', ' ')}: {finding['says']}"
 
 
 def rewrite(page: str, block: str) -> None:

@@ -2,7 +2,7 @@
 
     python benchmarks/reproductions/general.py --out general.json --rows 2000
 
-The same seed writes the same rows. Where system C took those of Alpaca, which a teacher model wrote, these are made here.
+The same seed writes the same rows. System C took those of Alpaca, which a teacher model wrote.
 """
 
 import argparse

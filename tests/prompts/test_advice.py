@@ -3,10 +3,11 @@
 import math
 
 from shoptalk.prompts.advice import ASKS, Adviser, recommended, request
+from shoptalk.prompts.questions import option_question
 from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Prompt
 from shoptalk.schema import Candidates, Case, History
-from tests.words import CATALOGUE, history
+from tests.words import CATALOGUE, history, tokenizer
 
 WORDS = {"a": "Rose soap", "b": "Cedar soap, large", "c": "Rose oil", "d": "Lamp", "e": "Rose soap bar"}
 
@@ -52,6 +53,17 @@ def test_a_reason_is_never_something_that_is_not_told() -> None:
     assert "Rose shampoo" in words.advice(history("R0", "M2"), "R1")
     assert words.advice(history("R0", "M2"), "R1", latest=1) == "Rose soap, which is something new for you."
     assert "Rose" not in teller(history=1).advice(history("R0", "M2"), "M1")
+
+
+def test_a_cut_history_is_no_reason_in_any_option() -> None:
+    words, tokens = teller(style="plain", max_tokens=160), tokenizer()
+    told = history("R0", "M2", "C2", "M3")
+    (prompt, answers), cut = option_question(words, tokens, told, Candidates(("R1", "C1"), ("", "")))
+    shown, (rose, cedar) = tokens.decode(prompt), map(tokens.decode, answers)
+    assert cut
+    assert "Rose shampoo" not in shown
+    assert "Rose soap, which is something new" in rose
+    assert ("because you have bought Cedar balm" in cedar) == ("Cedar balm" in shown)
 
 
 def test_every_way_of_asking_is_drawn_and_the_same_again() -> None:

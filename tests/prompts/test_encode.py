@@ -26,7 +26,9 @@ def test_only_the_answer_and_its_end_are_learned(style: str) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("settings", [{"task": "title"}, {"task": "choose"}, {"task": "choose", "answer": "letter"}])
+@pytest.mark.parametrize(
+    "settings", [{"task": "title"}, {"task": "choose"}, {"task": "choose", "answer": "letter"}, {"task": "advise"}]
+)
 def test_scoring_reads_the_very_tokens_that_training_learned(style: str, settings: dict) -> None:
     words = Teller(Prompt.model_validate({"style": style, **settings}), CATALOGUE)
     for case in exam(5):
