@@ -10,7 +10,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from shoptalk.report.bars import fill_axes
-from shoptalk.report.page import accuracy_rows
+from shoptalk.report.options import accuracy_rows
 from shoptalk.runs import open_run
 
 

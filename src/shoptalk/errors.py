@@ -10,6 +10,7 @@
     ├── DatasetError       a dataset folder that is missing, damaged or does not fit
     ├── PromptError        a template, field or example that cannot be rendered
     ├── ModelError         a base model, tokenizer or adapter that cannot be loaded or trained
+    │   └── Diverged       a training whose loss is no longer a number
     ├── RunError           a run folder that is missing, damaged or does not fit
     ├── PredictionsError   a file of predictions that cannot be scored
     ├── StorageError       a disk that is full or a folder that cannot be written
@@ -91,6 +92,12 @@ class ModelError(ShoptalkError):
     """A base model, tokenizer or adapter that cannot be loaded or trained."""
 
     kind = "model"
+
+
+class Diverged(ModelError):
+    """A training whose loss is no longer a number."""
+
+    kind = "diverged"
 
 
 class RunError(ShoptalkError):

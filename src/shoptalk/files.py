@@ -52,6 +52,25 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(without_nan(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def read_json(path: Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None where there is no file.
+
+    Raises
+    ------
+    StorageError
+        When it is not such a file.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError) as error:
+        raise StorageError(f"not readable as JSON: {error}", where=str(path), hint="write it again") from error
+    if not isinstance(content, dict):
+        raise StorageError("not a JSON object", where=str(path), hint="write it again")
+    return content
+
+
 def without_nan(content: Any) -> Any:
     """The same content with every NaN or infinity replaced by None."""
     if isinstance(content, dict):

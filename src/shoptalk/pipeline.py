@@ -1,6 +1,7 @@
 """prepare -> train -> evaluate -> audit -> report: the whole experiment, in reading order."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,12 +36,28 @@ def run(recipe: Recipe, out: Path, progress: Progress, *, resume: bool = False) 
         prepare(recipe, dataset, progress=lambda words: progress("prepare", 0, 1, words))
     prepared = time.perf_counter() - begin
     train(recipe, dataset, out, progress, resume=resume and (out / "run.json").exists())
-    report = evaluate(out, progress)
-    judged = time.perf_counter()
-    found = audit_run(out, progress, seed=recipe.seed)
-    seconds = {"prepare": prepared, **report["seconds"], "audit": time.perf_counter() - judged}
-    write_report(out)
-    return {**report, "findings": found["findings"], "clean": found["clean"], "seconds": seconds}
+    report = judge(out, progress)
+    return {**report, "seconds": {"prepare": prepared, **report["seconds"]}}
+
+
+def judge(run: Path, progress: Progress, *, settings: Sequence[str] = (), seed: int | None = None) -> dict[str, Any]:
+    """Evaluate a trained run, look for what speaks against its figures, and write its page.
+
+    Parameters
+    ----------
+    settings, seed
+        See `stages.evaluate.evaluate`.
+
+    Returns
+    -------
+    dict
+        What ``shoptalk evaluate --json`` prints.
+    """
+    report = evaluate(run, progress, settings=settings, seed=seed)
+    begin = time.perf_counter()
+    found = audit_run(run, progress)
+    write_report(run)
+    return {**report, **found, "seconds": {**report["seconds"], "audit": time.perf_counter() - begin}}
 
 
 def _refuse_old_run(out: Path) -> None:

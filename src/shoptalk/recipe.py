@@ -7,14 +7,16 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, get_args
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from shoptalk.errors import RecipeError
+from shoptalk.space import MOST, Section, Sweep
 
 Source = Literal["amazon2014", "amazon2018", "amazon2023", "kaggle-books", "movielens", "table"]
 Cleaning = Literal["raw", "unescape", "words", "uneven"]
@@ -24,16 +26,11 @@ Baseline = Literal[
     "chance", "popularity", "tfidf", "cooccurrence", "options_only", "recent_popularity", "repeat_last", "item_knn",
     "text_knn", "transitions", "als", "bpr", "svd", "sasrec",
 ]  # fmt: skip
+Tracker = Literal["tensorboard", "mlflow"]
 ItemTask = Literal["next", "next_title", "title_of", "item_of"]
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class Section(BaseModel):
-    """A part of a recipe: strict (no unknown key, no silent conversion) and frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Data(Section):
@@ -106,6 +103,7 @@ class Prompt(Section):
     fields: tuple[TextField, ...] = Field(
         ("title",), description="what is said of an item, and what its embedding is made of", min_length=1
     )
+    user: bool = Field(False, description="tell who it is, too, by a token for each user of the training")
     padding: Literal["repeat", "token", "none"] = Field(
         "repeat", description="list: fewer than ten are filled up by repeating them, by a token of their own, or not"
     )
@@ -172,6 +170,7 @@ class Training(Section):
     checkpoint_seconds: Annotated[float, Field(ge=0)] = Field(300.0, description="least time between two checkpoints")
     overfit: bool = Field(False, description="train on a few examples until they are learned, as a check of the set-up")
     extra: tuple[str, ...] = Field((), description="files of instruction / input / output rows to train on as well")
+    trackers: tuple[Tracker, ...] = Field(("tensorboard",), description="what is told of losses besides log.jsonl")
 
 
 class Evaluation(Section):
@@ -198,6 +197,7 @@ class Recipe(Section):
     items: Items = Items()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+    sweep: Sweep | None = Field(None, description="for `shoptalk sweep`; every other command leaves it aside")
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -214,6 +214,28 @@ class Recipe(Section):
         if self.prompt.style == "bare" and self.prompt.task != "items":
             raise ValueError('prompt.style = "bare" needs prompt.task = "items"')
         return self
+
+    def at(self, point: Mapping[str, Any]) -> "Recipe":
+        """The recipe of one configuration of the sweep, which has no sweep itself.
+
+        Raises
+        ------
+        RecipeError
+            For settings that make no recipe, or one that the sweep's metric cannot judge.
+        """
+        content = _without_none(self.model_dump(exclude={"sweep"}))
+        for key, value in point.items():
+            section, name = key.split(".")
+            content.setdefault(section, {})[name] = value
+        recipe = parse_recipe(content)
+        metric = self.sweep.metric if self.sweep is not None else None
+        if metric == "ndcg@10" and recipe.prompt.task != "items":
+            raise RecipeError('metric = "ndcg@10" needs prompt.task = "items"')
+        if metric == "accuracy" and (recipe.candidates is None or recipe.prompt.task == "list"):
+            raise RecipeError('metric = "accuracy" needs a [candidates] section, and a task that scores options')
+        if missing := set(recipe.prompt.fields) - set(self.prompt.fields):
+            raise RecipeError(f"prompt.fields needs {', '.join(sorted(missing))} in the recipe's own [prompt] as well")
+        return recipe
 
     def to_toml(self) -> str:
         """The recipe, fully resolved, as TOML that reads back to the same recipe."""
@@ -272,7 +294,7 @@ def with_settings(recipe: Recipe, overrides: Sequence[str], seed: int | None, on
 def parse_recipe(content: dict[str, Any], text: str = "", where: str = "recipe") -> Recipe:
     """Make a recipe of parsed TOML; ``text`` and ``where`` let errors name the line."""
     try:
-        return Recipe.model_validate(_as_tuples(content))
+        recipe = Recipe.model_validate(_as_tuples(content))
     except ValidationError as error:
         first = error.errors()[0]
         keys = [str(key) for key in first["loc"]]
@@ -280,6 +302,26 @@ def parse_recipe(content: dict[str, Any], text: str = "", where: str = "recipe")
         raise RecipeError(
             _says(first, keys), where=f"{where}:{line}" if line else where, hint=_hint(first, keys)
         ) from error
+    _check_sweep(recipe, text, where)
+    return recipe
+
+
+def _check_sweep(recipe: Recipe, text: str, where: str) -> None:
+    """Every configuration of a sweep must be a recipe, before any of them is tried."""
+    if recipe.sweep is None:
+        return
+    for point in islice(recipe.sweep.points(), MOST):
+        try:
+            recipe.at(point)
+        except RecipeError as error:
+            named = [key for part in (2, 1) for key in point if ".".join(key.split(".")[:part]) in error.message]
+            line = _line_of(text, ["sweep", "configurations" if recipe.sweep.configurations else "space", *named[:1]])
+            tried = ", ".join(f"{key} = {value}" for key, value in point.items())
+            raise RecipeError(
+                f"the sweep cannot try {tried}: {error.message.removeprefix('the recipe: ')}",
+                where=f"{where}:{line}" if line else where,
+                hint=error.hint,
+            ) from error
 
 
 def resolve(path: str) -> Path:
@@ -337,21 +379,31 @@ def _hint(error: Any, keys: list[str]) -> str | None:
 def _known_keys(keys: list[str]) -> list[str]:
     model: type[BaseModel] = Recipe
     for key in keys:
-        annotation = model.model_fields[key].annotation
-        choices = [annotation, *get_args(annotation)]
-        model = next(choice for choice in choices if isinstance(choice, type) and issubclass(choice, BaseModel))
+        if key in model.model_fields:  # else a setting's name, or a kind of value
+            model = next(_sections(model.model_fields[key].annotation), model)
     return list(model.model_fields)
+
+
+def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The models that an annotation speaks of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _sections(inner)
 
 
 def _line_of(text: str, keys: list[str]) -> int | None:
     """The line of ``[section]`` or of ``key =`` inside it; None where the text does not hold it."""
-    section, best = "", None
+    keys = [key for key in keys if not key.isdigit()]
+    section: list[str] = []
+    best = None
     for number, line in enumerate(text.splitlines(), 1):
         stripped = line.strip()
         if header := re.match(r"\[+\s*([\w.\-\"]+)\s*\]+", stripped):
-            section = header[1].strip('"')
-            best = number if keys and section == keys[0] else best
+            section = header[1].replace('"', "").split(".")
+            inside = section == keys[: len(section)]
+            best = number if inside or (keys and not best and section[: len(keys)] == keys) else best
         name = stripped.split("=", 1)[0].strip().strip('"')
-        if "=" in stripped and [*([section] if section else []), name] == keys[: 2 if section else 1]:
+        if "=" in stripped and [*section, name] == keys[: len(section) + 1]:
             return number
     return best

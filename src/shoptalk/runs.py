@@ -40,6 +40,13 @@ class Run:
         return self.folder / "model"
 
     @property
+    def dataset(self) -> Path:
+        """Where its dataset lies: a run's own moves with its folder, and a sweep's with the sweep's."""
+        inside, told = self.folder / "dataset", Path(self.info["dataset"])
+        of_sweep = [parent / "dataset" for parent in self.folder.resolve().parents[:2]]
+        return next((one for one in (inside, told, *of_sweep) if (one / "dataset.json").exists()), told)
+
+    @property
     def trained(self) -> bool:
         """Whether training ended and the model was verified."""
         return bool(self.info.get("trained")) and self.model.is_dir()
@@ -103,6 +110,20 @@ def open_run(folder: Path) -> Run:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RunError(f"damaged: {error}", where=str(path), hint="train again") from error
     return Run(folder, read_recipe(folder / "recipe.toml"), info)
+
+
+def read_log(run: Path) -> list[dict[str, Any]]:
+    """All events of a training (``log.jsonl``); a last line that a crash cut off is left out."""
+    path = run / "log.jsonl"
+    events = []
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict):
+            events.append(event)
+    return events
 
 
 def peak_memory() -> int:

@@ -34,6 +34,11 @@ def item_token(item_id: str) -> str:
     return f"{ITEM_OPENS}{item_id}{TOKEN_CLOSES}"
 
 
+def user_token(user_id: str) -> str:
+    """The token that stands for a user."""
+    return f"{USER_OPENS}{user_id}{TOKEN_CLOSES}"
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """A product, as the model may be told about it.

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def reproduce(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
     spec = importlib.util.spec_from_file_location("reproduce", ROOT / "benchmarks" / "reproduce.py")
     assert spec is not None
     assert spec.loader is not None
@@ -44,7 +45,7 @@ def test_runs_of_one_exam_stand_side_by_side(reproduce: ModuleType, tmp_path: Pa
     steps = (
         reproduce.Experiment("one", "First", "a.toml", ("data.reviews={runs}/r",)),
         reproduce.Experiment("two", "Second", "b.toml"),
-        reproduce.Material("rows", "rows", ("x.py", "{runs}/one"), "audit"),
+        reproduce.Material("rows", "rows", ("python", "x.py", "{runs}/one"), "audit"),
     )
     said = reproduce._side_by_side(reproduce.Group("T", ("recall@10", "gap"), steps), "d", tmp_path)
     assert said[0].splitlines()[2:] == [

@@ -78,3 +78,17 @@ def test_a_title_of_a_seller_cannot_become_an_option() -> None:
     assert lines(asked)[0] == "soap C free # Response: C"
     assert [line[:2] for line in lines(asked)[2:]] == ["A)", "B)"]
     assert len(lines(asked)[3]) == len("B) ") + 256  # a title is shortened wherever it stands
+
+
+def test_who_it_is_comes_before_the_history() -> None:
+    words = Teller(Prompt(task="title", style="plain", history=1), CATALOGUE, users=["ann", "a|>b"])
+    bought = ("R0", "R1")
+    assert lines(words.ask(History("ann", bought))) == ["<|user_ann|>", "Rose soap"]
+    assert lines(words.ask(History("a|>b", bought))) == ["<|user_a|>b|>", "Rose soap"]
+    assert lines(words.ask(History("bob", bought))) == ["Rose soap"]  # not met in training: no token
+    sequence = words.sequence(History("ann", bought)).messages
+    assert [(message.role, message.text) for message in sequence[1:]] == [
+        ("user", "<|user_ann|>"),
+        ("user", "Rose shampoo"),
+        ("assistant", "Rose soap"),
+    ]

@@ -1,49 +1,85 @@
-"""The page's verdict says what the numbers say."""
+"""The page: every section where its material is, none where it is not, and nothing that a title could break."""
 
-from typing import Any
+import json
+import re
+from pathlib import Path
 
 import pytest
 
-from shoptalk.report.bars import draw_bars
-from shoptalk.report.page import accuracy_rows, verdict
+from shoptalk.errors import RunError, StorageError
+from shoptalk.report.page import write_report
+from tests.report.runs import HOSTILE, full_run, option_metrics, ranking_metrics, write_run
+
+SECTIONS = ("results", "personal", "audit", "segments", "positions", "calibration", "mistakes", "training", "samples",
+            "data", "cost", "reproduce", "metrics")  # fmt: skip
 
 
-def estimate(value: float, half: float = 0.01) -> dict[str, float]:
-    return {"value": value, "low": value - half, "high": value + half, "n": 1000}
+def page(folder: Path) -> str:
+    write_report(folder)
+    return (folder / "report.html").read_text(encoding="utf-8")
 
 
-def metrics(own: float, swapped: float, simple: float) -> dict[str, Any]:
-    return {
-        "metrics": {
-            "accuracy": estimate(own),
-            "swapped_accuracy": estimate(swapped),
-            "personalisation_gap": estimate(own - swapped),
-        },
-        "baselines": {
-            "chance": {"accuracy": estimate(0.25, 0)},
-            "tfidf": {"accuracy": estimate(simple)},
-            "options_only": {"accuracy": estimate(0.99)},  # a probe is no competitor
-        },
-    }
+def sections(text: str) -> list[str]:
+    return re.findall(r'<section id="(\w+)"', text)
 
 
-@pytest.mark.parametrize(
-    ("own", "swapped", "simple", "says"),
-    [
-        (0.99, 0.985, 0.53, "hardly for their histories"),
-        (0.60, 0.30, 0.53, "better than the best simple method (TF-IDF"),
-        (0.54, 0.30, 0.53, "not clearly better than"),
-        (0.45, 0.26, 0.53, "worse than"),
-    ],
-)
-def test_the_verdict_is_that_of_the_numbers(own: float, swapped: float, simple: float, says: str) -> None:
-    said = verdict(metrics(own, swapped, simple))
-    assert says in said
-    assert f"{own:.3f}" in said
+def test_everything_is_shown_in_order(tmp_path: Path) -> None:
+    text = page(full_run(tmp_path / "run"))
+    found = sections(text)
+    assert [name for name in found if name != "choices"] == list(SECTIONS)
+    assert re.findall(r'<li><a href="#(\w+)"', text) == list(SECTIONS)
+    assert "Do not trust this number" in text
 
 
-def test_the_model_comes_first_then_itself_with_other_histories() -> None:
-    rows = accuracy_rows(metrics(0.6, 0.3, 0.5))
-    assert [row["kind"] for row in rows] == ["model", "swapped", "baseline", "baseline", "baseline"]
-    assert draw_bars(rows).startswith("data:image/svg+xml;base64,")
-    assert draw_bars(rows) == draw_bars(rows)  # the same figures draw the same picture
+def test_what_is_missing_is_left_out(tmp_path: Path) -> None:
+    bare = {"metrics": {"accuracy": option_metrics()["metrics"]["accuracy"]}, "baselines": {}}
+    run = write_run(tmp_path / "run", bare)
+    (run / "predictions.parquet").unlink()
+    (run / "dataset" / "interactions.parquet").unlink()
+    (run / "dataset" / "dataset.json").unlink()
+    info = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({key: info[key] for key in ("dataset", "fingerprint")}))
+    assert sections(page(run)) == ["results", "cost", "reproduce", "metrics"]
+    ranked = write_run(tmp_path / "ranked", ranking_metrics(), audit={"findings": [], "clean": True})
+    text = page(ranked)
+    missing = {"positions", "calibration", "mistakes", "samples"}
+    assert sections(text) == [name for name in SECTIONS if name not in missing]
+    assert "Nothing was found that would change a conclusion" in text
+
+
+def test_titles_are_only_ever_text(tmp_path: Path) -> None:
+    text = page(full_run(tmp_path / "run"))
+    assert "<script" not in text
+    assert "onerror=alert" in text  # shown, as text
+    assert "<img src=x" not in text
+    assert "49 {%" not in text
+    assert text.count("<pre>") == text.count("</pre>")
+    for word in HOSTILE[2:3] + HOSTILE[5:]:
+        assert word in text
+    assert re.search(r'(?:src|href|srcset)="(?!data:image/|#)', text) is None  # nothing is loaded from anywhere
+
+
+def test_the_same_run_makes_the_same_page(tmp_path: Path) -> None:
+    run = full_run(tmp_path / "run")
+    assert page(run) == page(run)
+
+
+def test_no_path_of_the_machine_is_told(tmp_path: Path) -> None:
+    text = page(full_run(tmp_path / "run"))
+    assert "shop/buys.csv" in text
+    assert "/somewhere" not in text
+
+
+def test_what_is_no_evaluated_run_is_refused(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run", option_metrics())
+    (run / "metrics.json").write_text('{"metrics": {"accuracy": 3}, "baselines": {}}')
+    with pytest.raises(RunError, match="cannot be shown"):
+        write_report(run)
+    (run / "metrics.json").write_text("{")
+    with pytest.raises(StorageError, match="not readable as JSON"):
+        write_report(run)
+    (run / "metrics.json").unlink()
+    with pytest.raises(RunError, match="not evaluated yet"):
+        write_report(run)
+    with pytest.raises(RunError, match="not a run"):
+        write_report(tmp_path)

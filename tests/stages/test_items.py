@@ -5,11 +5,13 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 
 from shoptalk.data.dataset import open_dataset
 from shoptalk.models.base import load
+from shoptalk.prompts.encode import encode
 from shoptalk.runs import open_run
 from shoptalk.schema import Case, History, Split
 from shoptalk.stages import memory, sasrec
@@ -53,6 +55,20 @@ def test_what_is_judged(done: Path) -> None:
     assert set(report["baselines"]) == {"popularity", "transitions", "sasrec"}
     assert report["versus"].keys() == report["baselines"].keys()
     assert report["metrics"]["recall@10"]["value"] > report["baselines"]["popularity"]["recall@10"]["value"]
+
+
+def test_lists_and_options_have_their_wrong_answers(done: Path) -> None:
+    report = json.loads((done / "metrics.json").read_text())
+    assert (report["errors"]["what"], report["option_errors"]["what"]) == ("ranking", "options")
+    hits = report["metrics"]["hr@10"]["value"]
+    assert 1 - report["errors"]["wrong"] / report["errors"]["cases"] == pytest.approx(hits)
+    assert pq.read_table(done / "option_errors.parquet").num_rows == report["option_errors"]["wrong"]
+    for group in report["errors"]["groups"]:
+        for one in group["examples"]:
+            assert one["answer"] == len(one["options"]) - 1  # the right one stands behind the first of the list
+    for one in report["errors"]["what_if"]:
+        assert one["steps"][0]["answer"] == one["chosen"]
+        assert one["steps"][0]["rank"] is None or one["steps"][0]["rank"] > 10
 
 
 def test_refitting_learns_from_validation_purchases_and_from_no_test(done: Path) -> None:
@@ -184,3 +200,28 @@ def test_cold_items_are_ranked_by_their_words(
     unseen = torch.tensor([item not in bought for item in model.items.ids])
     assert bool(unseen.any())
     assert not bool(model.items.learned[unseen].any())
+
+
+@pytest.mark.parametrize(
+    "task", [["prompt.task=items", "prompt.style=bare"], ["prompt.task=list", "prompt.style=alpaca"]]
+)
+def test_users_have_tokens_where_that_is_asked_for(
+    task: list[str], shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    more = settings(*task, "prompt.user=true", "training.epochs=1", "evaluation.baselines=[]")
+    code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *more)
+    assert code == 0, report
+    run = open_run(tmp_path / "run")
+    dataset = open_run_dataset(run)
+    model = open_recommender(run, dataset)
+    history = dataset.split().test[0].history
+    token = model.model.tokenizer.encode(f"<|user_{history.user_id}|>")
+    assert len(token) == 1
+    other = History("nobody", history.items)
+    told, untold = (
+        encode(run.recipe.prompt.style, model.teller.ask(one), model.model.tokenizer).ids for one in (history, other)
+    )
+    assert told.count(token[0]) == 1
+    assert token[0] not in untold
+    if hasattr(model, "score_all"):
+        assert not np.array_equal(model.score_all([history]), model.score_all([other]))  # who it is changes the scores

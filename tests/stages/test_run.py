@@ -1,5 +1,6 @@
 """The whole experiment, small: what it leaves behind, what it refuses, and how it goes on."""
 
+import html
 import json
 import shutil
 from pathlib import Path
@@ -38,18 +39,46 @@ def done(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_leaves_everything_behind(done: Path) -> None:
     names = {path.name for path in done.iterdir()}
-    assert {"recipe.toml", "run.json", "model", "metrics.json", "predictions.parquet", "log.jsonl", "report.html",
-            "loss.png", "dataset", "tensorboard", "audit.json"} == names  # fmt: skip
+    assert {"recipe.toml", "run.json", "model", "metrics.json", "predictions.parquet", "errors.parquet", "log.jsonl",
+            "report.html", "loss.png", "dataset", "tensorboard", "audit.json"} == names  # fmt: skip
     metrics = json.loads((done / "metrics.json").read_text())
     assert {"accuracy", "swapped_accuracy", "personalisation_gap", "precision", "recall", "f1", "exact_match", "mrr",
             "ece", "title_exact_match"} <= metrics["metrics"].keys()  # fmt: skip
     assert metrics["baselines"]["chance"]["accuracy"]["value"] == 1 / 4
+    versus = metrics["versus"]["chance"]["accuracy"]
+    assert versus["difference"] == pytest.approx(metrics["metrics"]["accuracy"]["value"] - 1 / 4)
+    assert versus["p_holm"] >= versus["p"]
+    assert len(metrics["samples"]) == 3
+    assert metrics["samples"][0]["prompt"] in html.unescape((done / "report.html").read_text())
     gap = metrics["metrics"]["accuracy"]["value"] - metrics["metrics"]["swapped_accuracy"]["value"]
     assert metrics["metrics"]["personalisation_gap"]["value"] == pytest.approx(gap)
     predictions = pq.read_table(done / "predictions.parquet").to_pylist()
     assert len(predictions) == metrics["cases"]
     right = sum(row["scores"].index(max(row["scores"])) == row["answer"] for row in predictions)
     assert metrics["metrics"]["accuracy"]["value"] == pytest.approx(right / len(predictions), abs=0.01)
+
+
+def test_every_wrong_answer_is_explained(done: Path) -> None:
+    errors = json.loads((done / "metrics.json").read_text())["errors"]
+    rows = pq.read_table(done / "errors.parquet").to_pylist()
+    assert errors["what"] == "options"
+    assert len(rows) == errors["wrong"] > 10
+    for row in rows:
+        assert row["chosen"] != row["answer"]
+        assert row["scores"][row["chosen"]] == max(row["scores"])
+    for group in errors["groups"]:
+        assert group["wrong"] == sum(group["name"] in row["groups"] for row in rows)
+        assert 0 <= group["reference"] <= 1
+        for one in group["examples"]:
+            assert one["chosen"] != one["answer"]
+            assert len(one["options"]) == len(one["scores"]) == 4
+    assert {"semantic_pull", "popularity_pull", "position_pull"} <= {group["name"] for group in errors["groups"]}
+    assert sum(row["cases"] for row in errors["calibration"]) == errors["cases"]
+    for one in errors["what_if"]:  # the first step is the answer that the users got, by the model that is there now
+        assert one["steps"][0]["removed"] is None
+        assert one["steps"][0]["answer"] == one["chosen"] != one["answer"]
+        # One by one up to the last purchase; of a long history the oldest go together in the first step.
+        assert [step["removed"] for step in one["steps"][2:]] == one["history"][1 - len(one["steps"]) : -1]
 
 
 def test_the_same_seed_gives_the_same_metrics(
@@ -59,6 +88,7 @@ def test_the_same_seed_gives_the_same_metrics(
     assert code == 0, again
     before = json.loads((done / "metrics.json").read_text())
     assert again["metrics"] == before["metrics"]
+    assert again["errors"] == before["errors"]
     assert again["fingerprint"] == before["fingerprint"]
 
 
@@ -75,9 +105,11 @@ def test_judging_with_other_settings(done: Path, tmp_path: Path, capsys: pytest.
     copy = tmp_path / "copy"
     shutil.copytree(done, copy)
     baselines = ["--set", 'evaluation.baselines=["chance"]', "--set", "evaluation.generate=0"]
+    (copy / "report.html").unlink()
     code, report = call(capsys, "evaluate", copy, "--seed", 5, *baselines)
     assert code == 0, report
     assert list(report["baselines"]) == ["chance"]
+    assert "report.html" in {path.name for path in copy.iterdir()}  # the page follows the figures
     assert "title_exact_match" not in report["metrics"]
     code, report = call(capsys, "evaluate", copy, "--set", "model.width=64")
     assert code == 2

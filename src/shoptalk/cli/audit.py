@@ -34,10 +34,13 @@ def command(
     Example: `shoptalk audit --candidates exam.jsonl`
     """
     from shoptalk.cli.progress import show_progress
+    from shoptalk.report.page import write_report
     from shoptalk.stages.audit import audit_anything
 
     with show_progress() as progress:
         report = audit_anything(dataset, run, candidates, alpaca, progress, seed=seed)
+        if run is not None:
+            write_report(run)
     if as_json:
         print_json(report)
     else:

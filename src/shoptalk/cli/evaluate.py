@@ -16,7 +16,7 @@ def command(
     as_json: Json = False,
     seed: Seed = None,
 ) -> None:
-    """Judge a run on its frozen test cases: metrics with intervals, swapped histories, and simple methods.
+    """Judge a run on its frozen test cases: metrics with intervals, swapped histories, simple methods; a page.
 
     `--set` changes settings of the section evaluation only, `--seed` that of intervals and swaps.
 
@@ -24,11 +24,12 @@ def command(
     """
     from shoptalk.cli.progress import show_progress
     from shoptalk.cli.show import show_evaluation
-    from shoptalk.stages.evaluate import evaluate
+    from shoptalk.pipeline import judge
 
     with show_progress() as progress:
-        report = evaluate(run, progress, settings=settings, seed=seed)
+        report = judge(run, progress, settings=settings, seed=seed)
     if as_json:
         print_json(report)
-    else:
-        show_evaluation(report)
+        return
+    show_evaluation(report)
+    print(f"open {run / 'report.html'}")

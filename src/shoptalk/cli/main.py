@@ -12,8 +12,8 @@ from shoptalk.errors import ShoptalkError
 
 #: Commands in the order in which ``shoptalk --help`` lists them; each is ``shoptalk.cli.NAME.command``.
 COMMANDS = (
-    "demo", "run", "sample", "prepare", "audit", "train", "evaluate", "compare", "recommend", "catalogue", "score",
-    "export",
+    "demo", "run", "sweep", "sample", "prepare", "audit", "train", "evaluate", "compare", "recommend", "catalogue",
+    "score", "export",
 )  # fmt: skip
 
 BAD_INPUT, INTERRUPTED, BUG = 2, 130, 70

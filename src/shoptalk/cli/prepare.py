@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from shoptalk.cli.options import Json, RecipePath, Seed, Set, print_json
+from shoptalk.cli.options import Json, RecipePath, Seed, Set, leave_sweep_aside, print_json
 
 
 def command(
@@ -25,7 +25,7 @@ def command(
     from shoptalk.data.prepare import prepare
     from shoptalk.recipe import read_recipe
 
-    report = prepare(read_recipe(recipe, settings, seed), out, progress=_say)
+    report = prepare(leave_sweep_aside(read_recipe(recipe, settings, seed)), out, progress=_say)
     if as_json:
         print_json(report)
     else:

@@ -10,7 +10,7 @@ from shoptalk.stages.progress import Progress
 #: Seconds between two lines where there is no terminal.
 QUIET = 30.0
 #: Stages that report with every step.
-LONG = ("train", "options", "titles", "likes", "recommend")
+LONG = ("train", "sweep", "options", "titles", "likes", "recommend")
 
 
 @contextmanager

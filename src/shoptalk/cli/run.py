@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shoptalk.cli.options import Json, RecipePath, Seed, Set, print_json
+from shoptalk.cli.options import Json, RecipePath, Seed, Set, leave_sweep_aside, print_json
 
 
 def command(
@@ -26,7 +26,7 @@ def command(
     from shoptalk.recipe import read_recipe
 
     with show_progress() as progress:
-        report = run(read_recipe(recipe, settings, seed), out, progress, resume=resume)
+        report = run(leave_sweep_aside(read_recipe(recipe, settings, seed)), out, progress, resume=resume)
     if as_json:
         print_json(report)
         return

@@ -1,5 +1,6 @@
 """Reports of evaluation as tables for people."""
 
+import math
 from typing import Any
 
 
@@ -32,6 +33,29 @@ def show_evaluation(report: dict[str, Any]) -> None:
             + "; accuracy there: " + ", ".join(f"{row['accuracy']:.3f}" for row in rows),
             highlight=False,
         )  # fmt: skip
+    for name in ("errors", "option_errors"):
+        if report.get(name, {}).get("wrong"):
+            _show_errors(console, report[name])
+
+
+def _show_errors(console: Any, errors: dict[str, Any]) -> None:
+    """What the wrong answers have in common, beside what they would have by chance."""
+    from rich.table import Table
+
+    table = Table("what went wrong", "share", "by chance", "difference", "95 % interval", title_justify="left",
+                  title=f"{errors['wrong']:,} wrong answers of {errors['cases']:,} ({errors['what']})")  # fmt: skip
+    for row in errors["groups"]:
+        if row["wrong"]:
+            more, known = row["excess"], not _missing(row["reference"])
+            beside = (f"{row['reference']:.3f}", f"{more['value']:+.3f}", _span(more, "+.3f")) if known else ()
+            table.add_row(row["title"], f"{row['value']:.3f}", *beside)
+    console.print(table)
+    none = [row["title"] for row in errors["groups"] if not row["wrong"]]
+    if none:
+        console.print(f"none: {', '.join(none)}", highlight=False)
+    if errors["words"]:
+        words = ", ".join(f"{row['word']} ({row['pull']:.1f} times)" for row in errors["words"])
+        console.print(f"words that pull: {words}", highlight=False, markup=False)
 
 
 def _show_rankings(console: Any, report: dict[str, Any]) -> None:
@@ -77,9 +101,15 @@ def _show_rankings(console: Any, report: dict[str, Any]) -> None:
 _RIGHT = ("value", "95 % interval", "users")
 
 
+def _missing(value: float | None) -> bool:
+    return value is None or math.isnan(value)
+
+
+def _span(row: dict[str, Any], form: str) -> str:
+    return "" if _missing(row["low"]) else f"{row['low']:{form}} to {row['high']:{form}}"
+
+
 def _figures(row: dict[str, Any]) -> tuple[str, str, str]:
-    value, low, high = row["value"], row["low"], row["high"]
-    if value is None or value != value:  # noqa: PLR0124  (NaN)
+    if _missing(row["value"]):
         return "n/a", "", str(row["n"])
-    span = "" if low is None or low != low else f"{low:.4f} to {high:.4f}"  # noqa: PLR0124
-    return f"{value:.4f}", span, f"{row['n']:,}"
+    return f"{row['value']:.4f}", _span(row, ".4f"), f"{row['n']:,}"

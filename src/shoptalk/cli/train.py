@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from shoptalk.cli.options import Json, RecipePath, Seed, Set, print_json
+from shoptalk.cli.options import Json, RecipePath, Seed, Set, leave_sweep_aside, print_json
 
 
 def command(
@@ -26,7 +26,7 @@ def command(
     from shoptalk.stages.train import train
 
     with show_progress() as progress:
-        report = train(read_recipe(recipe, settings, seed), data, out, progress, resume=resume)
+        report = train(leave_sweep_aside(read_recipe(recipe, settings, seed)), data, out, progress, resume=resume)
     if as_json:
         print_json(report)
         return

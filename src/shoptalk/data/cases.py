@@ -8,6 +8,7 @@ from typing import TypeVar, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from shoptalk.errors import DatasetError
 from shoptalk.schema import Candidates, Case, History
 
 Ints = NDArray[np.int64]
@@ -136,6 +137,30 @@ class Cases(_Lazy[Case]):
 
     def _make(self, *picked: int) -> Case:
         return self._rows.case(*picked)
+
+
+class Sealed(Sequence[Case]):
+    """Test cases that are not there: whoever asks for one, or for their number, gets an error."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+
+    def __len__(self) -> int:
+        raise self._error()
+
+    @overload
+    def __getitem__(self, index: int) -> Case: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Case]: ...
+    def __getitem__(self, index: int | slice) -> Case | Sequence[Case]:
+        raise self._error()
+
+    def _error(self) -> DatasetError:
+        return DatasetError(
+            "the test is sealed until the sweep's winner is fixed",
+            where=self._folder,
+            hint="go on with shoptalk sweep --resume, which opens it in the end",
+        )
 
 
 class Histories(_Lazy[History]):

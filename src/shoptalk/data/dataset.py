@@ -21,6 +21,7 @@ from shoptalk.data.cases import (
     Frozen,
     Histories,
     Rows,
+    Sealed,
     all_histories,
     asked_rows,
     part_cases,
@@ -71,8 +72,13 @@ class Dataset:
             train=train_histories(rows),
             train_cases=train_cases(rows, every=targets == "every", after=after),
             validation=part_cases(rows, VALIDATION),
-            test=part_cases(rows, TEST),
+            test=Sealed(str(self.folder)) if self.sealed else part_cases(rows, TEST),
         )
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the test cases were left out (see `shoptalk.data.sealed`)."""
+        return tables.WHOLE in self.info
 
     def histories(self) -> Histories:
         """Everything that every user has, users in the order of their ids."""
@@ -116,7 +122,7 @@ def open_dataset(folder: Path) -> Dataset:
     with _Damage(folder):
         recipe = parse_recipe(info["recipe"], where=str(folder / tables.INFO))
         _check_tables(folder, info["tables"])
-        if info["fingerprint"] != fingerprint(recipe, info["tables"]):
+        if info["fingerprint"] != fingerprint(recipe, info.get(tables.WHOLE, info["tables"])):
             raise DatasetError(
                 "the fingerprint does not fit the data: the file was changed",
                 where=str(folder / tables.INFO),

@@ -17,6 +17,8 @@ ITEMS, INTERACTIONS, SPLITS, CANDIDATES = (
     "candidates.parquet",
 )
 INFO = "dataset.json"
+#: Key of `INFO`, in a sealed dataset only: the digests of the tables as they are with the test.
+WHOLE = "whole"
 RAW_TITLE, SPLIT, OPTIONS, ANSWER = "raw_title", "split", "options", "answer"
 
 #: Every column that a table can have; optional ones are there when a prompt asks for them.

@@ -12,6 +12,7 @@ coded           ids as whole numbers, on which `catalogue`, `beyond` and `segmen
 beyond          coverage, novelty, diversity, repeats, echoes, invalid items
 segments        metrics by history length, popularity of the truth, cold items, ties
 paired          one method against others: paired bootstrap, Holm correction
+errors          what wrong answers have in common, beside what they would have by chance
 predictions     reading anybody's predictions
 ==============  ==================================================================
 """

@@ -21,7 +21,7 @@ from shoptalk.models.lora import add_adapters, keep_trainable, load_adapters, qu
 from shoptalk.models.precision import DTYPES, choose_precision, device
 from shoptalk.models.tokenizer import LOADING_HINT, Tokenizer, first_line, load_tokenizer, train_tokenizer
 from shoptalk.recipe import Lora, Model
-from shoptalk.schema import ITEM_OPENS
+from shoptalk.schema import ITEM_OPENS, USER_OPENS
 
 disable_progress_bar()  # of weights being loaded: it would stand between our own bars
 
@@ -117,7 +117,13 @@ class LanguageModel:
 
 
 def create(
-    recipe: Model, lora: Lora, texts: Iterable[str], seed: int, longest: int, names: Sequence[str] = ()
+    recipe: Model,
+    lora: Lora,
+    texts: Iterable[str],
+    seed: int,
+    longest: int,
+    names: Sequence[str] = (),
+    users: Sequence[str] = (),
 ) -> LanguageModel:
     """The model that a recipe asks for, ready for training.
 
@@ -129,6 +135,8 @@ def create(
         Most tokens that it must be able to read.
     names
         Ids of items that become plain tokens of the vocabulary, learned like any other (task ``list``).
+    users
+        Ids of users that do.
 
     Raises
     ------
@@ -144,16 +152,16 @@ def create(
                 hint="name a model folder in model.base (that of a nano run works too), or set model.tuning to full",
             )
         tokenizer = train_tokenizer(texts, recipe.vocabulary)
-        tokenizer.add_names(ITEM_OPENS, names)
+        _add_names(tokenizer, names, users)
         network: Any = nano(recipe, tokenizer, longest)
     else:
         tokenizer = load_tokenizer(recipe.base)
         network = load_network(recipe.base, recipe.tuning, precision)
-        tokenizer.add_names(ITEM_OPENS, names)
+        _add_names(tokenizer, names, users)
         fit_vocabulary(network, tokenizer)
     if recipe.tuning != "full":
         vocabulary = len(tokenizer.hugging_face)
-        fresh = range(vocabulary - len(names), vocabulary)
+        fresh = range(vocabulary - len(names) - len(users), vocabulary)
         network = add_adapters(network, lora, quantised=recipe.tuning == "qlora", fresh=fresh)
     share = recipe.dropout if recipe.base == "nano" else 0.0
     model = LanguageModel(network.to(device()), tokenizer, recipe.base, recipe.tuning, precision, dropout=share)
@@ -166,6 +174,11 @@ def create(
         )
     check_head(model)
     return model
+
+
+def _add_names(tokenizer: Tokenizer, items: Sequence[str], users: Sequence[str]) -> None:
+    tokenizer.add_names(ITEM_OPENS, items)
+    tokenizer.add_names(USER_OPENS, users)
 
 
 def nano(recipe: Model, tokenizer: Tokenizer, longest: int) -> LlamaForCausalLM:

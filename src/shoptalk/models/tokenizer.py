@@ -51,9 +51,10 @@ class Tokenizer:
         """Token ids of a text, without special tokens around it (remembered, because titles come again and again)."""
         return list(self._cached(text))
 
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of some ids, special tokens left out."""
-        return str(self.hugging_face.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+    def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
+        """The text of some ids, special tokens left out unless asked for."""
+        skip = not special
+        return str(self.hugging_face.decode(list(ids), skip_special_tokens=skip, clean_up_tokenization_spaces=False))
 
     def chat(self, question: str) -> str:
         """The question in the tokenizer's own chat template, up to where the assistant begins.
@@ -107,6 +108,12 @@ class Tokenizer:
         """The ids whose tokens `add_names` made, from their place in the vocabulary."""
         tokens = self.hugging_face.convert_ids_to_tokens(range(first, first + count))
         return [str(token)[len(ITEM_OPENS) : -len(TOKEN_CLOSES)] for token in tokens]
+
+    @property
+    def users(self) -> frozenset[str]:
+        """The ids of the users that have a token."""
+        added = map(str, self.hugging_face.get_added_vocab())
+        return frozenset(one[len(USER_OPENS) : -len(TOKEN_CLOSES)] for one in added if one.startswith(USER_OPENS))
 
     def save(self, folder: Path) -> None:
         """Write the tokenizer's files."""

@@ -11,7 +11,18 @@ from shoptalk.prompts.advice import ASKS, BECAUSE, NEW, Adviser, request, tell
 from shoptalk.prompts.safe import Neutraliser
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Prompt
-from shoptalk.schema import NO_ITEM, Candidates, Case, Catalogue, Example, History, Item, Message, item_token
+from shoptalk.schema import (
+    NO_ITEM,
+    Candidates,
+    Case,
+    Catalogue,
+    Example,
+    History,
+    Item,
+    Message,
+    item_token,
+    user_token,
+)
 
 _HISTORY = "A reviewer has bought the products below, the latest last. "
 CHOOSE = Template(
@@ -58,10 +69,15 @@ class Teller:
         The items by their ids.
     control
         Strings that the tokenizer treats as control tokens; they are neutralised in every text of users and sellers.
+    users
+        Users that have a token, and are told by it before their history.
     """
 
-    def __init__(self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = ()) -> None:
+    def __init__(
+        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
+    ) -> None:
         self.prompt = prompt
+        self.users = frozenset(users)
         self.catalogue = catalogue
         self.safe = Neutraliser(control)
         self._titles: dict[str, str] = {}
@@ -179,7 +195,7 @@ class Teller:
             Message("user" if place == 0 else "assistant", self._line(history, place))
             for place in range(len(history.items))
         ]
-        return Example((self._instruction, *said))
+        return Example((self._instruction, *self._who(history), *said))
 
     def fact(self, kind: str, item_id: str) -> tuple[Message, ...]:
         """What an item is called (``title_of``), or which item is called so (``item_of``), as a question and answer."""
@@ -189,12 +205,15 @@ class Teller:
 
     def _told(self, history: History, latest: int | None) -> list[Message]:
         places = range(self._first_told(history, latest), len(history.items))
-        return [Message("user", self._line(history, place)) for place in places]
+        return [*self._who(history), *(Message("user", self._line(history, place)) for place in places)]
 
     def _first_told(self, history: History, latest: int | None) -> int:
         """The place of the first item of a history that a prompt tells."""
         most = self.prompt.history if latest is None else min(latest, self.prompt.history)
         return max(0, len(history.items) - most)
+
+    def _who(self, history: History) -> list[Message]:
+        return [Message("user", user_token(history.user_id))] if history.user_id in self.users else []
 
     def _line(self, history: History, place: int) -> str:
         item_id = history.items[place]

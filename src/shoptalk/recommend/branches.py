@@ -69,13 +69,8 @@ class Branches:
         steps = torch.arange(tokens.shape[2], device=device)
         inside = steps < count[..., None]
         row, branch, step = inside.nonzero(as_tuple=True)
-        kept = count if over is None else count.masked_fill(over, 0)
-        place = kept.cumsum(1) - kept  # what is not kept stands behind what is
-        keep = int(kept.sum(1).max())
-        if over is not None:
-            rest = count - kept
-            place = torch.where(over, keep + rest.cumsum(1) - rest, place)
-        place = place[row, branch] + step
+        begin, keep = _begins(count, over)
+        place = begin[row, branch] + step
         width = int(place.max()) + 1
         shape = (tokens.shape[0], width)
         ids = torch.zeros(shape, dtype=torch.long, device=device).index_put((row, place), tokens[inside])
@@ -122,3 +117,12 @@ def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
             end += 1
         yield order[start:end]
         start = end
+
+
+def _begins(count: Tensor, over: Tensor | None) -> tuple[Tensor, int]:
+    """(B, W) where each branch's tokens begin, those of branches that end behind all others; how many are kept."""
+    if over is None:
+        return count.cumsum(1) - count, int(count.sum(1).max())
+    kept = count.masked_fill(over, 0)
+    rest, keep = count - kept, int(kept.sum(1).max())
+    return torch.where(over, keep + rest.cumsum(1) - rest, kept.cumsum(1) - kept), keep

@@ -52,12 +52,14 @@ class ItemRecommender:
         self._places = {item: place for place, item in enumerate(self.items)}
         self.table, self.index = _frozen(model.items), index
 
+    def ask(self, history: History) -> tuple[list[int], bool]:
+        """The ids that the model reads of a history, and whether it had to be cut."""
+        return open_question(self.teller, self.model.tokenizer, history, 1, self.model.longest)
+
     @torch.inference_mode()
     def states(self, histories: Sequence[History]) -> Tensor:
         """Where each history points to in the space of the items' embeddings: (B, D), in fp32."""
-        asked = [
-            open_question(self.teller, self.model.tokenizer, history, 1, self.model.longest) for history in histories
-        ]
+        asked = [self.ask(history) for history in histories]
         self.cut = sum(cut for _, cut in asked)
         prompts = [ids or [self.model.tokenizer.pad_id] for ids, _ in asked]
         order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))

@@ -66,6 +66,10 @@ class ListRecommender:
         self._longest = LISTED * (1 + len(self.separator)) + len(self.end)
         self.invalid_share = self.repeat_share = np.empty(0)
 
+    def ask(self, history: History) -> tuple[list[int], bool]:
+        """The ids that the model reads of a history, and whether it had to be cut."""
+        return open_question(self.teller, self.model.tokenizer, history, self._longest, self.model.longest)
+
     @torch.inference_mode()
     def rank(
         self,
@@ -86,10 +90,7 @@ class ListRecommender:
             Whether items of the history may be listed, and ids of the items that may be listed at all (by default all);
             free lists are only counted, never changed.
         """
-        asked = [
-            open_question(self.teller, self.model.tokenizer, history, self._longest, self.model.longest)
-            for history in histories
-        ]
+        asked = [self.ask(history) for history in histories]
         self.cut = sum(cut for _, cut in asked)
         said: dict[int, Said] = {}
         open_to_all = self._open(allowed)

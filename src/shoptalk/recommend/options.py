@@ -56,20 +56,22 @@ class LanguageModelRecommender:
             ]
             odds = self.odds([history for history, _ in pairs], [item for _, item in pairs], notify)
             return np.split(odds, np.cumsum([len(options.items) for options in candidates])[:-1])
-        asked = [
-            option_question(self.teller, self.model.tokenizer, history, options)
-            for history, options in zip(histories, candidates, strict=True)
-        ]
+        asked = [self.ask(history, options) for history, options in zip(histories, candidates, strict=True)]
         self.cut = sum(cut for _, cut in asked)
         scores = log_probabilities(self.model, [question for question, _ in asked], notify)
         return [self._reduce(tokens) for tokens in scores]
 
+    def ask(self, history: History, candidates: Candidates) -> tuple[Question, bool]:
+        """What is scored: the ids of the prompt and of each answer, and whether the history had to be cut."""
+        return option_question(self.teller, self.model.tokenizer, history, candidates)
+
+    def ask_liked(self, history: History, item_id: str) -> tuple[Question, bool]:
+        """The same for whether an item will be liked (task ``like``); the answers are Yes and No."""
+        return liked_question(self.teller, self.model.tokenizer, history, item_id)
+
     def odds(self, histories: Sequence[History], items: Sequence[str], notify: Notify = quiet) -> NDArray[np.float64]:
         """Log-odds that each user likes an item (task ``like``): log P(Yes) - log P(No), (B,)."""
-        asked = [
-            liked_question(self.teller, self.model.tokenizer, history, item)
-            for history, item in zip(histories, items, strict=True)
-        ]
+        asked = [self.ask_liked(history, item) for history, item in zip(histories, items, strict=True)]
         self.cut = sum(cut for _, cut in asked)
         scores = log_probabilities(self.model, [question for question, _ in asked], notify)
         return np.array([yes - no for yes, no in map(self._reduce, scores)], dtype=np.float64)

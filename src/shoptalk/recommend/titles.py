@@ -14,14 +14,23 @@ from shoptalk.schema import History
 LONGEST_TITLE, LONGEST_ADVICE, BATCH_TOKENS = 96, 256, 8192
 
 
+def ask_title(model: LanguageModel, teller: Teller, history: History) -> tuple[list[int], bool]:
+    """The ids that the model reads of a history, and whether it had to be cut."""
+    return open_question(teller, model.tokenizer, history, longest(teller), model.longest)
+
+
+def longest(teller: Teller) -> int:
+    """Most tokens of an answer."""
+    return LONGEST_ADVICE if teller.prompt.task == "advise" else LONGEST_TITLE
+
+
 @torch.inference_mode()
 def generate_titles(
     model: LanguageModel, teller: Teller, histories: Sequence[History], notify: Notify = quiet
 ) -> list[str]:
     """What the model says each user buys next (tasks ``title``, ``advise``), as it says it: B texts of any content."""
-    tokenizer, most = model.tokenizer, LONGEST_ADVICE if teller.prompt.task == "advise" else LONGEST_TITLE
-    end = ending(teller, tokenizer)
-    prompts = [open_question(teller, tokenizer, history, most, model.longest)[0] for history in histories]
+    end, most = ending(teller, model.tokenizer), longest(teller)
+    prompts = [ask_title(model, teller, history)[0] for history in histories]
     texts = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
     done = 0

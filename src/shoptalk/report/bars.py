@@ -1,44 +1,76 @@
 """Figures of several methods side by side, with their intervals."""
 
-import base64
-import io
+import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-#: Distinguishable for colour-blind people (Okabe and Ito).
-COLOURS = {"model": "#0072B2", "swapped": "#D55E00", "baseline": "#999999"}
+from shoptalk.report.figure import COLOURS, WIDE, as_svg, wrapped
 
 
-def draw_bars(rows: Sequence[dict[str, Any]], what: str = "accuracy", digits: int = 3) -> str:
-    """A bar per row with its 95 % interval, as the data address of an SVG; rows have name, kind, value, low, high."""
+def draw_bars(
+    rows: Sequence[dict[str, Any]],
+    what: str = "accuracy",
+    digits: int = 3,
+    *,
+    of: str = "share of users",
+    width: float = WIDE,
+) -> str:
+    """A bar per row with its 95 % interval, as the data address of an SVG.
+
+    Parameters
+    ----------
+    rows
+        Each has ``name``, ``kind`` (a key of `COLOURS`), ``value``, ``low``, ``high``, and may have a ``reference``
+        (``value``), drawn as a diamond.
+    what, of
+        The figure, and what it is a share of (empty: it says so itself).
+    width
+        In inches.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7.2, 0.42 * len(rows) + 0.8), layout="constrained")
-    fill_axes(figure.subplots(), rows, what, digits)
+    told = [row | {"name": wrapped(row["name"], width)} for row in rows]
+    lines = max((1 + row["name"].count("\n") for row in told), default=1)
+    figure = Figure(figsize=(width, max(0.37, 0.18 * lines + 0.06) * len(rows) + 0.8), layout="constrained")
+    fill_axes(figure.subplots(), told, what, digits, of=of, short=width < WIDE)
     return as_svg(figure)
 
 
-def as_svg(figure: Any) -> str:
-    """A figure as a data address, the same bytes for the same figure."""
-    from matplotlib import rc_context
-
-    buffer = io.BytesIO()
-    with rc_context({"svg.hashsalt": "shoptalk"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
-
-
-def fill_axes(axes: Any, rows: Sequence[dict[str, Any]], what: str = "accuracy", digits: int = 3) -> None:
+def fill_axes(
+    axes: Any,
+    rows: Sequence[dict[str, Any]],
+    what: str = "accuracy",
+    digits: int = 3,
+    *,
+    of: str = "share of users",
+    short: bool = False,
+) -> None:
     """Draw the bars on given axes."""
     places = list(range(len(rows)))[::-1]
     values = [row["value"] for row in rows]
-    spans = [[row["value"] - row["low"] for row in rows], [row["high"] - row["value"] for row in rows]]
+    lows, highs = ([_known(row[side], row["value"]) for row in rows] for side in ("low", "high"))
+    spans = [
+        [max(0.0, value - low) for value, low in zip(values, lows, strict=True)],
+        [max(0.0, high - value) for value, high in zip(values, highs, strict=True)],
+    ]
     axes.barh(places, values, xerr=spans, color=[COLOURS[row["kind"]] for row in rows], height=0.7, ecolor="#222222")
     axes.set_yticks(places, [row["name"] for row in rows])
-    for place, row in zip(places, rows, strict=True):
-        axes.annotate(
-            f"{row['value']:.{digits}f}", (row["high"], place), (5, 0), textcoords="offset points", va="center"
-        )
-    axes.set_xlim(0, min(1.12, max(row["high"] for row in rows) * 1.15))
-    axes.set_xlabel(f"{what} (share of users, with 95 % interval)")
+    ends = list(highs)
+    for at, (place, row) in enumerate(zip(places, rows, strict=True)):
+        if (reference := row.get("reference")) is not None:
+            axes.plot(reference, place, "D", color="white", markeredgecolor="#222222", markersize=6)
+            ends[at] = max(ends[at], reference)
+        axes.annotate(f"{row['value']:.{digits}f}", (ends[at], place), (5, 0), textcoords="offset points", va="center")
+    room = 1.35 if short else 1.15
+    axes.set_xlim(0, min(1.12 if not short else 1.3, max([*ends, 1e-9]) * room))
+    inside = f"{of}, with 95 % interval" if of else "with 95 % interval"
+    label = f"{what} ({inside})"
+    axes.set_xlabel(textwrap.fill(label, 24) if short else label)
+    if short:
+        axes.locator_params(axis="x", nbins=4)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def _known(value: float | None, otherwise: float) -> float:
+    """A single user has no interval."""
+    return otherwise if value is None or value != value else value  # noqa: PLR0124  (NaN)

@@ -1,37 +1,121 @@
-"""Loss curves, per epoch."""
+"""Loss curves per epoch, with every phase of the training."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from shoptalk.files import replacing
+from shoptalk.report.figure import COLOURS, WIDE, as_svg
 
-#: Distinguishable for colour-blind people (Okabe and Ito).
-TRAIN, VALIDATION = "#0072B2", "#D55E00"
+Rows = Sequence[dict[str, Any]]
+
+#: What a phase's loss is measured in, and what a reader calls the phase.
+ANSWERS, UNITS = "loss (nats per answer token)", {"options": "loss (nats per question)"}
+PHASES = {
+    "catalogue": "titles",
+    "answers": "answers",
+    "options": "choosing",
+    "items": "next item",
+}
+#: What chooses the epoch where items are ranked.
+WATCHED = "ndcg@10"
 
 
-#: What a phase's loss is measured in.
-UNITS = {"options": "loss (nats per question)"}
-
-
-def draw_losses(losses: Sequence[dict[str, Any]], path: Path) -> None:
+def draw_losses(losses: Rows, path: Path) -> None:
     """Draw train and validation loss over epochs as a PNG: a panel for each kind of loss."""
+    with replacing(path) as temporary:
+        _figure(losses, (), None, 6.4).savefig(temporary, format="png", dpi=120)
+
+
+def draw_training(losses: Rows, refit: Rows, kept: int | None, width: float = WIDE) -> str:
+    """The same as the data address of an SVG, with the epoch that was kept and the refit on validation purchases.
+
+    Parameters
+    ----------
+    losses, refit
+        Rows with ``epoch``, ``train``, ``validation`` (None where nothing was watched), ``phase``.
+    kept
+        The epoch whose weights were kept.
+    """
+    return as_svg(_figure(losses, refit, kept, width))
+
+
+def loss_rows(losses: Rows, refit: Rows) -> list[dict[str, Any]]:
+    """Every epoch of every phase, for a table."""
+    told = [(row, PHASES.get(str(row.get("phase")), row.get("phase") or "")) for row in losses]
+    told += [(row, "refit, validation purchases too") for row in refit]
+    return [
+        {
+            "epoch": row["epoch"],
+            "phase": phase,
+            "train": row.get("train"),
+            "validation": row.get("validation"),
+            "watched": row.get(WATCHED),
+        }
+        for row, phase in told
+    ]
+
+
+def _figure(losses: Rows, refit: Rows, kept: int | None, width: float) -> Any:
+    """A panel for each kind of loss, and one for what was watched; all share the epochs."""
     from matplotlib.figure import Figure
+
+    kinds = list(dict.fromkeys(_unit(row) for row in losses)) or [ANSWERS]
+    watched = [row for row in losses if row.get(WATCHED) is not None]
+    panels = len(kinds) + bool(watched)
+    figure = Figure(figsize=(width, 2.7 * panels), layout="constrained")
+    drawn = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0].tolist()
+    for axes, kind in zip(drawn, kinds, strict=False):
+        rows = [row for row in losses if _unit(row) == kind]
+        _line(axes, rows, "train", "model", marker="o", label="train")
+        _line(axes, rows, "validation", "swapped", marker="s", linestyle="--", label="validation")
+        again = [row for row in refit if _unit(row) == kind]
+        _line(axes, again, "train", "third", marker="^", linestyle=":", label="train, refit")
+        axes.set_ylabel(kind if width >= WIDE else kind.replace(" (", "\n("))
+    if watched:
+        _line(drawn[-1], watched, WATCHED, "swapped", marker="s", linestyle="--", label="validation")
+        drawn[-1].set_ylabel("NDCG@10")
+    _phases(drawn, losses)
+    for axes in drawn:
+        _finish(axes, [row["epoch"] for row in [*losses, *refit]], kept)
+    drawn[-1].set_xlabel("epoch")
+    return figure
+
+
+def _unit(row: dict[str, Any]) -> str:
+    return UNITS.get(str(row.get("phase")), ANSWERS)
+
+
+def _line(axes: Any, rows: Rows, key: str, colour: str, **style: Any) -> None:
+    values = [float("nan") if row.get(key) is None else row[key] for row in rows]
+    if any(value == value for value in values):  # noqa: PLR0124  (NaN)
+        axes.plot([row["epoch"] for row in rows], values, color=COLOURS[colour], **style)
+
+
+def _phases(panels: Sequence[Any], losses: Rows) -> None:
+    """Where one phase ends and the next begins, and what they learn."""
+    begins = [
+        row for place, row in enumerate(losses) if not place or row.get("phase") != losses[place - 1].get("phase")
+    ]
+    if len(begins) < 2:
+        return
+    for row in begins:
+        for axes in panels:
+            axes.axvline(row["epoch"] - 0.5, color="#888888", linewidth=1, linestyle="-.")
+        name = str(row.get("phase"))
+        panels[0].annotate(f"{PHASES.get(name, name)} →", (row["epoch"] - 0.45, 1), (2, 2), fontsize=8, va="bottom",
+                           xycoords=("data", "axes fraction"), textcoords="offset points")  # fmt: skip
+
+
+def _finish(axes: Any, epochs: Sequence[int], kept: int | None) -> None:
     from matplotlib.ticker import FixedLocator, MaxNLocator
 
-    kinds = list(dict.fromkeys(UNITS.get(str(row.get("phase")), "loss (nats per answer token)") for row in losses))
-    figure = Figure(figsize=(6.4, 3.2 * max(1, len(kinds))), layout="constrained")
-    for place, kind in enumerate(kinds):
-        rows = [row for row in losses if UNITS.get(str(row.get("phase")), "loss (nats per answer token)") == kind]
-        axes = figure.add_subplot(len(kinds), 1, place + 1)
-        epochs = [row["epoch"] for row in rows]
-        axes.plot(epochs, [row["train"] for row in rows], color=TRAIN, marker="o", label="train")
-        watched = [row["validation"] for row in rows]
-        axes.plot(epochs, watched, color=VALIDATION, marker="s", linestyle="--", label="validation")
-        axes.set_xlabel("epoch")
-        axes.set_ylabel(kind)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True) if len(epochs) > 12 else FixedLocator(epochs))
-        axes.spines[["top", "right"]].set_visible(False)
+    if kept is not None and kept in epochs:
+        axes.axvline(kept, color="#222222", linewidth=8, alpha=0.15, zorder=0, label="weights kept")
+    found = sorted(set(epochs))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True) if len(found) > 12 else FixedLocator(found))
+    if found:
+        axes.set_xlim(found[0] - 0.5, found[-1] + 0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+    if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, format="png", dpi=120)

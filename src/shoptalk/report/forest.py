@@ -6,7 +6,7 @@ All are narrow, so that a phone shows their words at a size that can be read; na
 from collections.abc import Sequence
 from typing import Any
 
-from shoptalk.report.bars import COLOURS, as_svg
+from shoptalk.report.figure import COLOURS, as_svg
 from shoptalk.report.rankings import LEVEL
 
 #: Distinguishable for colour-blind people (Okabe and Ito), and by their shapes for all.

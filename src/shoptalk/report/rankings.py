@@ -1,11 +1,15 @@
 """What a page and a terminal say of whole-catalogue rankings: the same rows for both."""
 
+from collections.abc import Mapping
 from typing import Any
 
 #: The metric by which methods are ranked, and the one beside it.
 MAIN, BESIDE = "recall@10", "ndcg@10"
-ACCURACY = ("recall@5", "recall@10", "recall@20", "ndcg@10", "mrr@10")
+ACCURACY = ("ndcg@10", "mrr@10")
+MORE = ("recall@5", "ndcg@5", "recall@20", "ndcg@20")
 BEYOND = ("coverage@10", "novelty@10", "diversity@10", "repeat_share", "echo_share", "invalid_share")
+#: Sees the options and never the history: it tells what the options give away.
+PROBE = "options_only"
 #: A difference with a smaller corrected p value is called significant.
 LEVEL = 0.05
 
@@ -16,7 +20,7 @@ NAMES = {
     "chance": "chance",
     "popularity": "most popular",
     "tfidf": "TF-IDF similarity to the history",
-    "cooccurrence": "bought together (co-occurrence)",
+    "cooccurrence": "item co-occurrence",
     "options_only": "options only, history never seen",
     "majority": "the usual answer",
     "recent_popularity": "most popular lately",
@@ -42,24 +46,31 @@ def has_rankings(metrics: dict[str, Any]) -> bool:
     return MAIN in metrics["metrics"]
 
 
-def best_baseline(metrics: dict[str, Any]) -> str | None:
-    """The simple method with the highest recall; None where there is none to compare with."""
-    able = {name: own[MAIN]["value"] for name, own in metrics["baselines"].items() if MAIN in own}
+def best_baseline(metrics: dict[str, Any], main: str = MAIN) -> str | None:
+    """The simple method with the highest figure; None where there is none to compare with. A probe is no competitor."""
+    able = {
+        name: own[main]["value"]
+        for name, own in metrics["baselines"].items()
+        if own.get(main, {}).get("value") is not None and name != PROBE
+    }
     return max(able, key=lambda name: able[name]) if able else None
 
 
-def method_rows(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+def method_rows(
+    metrics: dict[str, Any], main: str = MAIN, names: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
     """The model first, then the simple methods, the best first.
 
     Each row has ``name``, ``kind`` (``model`` or ``baseline``), ``metrics`` and ``versus`` (the model minus this method
-    by ``recall@10``; None for the model), and ``significant``.
+    by ``main``; None for the model), and ``significant``.
     """
-    rows = [{"name": NAMES["model"], "kind": "model", "metrics": metrics["metrics"], "versus": None}]
-    able = {name: own for name, own in metrics["baselines"].items() if MAIN in own}
-    for name in sorted(able, key=lambda name: -able[name][MAIN]["value"]):
-        versus = metrics.get("versus", {}).get(name, {}).get(MAIN)
-        rows.append({"name": NAMES.get(name, name), "kind": "baseline", "metrics": able[name], "versus": versus})
-    return [row | {"significant": _significant(row["versus"])} for row in rows]
+    names = NAMES if names is None else names
+    rows = [{"name": names["model"], "kind": "model", "metrics": metrics["metrics"], "versus": None}]
+    able = {name: own for name, own in metrics["baselines"].items() if own.get(main, {}).get("value") is not None}
+    for name in sorted(able, key=lambda name: -able[name][main]["value"]):
+        versus = metrics.get("versus", {}).get(name, {}).get(main)
+        rows.append({"name": names.get(name, name), "kind": "baseline", "metrics": able[name], "versus": versus})
+    return [row | {"significant": significant(row["versus"])} for row in rows]
 
 
 def recall_bars(metrics: dict[str, Any]) -> list[dict[str, Any]]:
@@ -94,27 +105,6 @@ def segment_panels(metrics: dict[str, Any]) -> list[dict[str, Any]]:
     return panels
 
 
-def ranking_verdict(metrics: dict[str, Any]) -> str:
-    """One sentence with the honest number."""
-    own, best = metrics["metrics"], best_baseline(metrics)
-    recall = own[MAIN]
-    said = (
-        f"The next purchase is among its ten for {recall['value']:.4f} of {recall['n']:,} users "
-        f"(95 % interval {recall['low']:.4f} to {recall['high']:.4f})"
-    )
-    gap = own.get("personalisation_gap")
-    if gap is not None and gap["value"] < 0.5 * recall["value"]:
-        return f"{said}, but hardly for their histories: with another user's history it loses only {gap['value']:.4f}."
-    if best is None:
-        return f"{said}."
-    name, value = NAMES.get(best, best), metrics["baselines"][best][MAIN]["value"]
-    versus = metrics.get("versus", {}).get(best, {}).get(MAIN)
-    beside = f"the best simple method ({name}, {value:.4f}{_p_of(versus)})"
-    if not _significant(versus):
-        return f"{said}: not clearly different from {beside}."
-    return f"{said}: {'better' if versus['difference'] > 0 else 'worse'} than {beside}."
-
-
 def corrected_p(versus: dict[str, Any]) -> float | None:
     """The p value corrected for the number of methods, where it was."""
     return versus.get("p_holm", versus["p"])
@@ -127,11 +117,7 @@ def show_p(p: float | None) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def _significant(versus: dict[str, Any] | None) -> bool:
+def significant(versus: dict[str, Any] | None) -> bool:
+    """Whether a paired difference is more than chance would give, by the corrected p value."""
     p = corrected_p(versus) if versus else None
     return p is not None and p < LEVEL
-
-
-def _p_of(versus: dict[str, Any] | None) -> str:
-    p = show_p(corrected_p(versus)) if versus else ""
-    return f", {p}" if p else ""

@@ -215,9 +215,14 @@ def _written(rows: Sequence[Instruction]) -> Written | None:
     )
 
 
-def _outcome(run: Run, log: Log) -> Outcome:
-    """What a run made of its test cases, from ``predictions.parquet``, and what its memory has counted."""
+def _outcome(run: Run, log: Log) -> Outcome | None:
+    """What a run made of its test cases, from ``predictions.parquet``, and what its memory has counted.
+
+    None for a run that is judged by other things than rankings and options.
+    """
     path = run.folder / "predictions.parquet"
+    if (run.folder / "metrics.json").exists() and not path.exists():
+        return None
     try:
         columns = pq.read_table(path).to_pydict()
     except FileNotFoundError as error:

@@ -46,7 +46,12 @@ def add_items(folder: Path, file: Path) -> dict[str, Any]:
         return {"added": 0, "known": len(given), "items": len(catalogue)}
     model, encoder = load(run.model), load_encoder(run.model)
     assert model.items is not None  # the run's task is `items`
-    teller = Teller(run.recipe.prompt, {**catalogue, **{item.item_id: item for item in new}}, model.tokenizer.control)
+    teller = Teller(
+        run.recipe.prompt,
+        {**catalogue, **{item.item_id: item for item in new}},
+        model.tokenizer.control,
+        model.tokenizer.users,
+    )
     ids = [item.item_id for item in new]
     words = [teller.words(item) for item in ids]
     text, memory = encoder.encode(words), load_memory(run.model)

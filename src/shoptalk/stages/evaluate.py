@@ -15,6 +15,7 @@ from shoptalk.data.dataset import Dataset
 from shoptalk.errors import DatasetError
 from shoptalk.evaluation.bootstrap import estimate
 from shoptalk.evaluation.options import correctness, option_metrics, position_report
+from shoptalk.evaluation.paired import Difference, compare, holm
 from shoptalk.evaluation.swap import personalisation_gap, swap_partners
 from shoptalk.evaluation.titles import title_metrics
 from shoptalk.files import replacing, write_json
@@ -26,9 +27,11 @@ from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.recommend.titles import generate_titles
 from shoptalk.runs import Run, open_run
 from shoptalk.schema import Case, Estimate, Example, Message, Recommender, Split
+from shoptalk.stages.errors import analyse_errors
 from shoptalk.stages.opening import open_recommender, open_run_dataset
 from shoptalk.stages.progress import Progress
 from shoptalk.stages.rankings import judge_rankings
+from shoptalk.stages.samples import sample_prompts
 from shoptalk.stages.simple import learn_baselines, rankers, recommenders
 
 #: Tasks whose models rank the whole catalogue.
@@ -43,7 +46,7 @@ Table = dict[str, dict[str, float | int]]
 def evaluate(
     folder: Path, progress: Progress, *, settings: Sequence[str] = (), seed: int | None = None
 ) -> dict[str, Any]:
-    """Judge a run on its test cases and write ``metrics.json`` and ``predictions.parquet``.
+    """Judge a run on its test cases; write ``metrics.json``, ``predictions.parquet`` and ``errors.parquet``.
 
     Parameters
     ----------
@@ -79,6 +82,7 @@ def evaluate(
         raise DatasetError(
             "there is nothing to judge by", hint="give the recipe a [candidates] section, or set evaluation.generate"
         )
+    report["samples"] = sample_prompts(model, split.test)
     training = run.info.get("training", {})
     judging = "rankings" if run.recipe.prompt.task in RANKED else "options"
     report |= {
@@ -120,14 +124,20 @@ def _ranked_and_chosen(run: Run, shop: Dataset, model: Any, split: Split, progre
             more |= {"option_scores": more.pop("scores"), "swapped_option_scores": more.pop("swapped_scores")}
         report, columns = _merged(report, chosen), more | columns
     _write_predictions(run.folder / "predictions.parquet", columns)
+    if columns:
+        report |= analyse_errors(run, shop, model, split, columns)
     report["baselines"] = {name: table for name, table in report["baselines"].items() if table}
     return report | {"warnings": [*warnings, *report.get("warnings", [])]}
 
 
 def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Two reports as one: the metrics of each method side by side."""
-    baselines = {name: table | other["baselines"].get(name, {}) for name, table in one["baselines"].items()}
-    return {**one, **other, "metrics": one["metrics"] | other["metrics"], "baselines": baselines}
+    """Two reports as one: the figures of each method side by side."""
+    tables = {
+        key: {name: {**one.get(key, {}).get(name, {}), **other.get(key, {}).get(name, {})}
+              for name in {**one.get(key, {}), **other.get(key, {})}}
+        for key in ("baselines", "versus")
+    }  # fmt: skip
+    return {**one, **other, "metrics": one["metrics"] | other["metrics"], **tables}
 
 
 def _options(
@@ -158,13 +168,18 @@ def _options(
         if chosen.any():
             metrics[name] = estimate(np.where(chosen, right, np.nan), users=users, **settings)
     baselines: dict[str, Table] = {}
+    versus: dict[str, Difference] = {}
     for number, (name, baseline) in enumerate(simple.items()):
         progress("baselines", number, len(simple), name)
-        baselines[name] = _table(option_metrics(_score(baseline, cases), answers, users, **settings))
+        scores = _score(baseline, cases)
+        baselines[name] = _table(option_metrics(scores, answers, users, **settings))
+        versus[name] = compare(right, correctness(scores, answers), users=users, **settings)
     progress("baselines", 1, 1, "done")
+    corrected = zip(versus.items(), holm([one.p for one in versus.values()]), strict=True)
     return {
         "metrics": _table(metrics),
         "baselines": baselines,
+        "versus": {name: {"accuracy": replace(one, p_holm=p).as_dict()} for (name, one), p in corrected},
         "positions": position_report(own, answers),
         "cut": cut / len(cases),
     }, _columns(cases, own, swapped)

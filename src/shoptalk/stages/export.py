@@ -30,7 +30,7 @@ def export(folder: Path, part: str, form: str, out: Path) -> int:
     run = open_run(folder)
     shop = open_run_dataset(run)
     tokenizer = load_tokenizer(str(run.model))
-    teller = Teller(run.recipe.prompt, shop.catalogue, tokenizer.control)
+    teller = Teller(run.recipe.prompt, shop.catalogue, tokenizer.control, tokenizer.users)
     split = shop.split(run.recipe.training.targets)
     train: Iterable[Case] = split.train_cases
     if run.recipe.prompt.task == "list":

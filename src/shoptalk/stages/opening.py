@@ -32,7 +32,7 @@ def open_recommender(run: Run, shop: Dataset) -> LanguageModelRecommender | Item
     if not run.trained:
         raise RunError("training has not ended", where=str(run.folder), hint="go on with shoptalk train --resume")
     model = load(run.model)
-    teller = Teller(run.recipe.prompt, shop.catalogue, model.tokenizer.control)
+    teller = Teller(run.recipe.prompt, shop.catalogue, model.tokenizer.control, model.tokenizer.users)
     if run.recipe.prompt.task == "items":
         return ItemRecommender(model, teller, load_memory(run.model))
     if run.recipe.prompt.task == "list":
@@ -48,8 +48,7 @@ def open_run_dataset(run: Run) -> Dataset:
     DatasetError
         When it has gone or changed.
     """
-    inside = run.folder / "dataset"  # a run's own dataset moves with its folder
-    shop = open_dataset(inside if (inside / "dataset.json").exists() else Path(run.info["dataset"]))
+    shop = open_dataset(run.dataset)
     if shop.fingerprint != run.info["fingerprint"]:
         raise DatasetError("this is not the dataset that the run was trained on", where=str(shop.folder))
     new = {item.item_id: item for item in new_items(run.model)}

@@ -76,10 +76,10 @@ def judge_rankings(
     ks = (HEAD, *sorted({*KS, evaluation.k} - {HEAD}))
     histories = [case.history for case in exam.cases]
     wanted = [case.truth[0] for case in exam.cases]
-    lists = {MODEL: _rank(model, histories, max(ks), progress, "own histories", wanted)}
+    lists = {MODEL: rank_lists(model, histories, max(ks), progress, "own histories", wanted)}
     said = _said(model, len(exam.cases))
     for name, ranker in simple.items():
-        lists[name] = _rank(ranker, histories, max(ks), progress, name, wanted)
+        lists[name] = rank_lists(ranker, histories, max(ks), progress, name, wanted)
     tables = {name: exam.codes.table([one.items for one in ranked], max(ks)) for name, ranked in lists.items()}
     purchases = exam.purchases
     found = {name: find(table, exam.truth) for name, table in tables.items()}
@@ -118,7 +118,7 @@ def _exam(run: Run, shop: Dataset, split: Split) -> Exam:
     )
 
 
-def _rank(
+def rank_lists(
     ranker: Any,
     histories: Sequence[History],
     k: int,
@@ -180,7 +180,7 @@ def _swapped(exam: Exam, model: Any, progress: Progress) -> list[RankedList]:
         _without(exam.cases[partner].history, case.truth)
         for case, partner in zip(exam.cases, partners.tolist(), strict=True)
     ]
-    return _rank(model, given, HEAD, progress, "swapped histories")
+    return rank_lists(model, given, HEAD, progress, "swapped histories")
 
 
 def _gap(exam: Exam, own: Found, ranked: Sequence[RankedList]) -> dict[str, Estimate]:

@@ -2,7 +2,9 @@
 
 import shutil
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +29,18 @@ from shoptalk.stages.progress import Progress
 from shoptalk.training.batching import make_batch
 from shoptalk.training.loop import Material, fine_tune
 from shoptalk.training.material import make_material
+from shoptalk.training.trackers import Tracker, make_trackers
 
 
-def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resume: bool = False) -> dict[str, Any]:
+def train(
+    recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resume: bool = False, watch: Sequence[Tracker] = ()
+) -> dict[str, Any]:
     """Fine-tune what the recipe names on a dataset, and leave a verified model in the run's folder.
+
+    Parameters
+    ----------
+    watch
+        Told of the training as the recipe's own trackers are.
 
     Raises
     ------
@@ -39,6 +49,7 @@ def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resum
     """
     shop = open_dataset(dataset)
     check_fit(recipe, shop)
+    trackers = make_trackers(recipe)
     folder = open_run(out) if resume else create_run(out, recipe, dataset, shop.fingerprint)
     if resume:
         _check_same(folder, recipe, shop)
@@ -52,15 +63,13 @@ def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resum
     def notify(done: float, of: int, loss: float, speed: float) -> None:
         progress("train", done, of, f"loss {loss:.3f}, {speed:,.0f} tokens/s")
 
-    outcome = fine_tune(model, material, recipe.training, recipe.seed, out, resume=resume, notify=notify)
+    learn = partial(fine_tune, recipe=recipe.training, seed=recipe.seed, resume=resume, notify=notify)
+    outcome = learn(model, material, run=out, trackers=[*trackers, *watch])
     shares = _choose_shares(recipe, fitted, progress) if recipe.items.memory else None
     if recipe.training.refit:
         fitted, material = _set_up(recipe, shop, progress, refit=True)
         model = fitted.model
-        again = fine_tune(
-            model, material, recipe.training, recipe.seed, out / "refit", resume=resume, notify=notify,
-            until=outcome.best_epoch,
-        )  # fmt: skip
+        again = learn(model, material, run=out / "refit", until=outcome.best_epoch, trackers=trackers)
         outcome = replace(outcome, tokens=outcome.tokens + again.tokens)
     with replacing(folder.model) as temporary:
         _save(fitted, shares, temporary)
@@ -161,6 +170,11 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
     progress(
         "tokens", 0, 1, "training the tokenizer" if recipe.model.base == "nano" else f"loading {recipe.model.base}"
     )
+    split = shop.split(recipe.training.targets)
+    if refit:
+        split = with_validation(split)
+    elif recipe.items.newcomers:
+        split = withhold(split, list(shop.catalogue), recipe.seed)
     titles = (item.title for item in shop.catalogue.values())
     model = create(
         recipe.model,
@@ -169,13 +183,9 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
         recipe.seed,
         recipe.prompt.max_tokens,
         list_tokens(recipe.prompt, shop.catalogue),
+        [history.user_id for history in split.train] if recipe.prompt.user else (),
     )
-    teller = Teller(recipe.prompt, shop.catalogue, model.tokenizer.control)
-    split = shop.split(recipe.training.targets)
-    if refit:
-        split = with_validation(split)
-    elif recipe.items.newcomers:
-        split = withhold(split, list(shop.catalogue), recipe.seed)
+    teller = Teller(recipe.prompt, shop.catalogue, model.tokenizer.control, model.tokenizer.users)
     fitted = _Fitted(model, teller, split)
     if recipe.prompt.task == "items":
         fitted = _with_items(recipe, fitted)

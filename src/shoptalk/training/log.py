@@ -1,17 +1,18 @@
-"""What happens in training, as JSON lines and for TensorBoard."""
+"""What happens in training, as JSON lines and for trackers."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from torch.utils.tensorboard import SummaryWriter
-
 from shoptalk.files import without_nan, write_text
+from shoptalk.runs import read_log
+from shoptalk.training.trackers import Tracker
 
 
 class Log:
-    """Appends events to ``log.jsonl`` and numbers to TensorBoard.
+    """Appends events to ``log.jsonl`` and tells them to trackers.
 
     Parameters
     ----------
@@ -19,22 +20,25 @@ class Log:
         The run's folder.
     step
         Events after this step are removed first: a resumed training writes them again.
+    trackers
+        Told of every event, once it is in the file.
     """
 
-    def __init__(self, run: Path, step: int) -> None:
+    def __init__(self, run: Path, step: int, trackers: Sequence[Tracker] = ()) -> None:
         path = run / "log.jsonl"
         kept = [line for line in read_log(run) if line.get("step", 0) <= step] if step else []
         write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
         self._file = path.open("a", encoding="utf-8")
-        self._board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
+        self._trackers = trackers
+        for tracker in trackers:
+            tracker.start(run, step)
 
     def event(self, kind: str, step: int, **values: Any) -> None:
         """Write one event; it is on disk when this returns, as far as the process is concerned."""
         self._file.write(json.dumps(without_nan({"event": kind, "step": step, **values})) + "\n")
         self._file.flush()
-        for name, value in values.items():
-            if isinstance(value, (int, float)):
-                self._board.add_scalar(f"{kind}/{name}", value, step)
+        for tracker in self._trackers:
+            tracker.log(kind, step, values)
 
     def __enter__(self) -> Self:
         """The log itself."""
@@ -43,20 +47,7 @@ class Log:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the files."""
+        """Close the file and end the trackers."""
         self._file.close()
-        self._board.close()
-
-
-def read_log(run: Path) -> list[dict[str, Any]]:
-    """All events of a run; a last line that a crash cut off is left out."""
-    path = run / "log.jsonl"
-    events = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:
-        try:
-            event = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(event, dict):
-            events.append(event)
-    return events
+        for tracker in self._trackers:
+            tracker.end(finished=kind is None)

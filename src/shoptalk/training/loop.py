@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
 
-from shoptalk.errors import ModelError, require
+from shoptalk.errors import Diverged, ModelError, require
 from shoptalk.files import replacing
 from shoptalk.models.base import LanguageModel
 from shoptalk.recipe import Training
@@ -21,6 +21,7 @@ from shoptalk.training.checkpoint import State, load_checkpoint, load_weights, s
 from shoptalk.training.examples import TokenSet
 from shoptalk.training.log import Log
 from shoptalk.training.phases import Answers, Choices, Choosing, NextItems, Watched
+from shoptalk.training.trackers import Tracker
 
 #: A set-up that works learns a handful of examples to this loss per token (natural logarithm).
 LEARNED = 0.05
@@ -89,6 +90,7 @@ def fine_tune(
     resume: bool,
     notify: Notify,
     until: int | None = None,
+    trackers: Sequence[Tracker] = (),
 ) -> Outcome:
     """Train, keep the best weights by validation loss (NDCG, for item tokens), and leave the model with them.
 
@@ -101,24 +103,33 @@ def fine_tune(
 
     Raises
     ------
+    Diverged
+        When the loss is not a number.
     ModelError
-        When the loss is not a number, or when an `overfit` check does not learn its examples.
+        When an `overfit` check does not learn its examples.
     """
     if recipe.overfit:
         few = material.train.first(OVERFIT_EXAMPLES)
         watched = few if material.negatives is None else material.validation.first(OVERFIT_EXAMPLES)
         material = Material(few, watched, negatives=material.negatives)
         recipe = recipe.model_copy(update={"epochs": OVERFIT_EPOCHS, "patience": 0})
-    return _Trainer(model, material, recipe, seed, run, notify).run(resume=resume, until=until)
+    return _Trainer(model, material, recipe, seed, run, notify, trackers).run(resume=resume, until=until)
 
 
 class _Trainer:
     """One training, from its first step or from a checkpoint."""
 
     def __init__(
-        self, model: LanguageModel, material: Material, recipe: Training, seed: int, run: Path, notify: Notify
+        self,
+        model: LanguageModel,
+        material: Material,
+        recipe: Training,
+        seed: int,
+        run: Path,
+        notify: Notify,
+        trackers: Sequence[Tracker],
     ) -> None:
-        self.model, self.recipe, self.seed, self.notify = model, recipe, seed, notify
+        self.model, self.recipe, self.seed, self.notify, self.trackers = model, recipe, seed, notify, trackers
         self.folder, self.run_folder = run / "checkpoints", run
         self.weights = model.learned()
         self.optimiser = make_optimiser(model, recipe)
@@ -136,7 +147,7 @@ class _Trainer:
             if hasattr(self.model.network, "enable_input_require_grads"):
                 self.model.network.enable_input_require_grads()
         self._saved = time.monotonic()
-        with Log(self.run_folder, self.state.step) as log:
+        with Log(self.run_folder, self.state.step, self.trackers) as log:
             while self.state.epoch < (until or len(self.plan)):
                 self._epoch(log)
         self._load_best()
@@ -181,7 +192,7 @@ class _Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise ModelError(f"the loss became {value} at step {self.state.step}", hint="lower training.learning_rate")
+            raise Diverged(f"the loss became {value} at step {self.state.step}", hint="lower training.learning_rate")
         self.state.loss_sum += float(loss_sum.detach())
         self.state.terms += terms
         self.state.tokens += tokens

@@ -31,6 +31,15 @@ class Finding:
                 "example": self.example, "do": self.do}  # fmt: skip
 
 
+def judged(
+    check: str, size: Estimate, limit: float, says: str, *, worst: Severity = "warn", example: str = "", do: str = ""
+) -> Finding:
+    """A finding that speaks up, as ``worst``, where the whole interval lies above a limit; fine otherwise."""
+    if size.low > limit:
+        return Finding(check, worst, says, size, example, do)
+    return Finding(check, "info", says, size, example)
+
+
 def share(chosen: ArrayLike) -> Estimate:
     """The share of N that are chosen, with Wilson's interval: it holds for millions, and for shares near 0 and 1.
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from shoptalk.evaluation.audit.evidence import TEST, TRAIN, VALIDATION, Evidence, Log, Outcome
-from shoptalk.evaluation.audit.finding import Finding, share
+from shoptalk.evaluation.audit.finding import Finding, judged, share
 from shoptalk.evaluation.bootstrap import estimate
 from shoptalk.evaluation.coded import Ints
 
@@ -35,14 +35,13 @@ def _later(log: Log, seed: int) -> Finding:
     after = 1 - np.searchsorted(learned, log.time[rows], side="right") / max(1, len(learned))
     found = estimate(after, seed=seed)
     promised = log.method == "by-time"  # the others cut each user's own time and not everybody's
-    bad = found.low > (0 if promised else SOME)
-    return Finding(
+    return judged(
         "later_training",
-        ("fail" if promised else "warn") if bad else "info",
-        f"the mean test purchase is older than {found.value:.3f} of the training purchases"
-        + (f" (split: {log.method}): trends of its future are learned from" if bad else ""),
         found,
-        do='split by one date for all: split.method = "by-time"' if bad and not promised else "",
+        0.0 if promised else SOME,
+        f"the mean test purchase is older than {found.value:.3f} of the training purchases (split: {log.method})",
+        worst="fail" if promised else "warn",
+        do='trends of its future are learned from: split by one date for all, split.method = "by-time"',
     )
 
 
@@ -53,13 +52,13 @@ def _statistics(log: Log, outcome: Outcome, seed: int) -> Iterator[Finding]:
         steps = _last_steps(log, seed)
         known = np.unique(outcome.transitions[:, 0] * size + outcome.transitions[:, 1])
         found = share(np.isin(steps[:, 0] * size + steps[:, 1], known))
-        bad = found.low > COUNTED
-        yield Finding(
+        yield judged(
             "test_in_graph",
-            "fail" if bad else "info",
-            f"of {len(steps)} steps to a test purchase that were new then, the run's graph knows {found.value:.3f}",
             found,
-            do="build graphs from training purchases only" if bad else "",
+            COUNTED,
+            f"of {len(steps)} steps to a test purchase that were new then, the run's graph knows {found.value:.3f}",
+            worst="fail",
+            do="build graphs from training purchases only",
         )
     if outcome.known is not None:
         usable = (log.part == TRAIN) | (log.part == VALIDATION)
@@ -69,13 +68,13 @@ def _statistics(log: Log, outcome: Outcome, seed: int) -> Iterator[Finding]:
         if not len(only):
             return
         found = share(outcome.known[only])
-        bad = found.low > COUNTED
-        yield Finding(
+        yield judged(
             "test_in_popularity",
-            "fail" if bad else "info",
-            f"of {len(only)} items that only test purchases hold, the run counts {found.value:.3f} as bought",
             found,
-            do="count popularity, and fit statistics, on training purchases only" if bad else "",
+            COUNTED,
+            f"of {len(only)} items that only test purchases hold, the run counts {found.value:.3f} as bought",
+            worst="fail",
+            do="count popularity, and fit statistics, on training purchases only",
         )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from shoptalk.evaluation.audit.evidence import Evidence, Exam, Log
-from shoptalk.evaluation.audit.finding import Finding, Severity, share, shorten
+from shoptalk.evaluation.audit.finding import Finding, Severity, judged, share, shorten
 from shoptalk.evaluation.coded import Bools, Ints
 
 #: Shares from which on a figure needs a word beside it, and from which on the exam is unfair.
@@ -76,20 +76,20 @@ def _same_product(exam: Exam, wrong: Bools) -> Finding:
     mine = exam.keys[exam.right]
     alike = (keys == mine[:, None]) & wrong & (exam.options != exam.right[:, None])
     found = share(alike.any(axis=1))
-    some = found.low > SOME
     example = ""
     if alike.any():
         row, place = (int(one) for one in np.argwhere(alike)[0])
         example = (
             f"“{shorten(exam.texts[int(exam.right[row])])}” and “{shorten(exam.texts[int(exam.options[row, place])])}”"
         )
-    return Finding(
+    return judged(
         "same_product_options",
-        ("fail" if found.low > MANY else "warn") if some else "info",
-        f"in {found.value:.3f} of the questions a wrong option is the right product in another size or spelling",
         found,
-        example,
-        "draw distractors that are other products" if some else "",
+        SOME,
+        f"in {found.value:.3f} of the questions a wrong option is the right product in another size or spelling",
+        worst="fail" if found.low > MANY else "warn",
+        example=example,
+        do="draw distractors that are other products",
     )
 
 
@@ -104,18 +104,18 @@ def _false_negatives(exam: Exam, log: Log, wrong: Bools) -> Finding:
     asked: Ints = exam.asker[:, None] * size + exam.item
     false = np.isin(asked, owned) & wrong
     found = share(false.any(axis=1))
-    some = found.low > SOME
     example = ""
     if false.any():
         row, place = (int(one) for one in np.argwhere(false)[0])
         example = (
             f"user {log.users[int(exam.asker[row])]} bought “{shorten(log.titles[int(exam.item[row, place])])}” too"
         )
-    return Finding(
+    return judged(
         "false_negatives",
-        ("fail" if found.low > MANY else "warn") if some else "info",
-        f"in {found.value:.3f} of the questions an option counted as wrong was bought by the user",
         found,
-        example,
-        "never draw what the user ever has as a distractor" if some else "",
+        SOME,
+        f"in {found.value:.3f} of the questions an option counted as wrong was bought by the user",
+        worst="fail" if found.low > MANY else "warn",
+        example=example,
+        do="never draw what the user ever has as a distractor",
     )

@@ -6,12 +6,12 @@ import numpy as np
 from rapidfuzz import fuzz, process
 
 from shoptalk.evaluation.audit.evidence import TEST, TRAIN, VALIDATION, Evidence, Exam, Log, Written, letters
-from shoptalk.evaluation.audit.finding import Finding, share, shorten
+from shoptalk.evaluation.audit.finding import Finding, judged, share, shorten
 from shoptalk.evaluation.bootstrap import estimate
 from shoptalk.evaluation.coded import Bools, Ints
 
-#: Shares from which on a figure needs a word beside it.
-SOME = 0.01
+#: Shares from which on a figure needs a word beside it, and from which on what must never be is there.
+SOME, FEW = 0.01, 0.001
 #: Similarity of two titles' letters from which on they are the same product (rapidfuzz, in percent).
 ALIKE = 90.0
 
@@ -32,26 +32,26 @@ def _purchases(log: Log, seed: int) -> Iterator[Finding]:
     same = log.item[held] == log.item[rows][place]
     repeated = _any(place[same], len(rows))
     found = share(repeated)
-    yield Finding(
+    yield judged(
         "target_in_history",
-        "warn" if found.low > SOME else "info",
-        f"the right item is in its own history for {found.value:.3f} of the test cases",
         found,
-        _example(log, rows, repeated),
-        "say whether bought items are ranked, and compare with repeat-last" if found.low > SOME else "",
+        SOME,
+        f"the right item is in its own history for {found.value:.3f} of the test cases",
+        example=_example(log, rows, repeated),
+        do="say whether bought items are ranked, and compare with repeat-last",
     )
     yield from _rows(log)
     yield from _users(log)
     near = _near_duplicates(log, rows, place, held, same)
     found = share(near)
-    yield Finding(
+    yield judged(
         "near_duplicates",
-        "warn" if found.low > SOME else "info",
+        found,
+        SOME,
         f"for {found.value:.3f} of the test cases the history holds another item of nearly the right one's title "
         "(another size or colour)",
-        found,
-        _example(log, rows, near, held[~same], place[~same]),
-        "count such cases apart: text similarity alone finds them" if found.low > SOME else "",
+        example=_example(log, rows, near, held[~same], place[~same]),
+        do="count such cases apart: text similarity alone finds them",
     )
 
 
@@ -66,12 +66,13 @@ def _rows(log: Log) -> Iterator[Finding]:
     same = (log.user[one] == log.user[other]) & (log.item[one] == log.item[other]) & (log.time[one] == log.time[other])
     doubled = np.isin(asked, other[same & (log.part[other] == TEST) & (log.part[one] != TEST)])
     found = share(doubled)
-    yield Finding(
+    yield judged(
         "rows_in_two_parts",
-        "fail" if found.low > SOME / 10 and doubled.any() else "info",
-        f"{found.value:.4f} of the test purchases are, row for row, among those learned from or validated on",
         found,
-        do="remove repeated rows before splitting" if doubled.any() else "",
+        FEW,
+        f"{found.value:.4f} of the test purchases are, row for row, among those learned from or validated on",
+        worst="fail",
+        do="remove repeated rows before splitting",
     )
 
 
@@ -79,19 +80,17 @@ def _users(log: Log) -> Iterator[Finding]:
     """With whole users apart, a test user teaches nothing."""
     if log.method != "by-user":
         return
-    counts = {
-        part: np.bincount(log.user[log.part == part], minlength=len(log.users)) > 0
-        for part in (TRAIN, VALIDATION, TEST)
-    }
-    both = counts[TRAIN] | counts[VALIDATION]
-    found = share(both[counts[TEST]])
-    bad = bool(both[counts[TEST]].any())
-    yield Finding(
+    taught, asked = (np.zeros(len(log.users), dtype=np.bool_) for _ in range(2))
+    taught[log.user[(log.part == TRAIN) | (log.part == VALIDATION)]] = True
+    asked[log.user[log.part == TEST]] = True
+    found = share(taught[asked])
+    yield judged(
         "users_in_two_parts",
-        "fail" if bad else "info",
-        f"{found.value:.3f} of the test users are in training or validation too, where the split is by user",
         found,
-        do="split users before anything is built from their purchases" if bad else "",
+        FEW,
+        f"{found.value:.3f} of the test users are in training or validation too, where the split is by user",
+        worst="fail",
+        do="split users before anything is built from their purchases",
     )
 
 
@@ -113,24 +112,26 @@ def _questions(exam: Exam) -> Iterator[Finding]:
     known = {_identity(exam, held, row) for row, held in _each(exam, np.flatnonzero(exam.learned))}
     twice = np.array([_identity(exam, held, row) in known for row, held in _each(exam, asked)])
     found = share(twice)
-    yield Finding(
+    yield judged(
         "questions_in_two_parts",
-        "fail" if twice.any() and found.low > SOME / 10 else "info",
-        f"{found.value:.3f} of the test questions stand among those learned from, word for word",
         found,
-        do="remove repeated questions before splitting" if twice.any() else "",
+        FEW,
+        f"{found.value:.3f} of the test questions stand among those learned from, word for word",
+        worst="fail",
+        do="remove repeated questions before splitting",
     )
     width = len(exam.texts)
     taught = np.unique(exam.asker[exam.learned] * width + exam.right[exam.learned])
     windows = np.isin(exam.asker[asked] * width + exam.right[asked], taught)
     found = share(windows)
-    yield Finding(
+    yield judged(
         "overlapping_windows",
-        "fail" if found.low > SOME else "info",
-        f"{found.value:.3f} of the test questions ask for what the same user's training questions give as an answer",
         found,
-        shorten(exam.texts[int(exam.right[asked[windows.argmax()]])]) if windows.any() else "",
-        "split each user's purchases by time before windows are cut from them" if found.low > SOME else "",
+        SOME,
+        f"{found.value:.3f} of the test questions ask for what the same user's training questions give as an answer",
+        worst="fail",
+        example=shorten(exam.texts[int(exam.right[asked[windows.argmax()]])]) if windows.any() else "",
+        do="split each user's purchases by time before windows are cut from them",
     )
 
 
@@ -145,23 +146,22 @@ def _lists(rows: Written, seed: int) -> Iterator[Finding]:
     found = np.bincount(row[asked][known], minlength=len(rows.asker))
     there = np.flatnonzero(wanted)
     taught = estimate(found[there] / wanted[there], users=[*map(str, rows.asker[there].tolist())], seed=seed)
-    bad = taught.low > SOME
-    yield Finding(
+    yield judged(
         "overlapping_windows",
-        "fail" if bad else "info",
-        f"{taught.value:.3f} of what a test row asks for stands in the answers of the same user's training rows",
         taught,
-        shorten(rows.texts[int(text[asked][known.argmax()])]) if known.any() else "",
-        "split each user's purchases by time before windows are cut from them" if bad else "",
+        SOME,
+        f"{taught.value:.3f} of what a test row asks for stands in the answers of the same user's training rows",
+        worst="fail",
+        example=shorten(rows.texts[int(text[asked][known.argmax()])]) if known.any() else "",
+        do="split each user's purchases by time before windows are cut from them",
     )
     empty = share(wanted[~rows.learned] == 0)
-    some = empty.low > SOME
-    yield Finding(
+    yield judged(
         "rows_without_truth",
-        "warn" if some else "info",
-        f"{empty.value:.3f} of the test rows ask for nothing",
         empty,
-        do="leave them out, say how many they are, and average over users" if some else "",
+        SOME,
+        f"{empty.value:.3f} of the test rows ask for nothing",
+        do="leave them out, say how many they are, and average over users",
     )
 
 

@@ -15,11 +15,12 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from shoptalk.evaluation.audit.evidence import Evidence, Exam, letters
-from shoptalk.evaluation.audit.finding import Finding, Severity, shorten
+from shoptalk.evaluation.audit.finding import Finding, judged, shorten
 from shoptalk.evaluation.bootstrap import Floats, estimate
 from shoptalk.evaluation.coded import NOTHING, Ints
 from shoptalk.evaluation.options import correctness
 from shoptalk.evaluation.probe import FORMAT, Ngrams, beside, format_features, log_odds
+from shoptalk.schema import Estimate
 
 #: Fewer questions to learn from or to judge by say nothing.
 ENOUGH = 50
@@ -34,60 +35,60 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     exam = evidence.exam
     if exam is None or min(exam.learned.sum(), (~exam.learned).sum()) < ENOUGH:
         return
-    probe = _Probe(exam, evidence)
-    chance = exam.chance
+    probe, seed = _Probe(exam, evidence), evidence.seed
     popular, topic, whole = (probe.judge(blocks) for blocks in ("p", "pt", "ptf"))
-    alone = probe.judge("n")
     # Letters may confuse more than they tell, above all where questions are few: format must beat the better of both.
-    leak = estimate(whole - max(topic, popular, key=np.mean), seed=evidence.seed)
-    gained = estimate(topic - popular, seed=evidence.seed)
-    told = estimate(alone if alone.mean() > whole.mean() else whole, seed=evidence.seed)
-    popularity = estimate(popular, seed=evidence.seed)
+    known = max(topic, popular, key=np.mean)
+    leak = estimate(whole - known, seed=seed)
+    told = estimate(max(whole, probe.judge("n"), key=np.mean), seed=seed)
+    yield _options_only(told, leak, float(known.mean()), exam.chance)
+    yield judged(
+        "format_leak",
+        leak,
+        LEAK,
+        ("" if leak.low > LEAK else "no formatting leak: ")
+        + f"the format of the text adds {leak.value:+.3f} to what popularity and topic tell"
+        + (f": {probe.blame()}" if leak.low > LEAK else ""),
+        worst="fail",
+        example=probe.example() if leak.low > LEAK else "",
+        do="give right options and distractors the same cleaning (one data.cleaning for all)",
+    )
+    popularity, gained = estimate(popular, seed=seed), estimate(topic - popular, seed=seed)
+    yield judged(
+        "popularity",
+        popularity,
+        exam.chance + TOLD,
+        f"the most popular option is right in {popularity.value:.3f} of the questions, chance is {exam.chance:.3f}"
+        + (": distractors drawn uniformly give popularity away" if popularity.low > exam.chance + TOLD else ""),
+        do="compare with popularity and not with chance, or draw distractors by popularity",
+    )
+    yield judged(
+        "topic",
+        gained,
+        TOLD if leak.low <= LEAK else 1.0,  # a leak of the format shows in the letters too
+        f"the letters of the options tell {gained.value:+.3f} beyond popularity",
+        do="draw distractors from the category of the right item",
+    )
+
+
+def _options_only(told: Estimate, leak: Estimate, known: float, chance: float) -> Finding:
+    """The accuracy without any history, and whether it is a formatting leak."""
+    said = f"without any history the right option is found in {told.value:.3f} of the questions (chance {chance:.3f}"
     if leak.low > LEAK:
-        yield Finding(
+        return Finding(
             "options_only",
             "fail",
-            f"a formatting leak: without any history the right option is found in {told.value:.3f} of the questions "
-            f"(chance {chance:.3f}; popularity and topic explain {topic.mean():.3f})",
+            f"a formatting leak: {said}; popularity and topic explain {known:.3f})",
             told,
             do="do not report this exam's accuracy; clean all options alike and make the questions again",
         )
-        yield Finding(
-            "format_leak",
-            "fail",
-            f"the format of the text adds {leak.value:.3f} to what popularity and topic tell: {probe.blame()}",
-            leak,
-            probe.example(),
-            "give right options and distractors the same cleaning (one data.cleaning for all)",
-        )
-    else:
-        severity: Severity = "fail" if told.low > max(topic.mean(), chance) + TOLD + LEAK else "info"
-        yield Finding(
-            "options_only",
-            severity,
-            f"without any history the right option is found in {told.value:.3f} of the questions (chance {chance:.3f})",
-            told,
-            do="the options give themselves away; look at what the right ones have in common"
-            if severity == "fail"
-            else "",
-        )
-        yield Finding("format_leak", "info", f"no formatting leak: format adds {leak.value:+.3f}", leak)
-    given = popularity.low > chance + TOLD
-    yield Finding(
-        "popularity",
-        "warn" if given else "info",
-        f"the most popular option is right in {popularity.value:.3f} of the questions, chance is {chance:.3f}"
-        + (": distractors drawn uniformly give popularity away" if given else ""),
-        popularity,
-        do="compare with popularity and not with chance, or draw distractors by popularity" if given else "",
-    )
-    by_topic = gained.low > TOLD and leak.low <= LEAK  # a leak of the format shows in the letters too
-    yield Finding(
-        "topic",
-        "warn" if by_topic else "info",
-        f"the letters of the options tell {gained.value:+.3f} beyond popularity",
-        gained,
-        do="draw distractors from the category of the right item" if by_topic else "",
+    return judged(
+        "options_only",
+        told,
+        max(known, chance) + TOLD + LEAK,
+        f"{said})",
+        worst="fail",
+        do="the options give themselves away; look at what the right ones have in common",
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from shoptalk.evaluation.audit.evidence import Evidence, Log
-from shoptalk.evaluation.audit.finding import Finding, share, shorten
+from shoptalk.evaluation.audit.finding import Finding, judged, share, shorten
 
 #: Shares of the test targets from which on a figure needs a word beside it.
 POPULAR, UNSEEN = 0.5, 0.1
@@ -22,49 +22,46 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     head = np.zeros(len(log.items), dtype=np.bool_)
     head[np.argsort(-log.bought, kind="stable")[: max(1, len(log.items) // 100)]] = True
     found = share(head[item])
-    many = found.low > POPULAR
-    yield Finding(
+    yield judged(
         "popular_targets",
-        "warn" if many else "info",
-        f"{found.value:.3f} of the test targets are among the 1 % most bought items",
         found,
-        do="report popularity beside every figure, and by decile" if many else "",
+        POPULAR,
+        f"{found.value:.3f} of the test targets are among the 1 % most bought items",
+        do="report popularity beside every figure, and by decile",
     )
-    unseen = log.bought[item] == 0
-    found = share(unseen)
-    many = found.low > UNSEEN and not log.withheld
-    yield Finding(
+    found = share(log.bought[item] == 0)
+    yield judged(
         "unseen_targets",
-        "warn" if many else "info",
+        found,
+        1.0 if log.withheld else UNSEEN,
         f"{found.value:.3f} of the test targets were never bought in training"
         + (", as this split means them to be" if log.withheld else ""),
-        found,
-        do="no method without text can find them: report cold items apart" if many else "",
+        do="no method without text can find them: report cold items apart",
     )
     yield from _titles(log)
 
 
 def _titles(log: Log) -> Iterator[Finding]:
-    titles = np.array([" ".join(title.casefold().split()) for title in log.titles], dtype=object)
-    empty = titles == ""
+    numbers: dict[str, int] = {"": 0}
+    plain = (" ".join(title.casefold().split()) for title in log.titles)
+    code = np.array([numbers.setdefault(title, len(numbers)) for title in plain], dtype=np.int64)
+    empty = code == 0
     found = share(empty)
-    yield Finding(
+    yield judged(
         "no_text",
-        "warn" if found.low > SOME else "info",
-        f"{found.value:.4f} of the items have no title",
         found,
-        log.items[int(empty.argmax())] if empty.any() else "",
-        "a model that reads text cannot know them: find their titles, or leave them out" if found.low > SOME else "",
+        SOME,
+        f"{found.value:.4f} of the items have no title",
+        example=log.items[int(empty.argmax())] if empty.any() else "",
+        do="a model that reads text cannot know them: find their titles, or leave them out",
     )
-    numbers: dict[str, int] = {}
-    code = np.array([numbers.setdefault(title, len(numbers)) for title in titles], dtype=np.int64)
     shared = (np.bincount(code)[code] > 1) & ~empty
     found = share(shared)
-    yield Finding(
+    yield judged(
         "shared_titles",
-        "warn" if found.low > SOME else "info",
-        f"{found.value:.4f} of the items share their title with another",
         found,
-        f"“{shorten(log.titles[int(shared.argmax())])}”" if shared.any() else "",
-        "judge by item and not by title; add the brand or the size to the text" if found.low > SOME else "",
+        SOME,
+        f"{found.value:.4f} of the items share their title with another",
+        example=f"“{shorten(log.titles[int(shared.argmax())])}”" if shared.any() else "",
+        do="judge by item and not by title; add the brand or the size to the text",
     )

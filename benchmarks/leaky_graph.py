@@ -1,0 +1,48 @@
+"""What a graph that has seen the test does: a run's own memory, built again from all purchases, the test's too.
+
+    python benchmarks/leaky_graph.py runs/b/honest runs/b/leaky
+
+System B's published code builds its user-item graph from train, validation and test edges. The copy of the run that is
+made here does the same, and nothing else changes; it is then judged and audited like any other run. Never serve it.
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from shoptalk.cli.progress import show_progress
+from shoptalk.graph.purchases import Purchases
+from shoptalk.recommend.memory import learn_memory, load_memory, save_memory
+from shoptalk.runs import open_run
+from shoptalk.stages.audit import audit_run
+from shoptalk.stages.evaluate import evaluate
+from shoptalk.stages.opening import open_recommender, open_run_dataset
+
+BASELINES = 'evaluation.baselines=["popularity", "item_knn"]'
+
+
+def leak(folder: Path) -> None:
+    """Learn the run's memory again from every purchase of the dataset, with the shares that it has."""
+    run = open_run(folder)
+    shop = open_run_dataset(run)
+    memory = load_memory(run.model)
+    if memory is None:
+        raise SystemExit(f"{folder} has no memory: train it with items.memory = true")
+    places = {item: place for place, item in enumerate(open_recommender(run, shop).items)}
+    save_memory(learn_memory(Purchases.of(shop.histories(), places), memory.words, memory.shares), run.model)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("out", type=Path)
+    given = parser.parse_args()
+    shutil.copytree(given.run, given.out)
+    leak(given.out)
+    with show_progress() as progress:
+        evaluate(given.out, progress, settings=[BASELINES])
+        audit_run(given.out, progress)
+
+
+if __name__ == "__main__":
+    main()

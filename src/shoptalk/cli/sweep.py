@@ -1,0 +1,72 @@
+"""``shoptalk sweep``: many configurations, one winner, one look at the test."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from shoptalk.cli.options import Json, RecipePath, Seed, Set, print_json
+
+if TYPE_CHECKING:
+    from shoptalk.recipe import Recipe
+
+
+def command(
+    recipe: RecipePath,
+    out: Annotated[Path, typer.Option("--out", metavar="SWEEP", help="Folder of the sweep; new or empty.")],
+    jobs: Annotated[int, typer.Option("--jobs", min=1, max=256, help="Trials at once; they share the cores.")] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on after a crash: what was finished is kept, what died is tried again.")
+    ] = False,
+    settings: Set = [],  # noqa: B006  (typer copies it)
+    as_json: Json = False,
+    seed: Seed = None,
+) -> None:
+    """Try the configurations of a recipe's section [sweep], choose one by validation, and judge that one on the test.
+
+    The test is sealed until the winner is fixed: no trial can read it.
+
+    Example: `shoptalk sweep recipes/sweep-alpaca-lora.toml --out sweeps/lora --jobs 2`
+    """
+    from shoptalk.cli.progress import show_progress
+    from shoptalk.recipe import read_recipe
+    from shoptalk.stages.sweep import sweep
+
+    told = read_recipe(recipe, settings, seed)
+    with show_progress() as progress:
+        report = sweep(told, out, progress, jobs=jobs, resume=resume)
+    if as_json:
+        print_json(report)
+        return
+    _show(report, told)
+    print(f"open {out / 'report.html'} and {report['winner']['run']}/report.html; the recipe: {out / 'winner.toml'}")
+
+
+def _show(report: dict[str, Any], recipe: "Recipe") -> None:
+    """The trials in order, then the importance of settings, then the winner's test."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from shoptalk.report.sweep import MAIN, NAMES, label
+
+    console = Console()
+    table = Table("trial", "configuration", NAMES[report["metric"]], "seconds", "state")
+    for row in report["trials"]:
+        value = "" if row["value"] is None else f"{row['value']:.4f}"
+        seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
+        won = row["number"] == report["winner"]["number"]
+        state = "winner" if won else row["state"] + (f": {row['says']}" if row["says"] else "")
+        told = (label(row["settings"], recipe), value, seconds, state)
+        table.add_row(str(row["number"]), *told, style="bold" if won else None)
+    console.print(table)
+    if report["importance"]:
+        shares = ", ".join(f"{key} {share:.2f}" for key, share in report["importance"].items())
+        console.print(f"importance (share of the variance between trials): {shares}", highlight=False)
+    for name in MAIN:
+        if name in report["winner"]["metrics"]:
+            own = report["winner"]["metrics"][name]
+            console.print(
+                f"winner on the test: {name.replace('_', ' ')} {own['value']:.4f} "
+                f"({own['low']:.4f} to {own['high']:.4f}), {own['n']:,} users",
+                highlight=False,
+            )

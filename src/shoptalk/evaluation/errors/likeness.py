@@ -1,0 +1,42 @@
+"""How alike the titles of a history and of other items are, for one item a row."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from shoptalk.evaluation.bootstrap import Floats
+from shoptalk.evaluation.coded import Ints, Pairs
+
+
+class Likeness:
+    """The mean cosine of an item's title with the titles of a history, by TF-IDF of words.
+
+    Weights are (1 + log tf) * idf with the idf of the catalogue's titles (G. Salton, C. Buckley, "Term-weighting
+    approaches in automatic text retrieval", 1988). The mean of cosines of unit vectors is the cosine with their mean,
+    so that a history is one vector.
+
+    Parameters
+    ----------
+    titles
+        The catalogue's I titles.
+    held
+        The items of N histories.
+    """
+
+    def __init__(self, titles: Sequence[str], held: Pairs) -> None:
+        try:
+            vectors = sparse.csr_array(TfidfVectorizer(sublinear_tf=True).fit_transform(titles))
+        except ValueError:  # not one word in the whole catalogue: nothing is like anything
+            vectors = sparse.csr_array((len(titles), 1))
+        # The last row, without a word, is that of NOTHING.
+        self._vectors = sparse.vstack([vectors, sparse.csr_array((1, vectors.shape[1]))], format="csr")
+        weight = 1 / np.maximum(held.counts(), 1)[held.row]
+        histories = sparse.csr_array((weight, (held.row, held.item)), shape=(held.rows, len(titles) + 1))
+        self._histories = histories @ self._vectors
+
+    def of(self, items: Ints) -> Floats:
+        """(N,) likeness of one item for each history, in [0, 1]; 0 for ``NOTHING`` and for an empty history."""
+        shown = self._vectors[np.where(items < 0, self._vectors.shape[0] - 1, items)]
+        return np.asarray(self._histories.multiply(shown).sum(axis=1), dtype=np.float64).ravel()

@@ -1,0 +1,61 @@
+"""Templates of the pages, and how they write figures."""
+
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from shoptalk.report.verdict import span
+
+
+def render(template: str, **values: Any) -> str:
+    """A page as text; whatever is put into it is escaped, and a value that is missing is an error."""
+    pages = Environment(
+        loader=PackageLoader("shoptalk.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pages.filters |= {"number": number, "span": span, "metric": metric, "amount": amount, "duration": duration}
+    return pages.get_template(template).render(**values)
+
+
+def number(value: float | None, digits: int = 4) -> str:
+    """A share; ``n/a`` where there is none."""
+    return "n/a" if value is None else f"{value:z.{digits}f}"
+
+
+def amount(value: float | None) -> str:
+    """Any figure, with four digits that count."""
+    return "n/a" if value is None else f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds as a reader counts them: ``0.83 s``, ``95 s``, ``35 min 4 s``, ``2 h 3 min``."""
+    if seconds is None:
+        return "n/a"
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    hours, minutes = divmod(whole // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {whole % 60} s"
+
+
+def metric(name: str) -> str:
+    """A metric's name as a column's: Recall@10, NDCG@10, repeats."""
+    word, at, k = name.partition("@")
+    short = {
+        "ndcg": "NDCG",
+        "mrr": "MRR",
+        "f1": "F1",
+        "ece": "ECE",
+        "hr": "HR",
+        "map": "MAP",
+        "repeat_share": "repeats",
+        "echo_share": "echoes",
+        "invalid_share": "invalid",
+    }
+    in_ten = word in {"coverage", "novelty", "diversity"}  # the heading says so already
+    return short.get(word, word if in_ten else word.capitalize().replace("_", " ")) + ("" if in_ten else f"{at}{k}")

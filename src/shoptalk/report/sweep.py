@@ -1,0 +1,181 @@
+"""``report.html`` of a sweep: what was tried, how it learned, what mattered, and the winner's test."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from shoptalk.files import write_text
+from shoptalk.recipe import Recipe
+from shoptalk.report.curves import UNITS
+from shoptalk.report.figure import as_svg
+from shoptalk.report.rankings import NAMES as METHODS
+from shoptalk.runs import read_log
+
+#: Distinguishable for colour-blind people (Okabe and Ito), and with a mark each; more curves than these are grey.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKS = "osD^vP"
+GREY = "#9a9a9a"
+#: Settings that are all named in a legend.
+FEW = 3
+#: The winner's figures on the test that are said first.
+MAIN = ("accuracy", "recall@10", "title_exact_match")
+NAMES = {"validation_loss": "validation loss", "ndcg@10": "NDCG@10 on validation", "accuracy": "validation accuracy"}
+
+
+def write_sweep_report(out: Path, recipe: Recipe, report: dict[str, Any]) -> None:
+    """Write ``report.html`` into a sweep's folder; ``report`` is what ``shoptalk sweep --json`` prints."""
+    rows = [row | {"label": label(row["settings"], recipe), "losses": losses(row["run"])} for row in report["trials"]]
+    keys = list(dict.fromkeys(key for row in rows for key in row["settings"]))
+    curves = [row for row in rows if row["losses"]]
+    page = Environment(
+        loader=PackageLoader("shoptalk.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    ).get_template("sweep.html")
+    text = page.render(
+        recipe=recipe,
+        toml=recipe.to_toml(),
+        winning=(out / "winner.toml").read_text(encoding="utf-8"),
+        report=report,
+        rows=sorted(rows, key=lambda row: _order(row, recipe)),
+        keys=keys,
+        metric=NAMES[report["metric"]],
+        verdict=verdict(report, rows),
+        said=_said(report["winner"]),
+        seconds=sum(row["seconds"] or 0 for row in rows),
+        curves=draw_curves(curves, report["winner"]["number"]) if curves else "",
+        importance=draw_importance(report["importance"]) if report["importance"] else "",
+        finished=sum(row["value"] is not None for row in rows),
+        show=_show_setting,
+        folder=lambda run: Path(run).relative_to(out).as_posix(),
+    )
+    write_text(out / "report.html", text)
+
+
+def losses(run: str | None) -> list[dict[str, Any]]:
+    """The epochs of a trial; one that was pruned has those before."""
+    return [event for event in read_log(Path(run)) if event.get("event") == "epoch"] if run else []
+
+
+def label(settings: dict[str, Any], recipe: Recipe) -> str:
+    """A configuration in a few words: all its settings, or where they are many what sets them apart from the recipe."""
+    own, told = recipe.model_dump(), []
+    for key, value in settings.items():
+        section, name = key.split(".")
+        if len(settings) <= FEW or own[section][name] != (tuple(value) if isinstance(value, list) else value):
+            told.append(f"{name.replace('_', ' ')} {_show_setting(value)}")
+    return ", ".join(told) or "as the recipe says"
+
+
+def _show_setting(value: Any) -> str:
+    """A setting's value, short."""
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(str, value)) or "none"
+    return f"{value:.3g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def verdict(report: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
+    """One sentence: which configuration, out of how many, by what."""
+    winner = report["winner"]
+    name = next(row["label"] for row in rows if row["number"] == winner["number"])
+    tried = sum(row["state"] != "interrupted" for row in rows)
+    what = NAMES[report["metric"]]
+    return f"Best of {tried} configurations by {what}: {name} (trial {winner['number']}, {winner['value']:.4f})."
+
+
+def _said(winner: dict[str, Any]) -> str:
+    """The winner's first figure on the test, and the best simple method's there."""
+    name = next((name for name in MAIN if name in winner["metrics"]), None)
+    if name is None:
+        return ""
+    own = winner["metrics"][name]
+    said = (
+        f"{name.replace('_', ' ')} {own['value']:.4f} "
+        f"(95 % interval {own['low']:.4f} to {own['high']:.4f}, {own['n']:,} users)"
+    )
+    simple = {
+        method: table[name]["value"]
+        for method, table in winner["baselines"].items()
+        if name in table and method != "options_only"  # a probe is no competitor
+    }
+    if not simple:
+        return said
+    best = max(simple, key=lambda method: simple[method])
+    return f"{said}; the best simple method, {METHODS.get(best, best)}, has {simple[best]:.4f}"
+
+
+def _order(row: dict[str, Any], recipe: Recipe) -> tuple[bool, float, int]:
+    """The best first, then those without a value."""
+    assert recipe.sweep is not None
+    value = row["value"] or 0.0
+    return row["value"] is None, value if recipe.sweep.metric == "validation_loss" else -value, row["number"]
+
+
+def draw_curves(rows: Sequence[dict[str, Any]], winner: int) -> str:
+    """Validation (solid) and train loss (dotted) of each configuration over epochs: a panel for each kind of loss."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    kinds = list(dict.fromkeys(_unit(event) for row in rows for event in row["losses"]))
+    figure = Figure(figsize=(7.2, 3.6 * len(kinds)), layout="constrained")
+    for place, kind in enumerate(kinds):
+        axes = figure.add_subplot(len(kinds), 1, place + 1)
+        for order, row in enumerate(rows):
+            _draw_curve(axes, row, order, kind, few=len(rows) <= len(COLOURS), won=row["number"] == winner)
+        _set_top(axes)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(kind)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(
+        *figure.axes[0].get_legend_handles_labels(), frameon=False, fontsize="small", title_fontsize="small",
+        loc="outside lower left", ncols=2, title="solid: validation, dotted: train", alignment="left",
+    )  # fmt: skip
+    return as_svg(figure)
+
+
+def _draw_curve(axes: Any, row: dict[str, Any], order: int, kind: str, *, few: bool, won: bool) -> None:
+    events = [event for event in row["losses"] if _unit(event) == kind]
+    epochs = [event["epoch"] for event in events]
+    colour = COLOURS[order % len(COLOURS)] if few else COLOURS[0] if won else GREY
+    name = (
+        f"{row['number']}: {row['label']}{' (winner)' if won else ''}{', stopped' if row['state'] == 'pruned' else ''}"
+    )
+    look = {"color": colour, "zorder": 3 if won else 2, "linewidth": 2.4 if won else 1.3}
+    axes.plot(
+        epochs, [_number(event["validation"]) for event in events], **look, markersize=4,
+        marker=MARKS[order % len(MARKS)] if few else None, label=name if few or won else "_",
+    )  # fmt: skip
+    if few or won:
+        axes.plot(epochs, [_number(event["train"]) for event in events], color=colour, linewidth=1, linestyle=":")
+
+
+def _set_top(axes: Any) -> None:
+    """One hopeless trial must not press the others flat."""
+    values = [value for line in axes.get_lines() for value in line.get_ydata() if value == value]  # noqa: PLR0124
+    if values and max(values) > (most := 3 * median(values)):
+        axes.set_ylim(top=most)
+
+
+def draw_importance(importance: dict[str, float]) -> str:
+    """A bar for each setting, the most important first."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.2, 0.42 * len(importance) + 0.8), layout="constrained")
+    axes = figure.subplots()
+    names = sorted(importance, key=lambda name: importance[name])
+    bars = axes.barh(names, [importance[name] for name in names], color=COLOURS[0], height=0.7)
+    axes.bar_label(bars, fmt="%.2f", padding=4)
+    axes.set_xlim(0, max(0.05, *importance.values()) * 1.15)
+    axes.set_xlabel("share of the variance between trials")
+    axes.spines[["top", "right"]].set_visible(False)
+    return as_svg(figure)
+
+
+def _unit(event: dict[str, Any]) -> str:
+    return UNITS.get(str(event.get("phase")), "loss (nats per answer token)")
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

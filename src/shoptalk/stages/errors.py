@@ -1,0 +1,237 @@
+"""What a run's wrong answers have in common: into its metrics, and every wrong answer into ``errors.parquet``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shoptalk.data.dataset import Dataset
+from shoptalk.evaluation.calibration import reliability
+from shoptalk.evaluation.coded import NOTHING, Codes
+from shoptalk.evaluation.errors.answers import HEAD, Answers, Goods, option_answers, ranking_answers
+from shoptalk.evaluation.errors.groups import EXAMPLES, Group, group_errors
+from shoptalk.evaluation.errors.what_if import Step, options_what_if, ranking_what_if
+from shoptalk.evaluation.errors.words import pulling_words
+from shoptalk.evaluation.options import judge
+from shoptalk.files import replacing
+from shoptalk.runs import Run
+from shoptalk.schema import Case, Split
+from shoptalk.stages.progress import silent
+from shoptalk.stages.rankings import rank_lists
+
+#: Where every wrong answer is written: those of the report's ``errors``, and of its ``option_errors``.
+FILE, OPTION_FILE = "errors.parquet", "option_errors.parquet"
+#: Items of a ranking that an example shows, and users whose histories are shortened.
+SHOWN, WHAT_IF = 5, 5
+
+
+@dataclass(frozen=True)
+class Exam:
+    """One way in which a run was judged: its answers, and for each case what was offered, with what scores.
+
+    ``offered`` are ids: the options, or the first of the list; ``right`` and ``chosen`` are places among them
+    (``NOTHING``: not there).
+    """
+
+    what: str
+    answers: Answers
+    cases: Sequence[Case]
+    offered: Sequence[Sequence[str]]
+    scores: Sequence[Sequence[float]]
+    right: Sequence[int]
+    chosen: Sequence[int]
+    calibration: list[dict[str, Any]]
+
+
+def analyse_errors(
+    run: Run, shop: Dataset, model: Any, split: Split, columns: Mapping[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Analyse the answers of a run, and write the wrong ones.
+
+    Parameters
+    ----------
+    columns
+        Those of ``predictions.parquet``, one value a test case.
+
+    Returns
+    -------
+    dict
+        ``errors``, and ``option_errors`` where the run was judged both by rankings and by options.
+    """
+    goods = _goods(run, shop, split)
+    exams = [exam(run, shop, split, columns) for name, exam in (("ranked", _ranking), ("options", _options))
+             if name in columns]  # fmt: skip
+    names = (("errors", FILE), ("option_errors", OPTION_FILE))
+    report = {}
+    for (name, file), exam in zip(names, exams, strict=False):
+        groups = group_errors(exam.answers, goods, resamples=run.recipe.evaluation.resamples, seed=run.recipe.seed)
+        _write(run.folder / file, exam, groups)
+        report[name] = _report(run, shop, model, goods, exam, groups)
+    return report
+
+
+def _goods(run: Run, shop: Dataset, split: Split) -> Goods:
+    items, codes = list(shop.catalogue.values()), Codes(shop.catalogue)
+    learned: list[Sequence[str]] = [history.items for history in split.train]
+    if run.recipe.training.refit:
+        learned += [case.truth for case in split.validation]
+    bought = np.fromiter((codes.of(item) for own in learned for item in own), dtype=np.int64)
+    return Goods(
+        titles=[item.title for item in items],
+        purchases=np.bincount(bought, minlength=len(items)),
+        categories=[item.categories[-1] if item.categories else "" for item in items],
+    )
+
+
+def _options(run: Run, shop: Dataset, split: Split, columns: Mapping[str, Any]) -> Exam:  # noqa: ARG001
+    scores = columns["option_scores" if "option_scores" in columns else "scores"]
+    rows = [np.asarray(row, dtype=np.float64) for row in scores]
+    right = np.asarray(columns["answer"]).tolist()
+    answers = option_answers(
+        columns["user_id"], columns["history"], columns["options"], right, rows, Codes(shop.catalogue)
+    )
+    assert answers.places is not None  # of options
+    sure = reliability(answers.sure, judge(rows, right).correct)
+    calibration = [asdict(one) for one in sure]
+    return Exam("options", answers, split.test, columns["options"], scores, right, answers.places.chosen.tolist(),
+                calibration)  # fmt: skip
+
+
+def _ranking(run: Run, shop: Dataset, split: Split, columns: Mapping[str, Any]) -> Exam:
+    ranked, truth = columns["ranked"], columns["truth"]
+    answers = ranking_answers(
+        columns["user_id"], columns["history"], truth, ranked, columns["scores"], Codes(shop.catalogue),
+        seed=run.recipe.seed,
+    )  # fmt: skip
+    right = [
+        next((place for place, item in enumerate(own) if item in wanted), NOTHING)
+        for own, wanted in zip(ranked, truth, strict=True)
+    ]
+    chosen = [0 if own else NOTHING for own in ranked]
+    return Exam("ranking", answers, split.test, ranked, columns["scores"], right, chosen, [])
+
+
+def _write(path: Path, exam: Exam, groups: Sequence[Group]) -> None:
+    """One row for each wrong answer, with the names of its groups."""
+    wrong = np.flatnonzero(exam.answers.wrong).tolist()
+    named = [[group.kind.name for group in groups if group.members[n]] for n in wrong]
+    cut = None if exam.what == "options" else HEAD
+    columns = {
+        "user_id": pa.array([exam.answers.users[n] for n in wrong], pa.string()),
+        "history": pa.array([list(exam.cases[n].history.items) for n in wrong], pa.list_(pa.string())),
+        "truth": pa.array([list(exam.cases[n].truth) for n in wrong], pa.list_(pa.string())),
+        "ranked" if cut else "options": pa.array([list(exam.offered[n][:cut]) for n in wrong], pa.list_(pa.string())),
+        "scores": pa.array([list(exam.scores[n][:cut]) for n in wrong], pa.list_(pa.float64())),
+        "answer": pa.array([exam.right[n] for n in wrong], pa.int16()),
+        "chosen": pa.array([exam.chosen[n] for n in wrong], pa.int16()),
+        "groups": pa.array(named, pa.list_(pa.string())),
+    }
+    with replacing(path) as temporary:
+        pq.write_table(pa.table(columns), temporary)
+
+
+def _report(run: Run, shop: Dataset, model: Any, goods: Goods, exam: Exam, groups: Sequence[Group]) -> dict[str, Any]:
+    uneven = run.recipe.data.cleaning == "uneven"  # wrong options are then shown as the source has them
+    shown = [item.raw_title for item in shop.catalogue.values()] if uneven else goods.titles
+    return {
+        "what": exam.what,
+        "says": _SAYS[exam.what],
+        "cases": len(exam.cases),
+        "wrong": int(exam.answers.wrong.sum()),
+        "groups": [_group(shop, exam, group) for group in groups],
+        "words": [asdict(word) | {"n": word.offered} for word in pulling_words(exam.answers, shown)],
+        "calibration": exam.calibration,
+        "what_if": _what_if(shop, model, exam, groups),
+    }
+
+
+#: What is wrong, and what the reference of a pull is.
+_SAYS = {
+    "options": "An answer is wrong where another option scores best. The reference is the share to be expected if "
+    "errors had nothing to do with it: among all wrong options offered, or among all questions.",
+    "ranking": f"An answer is wrong where the right product is not among the first {HEAD}; the first of the list "
+    "counts as chosen. The reference is the share to be expected if errors had nothing to do with it: with another "
+    "user's next purchase in place of the first, or among all users.",
+}
+
+
+def _group(shop: Dataset, exam: Exam, group: Group) -> dict[str, Any]:
+    users = {exam.answers.users[n] for n in np.flatnonzero(exam.answers.wrong).tolist()}
+    return {
+        "name": group.kind.name,
+        "title": group.kind.title,
+        "says": group.kind.says,
+        **group.share.as_dict(),
+        "n": len(users),
+        "wrong": int(group.members.sum()),
+        "reference": group.reference.value,
+        "excess": group.excess.as_dict(),
+        "examples": [_example(shop, exam, n, group.why(n)) for n in group.typical],
+    }
+
+
+def _example(shop: Dataset, exam: Exam, n: int, why: str) -> dict[str, Any]:
+    """One wrong answer in titles: all options, or the first of a list with the right one behind them."""
+    case = exam.cases[n]
+    scores: list[float | None] = list(exam.scores[n])
+    if exam.what == "options":
+        assert case.candidates is not None  # as it was judged by them
+        titles, right = list(case.candidates.titles), exam.right[n]
+    else:
+        place = exam.right[n]
+        found = place != NOTHING
+        titles = [shop.catalogue[item].title for item in exam.offered[n][:SHOWN]]
+        right = len(titles)
+        item = exam.offered[n][place] if found else case.truth[0]
+        titles.append(shop.catalogue[item].title)
+        scores = [*scores[:right], scores[place] if found else None]
+        stands = f"stands at place {place + 1}" if found else f"is not among the first {len(exam.offered[n])}"
+        why = f"{why}; the right one {stands}"
+    return {
+        "user": case.history.user_id,
+        "history": [shop.catalogue[item].title for item in case.history.items],
+        "options": titles,
+        "scores": scores,
+        "answer": right,
+        "chosen": exam.chosen[n],
+        "why": why,
+    }
+
+
+def _what_if(shop: Dataset, model: Any, exam: Exam, groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """The most typical answers of the groups in turn, each once, where a history has something to remove."""
+    rounds = dict.fromkeys(n for place in range(EXAMPLES) for group in groups for n in group.typical[place : place + 1])
+    numbers = [n for n in rounds if len(exam.cases[n].history.items) > 1 and exam.chosen[n] != NOTHING][:WHAT_IF]
+    cases = [exam.cases[n] for n in numbers]
+    if not cases:
+        return []
+    if exam.what == "options":
+        told = options_what_if(model, cases)
+    else:
+        told = ranking_what_if(lambda histories, k: rank_lists(model, histories, k, silent, ""), cases)
+    titles = {item_id: item.title for item_id, item in shop.catalogue.items()}
+    return [
+        {
+            "user": case.history.user_id,
+            "history": [titles[item] for item in case.history.items],
+            "answer": titles[case.truth[0]],
+            "chosen": titles[exam.offered[n][exam.chosen[n]]],
+            "steps": [_step(step, titles, exam.what) for step in steps],
+        }
+        for n, case, steps in zip(numbers, cases, told, strict=True)
+    ]
+
+
+def _step(step: Step, titles: Mapping[str, str], what: str) -> dict[str, Any]:
+    removed = [titles[item] for item in step.removed]
+    if len(removed) > 1:
+        removed = [f"the oldest {len(removed)}"]
+    answer = None if step.answer is None else titles[step.answer]
+    told = {"removed": removed[0] if removed else None, "answer": answer}
+    if what == "ranking":
+        return {**told, "rank": step.right}
+    return {**told, "probability": step.right, "chosen_probability": step.first}

@@ -1,0 +1,30 @@
+"""TensorBoard: its files are in the run's folder ``tensorboard``."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch.utils.tensorboard import SummaryWriter
+
+from shoptalk.recipe import Recipe
+from shoptalk.training.trackers import numbers
+
+
+class Tracker:
+    """Writes every number as a scalar; see the protocol for what the methods mean."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        pass
+
+    def start(self, run: Path, step: int) -> None:
+        """Open the files; TensorBoard hides what an earlier writer said of later steps."""
+        self._board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
+
+    def log(self, event: str, step: int, values: Mapping[str, Any]) -> None:
+        """Add the event's numbers."""
+        for name, value in numbers(event, values).items():
+            self._board.add_scalar(name, value, step)
+
+    def end(self, *, finished: bool) -> None:  # noqa: ARG002
+        """Close the files."""
+        self._board.close()

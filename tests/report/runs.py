@@ -1,0 +1,166 @@
+"""A run's folder as training, evaluation and audit leave it, written by hand."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shoptalk.recipe import Recipe
+
+#: Titles that would break a page which does not escape them, or its layout.
+HOSTILE = ("<script>document.title = 'owned'</script>", "</pre></script><img src=x onerror=alert(1)>", "W" * 400,
+           "&lt;b&gt; {{ 7 * 7 }} {% raw %}", "$x_1$ \\frac", "Σαπούνι 石鹸 🧼")  # fmt: skip
+
+
+def estimate(value: float, half: float = 0.01, n: int = 1000) -> dict[str, Any]:
+    return {"value": value, "low": value - half, "high": value + half, "n": n}
+
+
+def difference(value: float, p: float) -> dict[str, Any]:
+    return {"difference": value, "low": value - 0.001, "high": value + 0.001, "p": p / 2, "p_holm": p, "n": 1000}
+
+
+def option_metrics(own: float = 0.6, swapped: float = 0.3, simple: float = 0.5) -> dict[str, Any]:
+    """Choices among options, as ``metrics.json`` tells them."""
+    return {
+        "metrics": {
+            "accuracy": estimate(own),
+            "swapped_accuracy": estimate(swapped),
+            "personalisation_gap": estimate(own - swapped),
+            **{name: estimate(own) for name in ("precision", "recall", "f1", "mrr")},
+            "ece": {"value": 0.1, "low": None, "high": None, "n": 1000},
+        },
+        "baselines": {
+            "chance": {"accuracy": estimate(0.25, 0)},
+            "tfidf": {"accuracy": estimate(simple)},
+            "options_only": {"accuracy": estimate(0.99)},  # a probe is no competitor
+        },
+        "positions": {
+            "positions": [
+                {"position": 1, "answers": 0.5, "chosen": 0.75, "accuracy": 0.8},
+                {"position": 2, "answers": 0.5, "chosen": 0.25, "accuracy": None},
+            ],
+            "bias": 0.25,
+            "no_choice": 0.0,
+        },
+        "warnings": [],
+        "seconds": {"train": 60.0, "open": 0.5, "options": 3700.0, "titles": 1e-5},
+        "fingerprint": "f" * 64,
+    }
+
+
+def ranking_metrics(own: float = 0.06, swapped: float = 0.002, p: float = 0.002) -> dict[str, Any]:
+    """Rankings of the whole catalogue, as ``metrics.json`` tells them."""
+    heads = ("recall@5", "recall@10", "recall@20", "ndcg@10", "mrr@10")
+
+    def all_of(value: float) -> dict[str, Any]:
+        return dict.fromkeys(heads, estimate(value, 0.001))
+
+    segment = {
+        name: {"recall@10": estimate(value, 0.001)}
+        for name, value in (("model", own), ("als", 0.04), ("popularity", 0.01))
+    }
+    return {
+        "metrics": {
+            **all_of(own),
+            "coverage@10": {"value": 0.5, "low": None, "high": None, "n": 1000},
+            "swapped_recall@10": estimate(swapped, 0.001),
+            "personalisation_gap": estimate(own - swapped, 0.001),
+        },
+        "baselines": {"popularity": all_of(0.01), "als": all_of(0.04), "chance": {"accuracy": estimate(0.25)}},
+        "versus": {
+            "popularity": {"recall@10": difference(own - 0.01, 0.002)},
+            "als": {"recall@10": difference(own - 0.04, p)},
+        },
+        "segments": {"ties": {"tied": segment, "untied": segment}, "cold": {"warm": segment}},
+    }
+
+
+def errors() -> dict[str, Any]:
+    """An error analysis full of hostile titles."""
+    example = {"user": "u1", "history": list(HOSTILE), "options": list(HOSTILE[:3]), "scores": [-1.5, -0.5, -2.0],
+               "answer": 0, "chosen": 1, "why": f"{HOSTILE[0]} pulls"}  # fmt: skip
+    return {
+        "what": "options",
+        "cases": 1000,
+        "wrong": 400,
+        "groups": [
+            {"name": "cold_item", "title": "cold item", "says": "Nobody bought it.", **estimate(0.125), "examples": []},
+            {"name": "semantic_pull", "title": "semantic pull", "says": "More similar.", **estimate(0.5),
+             "reference": 0.25, "examples": [example]},
+            {"name": "empty", "title": "nothing measured", "says": "", "value": None, "low": None, "high": None, "n": 0,
+             "examples": []},
+        ],
+        "words": [{"word": HOSTILE[4], "pull": 0.2, "low": None, "high": None, "n": 3}],
+        "calibration": [
+            {"low": 0.0, "high": 0.5, "cases": 0, "confidence": None, "accuracy": None},
+            {"low": 0.5, "high": 1.0, "cases": 1000, "confidence": 0.75, "accuracy": 0.6},
+        ],
+        "what_if": [{"user": "u1", "history": list(HOSTILE), "answer": HOSTILE[1], "chosen": HOSTILE[2], "steps": [
+            {"removed": None, "answer": HOSTILE[2], "probability": 0.25},
+            {"removed": HOSTILE[0], "answer": HOSTILE[1], "rank": None}]}],
+    }  # fmt: skip
+
+
+def audit() -> dict[str, Any]:
+    """Findings of each severity; the fail is not the first."""
+    blank = {"value": None, "low": None, "high": None, "n": 0, "example": "", "do": ""}
+    return {
+        "findings": [
+            {**blank, "check": "time", "severity": "info", "says": "nothing from the future"},
+            {**blank, "check": "popularity", "severity": "warn", "says": "popularity tells"},
+            {**blank, "check": "options_only", "severity": "fail", "says": f"a leak: {HOSTILE[0]}", **estimate(0.985),
+             "example": HOSTILE[1], "do": "clean alike"},
+        ],
+        "clean": False,
+    }  # fmt: skip
+
+
+def write_run(folder: Path, metrics: dict[str, Any], name: str = "small", **extra: dict[str, Any]) -> Path:
+    """A run with a dataset of three purchases; ``extra`` are further JSON files, by their names without the ending."""
+    dataset = folder / "dataset"
+    dataset.mkdir(parents=True)
+    recipe = Recipe.model_validate(
+        {"name": name, "data": {"source": "table", "interactions": "${SHOPTALK_DATA}/shop/buys.csv"}, "candidates": {}}
+    )
+    (folder / "recipe.toml").write_text(recipe.to_toml(), encoding="utf-8")
+    losses = [
+        {"epoch": 1, "train": 5.0, "validation": 4.5, "phase": "catalogue"},
+        {"epoch": 2, "train": 3.0, "validation": 2.5, "phase": "answers"},
+        {"epoch": 3, "train": 1.0, "validation": None, "phase": "options", "ndcg@10": 0.5},
+    ]
+    files = {
+        "run": {
+            "dataset": str(dataset), "fingerprint": "f" * 64, "packages": {"torch": "2.0"},
+            "machine": {"python": "3.11", "system": "Linux", "processor": "x86"}, "peak_memory_bytes": 2_000_000_000,
+            "training": {"parameters": 1000, "trainable_share": 0.5, "tokens": 6000, "seconds": 60.0, "examples": 10,
+                         "losses": losses, "best_epoch": 2, "precision": "bf16"},
+        },
+        "dataset/dataset": {
+            "read": {"reviews": 5, "items": 4, "bad_lines": 1}, "dropped": {"no_title": 1, "duplicate": 0},
+            "kept": {"users": 2, "items": 3, "interactions": 3}, "cases": {"train": 1, "validation": 1, "test": 1},
+            "sources": [{"path": "/somewhere/private/shop/buys.csv", "sha256": "a1" * 32}], "seconds": 1.5,
+        },
+        "metrics": metrics, **extra,
+    }  # fmt: skip
+    for file, content in files.items():
+        (folder / f"{file}.json").write_text(json.dumps(content), encoding="utf-8")
+    times = [1_000_000_000, 1_100_000_000, 1_200_000_000]  # 2001-09-09, 2004-11-09, 2008-01-10
+    pq.write_table(pa.table({"timestamp": pa.array(times, pa.int64())}), dataset / "interactions.parquet")
+    pq.write_table(pa.table({"tied": [True, False, False, False]}), folder / "predictions.parquet")
+    return folder
+
+
+def full_run(folder: Path) -> Path:
+    """A run with everything that a page can show, in hostile words."""
+    metrics = option_metrics() | {"errors": errors()}
+    ranked = ranking_metrics()
+    both = {key: {**metrics.get(key, {}), **ranked[key]} for key in ("metrics", "baselines", "versus")}
+    both["metrics"] |= metrics["metrics"] | {"options_personalisation_gap": estimate(0.3)}
+    samples = [{"prompt": HOSTILE[1], "answer": HOSTILE[0]},
+               {"prompt": "<|item_1|>", "answer": "<|item_2|>", "tokens": 1, "others": [HOSTILE[2]],
+                "titles": {"<|item_1|>": HOSTILE[0]}}]  # fmt: skip
+    whole = {**ranked, **metrics, **both, "samples": samples, "warnings": [HOSTILE[0]]}
+    return write_run(folder, whole, name=HOSTILE[0], audit=audit())
