@@ -18,6 +18,7 @@ from typing import Any
 
 from reproductions.steps import EXPERIMENTS, GROUPS, Experiment, Group, Material
 from shoptalk.files import write_text
+from shoptalk.report.rankings import show_p
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reproductions"
@@ -43,6 +44,9 @@ def run_missing(page: str, runs: Path) -> None:
         elif not (made / "audit.json").exists():  # the last of a run but its page
             resume = command[0] == "shoptalk" and (made / "run.json").exists()
             _do([*command, *(["--resume"] if resume else [])])
+    for group in GROUPS.get(page, ()):
+        if group.compared:
+            write_text(_compared(runs, group.compared), _do([*group.compare(runs), "--json"]))
 
 
 def _do(command: list[str], may: tuple[int, ...] = (0,)) -> str:
@@ -57,6 +61,10 @@ def _do(command: list[str], may: tuple[int, ...] = (0,)) -> str:
 
 def _judged(runs: Path, step: Material) -> Path:
     return runs / f"{step.name}.{step.judged}.json"
+
+
+def _compared(runs: Path, names: tuple[str, str]) -> Path:
+    return runs / f"{'-against-'.join(names)}.compare.json"
 
 
 def figures(page: str, runs: Path) -> str:
@@ -90,6 +98,8 @@ def _side_by_side(group: Group, page: str, runs: Path) -> list[str]:
     parts = ["\n".join(lines)] if there else []
     scored = [step for step in group.steps if isinstance(step, Material) and step.judged == "score"]
     parts += [_scores([(step.what, _read(_judged(runs, step))) for step in scored])] if scored else []
+    if group.compared:
+        parts.append(_versus(there, group.compared, _read(_compared(runs, group.compared))["comparisons"][0]))
     for step in group.steps:
         if isinstance(step, Material) and step.judged == "audit":
             found = _read(_judged(runs, step))["findings"]
@@ -107,7 +117,16 @@ def _typed(group: Group, runs: Path) -> list[str]:
     for step in group.steps:
         judge = step.judge(runs) if isinstance(step, Material) and step.judged else []
         lines += [shlex.join(command) for command in (step.command(runs), judge) if command]
-    return lines
+    return [*lines, *([shlex.join(group.compare(runs))] if group.compared else [])]
+
+
+def _versus(there: list[Experiment], names: tuple[str, str], found: dict[str, Any]) -> str:
+    """The paired difference of two runs over the same users."""
+    one, other = (step.what for name in names for step in there if step.name == name)
+    return (
+        f"`shoptalk compare`: *{one}* minus *{other}*, {found['metric']}: {found['difference']:+.4f} "
+        f"[{found['low']:+.4f}, {found['high']:+.4f}], {show_p(found['p_holm'])}, {found['n']:,} users."
+    )
 
 
 def _cell(row: dict[str, Any] | None) -> str:

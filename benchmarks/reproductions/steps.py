@@ -51,11 +51,16 @@ class Material:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one exam, side by side, and what belongs to them."""
+    """Runs of one exam, side by side, and what belongs to them; ``compared`` are two runs by ``shoptalk compare``."""
 
     title: str
     columns: tuple[str, ...]
     steps: tuple[Experiment | Material, ...]
+    compared: tuple[str, str] | None = None
+
+    def compare(self, runs: Path) -> list[str]:
+        """The command that compares them; nothing where none are."""
+        return ["shoptalk", "compare", *(str(runs / name) for name in self.compared)] if self.compared else []
 
 
 EXPERIMENTS: dict[str, tuple[Experiment, ...]] = {
@@ -82,7 +87,8 @@ def _advice() -> Group:
     columns = ("accuracy", "swapped_accuracy", "title_exact_match", "title_invalid_share", "title_echo_share",
                "reason_match")  # fmt: skip
     mixed = ('training.extra=["{runs}/general.json"]', "training.epochs=8")
-    plain = ("prompt.task=title", "prompt.style=plain", 'prompt.fields=["title"]', "training.targets=every")
+    plain = ("prompt.task=title", "prompt.style=plain", 'prompt.fields=["title"]', "training.targets=every",
+             "prompt.history=20")  # fmt: skip
     exam = ("split.method=by-user", "split.fractions=[0.5, 0.1, 0.4]", "candidates.options=4",
             "candidates.negatives=popularity")  # fmt: skip
     export = ("shoptalk", "export", "{runs}/alone", "--part", "test", "--out", "{runs}/right.json")
@@ -91,8 +97,9 @@ def _advice() -> Group:
         columns,
         (
             Experiment("alone", "200 customers alone", recipe),
+            Experiment("short", "200 customers alone, 8 epochs in place of 20", recipe, ("training.epochs=8",)),
             Material("general.json", "other instructions", ("python", other, "--out", "{runs}/general.json")),
-            Experiment("mixed", "mixed with 2,000 other instructions", recipe, mixed),
+            Experiment("mixed", "mixed with 2,000 other instructions, 8 epochs", recipe, mixed),
             Experiment("title", "the title alone, plain lines, every purchase learned", recipe, plain),
             Experiment("items", "item tokens", "recipes/gift-cards-items.toml", exam),
             Material("alone/generated.json", "what *200 customers alone* answers", judged="audit"),
@@ -132,6 +139,7 @@ def _lists(name: str, title: str, shop: tuple[Material, ...] = (), data: tuple[s
             Experiment(f"{name}-history", "up to 20 products told", recipe, (*data, "prompt.history=20")),
             Experiment(f"{name}-items", "item tokens: the whole catalogue ranked", items, data),
         ),
+        (f"{name}-published", f"{name}-one"),
     )
 
 
