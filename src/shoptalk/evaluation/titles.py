@@ -53,12 +53,11 @@ def title_metrics(
     known = frozenset(map(_tidy, catalogue))
     nearest = nearest_titles(texts, known)
     pairs = list(zip(texts, right, strict=True))
-    echoes = [text in set(map(_tidy, titles)) for text, titles in zip(texts, told, strict=True)]
     values = {
         "exact_match": [text in known and text in titles for text, titles in pairs],
         "nearest_match": [_share(nearest[text], titles) for text, titles in pairs],
         "invalid_share": [text not in known for text in texts],
-        "echo_share": echoes,
+        "echo_share": [text in {*map(_tidy, titles)} for text, titles in zip(texts, told, strict=True)],
     }
     return {
         name: estimate(np.asarray(column, dtype=float), users=users, resamples=resamples, seed=seed)
