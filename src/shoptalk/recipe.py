@@ -94,9 +94,9 @@ class CandidatesSection(Section):
 class Prompt(Section):
     """How a history is told."""
 
-    task: Literal["choose", "title", "like", "items", "list"] = Field(
+    task: Literal["choose", "title", "like", "items", "list", "advise"] = Field(
         "choose",
-        description="choose an option, name the title, yes/no, the next item's token out of all, or list the next ten",
+        description="choose an option, name the title, yes/no, the next item's token, list ten of them, or advise",
     )
     style: Literal["alpaca", "phi3", "chat", "plain", "bare"] = "alpaca"
     answer: Literal["title", "letter"] = Field("title", description="choose: what is answered, the title or its letter")

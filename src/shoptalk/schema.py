@@ -21,6 +21,8 @@ TITLE, BRAND, CATEGORIES, DESCRIPTION, FEATURES, PRICE = (
 
 #: How the tokens of items and users begin and end.
 ITEM_OPENS, USER_OPENS, TOKEN_CLOSES = "<|item_", "<|user_", "|>"
+#: The id whose token fills up a list of items.
+NO_ITEM = "none"
 
 #: What a purchase may be for, see ``data.split``; tables in memory hold places in this list.
 PARTS = ("train", "validation", "test", "context", "unused")

@@ -69,6 +69,15 @@ def test_instructions_as_lines_and_as_one_array(tmp_path: Path) -> None:
     assert caught.value.where == f"{tmp_path / 'c.json'}, member 2"
 
 
+def test_an_instruction_may_say_whose_it_is_and_list_items(tmp_path: Path) -> None:
+    row = {"instruction": "List.", "output": "<|item_B1|>, <|item_B2|> <|item_B1|> <|item_none|>"}
+    first, second = read_alpaca(lines(tmp_path / "a", {**row, "user": 7, "split": "train"}, {**row, "split": "test"}))
+    assert (first.user, first.learned, first.items) == ("7", True, ("B1", "B2"))
+    assert (second.user, second.learned) == ("", False)
+    with pytest.raises(SourceError, match='"user" must be'):
+        read_alpaca(lines(tmp_path / "b", {**row, "user": None}))
+
+
 @pytest.mark.parametrize("answer", ["B", "B)", "(B) Comb, large", "Comb, large", "b) not"])
 def test_a_prompt_that_lists_options_is_a_question(answer: str) -> None:
     prompt = "Reviewer has bought Soap (5 oz). Which next? A) Razor B) Comb, large, C) Brush (x)"

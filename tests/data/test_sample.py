@@ -7,10 +7,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
+from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import COMPLEMENT, write_sample
 from shoptalk.errors import UsageError
+from shoptalk.recipe import read_recipe
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -35,6 +38,24 @@ def test_files_have_the_published_format(shop: Path) -> None:
     assert all(review["unixReviewTime"] % 86_400 == 0 for review in reviews)  # a day, as published
     assert any("&amp;" in item["title"] for item in items)
     assert len({item["title"] for item in items}) == 400
+
+
+def test_files_of_2023_tell_the_same_shop(tmp_path: Path) -> None:
+    tables = {}
+    for release in ("2018", "2023"):
+        write_sample(tmp_path / release, users=40, items=60, release=release)  # type: ignore[arg-type]
+        recipe = read_recipe(tmp_path / release / "recipe.toml", ['data.keep=["brand", "categories", "price"]'])
+        prepare(recipe, tmp_path / release / "dataset")
+        tables[release] = [
+            pq.read_table(tmp_path / release / "dataset" / name).to_pylist()
+            for name in ("interactions.parquet", "items.parquet", "splits.parquet", "candidates.parquet")
+        ]
+    assert tables["2018"] == tables["2023"]
+    (review, *_), (product, *_) = (lines(tmp_path / "2023" / name) for name in ("reviews.jsonl.gz", "meta.jsonl.gz"))
+    published = "rating title text images asin parent_asin user_id timestamp helpful_vote verified_purchase"
+    assert list(review) == published.split()
+    assert review["timestamp"] % 86_400_000 == 0  # milliseconds
+    assert {"main_category", "title", "features", "price", "store", "categories", "parent_asin"} <= product.keys()
 
 
 def test_some_reviews_are_unverified_and_some_are_written_twice(shop: Path) -> None:

@@ -9,7 +9,7 @@ CATALOGUE = ["red lipstick", "blue lipstick", "hair dryer"]
 
 def metrics(generated: list[str], truth: list[str | tuple[str, ...]]) -> dict[str, float]:
     users = [f"u{place}" for place in range(len(generated))]
-    found = title_metrics(generated, truth, CATALOGUE, users, resamples=100)
+    found = title_metrics(generated, truth, CATALOGUE, users, [["hair dryer"]] * len(users), resamples=100)
     assert {value.n for value in found.values()} == {len(users)}
     return {name: value.value for name, value in found.items()}
 
@@ -32,6 +32,7 @@ def test_one_text(text: str, exact: float, nearest: float, invalid: float) -> No
         "exact_match": exact,
         "nearest_match": nearest,
         "invalid_share": invalid,
+        "echo_share": float(text == "hair dryer"),  # what the history holds
     }
 
 
@@ -51,7 +52,7 @@ def test_any_of_several_right_titles() -> None:
 
 def test_equally_near_titles_share() -> None:
     assert nearest_titles(["ad"], ["ab", "ac", "xy"]) == {"ad": {"ab", "ac"}}
-    found = title_metrics(["ad"], ["ab"], ["ab", "ac", "xy"], ["u"], resamples=100)
+    found = title_metrics(["ad"], ["ab"], ["ab", "ac", "xy"], ["u"], [[]], resamples=100)
     assert found["nearest_match"].value == 1 / 2
 
 
@@ -65,5 +66,5 @@ def test_empty_catalogue() -> None:
 
 
 def test_no_cases() -> None:
-    found = title_metrics([], [], CATALOGUE, [])
+    found = title_metrics([], [], CATALOGUE, [], [])
     assert all(math.isnan(value.value) and value.n == 0 for value in found.values())

@@ -26,13 +26,15 @@ def test_only_the_answer_and_its_end_are_learned(style: str) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-@pytest.mark.parametrize("settings", [{"task": "title"}, {"task": "choose"}, {"task": "choose", "answer": "letter"}])
+@pytest.mark.parametrize(
+    "settings", [{"task": "title"}, {"task": "choose"}, {"task": "choose", "answer": "letter"}, {"task": "advise"}]
+)
 def test_scoring_reads_the_very_tokens_that_training_learned(style: str, settings: dict) -> None:
     words = Teller(Prompt.model_validate({"style": style, **settings}), CATALOGUE)
     for case in exam(5):
         learned = encode(style, words.examples(case)[0].messages, TOKENS)
         asked, answers = encode_question(
-            style, words.ask(case.history, case.candidates), words.answers(case.candidates), TOKENS
+            style, words.ask(case.history, case.candidates), words.answers(case.candidates, case.history), TOKENS
         )
         assert asked + answers[case.answer] == learned.ids
         assert learned.labels == [IGNORE] * len(asked) + answers[case.answer]

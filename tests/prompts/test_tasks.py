@@ -34,7 +34,7 @@ def test_the_title_is_learned_as_it_is_scored() -> None:
     for settings in ({"task": "title"}, {"task": "choose"}, {"task": "choose", "answer": "letter"}):
         words = teller(**settings)
         case = exam(1)[0]
-        assert words.examples(case)[0].messages[-1] == words.answers(case.candidates)[case.answer]
+        assert words.examples(case)[0].messages[-1] == words.answers(case.candidates, case.history)[case.answer]
 
 
 def test_all_fields_are_told_in_the_history_and_none_in_the_options() -> None:

@@ -108,6 +108,22 @@ def test_somebodys_instructions(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert by_name(report)["answer_position"]["n"] == 90
 
 
+def test_lists_of_somebody_who_cut_windows_before_splitting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = []
+    for user in range(60):
+        bought = [f"<|item_{user}_{place}|>" for place in range(12)]
+        for place in range(12):
+            listed = " ".join(bought[place + 1 : place + 11]) or "<|endoftext|>"
+            rows.append({"instruction": f"List what follows {bought[place]}", "output": listed, "user": f"u{user}",
+                         "split": "train" if place < 8 else "test"})  # fmt: skip
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    code, report = call(capsys, "--alpaca", tmp_path / "rows.jsonl")
+    found = by_name(report)
+    assert (code, found["overlapping_windows"]["value"]) == (3, 1.0)  # item 11 follows place 7, which is learned
+    assert found["rows_without_truth"]["value"] == pytest.approx(1 / 4)  # place 11 of the places 8 to 11
+    assert "answer_in_prompt" in found
+
+
 @pytest.mark.parametrize(
     "arguments",
     [(), ("--candidates", "a", "--alpaca", "b"), ("x", "--candidates", "a"), ("no-such-folder",), ("--run", "none")],

@@ -1,6 +1,8 @@
-"""Runs that write lists and that name titles: trained, verified and asked."""
+"""Runs that write lists, name titles and advise: trained, verified and asked."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -9,6 +11,8 @@ from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
 from shoptalk.errors import UsageError
 from shoptalk.recipe import Recipe, read_recipe
+from shoptalk.stages.audit import audit_anything
+from shoptalk.stages.evaluate import evaluate
 from shoptalk.stages.progress import silent
 from shoptalk.stages.recommend import FEW, recommend
 from shoptalk.stages.train import train
@@ -46,3 +50,20 @@ def test_what_is_recommended_is_real_and_new(shop: Path, tmp_path: Path, task: s
     if task == "list":
         with pytest.raises(UsageError, match="writes lists"):
             recommend(tmp_path / "run", silent, user=None, typed=bought, why=True)
+
+
+def test_advice_is_judged_written_down_and_given(shop: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    few = ["prompt.task=advise", "prompt.style=alpaca", "evaluation.generate=20", 'evaluation.baselines=["chance"]']
+    train(recipe(shop, *few), shop / "dataset", run, silent)
+    metrics = evaluate(run, silent)["metrics"]
+    assert {"accuracy", "title_exact_match", "title_echo_share", "reason_match"} <= metrics.keys()
+    assert metrics["reason_match"]["n"] == 20
+    rows: list[dict[str, Any]] = json.loads((run / "generated.json").read_text())
+    assert len(rows) == 20
+    assert all(row["input"].startswith("I have bought ") for row in rows)
+    found = audit_anything(None, None, None, run / "generated.json", silent)["findings"]
+    assert [finding["check"] for finding in found] == ["answer_in_prompt"]
+    user = next(iter(pq.read_table(shop / "dataset" / "interactions.parquet")["user_id"].to_pylist()))
+    (best,) = recommend(run, silent, user=user, k=1)["items"]
+    assert best["advice"].startswith(best["title"] + ", ")

@@ -66,5 +66,7 @@ def show_recommendations(report: dict[str, Any]) -> None:
     print("bought: " + "; ".join(titles.values()))
     for place, item in enumerate(report["items"], 1):
         print(f"{place:>3}. {item['title']}  [{item['item_id']}]  score {item['score']:.3f}")
+        if "advice" in item:
+            print(f"       {item['advice']}")
         for reason in item["because"][:2]:
             print(f"       {reason['effect']:+.3f} because of {titles[reason['item_id']]}")

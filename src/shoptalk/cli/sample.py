@@ -1,7 +1,7 @@
-"""``shoptalk sample``: a generated shop in the raw Amazon 2018 format."""
+"""``shoptalk sample``: a generated shop in a raw Amazon format."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,6 +13,9 @@ def command(
     users: Annotated[int, typer.Option("--users", min=1, max=1_000_000, help="Number of reviewers.")] = 2000,
     items: Annotated[int, typer.Option("--items", min=20, max=20_000, help="Number of products.")] = 600,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed writes the same shop.")] = 1,
+    release: Annotated[
+        Literal["2018", "2023"], typer.Option("--format", help="Release of the Amazon reviews that the files are like.")
+    ] = "2018",
     as_json: Json = False,
 ) -> None:
     """Write a generated shop: reviews, products, a recipe that runs on them, and the tastes behind them (planted.json).
@@ -23,7 +26,7 @@ def command(
     """
     from shoptalk.data.sample import write_sample
 
-    report = write_sample(folder, users=users, items=items, seed=seed)
+    report = write_sample(folder, users=users, items=items, seed=seed, release=release)
     if as_json:
         print_json(report)
     else:

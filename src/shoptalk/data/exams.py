@@ -4,7 +4,8 @@ Candidates: ``{"history": ["Soap", "Lotion"], "options": ["Razor", "Comb"], "ans
 or the text of an option; ``"user"`` and ``"split"`` (``"train"`` or anything else) are read where they stand.
 
 Alpaca: ``{"instruction": .., "input": .., "output": ..}``, one a line, or all in one JSON array, as they are published.
-Options are found where a prompt lists them as ``A) ..``, ``B) ..`` and the output is one of them.
+Options are found where a prompt lists them as ``A) ..``, ``B) ..`` and the output is one of them. ``"user"`` and
+``"split"`` are read here too; an output that lists item tokens (``<|item_B01|>``, system D) is taken apart.
 """
 
 import re
@@ -14,6 +15,7 @@ from typing import Any
 
 from shoptalk.errors import SourceError
 from shoptalk.jsonrows import read_objects
+from shoptalk.schema import ITEM_OPENS, NO_ITEM, TOKEN_CLOSES
 
 CANDIDATES = '{"history": ["Soap"], "options": ["Razor", "Comb"], "answer": 0}'
 ALPACA = '{"instruction": "...", "input": "...", "output": "..."}'
@@ -21,6 +23,7 @@ ALPACA = '{"instruction": "...", "input": "...", "output": "..."}'
 _OPTION = re.compile(
     r"(?:^|(?<=\s)|(?<=[(\[]))([A-Z])[).:]\s*(.+?)(?=\s*(?:[(\[]?[A-Z][).:]\s|[\r\n]|$))", re.MULTILINE
 )
+_TOKEN = re.compile(f"{re.escape(ITEM_OPENS)}(.+?){re.escape(TOKEN_CLOSES)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Instruction:
-    """A prompt (instruction and input) with its answer."""
+    """A prompt (instruction and input) with its answer; ``user`` and ``learned`` as in `Question`."""
 
     prompt: str
     answer: str
+    user: str = ""
+    learned: bool | None = None
+
+    @property
+    def items(self) -> tuple[str, ...]:
+        """The different items that the answer lists, but for those that fill up the list."""
+        return tuple(dict.fromkeys(item for item in _TOKEN.findall(self.answer) if item != NO_ITEM))
 
 
 def read_candidates(path: Path) -> list[Question]:
@@ -100,11 +110,15 @@ def _question(row: dict[str, Any], where: str) -> Question:
         )
     if len(options) < 2:
         raise SourceError("a question needs two options or more", where=where, hint=f"write rows like {CANDIDATES}")
+    return Question(history, options, answer, *_whose(row, where))
+
+
+def _whose(row: dict[str, Any], where: str) -> tuple[str, bool | None]:
+    """The user, empty where none is named, and whether the row may be learned from."""
     user = row.get("user", "")
     if isinstance(user, bool) or not isinstance(user, (str, int)):
         raise SourceError('"user" must be a text or a whole number', where=where, hint='write "user": "u1"')
-    learned = None if "split" not in row else row["split"] == "train"
-    return Question(history, options, answer, str(user), learned)
+    return str(user), None if "split" not in row else row["split"] == "train"
 
 
 def _texts(row: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
@@ -120,4 +134,4 @@ def _instruction(row: dict[str, Any], where: str) -> Instruction:
         raise SourceError(
             '"instruction", "input" and "output" must be texts', where=where, hint=f"write rows like {ALPACA}"
         )
-    return Instruction("\n".join(part for part in parts[:2] if part), parts[2])
+    return Instruction("\n".join(part for part in parts[:2] if part), parts[2], *_whose(row, where))

@@ -1,4 +1,4 @@
-"""A generated shop in the raw Amazon 2018 format, whose tastes are known because they are planted.
+"""A generated shop in a raw Amazon format, whose tastes are known because they are planted.
 
 Every user has one to three tastes: a family of products, a brand of it and an attribute ("Hair Care" x "Fox & Fern" x
 "Lavender"). After the first purchase, which follows a taste, each purchase is
@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoptalk.data.sample_formats import FORMATS, Format, Name
 from shoptalk.data.sample_words import (
     ATTRIBUTES,
     BRANDS,
@@ -44,7 +45,7 @@ COMPLEMENT, POPULAR, MATCH = 0.4, 0.1, 10.0
 _TASTE = 1 - COMPLEMENT - POPULAR
 SAME_DAY, UNVERIFIED, REPEATED = 0.2, 0.05, 0.02
 LEAST, MOST, MEAN = 4, 20, 8
-REVIEWS_FILE, ITEMS_FILE, PLANTED_FILE, RECIPE_FILE = "reviews.json.gz", "meta.json.gz", "planted.json", "recipe.toml"
+PLANTED_FILE, RECIPE_FILE = "planted.json", "recipe.toml"
 
 _DAY = 86_400
 _START = 1_451_606_400  # 1 January 2016
@@ -90,10 +91,12 @@ class _Purchases:
     how: Ints
 
 
-def write_sample(folder: Path, *, users: int = 2000, items: int = 600, seed: int = 1) -> dict[str, Any]:
-    """Write ``reviews.json.gz``, ``meta.json.gz``, ``planted.json`` and ``recipe.toml``.
+def write_sample(
+    folder: Path, *, users: int = 2000, items: int = 600, seed: int = 1, release: Name = "2018"
+) -> dict[str, Any]:
+    """Write the files of reviews and products as the release has them, ``planted.json`` and ``recipe.toml``.
 
-    The same arguments write the same bytes.
+    The same arguments write the same bytes; every release tells the same purchases.
 
     Returns
     -------
@@ -116,17 +119,21 @@ def write_sample(folder: Path, *, users: int = 2000, items: int = 600, seed: int
     bought = _buy(goods, tastes, weights, rng)
     people = _codes(users, 13, "A", rng)
     reviews = _reviews(goods, bought, people, rng)
-    _write_lines(folder / REVIEWS_FILE, reviews)
-    _write_lines(folder / ITEMS_FILE, (_meta(goods, item, rng) for item in range(items)))
+    form = FORMATS[release]
+    _write_lines(folder / form.reviews_file, map(form.review, reviews))
+    _write_lines(folder / form.items_file, (form.product(_meta(goods, item, rng)) for item in range(items)))
     write_json(folder / PLANTED_FILE, _planted(goods, people, tastes, weights, seed))
-    write_text(folder / RECIPE_FILE, _recipe(folder))
-    paths = {name: str(folder / name) for name in (REVIEWS_FILE, ITEMS_FILE, PLANTED_FILE, RECIPE_FILE)}
+    write_text(folder / RECIPE_FILE, _recipe(folder, form))
+    names = (form.reviews_file, form.items_file, PLANTED_FILE, RECIPE_FILE)
+    paths = {name: str(folder / name) for name in names}
     return {"users": users, "items": items, "reviews": len(reviews), "files": paths}
 
 
-def _recipe(folder: Path) -> str:
-    """The packaged recipe with the folder's path in it, as a TOML basic string writes it."""
+def _recipe(folder: Path, form: Format) -> str:
+    """The packaged recipe with the format and the folder's path in it, as a TOML basic string writes it."""
     text = (files("shoptalk.data") / "sample.toml").read_text(encoding="utf-8")
+    for slot, value in (("$source", form.source), ("$reviews", form.reviews_file), ("$items", form.items_file)):
+        text = text.replace(slot, value)
     return text.replace("$folder", json.dumps(folder.as_posix())[1:-1])
 
 
@@ -243,7 +250,7 @@ def _codes(count: int, length: int, prefix: str, rng: np.random.Generator) -> li
 
 
 def _reviews(goods: _Goods, bought: _Purchases, people: list[str], rng: np.random.Generator) -> list[dict[str, Any]]:
-    """The lines of the file of reviews, in the order of product and date, as the published files have them."""
+    """The lines of the file of reviews, as of 2018; they come by product and date, as in the published files."""
     rows = len(bought.item)
     # Who buys out of taste is content; who follows the crowd may be or not.
     content = rng.choice([5, 4, 3], size=rows, p=[0.7, 0.22, 0.08])
@@ -293,7 +300,7 @@ def _review(
 
 
 def _meta(goods: _Goods, item: int, rng: np.random.Generator) -> dict[str, Any]:
-    """One line of the file of products; what sellers typed has HTML entities, as in the published files."""
+    """One line of the file of products, as of 2018; what sellers typed has HTML entities, as in the published files."""
     words = goods.words(item)
     family = _NAMES[goods.family[item]]
     after = int(goods.completes[item])

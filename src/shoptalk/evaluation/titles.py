@@ -18,6 +18,7 @@ def title_metrics(
     truth: Sequence[str | Sequence[str]],
     catalogue: Collection[str],
     users: Sequence[str],
+    told: Sequence[Collection[str]],
     *,
     resamples: int = RESAMPLES,
     seed: int = 1,
@@ -36,6 +37,8 @@ def title_metrics(
         All titles, cleaned like those that the model learned from.
     users
         Whose the N cases are.
+    told
+        The titles of each case's history.
 
     Returns
     -------
@@ -43,7 +46,7 @@ def title_metrics(
         ``exact_match``: the text is the right title. ``nearest_match``: the catalogue's nearest title is the right
         one (by ``nearest_titles``; 1/m if m titles are equally near; an empty text is near nothing).
         ``invalid_share``: the text is no title of the catalogue; such a text is wrong in ``exact_match``, never
-        left out.
+        left out. ``echo_share``: it is a title of the history.
     """
     texts = [_tidy(text) for text in generated]
     right = [frozenset(map(_tidy, (titles,) if isinstance(titles, str) else titles)) for titles in truth]
@@ -54,6 +57,7 @@ def title_metrics(
         "exact_match": [text in known and text in titles for text, titles in pairs],
         "nearest_match": [_share(nearest[text], titles) for text, titles in pairs],
         "invalid_share": [text not in known for text in texts],
+        "echo_share": [text in {*map(_tidy, titles)} for text, titles in zip(texts, told, strict=True)],
     }
     return {
         name: estimate(np.asarray(column, dtype=float), users=users, resamples=resamples, seed=seed)

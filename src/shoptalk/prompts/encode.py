@@ -68,7 +68,7 @@ def fit(build: Callable[[int], T], length: Callable[[T], int], items: int, limit
     build
         Makes the example with the given number of latest items.
     length
-        Its length in tokens; it must not shrink as items are added.
+        Its length in tokens; where it shrinks as items are added, fewer may be told than would fit.
     items
         How many items there are at most.
     limit

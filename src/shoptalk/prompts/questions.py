@@ -16,14 +16,21 @@ YES_NO = (Message("assistant", "Yes"), Message("assistant", "No"))
 def option_question(
     teller: Teller, tokenizer: Tokenizer, history: History, candidates: Candidates
 ) -> tuple[Question, bool]:
-    """Which option comes next (tasks ``choose`` and ``title``), and whether the history had to be cut."""
-    answers = teller.answers(candidates)
-    return _fitted(lambda latest: teller.ask(history, candidates, latest=latest), answers, teller, tokenizer, history)
+    """Which option comes next (every task but ``like``), and whether the history had to be cut."""
+    return _fitted(
+        lambda latest: teller.ask(history, candidates, latest=latest),
+        lambda latest: teller.answers(candidates, history, latest=latest),
+        teller,
+        tokenizer,
+        history,
+    )
 
 
 def liked_question(teller: Teller, tokenizer: Tokenizer, history: History, item_id: str) -> tuple[Question, bool]:
     """Whether an item will be liked: the answers are Yes and No, in this order."""
-    return _fitted(lambda latest: teller.ask_liked(history, item_id, latest=latest), YES_NO, teller, tokenizer, history)
+    return _fitted(
+        lambda latest: teller.ask_liked(history, item_id, latest=latest), lambda _: YES_NO, teller, tokenizer, history
+    )
 
 
 def open_question(
@@ -56,7 +63,7 @@ def ending(teller: Teller, tokenizer: Tokenizer) -> list[int]:
 
 def _fitted(
     ask: Callable[[int], list[Message]],
-    answers: Sequence[Message],
+    answers: Callable[[int], Sequence[Message]],
     teller: Teller,
     tokenizer: Tokenizer,
     history: History,
@@ -64,7 +71,7 @@ def _fitted(
     prompt = teller.prompt
     told = min(len(history.items), prompt.history)
     question, kept = fit(
-        lambda latest: encode_question(prompt.style, ask(latest), answers, tokenizer),
+        lambda latest: encode_question(prompt.style, ask(latest), answers(latest), tokenizer),
         lambda question: len(question[0]) + max(map(len, question[1])),
         told,
         prompt.max_tokens,

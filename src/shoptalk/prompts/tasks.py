@@ -1,15 +1,28 @@
-"""What is asked: choose an option, name the next title, item or ten items, or say whether an item will be liked.
+"""What is asked: choose an option, name the next title, item or ten items, advise, or say whether an item is liked.
 
 One `Teller` words everything, for training, scoring and recommending alike, so that they cannot drift apart.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from shoptalk.errors import PromptError
+from shoptalk.prompts.advice import ASKS, BECAUSE, NEW, Adviser, request, tell
 from shoptalk.prompts.safe import Neutraliser
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Prompt
-from shoptalk.schema import Candidates, Case, Catalogue, Example, History, Item, Message, item_token, user_token
+from shoptalk.schema import (
+    NO_ITEM,
+    Candidates,
+    Case,
+    Catalogue,
+    Example,
+    History,
+    Item,
+    Message,
+    item_token,
+    user_token,
+)
 
 _HISTORY = "A reviewer has bought the products below, the latest last. "
 CHOOSE = Template(
@@ -35,8 +48,8 @@ LIST_HISTORY = Template(
     _HISTORY + "Considering their purchase history, list the ids of the ten products that they will buy next.",
 )
 PLAIN = Template("title, plain", "Bought:")
-#: Items of a list (task ``list``), and the id whose token fills one up.
-LISTED, NO_ITEM = 10, "none"
+#: Items of a list (task ``list``).
+LISTED = 10
 #: A rating from which on a purchase counts as liked (TALLRec, arXiv 2305.00447: above 3 of 5).
 LIKED = 4.0
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -80,7 +93,7 @@ class Teller:
     def ask(
         self, history: History, candidates: Candidates | None = None, *, latest: int | None = None
     ) -> list[Message]:
-        """The question, without an answer, for the tasks ``choose``, ``title``, ``items`` and ``list``.
+        """The question, without an answer, for every task but ``like``.
 
         Parameters
         ----------
@@ -89,7 +102,9 @@ class Teller:
         candidates
             The options; needed by, and shown in, the task ``choose`` only.
         """
-        messages = [self._instruction, *self._told(history, latest)]
+        advised = self.prompt.task == "advise"
+        instruction = Message("system", request(history)) if advised else self._instruction
+        messages = [instruction, *self._told(history, latest)]
         if self.prompt.task == "choose":
             if candidates is None:
                 raise PromptError("the task `choose` needs options")
@@ -105,8 +120,10 @@ class Teller:
         told = self._told(history, latest)
         return [self._instruction, *told, Message("user", f"Product: {self.title(item_id)}")]
 
-    def answers(self, candidates: Candidates) -> list[Message]:
+    def answers(self, candidates: Candidates, history: History, *, latest: int | None = None) -> list[Message]:
         """What the assistant would say for each option, were it the right one."""
+        if self.prompt.task == "advise":
+            return [Message("assistant", self.advice(history, item, latest=latest)) for item in candidates.items]
         if self.prompt.answer == "letter":
             texts = list(LETTERS[: len(candidates.titles)])
         else:
@@ -128,11 +145,13 @@ class Teller:
             ]
         question = self.ask(case.history, case.candidates, latest=latest)
         if case.candidates is not None and case.answer is not None and self.prompt.task == "choose":
-            answer = self.answers(case.candidates)[case.answer]
+            answer = self.answers(case.candidates, case.history)[case.answer]
         elif self.prompt.task == "items":
             answer = Message("assistant", item_token(case.truth[0]))
         elif self.prompt.task == "list":
             answer = Message("assistant", self.listed(case.truth))
+        elif self.prompt.task == "advise":
+            answer = Message("assistant", self.advice(case.history, case.truth[0], latest=latest))
         else:
             answer = Message("assistant", self.title(case.truth[0]))
         return [Example((*question, answer))]
@@ -146,6 +165,19 @@ class Teller:
         elif self.prompt.padding == "token":
             said += [NO_ITEM] * missing
         return " ".join(map(item_token, said))
+
+    def advice(self, history: History, item_id: str, *, latest: int | None = None) -> str:
+        """The item recommended with a reason from what is told of the history (task ``advise``)."""
+        title = self.title(item_id)
+        held = history.items[self._first_told(history, latest) :]
+        if found := self._adviser.reason(held, item_id):
+            own, words = found
+            return BECAUSE.render(title=title, item=self.title(own), words=", ".join(words))
+        return NEW.render(title=title)
+
+    @cached_property
+    def _adviser(self) -> Adviser:
+        return Adviser(self.catalogue, self.words)
 
     @property
     def in_sequence(self) -> bool:
@@ -172,10 +204,13 @@ class Teller:
         return Message("user", asked), Message("assistant", said)
 
     def _told(self, history: History, latest: int | None) -> list[Message]:
+        places = range(self._first_told(history, latest), len(history.items))
+        return [*self._who(history), *(Message("user", self._line(history, place)) for place in places)]
+
+    def _first_told(self, history: History, latest: int | None) -> int:
+        """The place of the first item of a history that a prompt tells."""
         most = self.prompt.history if latest is None else min(latest, self.prompt.history)
-        start = max(0, len(history.items) - most)
-        told = [Message("user", self._line(history, place)) for place in range(start, len(history.items))]
-        return [*self._who(history), *told]
+        return max(0, len(history.items) - most)
 
     def _who(self, history: History) -> list[Message]:
         return [Message("user", user_token(history.user_id))] if history.user_id in self.users else []
@@ -184,11 +219,12 @@ class Teller:
         item_id = history.items[place]
         if item_id not in self._lines:
             self._lines[item_id] = self._describe(item_id)
-        line = self._lines[item_id]
+        line, review = self._lines[item_id], ""
         if "review" in self.prompt.fields and place < len(history.reviews):
             review = self._short("review", history.reviews[place])
-            return f"{line} | review: {review}" if review else line
-        return line
+        if self.prompt.task == "advise":
+            return tell(line, review)
+        return f"{line} | review: {review}" if review else line
 
     def _describe(self, item_id: str) -> str:
         """One line with the fields that the recipe names, the token and the title first."""
@@ -255,5 +291,6 @@ def _instruction(prompt: Prompt) -> Message:
     elif prompt.task == "list":
         template = LIST if prompt.history == 1 else LIST_HISTORY
     else:
-        template = {"choose": CHOOSE, "like": LIKE, "items": PLAIN if prompt.style == "plain" else NEXT}[prompt.task]
+        item = PLAIN if prompt.style == "plain" else NEXT
+        template = {"choose": CHOOSE, "like": LIKE, "items": item, "advise": ASKS[0]}[prompt.task]
     return Message("system", template.render())

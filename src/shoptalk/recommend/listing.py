@@ -12,10 +12,10 @@ from shoptalk.errors import ModelError
 from shoptalk.models.base import LanguageModel
 from shoptalk.models.tokenizer import Tokenizer
 from shoptalk.prompts.questions import ending, open_question
-from shoptalk.prompts.tasks import LISTED, NO_ITEM, Teller
+from shoptalk.prompts.tasks import LISTED, Teller
 from shoptalk.recommend.branches import Branches, batches
 from shoptalk.recommend.options import Notify, quiet
-from shoptalk.schema import History, RankedList, item_token
+from shoptalk.schema import NO_ITEM, History, RankedList, item_token
 
 
 @dataclass(frozen=True, slots=True)

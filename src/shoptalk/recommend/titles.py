@@ -1,4 +1,4 @@
-"""Generating the exact title, system A's first attempt: greedy decoding, free to say anything."""
+"""Generating the exact title, system A's first attempt, or advice (system C): greedy decoding, free to say anything."""
 
 from collections.abc import Sequence
 
@@ -10,36 +10,41 @@ from shoptalk.prompts.tasks import Teller
 from shoptalk.recommend.options import Notify, quiet
 from shoptalk.schema import History
 
-#: Most tokens of a generated title, and tokens of a batch of prompts.
-LONGEST_TITLE, BATCH_TOKENS = 96, 8192
+#: Most tokens of a generated title, of advice, and of a batch of prompts.
+LONGEST_TITLE, LONGEST_ADVICE, BATCH_TOKENS = 96, 256, 8192
 
 
 def ask_title(model: LanguageModel, teller: Teller, history: History) -> tuple[list[int], bool]:
     """The ids that the model reads of a history, and whether it had to be cut."""
-    return open_question(teller, model.tokenizer, history, LONGEST_TITLE, model.longest)
+    return open_question(teller, model.tokenizer, history, longest(teller), model.longest)
+
+
+def longest(teller: Teller) -> int:
+    """Most tokens of an answer."""
+    return LONGEST_ADVICE if teller.prompt.task == "advise" else LONGEST_TITLE
 
 
 @torch.inference_mode()
 def generate_titles(
     model: LanguageModel, teller: Teller, histories: Sequence[History], notify: Notify = quiet
 ) -> list[str]:
-    """What the model says each user buys next (task ``title``), as it says it: B texts, possibly no title at all."""
-    end = ending(teller, model.tokenizer)
+    """What the model says each user buys next (tasks ``title``, ``advise``), as it says it: B texts of any content."""
+    end, most = ending(teller, model.tokenizer), longest(teller)
     prompts = [ask_title(model, teller, history)[0] for history in histories]
     texts = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
     done = 0
     while done < len(order):
-        size = max(1, BATCH_TOKENS // (len(prompts[order[min(done + 63, len(order) - 1)]]) + LONGEST_TITLE))
+        size = max(1, BATCH_TOKENS // (len(prompts[order[min(done + 63, len(order) - 1)]]) + most))
         chosen = order[done : done + min(size, 64)]
-        for number, text in zip(chosen, _decode(model, [prompts[i] for i in chosen], end), strict=True):
+        for number, text in zip(chosen, _decode(model, [prompts[i] for i in chosen], end, most), strict=True):
             texts[number] = text
         done += len(chosen)
         notify(done, len(order))
     return texts
 
 
-def _decode(model: LanguageModel, prompts: list[list[int]], end: list[int]) -> list[str]:
+def _decode(model: LanguageModel, prompts: list[list[int]], end: list[int], most: int) -> list[str]:
     """Greedy continuations of prompts, padded on the left so that all end together."""
     width = max(map(len, prompts))
     pad = model.tokenizer.pad_id
@@ -48,7 +53,7 @@ def _decode(model: LanguageModel, prompts: list[list[int]], end: list[int]) -> l
     stops = sorted({end[-1], model.network.generation_config.eos_token_id or end[-1]})
     with model.autocast():
         output = model.network.generate(
-            input_ids=ids, attention_mask=mask, max_new_tokens=LONGEST_TITLE, do_sample=False, num_beams=1,
+            input_ids=ids, attention_mask=mask, max_new_tokens=most, do_sample=False, num_beams=1,
             eos_token_id=stops, pad_token_id=pad,
         )  # fmt: skip
     return [_until(said, stops, model) for said in output[:, width:].tolist()]

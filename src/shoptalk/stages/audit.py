@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 
 from shoptalk.data.cases import TEST, TRAIN, asked_rows
 from shoptalk.data.dataset import Dataset, open_dataset
-from shoptalk.data.exams import Question, as_question, read_alpaca, read_candidates
+from shoptalk.data.exams import Instruction, Question, as_question, read_alpaca, read_candidates
 from shoptalk.errors import DatasetError, RunError, UsageError
 from shoptalk.evaluation.audit import audit
-from shoptalk.evaluation.audit.evidence import Evidence, Exam, Log, Outcome
+from shoptalk.evaluation.audit.evidence import Evidence, Exam, Log, Outcome, Written
 from shoptalk.evaluation.catalogue import find
 from shoptalk.evaluation.coded import NOTHING, Bools, Codes, Ints
 from shoptalk.evaluation.options import correctness
@@ -84,15 +84,20 @@ def audit_anything(
 
 def read_exam(candidates: Path | None, alpaca: Path | None, seed: int) -> Evidence:
     """An exam that shoptalk did not make: a file of questions, or one of instruction rows."""
-    texts: list[tuple[str, str]] = []
+    rows: list[Instruction] = []
     questions = read_candidates(candidates) if candidates else []
     for row in read_alpaca(alpaca) if alpaca else ():
         question = as_question(row)
         if question is None:
-            texts.append((row.prompt, row.answer))  # nothing to choose from: what is asked for is written
+            rows.append(row)  # nothing to choose from: what is asked for is written
         else:
             questions.append(question)
-    return Evidence(exam=_foreign(questions, seed) if questions else None, texts=texts, seed=seed)
+    return Evidence(
+        exam=_foreign(questions, seed) if questions else None,
+        texts=[(row.prompt, row.answer) for row in rows],
+        written=_written(rows),
+        seed=seed,
+    )
 
 
 def _report(evidence: Evidence, progress: Progress) -> dict[str, Any]:
@@ -191,6 +196,22 @@ def _foreign(questions: Sequence[Question], seed: int) -> Exam:
         asker=asker,
         learned=learned,
         held=np.array(held, dtype=np.int64).reshape(-1, 2),
+    )
+
+
+def _written(rows: Sequence[Instruction]) -> Written | None:
+    """Rows that all say whose they are and what they are for, some of them for training and some not."""
+    if not all(row.user and row.learned is not None for row in rows) or len({row.learned for row in rows}) < 2:
+        return None
+    listed = [row.items for row in rows]
+    answers = listed if any(listed) else [(row.answer,) for row in rows]
+    texts, askers = Codes([]), Codes([])
+    given = [(number, texts.of(text)) for number, answer in enumerate(answers) for text in answer]
+    return Written(
+        texts=[*dict.fromkeys(text for answer in answers for text in answer)],
+        given=np.array(given, dtype=np.int64).reshape(-1, 2),
+        asker=np.array([askers.of(row.user) for row in rows], dtype=np.int64),
+        learned=np.array([row.learned for row in rows], dtype=np.bool_),
     )
 
 

@@ -19,12 +19,14 @@ from shoptalk.evaluation.paired import Difference, compare, holm
 from shoptalk.evaluation.swap import personalisation_gap, swap_partners
 from shoptalk.evaluation.titles import title_metrics
 from shoptalk.files import replacing, write_json
+from shoptalk.prompts.advice import recommended
+from shoptalk.prompts.rows import write_rows
 from shoptalk.prompts.tasks import LIKED
 from shoptalk.recipe import with_settings
 from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.recommend.titles import generate_titles
 from shoptalk.runs import Run, open_run
-from shoptalk.schema import Case, Estimate, Recommender, Split
+from shoptalk.schema import Case, Estimate, Example, Message, Recommender, Split
 from shoptalk.stages.errors import analyse_errors
 from shoptalk.stages.opening import open_recommender, open_run_dataset
 from shoptalk.stages.progress import Progress
@@ -34,6 +36,8 @@ from shoptalk.stages.simple import learn_baselines, rankers, recommenders
 
 #: Tasks whose models rank the whole catalogue.
 RANKED = ("items", "list")
+#: Tasks whose models answer in words of their own.
+GENERATED = ("title", "advise")
 
 Scores = list[NDArray[np.float64]]
 Table = dict[str, dict[str, float | int]]
@@ -72,7 +76,7 @@ def evaluate(
     elif run.recipe.prompt.task == "like":
         report |= _liked(run, model, split, progress)
     judged = time.perf_counter()
-    if run.recipe.evaluation.generate and run.recipe.prompt.task == "title":
+    if run.recipe.evaluation.generate and run.recipe.prompt.task in GENERATED:
         report["metrics"] |= _generated(run, model, split, progress)
     if not report["metrics"]:
         raise DatasetError(
@@ -202,22 +206,46 @@ def _liked(run: Run, model: LanguageModelRecommender, split: Split, progress: Pr
 
 
 def _generated(run: Run, model: LanguageModelRecommender, split: Split, progress: Progress) -> Table:
-    """The exact title, freely decoded, for the first test users in an order drawn by the seed."""
+    """The exact title, freely decoded, for the first test users in an order drawn by the seed; all are written down.
+
+    Of advice the title is judged, and whether its reason is the one that the words of the two products give.
+    """
     order = np.random.default_rng(run.recipe.seed).permutation(len(split.test))
     cases = [split.test[int(place)] for place in order[: run.recipe.evaluation.generate]]
     texts = generate_titles(
         model.model, model.teller, [case.history for case in cases], lambda n, of: progress("titles", n, of, "")
     )
+    _write_generated(run, model, cases, texts)
     titles = {item: model.teller.title(item) for item in model.teller.catalogue}
+    said = [recommended(text) for text in texts] if run.recipe.prompt.task == "advise" else texts
+    users = [case.history.user_id for case in cases]
+    settings = {"resamples": run.recipe.evaluation.resamples, "seed": run.recipe.seed}
     judged = title_metrics(
-        texts,
+        said,
         [[titles[item] for item in case.truth] for case in cases],
         list(titles.values()),
-        [case.history.user_id for case in cases],
-        resamples=run.recipe.evaluation.resamples,
-        seed=run.recipe.seed,
+        users,
+        [[titles[item] for item in case.history.items] for case in cases],
+        **settings,
     )
-    return {f"title_{name}": value for name, value in _table(judged).items()}
+    found = {f"title_{name}": value for name, value in judged.items()}
+    if run.recipe.prompt.task == "advise":
+        named = {title: item for item, title in titles.items()}
+        true = [
+            title in named and model.teller.advice(case.history, named[title]) == text
+            for case, title, text in zip(cases, said, texts, strict=True)
+        ]
+        found["reason_match"] = estimate(np.array(true), users=users, **settings)
+    return _table(found)
+
+
+def _write_generated(run: Run, model: LanguageModelRecommender, cases: Sequence[Case], texts: Sequence[str]) -> None:
+    """What was asked and answered, as rows of instruction, input and output that ``shoptalk audit --alpaca`` reads."""
+    rows = (
+        Example((*model.teller.ask(case.history), Message("assistant", text)))
+        for case, text in zip(cases, texts, strict=True)
+    )
+    write_rows(rows, run.folder / "generated.json", "alpaca", run.recipe.prompt.style, model.model.tokenizer)
 
 
 def _score(

@@ -74,7 +74,7 @@ def recommend(
     reasons = explain(model, history, ranked, shown) if why else [[] for _ in ranked.items]
     return {
         "user": user,
-        "items": _rows(model.teller, ranked, reasons),
+        "items": _rows(model.teller, history, ranked, reasons),
         "history": [{"item_id": item, "title": model.teller.title(item)} for item in history.items],
         "allowed": choice.count,
         "seconds": time.perf_counter() - begin,
@@ -164,13 +164,17 @@ def _best(model: Any, history: History, choice: Choice, k: int, notify: Notify) 
     return rank(model, history, among, k, notify)
 
 
-def _rows(teller: Teller, ranked: RankedList, reasons: Sequence[Sequence[Reason]]) -> list[dict[str, Any]]:
+def _rows(
+    teller: Teller, history: History, ranked: RankedList, reasons: Sequence[Sequence[Reason]]
+) -> list[dict[str, Any]]:
+    advised = teller.prompt.task == "advise"
     return [
         {
             "item_id": item,
             "title": teller.title(item),
             "score": score,
             "because": [{"item_id": reason.item_id, "effect": reason.effect} for reason in because],
+            **({"advice": teller.advice(history, item)} if advised else {}),
         }
         for item, score, because in zip(ranked.items, ranked.scores, reasons, strict=True)
     ]

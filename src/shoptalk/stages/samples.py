@@ -58,7 +58,8 @@ def _asked(recommender: LanguageModelRecommender, case: Case) -> tuple[list[int]
         (prompt, answers), _ = recommender.ask(case.history, case.candidates)
         return prompt, answers, case.answer
     prompt, _ = ask_title(recommender.model, teller, case.history)
-    return prompt, [recommender.model.tokenizer.encode(teller.title(case.truth[0]))], 0
+    right = teller.examples(case)[0].messages[-1].text
+    return prompt, [recommender.model.tokenizer.encode(right)], 0
 
 
 def _read(model: LanguageModel, prompt: Sequence[int]) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def encode_choices(cases: Iterable[Case], recipe: Recipe, teller: Teller, model:
 
 def _usable(cases: Sequence[Case], recipe: Recipe) -> Sequence[Case]:
     """The cases as the task wants them: naming a title and judging by rating need no options."""
-    if recipe.prompt.task in {"title", "items", "list"}:
+    if recipe.prompt.task in {"title", "items", "list", "advise"}:
         return [replace(case, candidates=None, answer=None) for case in cases]
     if recipe.prompt.task == "like" and recipe.candidates is None:
         return [case for case in cases if case.rating is not None]

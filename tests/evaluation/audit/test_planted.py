@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from shoptalk.evaluation.audit import CHECKS
-from shoptalk.evaluation.audit.evidence import CONTEXT, TEST, TRAIN, VALIDATION, Evidence, Exam, Log, Outcome
+from shoptalk.evaluation.audit.evidence import CONTEXT, TEST, TRAIN, VALIDATION, Evidence, Exam, Log, Outcome, Written
 from shoptalk.evaluation.audit.finding import Finding
 from shoptalk.evaluation.audit.sampled import sampled_recall
 
@@ -275,6 +275,23 @@ def test_answers_in_their_prompts() -> None:
         for n in range(100)
     ]
     assert sized(findings("truncation", Evidence(texts=texts))["answer_in_prompt"], 0.4, 1e-9)
+
+
+def test_windows_of_lists_that_overlap_and_rows_that_ask_for_nothing() -> None:
+    # Each of 100 users learned items 0 to 9 of its own. A test row of each asks for four of them and six new ones; a
+    # second one, of every fourth user, asks for nothing.
+    users, learned, given = [], [], []
+    for user in range(100):
+        given += [(len(users), user * 100 + item) for item in range(10)]
+        given += [(len(users) + 1, user * 100 + item) for item in range(6, 16)]
+        users += [user, user, *[user] * (user % 4 == 0)]
+        learned += [True, False, *[False] * (user % 4 == 0)]
+    rows = Written([str(n) for n in range(10_000)], np.array(given), np.array(users), np.array(learned))
+    found = findings("overlap", Evidence(written=rows))
+    assert sized(found["overlapping_windows"], 4 / 10, 1e-9)
+    assert sized(found["rows_without_truth"], 25 / 125, 1e-9)
+    apart = findings("overlap", Evidence(written=replace(rows, asker=np.arange(len(users)))))["overlapping_windows"]
+    assert (apart.severity, apart.size.value if apart.size else None) == ("info", 0.0)
 
 
 def test_a_place_that_is_right_more_often(exam: Exam) -> None:

@@ -158,6 +158,26 @@ class Exam:
 
 
 @dataclass(frozen=True)
+class Written:
+    """N rows whose answers are written, not chosen: lists of items, or one text each.
+
+    Attributes
+    ----------
+    texts
+        T different items or answers.
+    given
+        (G, 2) rows and the texts that their answers give, rows in order; a row that gives none has no truth.
+    asker, learned
+        (N,) as in `Exam`.
+    """
+
+    texts: Sequence[str]
+    given: Ints
+    asker: Ints
+    learned: Bools
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a run made of N test cases.
 
@@ -204,3 +224,4 @@ class Evidence:
     outcome: Outcome | None = None
     texts: Sequence[tuple[str, str]] = ()
     seed: int = 1
+    written: Written | None = None

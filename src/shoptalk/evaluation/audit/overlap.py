@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from shoptalk.evaluation.audit.evidence import TEST, TRAIN, VALIDATION, Evidence, Exam, Log, letters
+from shoptalk.evaluation.audit.evidence import TEST, TRAIN, VALIDATION, Evidence, Exam, Log, Written, letters
 from shoptalk.evaluation.audit.finding import Finding, judged, share, shorten
+from shoptalk.evaluation.bootstrap import estimate
 from shoptalk.evaluation.coded import Bools, Ints
 
 #: Shares from which on a figure needs a word beside it, and from which on what must never be is there.
@@ -21,6 +22,8 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield from _purchases(evidence.log, evidence.seed)
     if evidence.exam is not None and (~evidence.exam.learned).any() and evidence.exam.learned.any():
         yield from _questions(evidence.exam)
+    if evidence.written is not None:
+        yield from _lists(evidence.written, evidence.seed)
 
 
 def _purchases(log: Log, seed: int) -> Iterator[Finding]:
@@ -129,6 +132,36 @@ def _questions(exam: Exam) -> Iterator[Finding]:
         worst="fail",
         example=shorten(exam.texts[int(exam.right[asked[windows.argmax()]])]) if windows.any() else "",
         do="split each user's purchases by time before windows are cut from them",
+    )
+
+
+def _lists(rows: Written, seed: int) -> Iterator[Finding]:
+    """Answers that the same user's training rows give as well; test rows that have no answer."""
+    width = max(1, len(rows.texts))
+    row, text = rows.given.T
+    given = rows.asker[row] * width + text
+    asked = ~rows.learned[row]
+    known = np.isin(given[asked], given[~asked])
+    wanted = np.bincount(row[asked], minlength=len(rows.asker))
+    found = np.bincount(row[asked][known], minlength=len(rows.asker))
+    there = np.flatnonzero(wanted)
+    taught = estimate(found[there] / wanted[there], users=[*map(str, rows.asker[there].tolist())], seed=seed)
+    yield judged(
+        "overlapping_windows",
+        taught,
+        SOME,
+        f"{taught.value:.3f} of what a test row asks for stands in the answers of the same user's training rows",
+        worst="fail",
+        example=shorten(rows.texts[int(text[asked][known.argmax()])]) if known.any() else "",
+        do="split each user's purchases by time before windows are cut from them",
+    )
+    empty = share(wanted[~rows.learned] == 0)
+    yield judged(
+        "rows_without_truth",
+        empty,
+        SOME,
+        f"{empty.value:.3f} of the test rows ask for nothing",
+        do="leave them out, say how many they are, and average over users",
     )
 
 

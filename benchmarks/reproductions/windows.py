@@ -1,0 +1,83 @@
+"""System D's rows: every purchase with the ten that come after it, cut before anything is split.
+
+    python benchmarks/reproductions/windows.py rows RUN --out rows.jsonl          # with their users, training and test
+    python benchmarks/reproductions/windows.py rows RUN --out train.jsonl --part train
+    python benchmarks/reproductions/windows.py lists RUN --out lists.jsonl        # what RUN says to the test's rows
+
+``rows`` are instruction rows (`shoptalk audit --alpaca`, `training.extra`), worded as RUN words them; a row belongs to
+the part of the purchase that it tells, as in system D. ``lists`` are predictions (`shoptalk score`), a line a row.
+"""
+
+import argparse
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from shoptalk.files import write_text
+from shoptalk.prompts.tasks import LISTED, Teller
+from shoptalk.runs import open_run
+from shoptalk.schema import PARTS, History, item_token
+from shoptalk.stages.opening import open_recommender, open_run_dataset
+
+
+@dataclass(frozen=True)
+class Window:
+    """One row: what the user had up to a purchase, the items of the next ten, and the part of that purchase."""
+
+    told: History
+    follows: tuple[str, ...]
+    part: str
+
+
+def windows(folder: Path) -> Iterator[Window]:
+    """The windows over all that every user of a run's dataset has."""
+    rows = open_run_dataset(open_run(folder)).rows
+    for user, (start, end) in enumerate(zip(rows.start.tolist(), rows.end.tolist(), strict=True)):
+        items = tuple(rows.item[start:end].tolist())
+        for place in range(len(items)):
+            told = History(rows.users[user], items[: place + 1])
+            yield Window(told, items[place + 1 : place + 1 + LISTED], PARTS[rows.part[start + place]])
+
+
+def write_rows(folder: Path, out: Path, part: str | None) -> None:
+    """Instruction rows; what nothing follows is answered by nothing but padding, and teaches nothing."""
+    run = open_run(folder)
+    teller = Teller(run.recipe.prompt, open_run_dataset(run).catalogue)
+    lines = []
+    for window in windows(folder):
+        if window.part in ((part,) if part else ("train", "test")) and (window.follows or not part):
+            asked = [message.text for message in teller.ask(window.told)]
+            said = teller.listed(window.follows) if window.follows else item_token("none")
+            row = {"instruction": asked[0], "input": "\n".join(asked[1:]), "output": said}
+            lines.append(json.dumps({**row, "user": window.told.user_id, "split": window.part}))
+    write_text(out, "\n".join(lines) + "\n")
+
+
+def write_lists(folder: Path, out: Path) -> None:
+    """The run's lists for the test's rows."""
+    run = open_run(folder)
+    asked = [window for window in windows(folder) if window.part == "test"]
+    lists = open_recommender(run, open_run_dataset(run)).rank([window.told for window in asked], LISTED)
+    lines = [
+        json.dumps({"user": f"{said.user_id} {number}", "truth": window.follows, "ranked": said.items})
+        for number, (window, said) in enumerate(zip(asked, lists, strict=True))
+    ]
+    write_text(out, "\n".join(lines) + "\n")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("rows", "lists"))
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--part", choices=PARTS, help="rows: only those of this part")
+    given = parser.parse_args()
+    if given.what == "rows":
+        write_rows(given.run, given.out, given.part)
+    else:
+        write_lists(given.run, given.out)
+
+
+if __name__ == "__main__":
+    main()

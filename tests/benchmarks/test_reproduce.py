@@ -1,0 +1,82 @@
+"""Pages of reproductions: what stands on them comes from the runs."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def reproduce(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    spec = importlib.util.spec_from_file_location("reproduce", ROOT / "benchmarks" / "reproduce.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "reproduce", module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_rows_without_a_truth_are_misses_among_all_rows(reproduce: ModuleType) -> None:
+    names = ("precision", "recall", "hr", "mrr", "ndcg")
+    own = {f"{name}@10": 0.3 for name in names} | {"users": 2, "without_truth": 4}
+    table = reproduce._scores([("D", own)]).splitlines()
+    assert table[2] == "| D, rows with a truth | 0.3000 | 0.3000 | 0.3000 | 0.3000 | 0.3000 | 2 |"
+    assert table[3] == "| D, all rows | 0.1000 | 0.1000 | 0.1000 | 0.1000 | 0.1000 | 6 |"  # 0.3 * 2 / 6
+
+
+def test_runs_of_one_exam_stand_side_by_side(reproduce: ModuleType, tmp_path: Path) -> None:
+    def row(value: float) -> dict[str, float]:
+        return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 1200}
+
+    for name, value in (("one", 0.5), ("two", 0.6)):
+        (tmp_path / name).mkdir()
+        metrics = {"metrics": {"recall@10": row(value)}, "baselines": {"item_knn": {"recall@10": row(0.4)}}}
+        finding = {"check": "ties", "severity": "fail", "says": "tied"}
+        (tmp_path / name / "metrics.json").write_text(json.dumps(metrics))
+        (tmp_path / name / "audit.json").write_text(json.dumps({"findings": [finding] if name == "two" else []}))
+    (tmp_path / "rows.audit.json").write_text(json.dumps({"findings": [{**finding, "severity": "info"}]}))
+    steps = (
+        reproduce.Experiment("one", "First", "a.toml", ("data.reviews={runs}/r",)),
+        reproduce.Experiment("two", "Second", "b.toml"),
+        reproduce.Material("rows", "rows", ("python", "x.py", "{runs}/one"), "audit"),
+    )
+    found = {"metric": "recall@10", "difference": 0.1, "low": 0.05, "high": 0.15, "p_holm": 0.02, "n": 1200}
+    (tmp_path / "two-against-one.compare.json").write_text(json.dumps({"comparisons": [found]}))
+    group = reproduce.Group("T", ("recall@10", "gap"), steps, ("two", "one"))
+    said = reproduce._side_by_side(group, "d", tmp_path)
+    assert said[0].splitlines()[2:] == [
+        "| First | 0.5000 [0.4000, 0.6000] |  | 1,200 |",
+        "| Second | 0.6000 [0.5000, 0.7000] |  | 1,200 |",
+        "| item knn | 0.4000 [0.3000, 0.5000] |  | 1,200 |",
+    ]
+    assert said[1] == (
+        "`shoptalk compare`: *Second* minus *First*, recall@10: +0.1000 [+0.0500, +0.1500], p = 0.020, 1,200 users."
+    )
+    assert said[2].endswith("- **info**, ties: tied")
+    assert said[3:5] == ["`shoptalk audit --run` of *First*: no fail.",
+                         "`shoptalk audit --run` of *Second*: ties (tied)."]  # fmt: skip
+    assert said[5].splitlines()[1:-1] == [
+        "shoptalk run a.toml --set data.reviews=runs/d/r --out runs/d/one",
+        "shoptalk run b.toml --out runs/d/two",
+        "python x.py runs/d/one",
+        "shoptalk audit --alpaca runs/d/rows",
+        "shoptalk compare runs/d/two runs/d/one",
+    ]
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "reproductions").glob("*.md")), ids=lambda page: page.stem)
+def test_a_page_names_its_command_and_no_folder_of_a_machine(page: Path, reproduce: ModuleType) -> None:
+    text = page.read_text(encoding="utf-8")
+    block = text.split(reproduce.BEGIN)[1].split(reproduce.END)[0]
+    if not block.strip():
+        pytest.skip("no figures yet")
+    assert block.strip().startswith(f"Written by `python benchmarks/reproduce.py {page.stem}`.")
+    assert "/tmp" not in text
+    assert "/home" not in text
