@@ -16,7 +16,8 @@ from shoptalk.recommend.memory import learn_memory, load_memory, save_memory
 from shoptalk.runs import open_run
 from shoptalk.stages.audit import audit_run
 from shoptalk.stages.evaluate import evaluate
-from shoptalk.stages.opening import open_recommender, open_run_dataset
+from shoptalk.stages.opening import open_run_dataset
+from shoptalk.stages.recommender import open_recommender
 
 BASELINES = 'evaluation.baselines=["popularity", "item_knn"]'
 

@@ -18,7 +18,8 @@ from shoptalk.files import write_text
 from shoptalk.prompts.tasks import LISTED, Teller
 from shoptalk.runs import open_run
 from shoptalk.schema import PARTS, History, item_token
-from shoptalk.stages.opening import open_recommender, open_run_dataset
+from shoptalk.stages.opening import open_run_dataset
+from shoptalk.stages.recommender import open_recommender
 
 
 @dataclass(frozen=True)

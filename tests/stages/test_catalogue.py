@@ -12,9 +12,10 @@ from shoptalk.recommend.filters import Filters
 from shoptalk.runs import open_run
 from shoptalk.schema import item_token
 from shoptalk.stages.catalogue import add_items
-from shoptalk.stages.opening import open_recommender, open_run_dataset
+from shoptalk.stages.opening import open_run_dataset
 from shoptalk.stages.progress import silent
 from shoptalk.stages.recommend import recommend
+from shoptalk.stages.recommender import open_recommender
 
 FIRST, SECOND = "Copper Kettle Walnut Fountain Teapot", "Copper Kettle Walnut Fountain Teapot, Large"
 

@@ -16,7 +16,8 @@ from shoptalk.runs import open_run
 from shoptalk.schema import Case, History, Split
 from shoptalk.stages import memory, sasrec
 from shoptalk.stages.memory import PLAYING, withhold
-from shoptalk.stages.opening import open_recommender, open_run_dataset
+from shoptalk.stages.opening import open_run_dataset
+from shoptalk.stages.recommender import open_recommender
 from shoptalk.stages.train import with_validation
 from tests.stages.test_run import call
 from tests.words import small_model

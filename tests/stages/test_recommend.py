@@ -10,9 +10,10 @@ from shoptalk.errors import UsageError
 from shoptalk.recommend.filters import Filters
 from shoptalk.runs import open_run
 from shoptalk.schema import Candidates, History, Item
-from shoptalk.stages.opening import open_recommender, open_run_dataset
+from shoptalk.stages.opening import open_run_dataset
 from shoptalk.stages.progress import silent
 from shoptalk.stages.recommend import choose, recommend
+from shoptalk.stages.recommender import open_recommender
 
 SHOP = {name: Item(name, name, categories=("Vowel",) if name in "ae" else ("Other",)) for name in "abcde"}
 BOUGHT = History("u", ("a", "b"))

@@ -20,6 +20,7 @@ from shoptalk.evaluation.options import correctness
 from shoptalk.files import write_json
 from shoptalk.recommend.memory import load_memory
 from shoptalk.runs import Run, open_run
+from shoptalk.stages.opening import open_run_dataset
 from shoptalk.stages.progress import Progress
 
 #: Questions looked at, of those for training and of the test's.
@@ -41,8 +42,6 @@ def audit_run(folder: Path, progress: Progress, *, seed: int = 1) -> dict[str, A
     ShoptalkError
         For a run that is not evaluated, or whose dataset has gone or changed.
     """
-    from shoptalk.stages.opening import open_run_dataset  # imports torch, which a dataset's audit can do without
-
     run = open_run(folder)
     shop = open_run_dataset(run)
     report = _report(_evidence(shop, seed, run), progress)

@@ -28,9 +28,10 @@ from shoptalk.recommend.titles import generate_titles
 from shoptalk.runs import Run, open_run
 from shoptalk.schema import Case, Estimate, Example, Message, Recommender, Split
 from shoptalk.stages.errors import analyse_errors
-from shoptalk.stages.opening import open_recommender, open_run_dataset
+from shoptalk.stages.opening import open_run_dataset
 from shoptalk.stages.progress import Progress
 from shoptalk.stages.rankings import judge_rankings
+from shoptalk.stages.recommender import open_recommender
 from shoptalk.stages.samples import sample_prompts
 from shoptalk.stages.simple import learn_baselines, rankers, recommenders
 

@@ -1,4 +1,4 @@
-"""Opening what a run left behind: its dataset, its model."""
+"""Opening the dataset that a run was trained on; no model library is needed for that."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,37 +7,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shoptalk.data.dataset import Dataset, open_dataset
-from shoptalk.errors import DatasetError, RunError
-from shoptalk.models.base import load
-from shoptalk.prompts.tasks import Teller
-from shoptalk.recommend.items import ItemRecommender
-from shoptalk.recommend.listing import ListRecommender
-from shoptalk.recommend.memory import load_memory
-from shoptalk.recommend.options import LanguageModelRecommender
+from shoptalk.errors import DatasetError
 from shoptalk.runs import Run
 from shoptalk.schema import Item
 
 #: In a model's folder: the items that came after training.
 NEW_ITEMS = "new_items.parquet"
-
-
-def open_recommender(run: Run, shop: Dataset) -> LanguageModelRecommender | ItemRecommender | ListRecommender:
-    """The trained model of a run, ready to score.
-
-    Raises
-    ------
-    RunError
-        When training has not ended.
-    """
-    if not run.trained:
-        raise RunError("training has not ended", where=str(run.folder), hint="go on with shoptalk train --resume")
-    model = load(run.model)
-    teller = Teller(run.recipe.prompt, shop.catalogue, model.tokenizer.control, model.tokenizer.users)
-    if run.recipe.prompt.task == "items":
-        return ItemRecommender(model, teller, load_memory(run.model))
-    if run.recipe.prompt.task == "list":
-        return ListRecommender(model, teller)
-    return LanguageModelRecommender(model, teller, run.recipe.evaluation.scoring)
 
 
 def open_run_dataset(run: Run) -> Dataset:

@@ -22,8 +22,9 @@ from shoptalk.recommend.options import Notify
 from shoptalk.recommend.ranking import Reason, explain, rank
 from shoptalk.runs import Run, open_run
 from shoptalk.schema import Catalogue, History, RankedList
-from shoptalk.stages.opening import open_recommender, open_run_dataset
+from shoptalk.stages.opening import open_run_dataset
 from shoptalk.stages.progress import Progress
+from shoptalk.stages.recommender import open_recommender
 
 #: Titles up to which each is scored; more are searched, with so many beams.
 FEW, BEAMS = 300, 100

@@ -9,8 +9,8 @@ from shoptalk.data.dataset import Dataset
 from shoptalk.recipe import Items, Model, Prompt, Recipe, Training
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.runs import Run, open_run
-from shoptalk.stages.opening import open_recommender
 from shoptalk.stages.progress import Progress
+from shoptalk.stages.recommender import open_recommender
 from shoptalk.stages.train import train
 
 NAME = "sasrec"

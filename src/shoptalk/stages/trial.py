@@ -19,7 +19,7 @@ from shoptalk.errors import DatasetError, Diverged, ShoptalkError, StorageError
 from shoptalk.evaluation.options import correctness
 from shoptalk.recipe import Recipe
 from shoptalk.runs import open_run, read_log
-from shoptalk.stages.opening import open_recommender
+from shoptalk.stages.recommender import open_recommender
 from shoptalk.stages.train import train
 
 Event = dict[str, Any]
