@@ -70,14 +70,15 @@ def make_world(items: int, width: int, layers: int, histories: int, length: int)
 
 
 def make_memory(items: int, random: np.random.Generator) -> Memory:
-    """Edges to items nearby, and words as frequent as words are."""
+    """Edges to items nearby, and words as frequent as words are, weighing as TF-IDF weighs them."""
     rows = np.repeat(np.arange(items), EDGES_OF)
     columns = (rows + random.integers(1, CENTRE, len(rows))) % items
     weights = random.random(len(rows), dtype=np.float32)
     graph = sparse.csr_array((weights, (rows, columns)), shape=(items, items))
     words = np.minimum(random.zipf(1.3, items * WORDS_OF), WORDS) - 1
-    values = np.full(len(words), WORDS_OF**-0.5, dtype=np.float32)
-    told = sparse.csr_array((values, (np.repeat(np.arange(items), WORDS_OF), words)), shape=(items, WORDS))
+    weight = np.log(items / np.maximum(np.bincount(words, minlength=WORDS), 1)).astype(np.float32)
+    told = sparse.csr_array((weight[words], (np.repeat(np.arange(items), WORDS_OF), words)), shape=(items, WORDS))
+    told = sparse.csr_array(sparse.diags_array(1 / np.sqrt(told.multiply(told).sum(axis=1))) @ told, dtype=np.float32)
     return Memory(graph, told, Shares())
 
 

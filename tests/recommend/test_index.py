@@ -155,3 +155,20 @@ def test_a_batch_is_as_one_by_one() -> None:
 
 def ours_purchases(histories: list[History]) -> "items.Purchases":
     return items.Purchases.of(histories, {"a": 0})
+
+
+def test_what_rare_words_name_is_found_and_what_frequent_ones_name_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = recommender()
+    count = len(ours.items)
+    monkeypatch.setattr(items, "WIDER", 1)
+    ours.index = Index.build(ours.table)
+    asked, last = [history(ours.items[0])], ours.items[-1]
+    assert last not in ours.rank(asked, 2)[0].items
+    words = np.zeros((count, 2), dtype=np.float32)
+    words[[0, count - 1], 0] = 1.0  # the first and the last item share a word that no other has
+    words[:, 1] = 0.1  # and all share one
+    empty = sparse.csr_array((count, count), dtype=np.float32)
+    ours.memory = Memory(empty, sparse.csr_array(words), np.ones(count, dtype=bool), Shares(edges=0.0, words=50.0))
+    assert ours.rank(asked, 2)[0].items[0] == last
+    monkeypatch.setattr("shoptalk.recommend.index.RARE", 1)
+    assert last not in ours.rank(asked, 2)[0].items

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import sparse
 
 from shoptalk.errors import ModelError, StorageError, require
 from shoptalk.files import replacing, write_json
@@ -31,6 +32,8 @@ FILE, CARD = "index.faiss", "index.json"
 LARGE = 200_000
 #: Lists read for a query, at least, and one of so many; items whose centres are learned from, for each list.
 PROBES, ONE_OF, SAMPLE, ROUNDS = 64, 16, 64, 8
+#: Most items that a word may stand in to name candidates.
+RARE = 2_000
 #: Rows of the table that tell whether a saved index is of it.
 _TOLD = 1_000
 
@@ -164,9 +167,9 @@ def near(
     k: int,
     allowed: NDArray[np.bool_] | None = None,
 ) -> list[Near]:
-    """For each of B histories, what the index and the memory's graph name, scored by the model and the whole memory.
+    """For each of B histories, what index, graph and rare words name, scored by the model and the whole memory.
 
-    An item that only its words speak for is found where the model itself places it among its first k.
+    An item that only frequent words speak for is found where the model itself places it among its first k.
 
     Parameters
     ----------
@@ -183,8 +186,8 @@ def near(
     for row, places in enumerate(index.search(states, k, allowed)):
         own = np.sort(places[places >= 0])  # equal scores are then listed in catalogue order
         if remembered is not None:
-            led, _ = remembered.led(row)
-            own = np.union1d(own, led if allowed is None else led[allowed[led]])
+            named = np.union1d(remembered.led(row)[0], remembered.alike(row, k))
+            own = np.union1d(own, named if allowed is None else named[allowed[named]])
         scores = vectors[own] @ states[row] + biases[own]
         if remembered is not None:
             scores += remembered.scores(row, own)
@@ -205,6 +208,21 @@ class _Remembered:
         """Places (E,) that edges lead to from a history, and the sums of the edges."""
         part = slice(*self._led.indptr[row : row + 2].tolist())
         return self._led.indices[part], self._led.data[part]
+
+    def alike(self, row: int, k: int) -> Ints:
+        """Places of the k items that share the most with a history, of words that few items have; none if all are."""
+        if not sparse.issparse(self.memory.words):
+            return np.zeros(0, dtype=np.int64)
+        turned = self.memory.turned  # (W, I)
+        words = np.flatnonzero(self._told[row])
+        rare = words[np.diff(turned.indptr)[words] <= RARE]
+        told = sparse.csr_array(
+            (self._told[row, rare], (np.zeros(len(rare), np.int64), rare)), shape=(1, turned.shape[0])
+        )
+        shared: Any = told @ turned
+        if len(shared.data) <= k:
+            return np.asarray(shared.indices, dtype=np.int64)
+        return np.asarray(shared.indices[np.argpartition(-shared.data, k)[:k]], dtype=np.int64)
 
     def scores(self, row: int, places: Ints) -> Floats:
         """What is added to the scores (C,) of items for a history."""

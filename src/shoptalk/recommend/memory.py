@@ -70,7 +70,7 @@ class Memory:
         self.graph, self.shares = graph, shares
         self.words: Any = words
         self.known = known
-        self._turned: Any = self.words.T.tocsr() if sparse.issparse(words) else self.words.T
+        self.turned: Any = self.words.T.tocsr() if sparse.issparse(words) else self.words.T
 
     def scores(self, purchases: Purchases) -> Floats:
         """What is added to a model's scores (B, I) for the histories of B users."""
@@ -80,7 +80,7 @@ class Memory:
             led = product(purchases.weighted(shares.decay), self.graph)
             result += np.float32(shares.edges) * np.log1p(np.float32(shares.sharpness) * led)
         if shares.words:
-            alike: Any = purchases.weighted(shares.word_decay) @ self.words @ self._turned
+            alike: Any = purchases.weighted(shares.word_decay) @ self.words @ self.turned
             dense: Any = alike.toarray() if hasattr(alike, "toarray") else alike
             result += np.float32(shares.words) * np.asarray(dense, dtype=np.float32)
         if shares.newcomer:
