@@ -17,7 +17,7 @@ from shoptalk.evaluation.audit.evidence import Evidence, Exam, Log, Outcome, Wri
 from shoptalk.evaluation.catalogue import find
 from shoptalk.evaluation.coded import NOTHING, Bools, Codes, Ints
 from shoptalk.evaluation.options import correctness
-from shoptalk.files import write_json
+from shoptalk.files import read_json, write_json
 from shoptalk.recommend.memory import load_memory
 from shoptalk.runs import Run, open_run
 from shoptalk.stages.opening import open_run_dataset
@@ -279,11 +279,13 @@ def _ranks(values: Sequence[int | None]) -> Ints | None:
 
 
 def _cut(run: Run) -> dict[str, float]:
-    """Shares of the examples and prompts that were cut."""
-    training = run.info.get("training", {})
+    """Shares of the training examples and of the test's prompts that were cut, where the run tells."""
+    training, metrics = run.info.get("training", {}), read_json(run.folder / "metrics.json") or {}
     found = {}
     if training.get("examples"):
         found["training examples"] = training.get("cut", 0) / training["examples"]
+    if isinstance(metrics.get("cut"), float):
+        found["test prompts"] = metrics["cut"]
     return found
 
 
