@@ -40,7 +40,7 @@ def done(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_run_leaves_everything_behind(done: Path) -> None:
     names = {path.name for path in done.iterdir()}
     assert {"recipe.toml", "run.json", "model", "metrics.json", "predictions.parquet", "errors.parquet", "log.jsonl",
-            "report.html", "loss.png", "dataset", "tensorboard", "audit.json"} == names  # fmt: skip
+            "report.html", "loss.png", "dataset", "tensorboard", "audit.json", "generated.json"} == names  # fmt: skip
     metrics = json.loads((done / "metrics.json").read_text())
     assert {"accuracy", "swapped_accuracy", "personalisation_gap", "precision", "recall", "f1", "exact_match", "mrr",
             "ece", "title_exact_match"} <= metrics["metrics"].keys()  # fmt: skip
