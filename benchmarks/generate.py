@@ -4,9 +4,10 @@
 
 Every contender continues the same prompts (plain lines of titles) with the same model: nano, trained for a few minutes
 on the users' histories, so that its beams go where a trained model's go. Free decoding is stopped after as many tokens
-as the catalogue's mean title has (it is told when to stop, and may say anything); ``prefix_allowed_tokens_fn`` is
-Hugging Face's own constrained beam search, over the same trie as nested dictionaries. In turns, the best of a few
-rounds each, so that a noisy machine disturbs all alike. Also: how much of the exact ten (all titles scored) is found.
+as the catalogue's mean title has (it is told when to stop, and may say anything): by Hugging Face's ``generate``, and,
+so that nothing but the trie differs, in our own branches too. ``prefix_allowed_tokens_fn`` is Hugging Face's own
+constrained beam search, over the same trie as nested dictionaries. In turns, the best of a few rounds each, so that a
+noisy machine disturbs all alike. Also: how much of the exact ten (all titles scored) is found.
 """
 
 import argparse
@@ -26,7 +27,7 @@ from shoptalk.models.base import LanguageModel, create
 from shoptalk.prompts.questions import ending, open_question
 from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Lora, Model, Prompt
-from shoptalk.recommend.branches import batches
+from shoptalk.recommend.branches import Branches, batches
 from shoptalk.recommend.constrained import TitleRecommender
 from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.recommend.ranking import rank
@@ -82,6 +83,25 @@ def free(model: LanguageModel, prompts: Sequence[list[int]], tokens: int, beams:
             **given, do_sample=False, num_beams=beams, num_return_sequences=beams, max_new_tokens=tokens,
             min_new_tokens=tokens, pad_token_id=model.tokenizer.pad_id,
         )  # fmt: skip
+
+
+def free_branches(model: LanguageModel, prompts: Sequence[list[int]], tokens: int, beams: int) -> None:
+    """Beam search in our own branches, free to say anything, for a fixed number of tokens."""
+    for chosen in batches([len(prompt) for prompt in prompts]):
+        with model.autocast():
+            branches = Branches(model, [prompts[number] for number in chosen])
+            states, seen, size = branches.last[:, None], branches.seen, len(chosen)
+            score = torch.zeros(size, 1)
+            for depth in range(tokens):
+                logits = branches.logits(states.flatten(0, 1)).view(size, -1, model.network.config.vocab_size)
+                value = score[..., None] + logits - logits.logsumexp(2, keepdim=True)
+                score, best = value.flatten(1).topk(beams)
+                source, token = best // value.shape[2], best % value.shape[2]
+                seen = seen.gather(1, source[..., None].expand(-1, -1, seen.shape[2]))
+                if depth < tokens - 1:
+                    one = torch.ones_like(token)
+                    hidden, _, seen = branches.grow(token[..., None], one, one * depth, seen)
+                    states = hidden.view(size, beams, -1)
 
 
 def nested(sequences: Sequence[tuple[int, ...]]) -> dict[int, Any]:
@@ -161,6 +181,7 @@ def main() -> None:
     begin = time.perf_counter()
     search = TitleRecommender(model, teller, beams=given.beams)
     built = time.perf_counter() - begin
+    single = TitleRecommender(model, teller, beams=1)
     tokens = model.tokenizer
     prompts = [open_question(teller, tokens, history, search.trie.longest, model.longest)[0] for history in asked]
     mean = round(float(search.trie.length.double().mean()))
@@ -169,8 +190,11 @@ def main() -> None:
         seconds = best(
             {
                 "trie_beam_10": lambda: search.rank(asked, K, repeats=True),
+                "trie_beam_1": lambda: single.rank(asked, 1, repeats=True),
                 "free_greedy": lambda: free(model, prompts, mean, 1),
                 "free_beam_10": lambda: free(model, prompts, mean, K),
+                "free_branches_1": lambda: free_branches(model, prompts, mean, 1),
+                "free_branches_10": lambda: free_branches(model, prompts, mean, K),
                 "prefix_fn_beam_10": lambda: usual(model, prompts, dictionary, search.trie.longest, end),
             },
             given.rounds,

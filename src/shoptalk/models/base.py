@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from torch.nn.functional import dropout, embedding
+from torch.nn.functional import embedding
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
 from shoptalk.errors import ModelError, StorageError
+from shoptalk.models.dropout import dropout
 from shoptalk.models.items import ItemTable, ItemTokens, load_items, save_items
 from shoptalk.models.lora import add_adapters, keep_trainable, load_adapters, quantisation
 from shoptalk.models.precision import DTYPES, choose_precision, device

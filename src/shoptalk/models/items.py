@@ -106,7 +106,7 @@ class ItemTokens(nn.Module):
         if self.training and self.dropout:
             kept = kept & (torch.rand(len(kept), device=kept.device) >= self.dropout)
         share = kept.to(learned.dtype)
-        return self.project(text) + learned * share[:, None], bias * share
+        return torch.addcmul(self.project(text).to(learned.dtype), learned, share[:, None]), bias * share
 
     def extended(self, ids: Sequence[str], text: Tensor) -> "ItemTokens":
         """The same items and new ones after them, which are told by their words alone."""

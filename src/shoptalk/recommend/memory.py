@@ -75,14 +75,29 @@ class Memory:
     def scores(self, purchases: Purchases) -> Floats:
         """What is added to a model's scores (B, I) for the histories of B users."""
         shares = self.shares
-        result = np.zeros((purchases.rows, self.graph.shape[0]), dtype=np.float32)
-        if shares.edges:
-            led = product(purchases.weighted(shares.decay), self.graph)
+        return self.combined(
+            self.led(purchases) if shares.edges else None,
+            self.alike(purchases) if shares.words else None,
+            purchases.rows,
+        )
+
+    def led(self, purchases: Purchases) -> Floats:
+        """(B, I) sums of the edges from each history's items, which ``decay``."""
+        return product(purchases.weighted(self.shares.decay), self.graph)
+
+    def alike(self, purchases: Purchases) -> Floats:
+        """(B, I) sums of the cosines with the words of each history's items, which have a decay of their own."""
+        found: Any = purchases.weighted(self.shares.word_decay) @ self.words @ self.turned
+        return np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype=np.float32)
+
+    def combined(self, led: Floats | None, alike: Floats | None, rows: int) -> Floats:
+        """The scores of ``rows`` histories from the two parts; a part whose share is zero is not needed."""
+        shares = self.shares
+        result = np.zeros((rows, self.graph.shape[0]), dtype=np.float32)
+        if led is not None and shares.edges:
             result += np.float32(shares.edges) * np.log1p(np.float32(shares.sharpness) * led)
-        if shares.words:
-            alike: Any = purchases.weighted(shares.word_decay) @ self.words @ self.turned
-            dense: Any = alike.toarray() if hasattr(alike, "toarray") else alike
-            result += np.float32(shares.words) * np.asarray(dense, dtype=np.float32)
+        if alike is not None and shares.words:
+            result += np.float32(shares.words) * alike
         if shares.newcomer:
             result[:, ~self.known] += np.float32(shares.newcomer)
         return result

@@ -1,6 +1,6 @@
 """Giving a trained model its memory, in the share that serves the validation cases best."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,8 +22,8 @@ GRID: dict[str, Sequence[float]] = {
     "back": (0.0, 0.2, 0.4, 1.0),
     "option": (0.0, 0.15, 0.3),
 }
-#: Validation cases that shares are compared on, and the most scores kept for them (4 bytes each).
-CASES, SCORES = 4_000, 100_000_000
+#: Validation cases that shares are compared on, and their most scores; three tables of them are kept (4 bytes each).
+CASES, SCORES = 4_000, 50_000_000
 #: Share of the items that play new while it is chosen how far new items are lifted, the steps of that, and the least
 #: number of cases that tell.
 PLAYING, LIFTS, ENOUGH = 0.1, (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0), 100
@@ -51,11 +51,19 @@ def choose_shares(model: ItemRecommender, split: Split, words: Any, seed: int, *
     )
     bought = Purchases.of(split.train, places)
     start = make_memory(split, model.items, words, Shares())
-    own = _remembered_scores(ItemRecommender(model.model, model.teller))  # no share changes them
+    kept = _Kept()
+    bare = ItemRecommender(model.model, model.teller)
 
     def with_shares(shares: Shares) -> Score:
         memory = start.with_shares(shares, bought)
-        return lambda purchases: own(purchases) + memory.scores(purchases)
+
+        def score(purchases: Purchases) -> Floats:
+            own = kept("own", purchases, None, lambda: bare.score_all(_histories(purchases, bare.items)))
+            led = kept("led", purchases, (shares.graph, shares.decay), lambda: memory.led(purchases))
+            alike = kept("alike", purchases, shares.word_decay, lambda: memory.alike(purchases))
+            return own + memory.combined(led, alike, purchases.rows)
+
+        return score
 
     shares = tune(Shares(), GRID, with_shares, old)
     if not newcomers or len(new) < ENOUGH:
@@ -94,17 +102,21 @@ def _without(history: History, items: set[str]) -> History:
     return History(history.user_id, tuple(history.items[place] for place in kept), reviews)
 
 
-def _remembered_scores(model: ItemRecommender) -> Score:
-    """The model's scores for blocks of histories, each made once."""
-    known: dict[tuple[bytes, bytes], Floats] = {}
+class _Kept:
+    """Scores of blocks of histories, made again only when what they depend on is another than the last time.
 
-    def scores(purchases: Purchases) -> Floats:
-        key = purchases.row.tobytes(), purchases.column.tobytes()
-        if key not in known:
-            known[key] = model.score_all(_histories(purchases, model.items))
-        return known[key]
+    Settings are tried one field at a time, so that most of them leave most parts as they are.
+    """
 
-    return scores
+    def __init__(self) -> None:
+        self._last: dict[tuple[str, bytes, bytes], tuple[object, Floats]] = {}
+
+    def __call__(self, part: str, purchases: Purchases, settings: object, make: Callable[[], Floats]) -> Floats:
+        key = part, purchases.row.tobytes(), purchases.column.tobytes()
+        known = self._last.get(key)
+        if known is None or known[0] != settings:
+            known = self._last[key] = settings, make()
+        return known[1]
 
 
 def _histories(purchases: Purchases, items: Sequence[str]) -> list[History]:

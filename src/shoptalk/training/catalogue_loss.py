@@ -1,7 +1,7 @@
 """Cross-entropy over a whole catalogue without ever holding all its scores.
 
 Scores of n positions over I items are made block by block, and turned into gradients at once: three matrix products and
-a few passes over a block that stays in the cache, instead of (n, I) scores, their softmax and its gradient in memory.
+a few passes over strips that stay in the cache, instead of (n, I) scores, their softmax and its gradient in memory.
 """
 
 import math
@@ -13,12 +13,14 @@ from torch.nn.functional import embedding, pad
 
 from shoptalk.models.items import ItemTable, ItemTokens
 
-#: Scores of a block: on a processor few enough to stay near it, many enough to spread what a block costs; on a
-#: GPU what keeps it busy.
-BLOCK, BLOCK_GPU = 3 << 21, 1 << 27
+#: Scores of a block, in the format of the products: many, to spread what a block costs; on a GPU what keeps it busy.
+BLOCK, BLOCK_GPU = 1 << 24, 1 << 27
+#: Scores in fp32 of the strip of a block that a processor works on at once, few enough to stay near it.
+STRIP = 3 << 19
 
 #: Matrix products have a multiple of this many rows: a processor's library makes code for every new shape, which costs
-#: more than twice the product itself, and keeps a packed copy of the table with it (13 MB at 12,000 items of 512).
+#: more than twice the product itself, and keeps a packed copy of the table with it (13 MB at 12,000 items of 512). So
+#: have the items: rows of scores that do not begin at a round address make a product half as slow again.
 ROUND = 64
 
 
@@ -28,37 +30,48 @@ class _Fused(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, hidden: Tensor, table: Tensor, biases: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
         """The loss; its gradients are made on the way, and kept for `backward`."""
-        n, count = len(hidden), len(table)
-        states, vectors = hidden.to(dtype), table.to(dtype)
-        by_hidden = torch.empty_like(states)
-        size = _block(n, count, hidden.is_cuda)
-        by_table, by_biases = torch.zeros_like(table), torch.zeros_like(biases)
+        n, count = len(hidden), rounded(len(table))
+        states, vectors = hidden.to(dtype), pad(table.to(dtype), (0, 0, 0, count - len(table)))
+        biases = pad(biases, (0, count - len(table)), value=-math.inf)
+        by_hidden, by_biases = torch.empty_like(states), torch.zeros_like(biases)
+        by_table: Tensor | None = None
         total = torch.zeros((), dtype=torch.float64, device=hidden.device)
-        raw = torch.empty(size, count, dtype=dtype, device=hidden.device)  # made once: fresh memory costs more than
-        wide, shares = (torch.empty(size, count, device=hidden.device) for _ in range(2))  # the sums that fill it
-        rows = torch.arange(size, device=hidden.device)
+        size = _block(n, count, hidden.is_cuda)
+        raw = torch.empty(size, count, dtype=dtype, device=hidden.device)  # made once, and all else is done in place:
+        strip = size if hidden.is_cuda else max(1, STRIP // max(1, count))  # fresh memory costs more than the sums
+        wide = torch.empty(min(size, strip), count, device=hidden.device)  # that fill it
         for start in range(0, n, size):
             block, right = states[start : start + size], targets[start : start + size]
             real, b = len(block), min(size, rounded(len(block)))
             block = pad(block, (0, 0, 0, b - real))
-            scores = torch.add(torch.mm(block, vectors.T, out=raw[:b]), biases, out=wide[:b])  # (b, I)
-            share = torch.softmax(scores, dim=1, out=shares[:b])
-            total -= share[rows[:real], right].clamp_min(1e-38).log().double().sum()
-            share[rows[:real], right] -= 1  # the softmax less the right answer: the slope of the loss
-            share[real:] = 0
-            by_biases += share.sum(dim=0)
-            slope = raw[:b].copy_(share)
+            slope = torch.mm(block, vectors.T, out=raw[:b])  # (b, I): scores, and then the slopes of the loss
+            slope[real:] = 0
+            for first in range(0, real, strip):
+                part, answer = slope[first : min(first + strip, real)], right[first : first + strip]
+                share = _softmax(wide[: len(part)].copy_(part).add_(biases))
+                rows = torch.arange(len(part), device=hidden.device)
+                total -= share[rows, answer].clamp_min(1e-38).log().double().sum()
+                share[rows, answer] -= 1  # the softmax less the right answer
+                by_biases += share.sum(dim=0)
+                part.copy_(share)
             by_hidden[start : start + real] = torch.mm(slope, vectors)[:real]
-            by_table += torch.mm(slope.T, block)
-        ctx.save_for_backward(by_hidden.to(hidden.dtype), by_table, by_biases)
+            piece = torch.mm(slope.T, block)[: len(table)].to(table.dtype)
+            by_table = piece if by_table is None else by_table.add_(piece)
+        by_table = torch.zeros_like(table) if by_table is None else by_table
+        ctx.save_for_backward(by_hidden.to(hidden.dtype), by_table, by_biases[: len(table)])
         return total.float()
 
     @staticmethod
     def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
-        """The kept gradients, scaled."""
-        by_hidden, by_table, by_biases = ctx.saved_tensors
-        slope = slopes[0]
-        return by_hidden * slope, by_table * slope, by_biases * slope, None, None
+        """The kept gradients, scaled in place: a second backward is refused by autograd, which sees the change."""
+        by_hidden, by_table, by_biases = (kept.mul_(slopes[0]) for kept in ctx.saved_tensors)
+        return by_hidden, by_table, by_biases, None, None
+
+
+def _softmax(scores: Tensor) -> Tensor:
+    """Softmax of each row, in place."""
+    shares = scores.sub_(scores.amax(dim=1, keepdim=True)).exp_()
+    return shares.div_(shares.sum(dim=1, keepdim=True))
 
 
 def rounded(rows: int) -> int:
@@ -89,7 +102,10 @@ def full_loss(
         (A,) places of the items that compete, all targets among them; without it, all do.
     """
     vectors, biases = table.vectors, table.biases
-    if among is not None and len(among) < len(vectors):
+    if among is not None and len(vectors) < 2 * len(among) < 2 * len(vectors):
+        silent = torch.ones_like(biases, dtype=torch.bool).index_fill(0, among, False)
+        biases = biases.masked_fill(silent, -math.inf)  # cheaper than taking most of the table out of it
+    elif among is not None and len(among) < len(vectors):
         place = torch.zeros(len(vectors), dtype=torch.long, device=targets.device)
         place[among] = torch.arange(len(among), device=targets.device)
         vectors, biases, targets = embedding(among, vectors), biases[among], place[targets]
