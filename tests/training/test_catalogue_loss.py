@@ -5,7 +5,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from shoptalk.models.items import ItemTable
-from shoptalk.training import catalogue_loss
+from shoptalk.training import cross_entropy as fused
 from shoptalk.training.catalogue_loss import full_loss, sampled_loss
 
 
@@ -22,13 +22,49 @@ def gradients(loss: torch.Tensor, hidden: torch.Tensor, table: ItemTable) -> lis
 
 @pytest.mark.parametrize("block", [1, 23 * 5, 10**6])  # rows one by one, in fives with a rest, all at once
 def test_loss_and_gradients_are_those_of_cross_entropy(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(catalogue_loss, "BLOCK", block)
+    monkeypatch.setattr(fused, "BLOCK", block)
     hidden, table, targets = made()
     ours = full_loss(hidden, table, targets, torch.float32)
     plain = cross_entropy(hidden @ table.vectors.T + table.biases, targets, reduction="sum")
     assert torch.allclose(ours, plain, rtol=1e-5)
     for one, other in zip(gradients(3 * ours, hidden, table), gradients(3 * plain, hidden, table), strict=True):
         assert torch.allclose(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_without_gradients_no_more_is_computed_than_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    hidden, table, targets = made()
+    expected, products = full_loss(hidden, table, targets, torch.float32), 0
+    multiply = torch.mm
+
+    def counted(*given: torch.Tensor, **named: torch.Tensor) -> torch.Tensor:
+        nonlocal products
+        products += 1
+        return multiply(*given, **named)
+
+    monkeypatch.setattr(torch, "mm", counted)
+    with torch.no_grad():
+        assert full_loss(hidden, table, targets, torch.float32) == expected
+    assert products == 1  # the scores; their slopes would take two more
+
+
+def test_a_frozen_table_gets_no_gradient_and_changes_no_other() -> None:
+    hidden, table, targets = made()
+    whole = gradients(full_loss(hidden, table, targets, torch.float32), hidden, table)[0]
+    frozen = ItemTable(table.vectors.detach(), table.biases.detach())
+    alone = torch.autograd.grad(full_loss(hidden, frozen, targets, torch.float32), [hidden])[0]
+    assert torch.equal(whole, alone)
+
+
+def test_items_that_do_not_compete_are_as_silent_when_they_are_few() -> None:
+    hidden, table, targets = made()
+    among = torch.arange(22)
+    targets = targets.clamp(max=21)
+    loss = full_loss(hidden, table, targets, torch.float32, among)
+    logits = (hidden @ table.vectors.T + table.biases)[:, :22]
+    assert torch.allclose(loss, cross_entropy(logits, targets, reduction="sum"), rtol=1e-5)
+    _, by_table, by_biases = gradients(loss, hidden, table)
+    assert not by_table[22].any()
+    assert by_biases[22] == 0
 
 
 def test_in_bf16_it_is_nearly_the_same() -> None:

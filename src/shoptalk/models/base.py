@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 from transformers.utils.logging import disable_progress_bar
 
 from shoptalk.errors import ModelError, StorageError
+from shoptalk.models import attention
 from shoptalk.models.dropout import dropout
 from shoptalk.models.items import ItemTable, ItemTokens, load_items, save_items
 from shoptalk.models.lora import add_adapters, keep_trainable, load_adapters, quantisation
@@ -197,7 +198,7 @@ def nano(recipe: Model, tokenizer: Tokenizer, longest: int) -> LlamaForCausalLM:
         pad_token_id=tokenizer.pad_id,
         bos_token_id=None,
         eos_token_id=tokenizer.hugging_face.eos_token_id,
-        attn_implementation="sdpa",
+        attn_implementation=attention.NAME,
     )
     return LlamaForCausalLM(config)
 
@@ -261,7 +262,7 @@ def load_network(name: str, tuning: str, precision: str) -> Any:
         arguments["quantization_config"] = quantisation(precision)
     try:
         network = AutoModelForCausalLM.from_pretrained(
-            name, trust_remote_code=False, use_safetensors=True, attn_implementation="sdpa", **arguments
+            name, trust_remote_code=False, use_safetensors=True, attn_implementation=attention.NAME, **arguments
         )
     except Exception as error:  # a broken folder fails in many ways inside the library
         raise ModelError(f"cannot load the model {name!r}: {first_line(error)}", hint=LOADING_HINT) from error

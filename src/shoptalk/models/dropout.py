@@ -1,7 +1,19 @@
 """Dropout that draws a byte for each number: on a processor, drawing is most of what dropout costs."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+
+class Dropout(nn.Module):
+    """`dropout` as a layer."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__()
+        self.share = share
+
+    def forward(self, values: Tensor) -> Tensor:
+        """The values, some of them dropped in training."""
+        return dropout(values, self.share, self.training)
 
 
 def dropout(values: Tensor, share: float, training: bool) -> Tensor:

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft.tuners.lora import LoraLayer
 
 from shoptalk.errors import ModelError, require
+from shoptalk.models.dropout import Dropout
 from shoptalk.models.precision import DTYPES
 from shoptalk.recipe import Lora
 
@@ -32,9 +34,14 @@ def add_adapters(network: Any, lora: Lora, *, quantised: bool, fresh: Sequence[i
         trainable_token_indices=_embeddings(network, fresh) if fresh else None,
     )
     try:
-        return get_peft_model(network, config)
+        adapted = get_peft_model(network, config)
     except ValueError as error:
         raise ModelError(f"no layer fits lora.targets = {list(lora.targets)}", hint="leave it empty for all") from error
+    for module in adapted.modules():
+        if isinstance(module, LoraLayer) and lora.dropout:
+            for name in module.lora_dropout:
+                module.lora_dropout[name] = Dropout(lora.dropout)
+    return adapted
 
 
 def keep_trainable(network: Any) -> Any:

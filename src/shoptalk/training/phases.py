@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
-from torch.nn.functional import cross_entropy, pad
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, embedding, pad
 
 from shoptalk.models.base import LanguageModel
 from shoptalk.models.items import ItemTable
@@ -17,7 +17,8 @@ from shoptalk.models.precision import DTYPES
 from shoptalk.models.tree import Question, tree_length, tree_log_probabilities
 from shoptalk.prompts.encode import IGNORE
 from shoptalk.training.batching import Batch, make_batch, plan
-from shoptalk.training.catalogue_loss import full_loss, needed, rounded, sampled_loss
+from shoptalk.training.catalogue_loss import full_loss, needed, sampled_loss
+from shoptalk.training.cross_entropy import fused_cross_entropy, rounded
 from shoptalk.training.examples import TokenSet
 
 Groups = list[NDArray[np.int64]]
@@ -146,21 +147,21 @@ class Choosing:
 def answer_loss(model: LanguageModel, batch: Batch) -> tuple[Tensor, int]:
     """Summed cross-entropy of the answers' tokens, and how many; logits exist only where a token is learned."""
     device = model.device
-    labels = torch.from_numpy(batch.labels).to(device)
+    labels = torch.from_numpy(batch.labels).to(device).flatten()
+    places = torch.nonzero(labels != IGNORE).flatten()
     with model.autocast():
-        hidden = model.hidden(torch.from_numpy(batch.ids).to(device))
-        states, targets, count = _learned(hidden, labels)
-        logits = model.head(states)
-    return cross_entropy(logits.float(), targets, ignore_index=IGNORE, reduction="sum"), count
+        hidden = model.hidden(torch.from_numpy(batch.ids).to(device)).flatten(0, 1)
+        return word_loss(model, embedding(places, hidden), labels[places]), len(places)
 
 
-def _learned(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, int]:
-    """The states (n, D) and labels (n,) where something is learned, filled up to a few different n, and how many."""
-    places = torch.nonzero(labels.flatten() != IGNORE).flatten()
-    count = len(places)
-    more = rounded(count) - count
-    targets = pad(labels.flatten()[places], (0, more), value=IGNORE)
-    return hidden.flatten(0, 1)[pad(places, (0, more))], targets, count
+def word_loss(model: LanguageModel, states: Tensor, targets: Tensor) -> Tensor:
+    """Summed cross-entropy in nats of words (n,) out of all words, told from states (n, D)."""
+    head = model.head
+    if type(head) is nn.Linear and model.precision != "fp16":  # nothing around it, and slopes that do not underflow
+        return fused_cross_entropy(states, head.weight, head.bias, targets, DTYPES[model.precision])
+    more = rounded(len(targets)) - len(targets)
+    logits = head(pad(states, (0, 0, 0, more))).float()
+    return cross_entropy(logits, pad(targets, (0, more), value=IGNORE), ignore_index=IGNORE, reduction="sum")
 
 
 def item_loss(model: LanguageModel, batch: Batch, negatives: int = 0) -> tuple[Tensor, int]:
@@ -186,7 +187,7 @@ def item_loss(model: LanguageModel, batch: Batch, negatives: int = 0) -> tuple[T
             loss = full_loss(hidden[is_item], table, targets, DTYPES[model.precision], among)
         is_word = (labels != IGNORE) & ~is_item
         if bool(is_word.any()):
-            loss = loss + cross_entropy(model.head(hidden[is_word]).float(), labels[is_word], reduction="sum")
+            loss = loss + word_loss(model, hidden[is_word], labels[is_word])
     return loss, int((labels != IGNORE).sum())
 
 

@@ -1,0 +1,49 @@
+"""Attention of short texts in training: that it is the attention it replaces."""
+
+import pytest
+import torch
+from torch import nn
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+from shoptalk.models.attention import SHORT, attention
+
+
+def heads(length: int, keys: int = 4) -> list[torch.Tensor]:
+    torch.manual_seed(0)
+    return [torch.randn(2, count, length, 16, requires_grad=True) for count in (4, keys, keys)]
+
+
+class Layer(nn.Module):
+    num_key_value_groups = 1
+    is_causal = True
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("length", [1, 7, 64, SHORT + 1])
+@pytest.mark.parametrize("keys", [4, 2])
+def test_values_and_gradients_are_those_of_the_fused_form(length: int, keys: int, masked: bool) -> None:
+    layer = Layer()
+    layer.num_key_value_groups = 4 // keys
+    mask = torch.ones(1, 1, length, length, dtype=torch.bool).tril()
+    mask[..., length // 2 :, : length // 3] = False
+    given = mask if masked else None
+    results = []
+    for way in (attention, sdpa_attention_forward):
+        query, key, value = heads(length, keys)
+        with torch.autocast("cpu", torch.bfloat16):
+            out, _ = way(layer, query, key, value, given, scaling=0.2)
+        out.float().square().sum().backward()
+        results.append([out.detach().float(), *(one.grad for one in (query, key, value))])
+    for ours, theirs in zip(*results, strict=True):
+        assert torch.allclose(ours, theirs, atol=1e-4 + 0.03 * float(theirs.abs().max()))
+
+
+def test_without_learning_the_fused_form_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    called = []
+    monkeypatch.setattr(
+        "shoptalk.models.attention.sdpa_attention_forward", lambda *given, **_: called.append(given) or (given[1], None)
+    )
+    query, key, value = (one.detach() for one in heads(7))
+    with torch.autocast("cpu", torch.bfloat16):
+        attention(Layer(), query, key, value, None)
+    assert called
