@@ -316,7 +316,7 @@ def main() -> None:
     parser.add_argument("--item-width", type=int, default=256)
     parser.add_argument("--item-layers", type=int, default=2)
     parser.add_argument("--item-batch-tokens", type=int, default=2048)
-    parser.add_argument("--qlora-users", type=int, default=64, help="qlora: how many histories")
+    parser.add_argument("--qlora-users", type=int, default=128, help="qlora: how many histories")
     parser.add_argument("--qlora-width", type=int, default=512)
     parser.add_argument("--qlora-layers", type=int, default=6)
     parser.add_argument("--sasrec-widths", type=int, nargs="+", default=[64, 256])
