@@ -47,3 +47,16 @@ def test_without_learning_the_fused_form_is_used(monkeypatch: pytest.MonkeyPatch
     with torch.autocast("cpu", torch.bfloat16):
         attention(Layer(), query, key, value, None)
     assert called
+
+
+@pytest.mark.parametrize("told", [{"softcap": 30.0}, {"is_causal": False}])
+def test_what_it_does_not_know_is_left_to_the_fused_form(
+    monkeypatch: pytest.MonkeyPatch, told: dict[str, float]
+) -> None:
+    called = []
+    monkeypatch.setattr(
+        "shoptalk.models.attention.sdpa_attention_forward", lambda *given, **_: called.append(given) or (given[1], None)
+    )
+    with torch.autocast("cpu", torch.bfloat16):
+        attention(Layer(), *heads(7), None, **told)
+    assert called

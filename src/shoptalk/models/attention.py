@@ -17,6 +17,8 @@ from transformers.masking_utils import sdpa_mask
 NAME = "shoptalk"
 #: Most tokens of a row for which the products are faster than the fused form.
 SHORT = 256
+#: What may be said beside the tensors without changing what is computed; whatever else is said is left to `sdpa`.
+HARMLESS = {"is_causal", "position_ids", "sliding_window", "use_cache"}
 
 
 def attention(
@@ -34,10 +36,12 @@ def attention(
     ``attention_mask`` (B or 1, H or 1, T, S) is true where attention is allowed; without it, up to the own place.
     """
     length = query.shape[2]
-    plain = attention_mask is None or attention_mask.dtype == torch.bool
+    causal = getattr(module, "is_causal", True) and rest.get("is_causal") is not False
+    plain = causal if attention_mask is None else attention_mask.dtype == torch.bool
+    plain = plain and rest.keys() <= HARMLESS and length == key.shape[2] and length <= SHORT
     lower = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else value.dtype
     learning = query.requires_grad and query.device.type == "cpu" and lower == torch.bfloat16
-    if not learning or not plain or length > SHORT or length != key.shape[2] or rest.get("position_bias") is not None:
+    if not learning or not plain:
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **rest)
     groups = query.shape[1] // key.shape[1]
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)

@@ -55,6 +55,7 @@ def choose_shares(model: ItemRecommender, split: Split, words: Any, seed: int, *
     bare = ItemRecommender(model.model, model.teller)
 
     def with_shares(shares: Shares) -> Score:
+        """The sum of the model's scores and those of a memory with these shares."""
         memory = start.with_shares(shares, bought)
 
         def score(purchases: Purchases) -> Floats:
