@@ -1,6 +1,7 @@
 """Sweeps: what they leave, how they go on after a kill, and that the test is nobody's before the winner is fixed."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -315,8 +316,6 @@ def test_a_worker_that_dies_costs_its_trial_alone(shop: Path, tmp_path: Path) ->
     killed: list[int] = []
 
     def kill_one(stage: str, done: float, of: float, words: str) -> None:
-        import multiprocessing
-
         if stage == "sweep" and done > 0 and not killed:
             child = multiprocessing.active_children()[0]
             killed.append(child.pid or 0)
@@ -327,6 +326,27 @@ def test_a_worker_that_dies_costs_its_trial_alone(shop: Path, tmp_path: Path) ->
     states = [row["state"] for row in report["trials"]]
     assert sorted(states) == ["complete"] * 3 + ["failed"]
     assert "code -9" in next(row["says"] for row in report["trials"] if row["state"] == "failed")
+
+
+@pytest.mark.slow
+def test_workers_that_die_before_they_are_answered_cost_their_trials_alone(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = read_recipe(recipe_of(shop, tmp_path, GRID, "training.epochs=2", "training.patience=0"))
+    dead: list[int] = []
+    report = Study.report
+
+    def kill_all(study: Study, number: int, epoch: int, watched: float) -> bool:
+        for child in [] if dead else multiprocessing.active_children():
+            child.kill()
+            child.join()
+            dead.append(child.pid or 0)
+        return report(study, number, epoch, watched)
+
+    monkeypatch.setattr(Study, "report", kill_all)
+    states = [row["state"] for row in sweep(recipe, tmp_path / "sweep", silent, jobs=2)["trials"]]
+    assert len(dead) == 2
+    assert sorted(states) == ["complete"] * 2 + ["failed"] * 2
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection, wait
@@ -132,7 +133,7 @@ class Beside:
         """Give a trial to a worker that has none."""
         worker = next((worker for worker in self._workers if worker.number is None), None) or self._new()
         worker.number = number
-        worker.pipe.send(trial)
+        _tell(worker, trial)
 
     def step(self) -> None:
         """Wait for what workers tell, and answer; a worker that died costs its trial and no more.
@@ -156,7 +157,7 @@ class Beside:
             if event["kind"] == "end":
                 worker.number = None
             elif event["kind"] == "epoch":
-                worker.pipe.send(stop)
+                _tell(worker, stop)
 
     def _new(self) -> _Worker:
         ours, theirs = get_context("spawn").Pipe()
@@ -175,6 +176,12 @@ class Beside:
             self._listen(
                 worker.number, {"kind": "end", "state": "failed", "value": None, "says": says, "seconds": None}
             )
+
+
+def _tell(worker: _Worker, what: Trial | bool) -> None:
+    """Send something to a worker; of one that has died meanwhile, the next `Beside.step` finds the end."""
+    with suppress(ConnectionError):
+        worker.pipe.send(what)
 
 
 def threads(jobs: int) -> int:
