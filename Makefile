@@ -23,7 +23,7 @@ demo: install
 	$(BIN)/shoptalk demo --out demo
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 check: install
 	$(BIN)/ruff check .

@@ -3,19 +3,19 @@
 An unknown key is an error that names its nearest match; every error names the file and, where it can, the line.
 """
 
-import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from shoptalk.errors import RecipeError
+from shoptalk.mistakes import explain, line_of
 from shoptalk.space import MOST, Section, Sweep
 
 Source = Literal["amazon2014", "amazon2018", "amazon2023", "kaggle-books", "movielens", "table"]
@@ -296,12 +296,8 @@ def parse_recipe(content: dict[str, Any], text: str = "", where: str = "recipe")
     try:
         recipe = Recipe.model_validate(_as_tuples(content))
     except ValidationError as error:
-        first = error.errors()[0]
-        keys = [str(key) for key in first["loc"]]
-        line = _line_of(text, keys)
-        raise RecipeError(
-            _says(first, keys), where=f"{where}:{line}" if line else where, hint=_hint(first, keys)
-        ) from error
+        message, line, hint = explain(error, Recipe, text)
+        raise RecipeError(message, where=f"{where}:{line}" if line else where, hint=hint) from error
     _check_sweep(recipe, text, where)
     return recipe
 
@@ -315,7 +311,7 @@ def _check_sweep(recipe: Recipe, text: str, where: str) -> None:
             recipe.at(point)
         except RecipeError as error:
             named = [key for part in (2, 1) for key in point if ".".join(key.split(".")[:part]) in error.message]
-            line = _line_of(text, ["sweep", "configurations" if recipe.sweep.configurations else "space", *named[:1]])
+            line = line_of(text, ["sweep", "configurations" if recipe.sweep.configurations else "space", *named[:1]])
             tried = ", ".join(f"{key} = {value}" for key, value in point.items())
             raise RecipeError(
                 f"the sweep cannot try {tried}: {error.message.removeprefix('the recipe: ')}",
@@ -357,53 +353,3 @@ def _without_none(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_none(inner) for key, inner in value.items() if inner is not None}
     return value
-
-
-def _says(error: Any, keys: list[str]) -> str:
-    place = ".".join(keys) or "the recipe"
-    if error["type"] == "extra_forbidden":
-        return f"unknown key {place}"
-    if error["type"] == "missing":
-        return f"{place} is missing"
-    return f"{place}: {error['msg'].removeprefix('Value error, ')}"
-
-
-def _hint(error: Any, keys: list[str]) -> str | None:
-    if error["type"] != "extra_forbidden":
-        return None
-    known = _known_keys(keys[:-1])
-    near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
-
-
-def _known_keys(keys: list[str]) -> list[str]:
-    model: type[BaseModel] = Recipe
-    for key in keys:
-        if key in model.model_fields:  # else a setting's name, or a kind of value
-            model = next(_sections(model.model_fields[key].annotation), model)
-    return list(model.model_fields)
-
-
-def _sections(annotation: Any) -> Iterator[type[BaseModel]]:
-    """The models that an annotation speaks of."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _sections(inner)
-
-
-def _line_of(text: str, keys: list[str]) -> int | None:
-    """The line of ``[section]`` or of ``key =`` inside it; None where the text does not hold it."""
-    keys = [key for key in keys if not key.isdigit()]
-    section: list[str] = []
-    best = None
-    for number, line in enumerate(text.splitlines(), 1):
-        stripped = line.strip()
-        if header := re.match(r"\[+\s*([\w.\-\"]+)\s*\]+", stripped):
-            section = header[1].replace('"', "").split(".")
-            inside = section == keys[: len(section)]
-            best = number if inside or (keys and not best and section[: len(keys)] == keys) else best
-        name = stripped.split("=", 1)[0].strip().strip('"')
-        if "=" in stripped and [*section, name] == keys[: len(section) + 1]:
-            return number
-    return best

@@ -1,7 +1,6 @@
 """The command line of `shoptalk recommend`: options become filters, files of ids are read, errors are one line."""
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +72,8 @@ def test_a_bad_list_is_one_line_with_its_place(
     assert not asked
 
 
-def test_a_long_list_costs_next_to_nothing(asked: dict[str, Any], tmp_path: Path) -> None:
+def test_a_long_list_is_read_whole(asked: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "ids"
     path.write_text("".join(f"item{number}\n" for number in range(100_000)))
-    begin = time.perf_counter()
     assert call("RUN", "--user", "u", "--allow", path, "--json") == 0
     assert len(asked["filters"].allow) == 100_000
-    assert time.perf_counter() - begin < 3  # about 0.1 s, on a machine that has nothing else to do

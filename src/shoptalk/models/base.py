@@ -147,20 +147,7 @@ def create(
     """
     precision = choose_precision(recipe.precision)
     torch.manual_seed(seed)
-    if recipe.base == "nano":
-        if recipe.tuning != "full":
-            raise ModelError(
-                "adapters need a trained base, and nano begins with fresh weights",
-                hint="name a model folder in model.base (that of a nano run works too), or set model.tuning to full",
-            )
-        tokenizer = train_tokenizer(texts, recipe.vocabulary)
-        _add_names(tokenizer, names, users)
-        network: Any = nano(recipe, tokenizer, longest)
-    else:
-        tokenizer = load_tokenizer(recipe.base)
-        network = load_network(recipe.base, recipe.tuning, precision)
-        _add_names(tokenizer, names, users)
-        fit_vocabulary(network, tokenizer)
+    tokenizer, network = _begin(recipe, texts, longest, precision, names, users)
     if recipe.tuning != "full":
         vocabulary = len(tokenizer.hugging_face)
         fresh = range(vocabulary - len(names) - len(users), vocabulary)
@@ -178,9 +165,26 @@ def create(
     return model
 
 
-def _add_names(tokenizer: Tokenizer, items: Sequence[str], users: Sequence[str]) -> None:
-    tokenizer.add_names(ITEM_OPENS, items)
+def _begin(
+    recipe: Model, texts: Iterable[str], longest: int, precision: str, names: Sequence[str], users: Sequence[str]
+) -> tuple[Tokenizer, Any]:
+    """The tokenizer, which knows the names, and a network that has a row for each of its tokens."""
+    if recipe.base == "nano":
+        if recipe.tuning != "full":
+            raise ModelError(
+                "adapters need a trained base, and nano begins with fresh weights",
+                hint="name a model folder in model.base (that of a nano run works too), or set model.tuning to full",
+            )
+        tokenizer = train_tokenizer(texts, recipe.vocabulary)
+    else:
+        tokenizer = load_tokenizer(recipe.base)
+    tokenizer.add_names(ITEM_OPENS, names)
     tokenizer.add_names(USER_OPENS, users)
+    if recipe.base == "nano":
+        return tokenizer, nano(recipe, tokenizer, longest)
+    network = load_network(recipe.base, recipe.tuning, precision)
+    fit_vocabulary(network, tokenizer)
+    return tokenizer, network
 
 
 def nano(recipe: Model, tokenizer: Tokenizer, longest: int) -> LlamaForCausalLM:

@@ -86,9 +86,9 @@ def evaluate(
     report["samples"] = sample_prompts(model, split.test)
     training = run.info.get("training", {})
     judging = "rankings" if run.recipe.prompt.task in RANKED else "options"
+    seconds = {"open": opened - begin, judging: judged - opened, "titles": time.perf_counter() - judged}
     report |= {
-        "seconds": {"train": training.get("seconds"), "open": opened - begin, judging: judged - opened,
-                    "titles": time.perf_counter() - judged},
+        "seconds": {"train": training.get("seconds"), **seconds},
         "training": {key: training.get(key) for key in ("parameters", "trainable_share", "precision", "tokens", "cut")},
         "warnings": [*shop.info.get("warnings", []), *report.get("warnings", [])],
         "fingerprint": shop.fingerprint,
