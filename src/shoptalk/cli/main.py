@@ -48,6 +48,7 @@ def make_app() -> typer.Typer:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; bad input ends with one line and exit code 2, never with a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded: threads that wait shall sleep
     try:
         code = make_app()(args=given, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
