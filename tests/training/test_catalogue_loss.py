@@ -31,6 +31,14 @@ def test_loss_and_gradients_are_those_of_cross_entropy(block: int, monkeypatch: 
         assert torch.allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
+def test_an_answer_that_nearly_cannot_be_costs_what_it_costs() -> None:
+    hidden, table, targets = made()
+    hidden = hidden * 1_000
+    plain = cross_entropy(hidden @ table.vectors.T + table.biases, targets, reduction="none")
+    assert plain.max() > 1_000  # a softmax in fp32 is 0 from 104 nats on
+    assert torch.allclose(full_loss(hidden, table, targets, torch.float32), plain.sum(), rtol=1e-5)
+
+
 def test_without_gradients_no_more_is_computed_than_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     hidden, table, targets = made()
     expected, products = full_loss(hidden, table, targets, torch.float32), 0

@@ -72,10 +72,12 @@ class _Fused(torch.autograd.Function):
             slope[real:] = 0
             for first in range(0, real, strip):
                 part, answer = slope[first : min(first + strip, real)], right[first : first + strip]
-                share = _softmax(wide[: len(part)].copy_(part).add_(biases))
                 rows = torch.arange(len(part), device=hidden.device)
-                total -= share[rows, answer].clamp_min(1e-38).log().double().sum()
-                share[rows, answer] -= 1  # the softmax less the right answer
+                share = wide[: len(part)].copy_(part).add_(biases)
+                own = share.sub_(share.amax(dim=1, keepdim=True))[rows, answer]
+                sums = share.exp_().sum(dim=1, keepdim=True)
+                total += (sums[:, 0].log() - own).double().sum()
+                share.div_(sums)[rows, answer] -= 1  # the softmax less the right answer
                 if to_biases:
                     by_biases += share.sum(dim=0)
                 part.copy_(share)
@@ -97,12 +99,6 @@ class _Fused(torch.autograd.Function):
             kept if wanted else None for kept, wanted in zip(made, ctx.needs_input_grad[:3], strict=True)
         )
         return by_hidden, by_table, by_biases, None, None
-
-
-def _softmax(scores: Tensor) -> Tensor:
-    """Softmax of each row, in place."""
-    shares = scores.sub_(scores.amax(dim=1, keepdim=True)).exp_()
-    return shares.div_(shares.sum(dim=1, keepdim=True))
 
 
 def rounded(rows: int) -> int:
