@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from shoptalk.cli.main import SPINS
+
 CHILD = """
 import os, sys
 from shoptalk.cli.main import main
@@ -13,12 +15,14 @@ assert "torch" not in sys.modules  # it reads the setting once, when it is loade
 try:
     main(["--version"])
 finally:
-    print(os.environ["OMP_WAIT_POLICY"])
+    print(os.environ.get("GOMP_SPINCOUNT"))
 """
 
 
-@pytest.mark.parametrize(("told", "policy"), [({}, "passive"), ({"OMP_WAIT_POLICY": "active"}, "active")])
-def test_threads_that_wait_sleep_unless_told_otherwise(told: dict[str, str], policy: str) -> None:
-    own = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+@pytest.mark.parametrize(
+    ("told", "spins"), [({}, SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")]
+)
+def test_threads_that_wait_soon_sleep_unless_told_otherwise(told: dict[str, str], spins: str) -> None:
+    own = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
     done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, env=own | told, check=True)
-    assert done.stdout.split()[-1] == policy
+    assert done.stdout.split()[-1] == spins

@@ -16,6 +16,10 @@ COMMANDS = (
     "score", "export",
 )  # fmt: skip
 
+#: How often a thread that waits for another looks before it sleeps: what libgomp takes where it knows of more threads
+#: than cores. It cannot know of other programs' threads, and looks 300,000 times otherwise.
+SPINS = "1000"
+
 BAD_INPUT, INTERRUPTED, BUG = 2, 130, 70
 
 
@@ -48,7 +52,8 @@ def make_app() -> typer.Typer:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command; bad input ends with one line and exit code 2, never with a traceback."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read when torch is loaded: threads that wait shall sleep
+    if "OMP_WAIT_POLICY" not in os.environ:  # before torch is loaded: threads that wait shall soon sleep
+        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:
         code = make_app()(args=given, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
