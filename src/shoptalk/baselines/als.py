@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from shoptalk.baselines._catalogue import fallback, learned_again, learned_from, score_options
-from shoptalk.baselines.tuning import Exam, Score, tune
+from shoptalk.baselines._catalogue import fallback, score_options
+from shoptalk.baselines._learning import learn_factors
 from shoptalk.errors import require
-from shoptalk.graph.purchases import Floats, Purchases, places_of
+from shoptalk.graph.purchases import Floats, Purchases
 from shoptalk.schema import Candidates, Catalogue, History, Split
 
 
@@ -112,16 +111,6 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> Als:
         When `implicit` is not installed.
     """
     require("implicit", "baselines")
-    places, items = places_of(catalogue), tuple(catalogue)
-    train = learned_from(split, places)
-
-    @lru_cache(maxsize=4)
-    def model(fit: Fit) -> Any:
-        return factorise(train, fit, seed)
-
-    def score(settings: Settings) -> Score:
-        return Als(model(settings.fit), train, items, settings).score_purchases
-
-    best = tune(Settings(), GRID, score, Exam(split.validation, places, seed), rounds=1)
-    again = learned_again(split, places)
-    return Als(factorise(again, best.fit, seed), again, items, best)
+    return learn_factors(
+        split, catalogue, seed, GRID, Settings(), lambda bought, fit, _: factorise(bought, fit, seed), Als
+    )

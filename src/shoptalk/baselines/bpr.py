@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from shoptalk.baselines._catalogue import learned_again, learned_from
 from shoptalk.baselines._factors import FactorRanker
-from shoptalk.baselines.tuning import Exam, Score, tune
+from shoptalk.baselines._learning import learn_factors
 from shoptalk.errors import require
-from shoptalk.graph.purchases import Floats, Purchases, places_of
+from shoptalk.graph.purchases import Floats, Purchases
 from shoptalk.schema import Catalogue, Split
 
 NAME = "bpr"
@@ -87,16 +86,7 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> FactorRanker:
         When `implicit` is not installed.
     """
     require("implicit", "baselines")
-    places, items = places_of(catalogue), tuple(catalogue)
-    train = learned_from(split, places)
-
-    @lru_cache(maxsize=4)
-    def factors(fit: Fit) -> Floats:
-        return factorise(train, fit, seed)
-
-    def score(settings: Settings) -> Score:
-        return FactorRanker(NAME, factors(settings.fit), train, items, settings).score_purchases
-
-    best = tune(Settings(), GRID, score, Exam(split.validation, places, seed), rounds=1)
-    again = learned_again(split, places)
-    return FactorRanker(NAME, factorise(again, best.fit, seed), again, items, best)
+    return learn_factors(
+        split, catalogue, seed, GRID, Settings(),
+        lambda bought, fit, _: factorise(bought, fit, seed), partial(FactorRanker, NAME),
+    )  # fmt: skip

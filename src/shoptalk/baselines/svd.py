@@ -8,14 +8,13 @@ highest, or 1 where the rating is not known, and items drawn at random, that the
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoptalk.baselines._catalogue import learned_again, learned_from
 from shoptalk.baselines._factors import FactorRanker
-from shoptalk.baselines.tuning import Exam, Score, tune
+from shoptalk.baselines._learning import learn_factors
 from shoptalk.errors import require
 from shoptalk.graph.purchases import Floats, Ints, Purchases, places_of
 from shoptalk.schema import Case, Catalogue, History, Split
@@ -121,17 +120,9 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> FactorRanker:
         When `scikit-surprise` is not installed.
     """
     require("surprise", "baselines")
-    places, items = places_of(catalogue), tuple(catalogue)
-    train, stars = learned_from(split, places), stars_of(split.train_cases, split.train, places)
-
-    @lru_cache(maxsize=4)
-    def factors(fit: Fit) -> Floats:
-        return factorise(train, stars, fit, seed)
-
-    def score(settings: Settings) -> Score:
-        return FactorRanker(NAME, factors(settings.fit), train, items, settings).score_purchases
-
-    best = tune(Settings(), GRID, score, Exam(split.validation, places, seed), rounds=1)
-    again = learned_again(split, places)
-    known = stars_of([*split.train_cases, *split.validation], split.train, places)
-    return FactorRanker(NAME, factorise(again, known, best.fit, seed), again, items, best)
+    places = places_of(catalogue)
+    return learn_factors(
+        split, catalogue, seed, GRID, Settings(),
+        lambda bought, fit, cases: factorise(bought, stars_of(cases, split.train, places), fit, seed),
+        partial(FactorRanker, NAME),
+    )  # fmt: skip

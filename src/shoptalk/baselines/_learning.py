@@ -1,0 +1,66 @@
+"""How factorisations are learned: settings chosen on validation cases, then factors of all that may be learned."""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Protocol, TypeVar
+
+from shoptalk.baselines._catalogue import learned_again, learned_from
+from shoptalk.baselines.tuning import Exam, Score, tune
+from shoptalk.graph.purchases import Floats, Purchases, places_of
+from shoptalk.schema import Case, Catalogue, Split
+
+
+class Fitted(Protocol):
+    """Settings, of which a part needs another factorisation when it changes."""
+
+    @property
+    def fit(self) -> Hashable:
+        """That part."""
+        ...
+
+
+class Scoring(Protocol):
+    """What is tuned."""
+
+    def score_purchases(self, purchases: Purchases) -> Floats:
+        """Scores (B, I)."""
+        ...
+
+
+S = TypeVar("S", bound=Fitted)
+R = TypeVar("R", bound=Scoring)
+
+
+def learn_factors(
+    split: Split,
+    catalogue: Catalogue,
+    seed: int,
+    grid: Mapping[str, Sequence[Any]],
+    start: S,
+    factorise: Callable[[Purchases, Any, Sequence[Case]], Any],
+    ranker: Callable[[Any, Purchases, Sequence[str], S], R],
+) -> R:
+    """Choose the settings on validation cases, then factorise training and validation purchases.
+
+    Parameters
+    ----------
+    start
+        The settings to begin with.
+    factorise
+        Makes the factors of purchases by a fit; it also gets the cases whose ratings it may read.
+    ranker
+        Makes the recommender of factors, purchases, ids of the items and settings.
+    """
+    places, items = places_of(catalogue), tuple(catalogue)
+    train, cases = learned_from(split, places), split.train_cases
+
+    @lru_cache(maxsize=4)
+    def factors(fit: Any) -> Any:
+        return factorise(train, fit, cases)
+
+    def score(settings: S) -> Score:
+        return ranker(factors(settings.fit), train, items, settings).score_purchases
+
+    best = tune(start, grid, score, Exam(split.validation, places, seed), rounds=1)
+    again = learned_again(split, places)
+    return ranker(factorise(again, best.fit, [*cases, *split.validation]), again, items, best)
