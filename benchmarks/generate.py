@@ -1,13 +1,14 @@
 """Naming ten titles of the catalogue: our search over the trie, against free decoding and against the usual way.
 
     python benchmarks/generate.py --histories 64 --json
+    python benchmarks/generate.py --run RUN            # a run's model that names titles (recipes/beauty-title.toml)
 
-Every contender continues the same prompts (plain lines of titles) with the same model: nano, trained for a few minutes
-on the users' histories, so that its beams go where a trained model's go. Free decoding is stopped after as many tokens
-as the catalogue's mean title has (it is told when to stop, and may say anything): by Hugging Face's ``generate``, and,
-so that nothing but the trie differs, in our own branches too. ``prefix_allowed_tokens_fn`` is Hugging Face's own
-constrained beam search, over the same trie as nested dictionaries. In turns, the best of a few rounds each, so that a
-noisy machine disturbs all alike. Also: how much of the exact ten (all titles scored) is found.
+Every contender continues the same prompts (plain lines of titles) with the same model: a run's, or nano, trained for a
+few minutes on the users' histories, so that its beams go where a trained model's go. Free decoding is stopped after as
+many tokens as the catalogue's mean title has (it is told when to stop, and may say anything): by Hugging Face's
+``generate``, and, so that nothing but the trie differs, in our own branches too. ``prefix_allowed_tokens_fn`` is
+Hugging Face's own constrained beam search, over the same trie as nested dictionaries. In turns, the best of a few
+rounds each, so that a noisy machine disturbs all alike. Also: how much of the exact ten (all titles scored) is found.
 """
 
 import argparse
@@ -16,8 +17,9 @@ import os
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -31,12 +33,24 @@ from shoptalk.recommend.branches import Branches, batches
 from shoptalk.recommend.constrained import TitleRecommender
 from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.recommend.ranking import rank
+from shoptalk.runs import open_run
 from shoptalk.schema import Catalogue, History, Item
+from shoptalk.stages.opening import open_run_dataset
+from shoptalk.stages.recommender import open_recommender
 from shoptalk.training.batching import make_batch, plan
 from shoptalk.training.examples import encode_sequences
 from shoptalk.training.phases import answer_loss
 
 K = 10
+
+
+class Subject(NamedTuple):
+    """Whose decoding is timed, on what, and the loss of its last steps where it was trained here."""
+
+    model: LanguageModel
+    teller: Teller
+    asked: list[History]
+    loss: float | None
 
 
 def read_shop(folder: Path) -> tuple[Catalogue, list[History]]:
@@ -65,6 +79,28 @@ def learn(model: LanguageModel, teller: Teller, histories: Sequence[History], se
         step += 1
     model.network.eval()
     return float(np.mean(losses[-20:]))
+
+
+def made(shop: Path, count: int, seconds: float) -> Subject:
+    """A model trained for some time on all users but those who are asked about."""
+    catalogue, users = read_shop(shop)
+    titles = [item.title for item in catalogue.values()]
+    model = create(Model(width=128, layers=4, vocabulary=4096, precision="fp32"), Lora(), titles, 1, 1024)
+    teller = Teller(Prompt(task="title", style="plain", max_tokens=1024), catalogue, model.tokenizer.control)
+    chosen = np.random.default_rng(1).permutation(len(users))
+    loss = learn(model, teller, [users[number] for number in chosen[count:]], seconds)
+    return Subject(model, teller, [users[number] for number in chosen[:count]], loss)
+
+
+def opened(folder: Path, count: int) -> Subject:
+    """A run's model, asked about some of its test users."""
+    run = open_run(folder)
+    shop = open_run_dataset(run)
+    known = open_recommender(run, shop)
+    model = replace(known.model, precision="fp32")  # Hugging Face's decoding computes in what the weights are kept in
+    test = shop.split("last").test
+    chosen = np.random.default_rng(1).permutation(len(test))[:count]
+    return Subject(model, known.teller, [test[number].history for number in chosen.tolist()], None)
 
 
 def padded(prompts: Sequence[list[int]], pad: int) -> dict[str, torch.Tensor]:
@@ -163,6 +199,7 @@ def exactness(found: Sequence[Sequence[str]], exact: Sequence[Sequence[str]]) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     default = Path(os.environ.get("SHOPTALK_DATA", "data")) / "amazon-beauty"
+    parser.add_argument("--run", type=Path, help="a run that names titles; without it, a model is trained on --shop")
     parser.add_argument("--shop", type=Path, default=default, help="folder with items and interactions (Parquet)")
     parser.add_argument("--histories", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=120, help="of training")
@@ -171,13 +208,10 @@ def main() -> None:
     parser.add_argument("--beams", type=int, default=K, help="of our search")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    catalogue, users = read_shop(given.shop)
-    titles = [item.title for item in catalogue.values()]
-    model = create(Model(width=128, layers=4, vocabulary=4096, precision="fp32"), Lora(), titles, 1, 1024)
-    teller = Teller(Prompt(task="title", style="plain", max_tokens=1024), catalogue, model.tokenizer.control)
-    chosen = np.random.default_rng(1).permutation(len(users))
-    asked = [users[number] for number in chosen[: given.histories]]
-    loss = learn(model, teller, [users[number] for number in chosen[given.histories :]], given.seconds)
+    if given.run:
+        model, teller, asked, loss = opened(given.run, given.histories)
+    else:
+        model, teller, asked, loss = made(given.shop, given.histories, given.seconds)
     begin = time.perf_counter()
     search = TitleRecommender(model, teller, beams=given.beams)
     built = time.perf_counter() - begin
