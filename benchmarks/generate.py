@@ -220,10 +220,11 @@ def main() -> None:
     prompts = [open_question(teller, tokens, history, search.trie.longest, model.longest)[0] for history in asked]
     mean = round(float(search.trie.length.double().mean()))
     dictionary, end = nested(list(search.meant)), ending(teller, tokens)[-1]
+    held = f"trie_beam_{given.beams}"
     with torch.inference_mode():
         seconds = best(
             {
-                "trie_beam_10": lambda: search.rank(asked, K, repeats=True),
+                held: lambda: search.rank(asked, K, repeats=True),
                 "trie_beam_1": lambda: single.rank(asked, 1, repeats=True),
                 "free_greedy": lambda: free(model, prompts, mean, 1),
                 "free_beam_10": lambda: free(model, prompts, mean, K),
@@ -244,7 +245,7 @@ def main() -> None:
     report = {
         "histories": len(asked), "titles": len(search.trie), "threads": torch.get_num_threads(), "loss": loss,
         "trie_seconds": built, "seconds": seconds,
-        "times_our_time": {name: value / seconds["trie_beam_10"] for name, value in seconds.items()},
+        "times_our_time": {name: value / seconds[held] for name, value in seconds.items()},
         "ours": exactness([ranked.items for ranked in search.rank(few, K, repeats=True)], exact),
         "prefix_fn": exactness(named, exact),
     }  # fmt: skip

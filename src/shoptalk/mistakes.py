@@ -1,4 +1,4 @@
-"""What a mistake in a TOML file means to its author: the key at fault, the nearest that is known, and the line."""
+"""What a mistake in a recipe means to its author: the key at fault, the nearest that is known, and the line."""
 
 import difflib
 import re
@@ -17,7 +17,7 @@ class Explained(NamedTuple):
 
 
 def explain(error: ValidationError, model: type[BaseModel], text: str) -> Explained:
-    """The first mistake of an error that reading ``text`` into ``model`` raised."""
+    """The first mistake of an error that reading the recipe ``text`` into ``model`` raised."""
     first: Any = error.errors()[0]
     keys = [str(key) for key in first["loc"]]
     return Explained(_says(first, keys), line_of(text, keys), _hint(first, keys, model))

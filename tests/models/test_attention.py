@@ -6,6 +6,7 @@ from torch import nn
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from shoptalk.models.attention import SHORT, attention
+from tests.words import small_model
 
 
 def heads(length: int, keys: int = 4) -> list[torch.Tensor]:
@@ -36,6 +37,19 @@ def test_values_and_gradients_are_those_of_the_fused_form(length: int, keys: int
         results.append([out.detach().float(), *(one.grad for one in (query, key, value))])
     for ours, theirs in zip(*results, strict=True):
         assert torch.allclose(ours, theirs, atol=1e-4 + 0.03 * float(theirs.abs().max()))
+
+
+def test_learning_needs_no_fused_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("the fused form was used")
+
+    model = small_model(precision="bf16")
+    monkeypatch.setattr("shoptalk.models.attention.sdpa_attention_forward", never)
+    model.network.train()
+    with model.autocast():
+        hidden = model.hidden(torch.tensor([[7, 40, 41, 42, 90, 200]]))
+    hidden.float().sum().backward()
+    assert all(parameter.grad is not None for parameter in model.decoder.layers.parameters())
 
 
 def test_without_learning_the_fused_form_is_used(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft.tuners.lora import LoraLayer
+from transformers import BloomConfig, BloomForCausalLM, FalconConfig, FalconForCausalLM
 
 from shoptalk.errors import ModelError
-from shoptalk.models.base import CARD, create, load, save
+from shoptalk.models import attention
+from shoptalk.models.base import CARD, create, load, load_network, save
+from shoptalk.models.dropout import Dropout
 from shoptalk.recipe import Lora, Model
 from tests.words import TITLES, small_model
 
@@ -59,6 +63,31 @@ def test_lora_trains_a_small_share_and_survives_saving(base: str, tmp_path: Path
             torch.nn.init.normal_(parameter)
     save(model, tmp_path / "adapters")
     assert torch.allclose(logits(model), logits(load(tmp_path / "adapters")), atol=1e-5)
+
+
+def test_adapters_drop_as_cheaply_as_the_rest(base: str) -> None:
+    model = create(Model(base=base, tuning="lora", precision="fp32"), Lora(r=4, dropout=0.25), [], 1, 128)
+    layers = [layer for layer in model.network.modules() if isinstance(layer, LoraLayer)]
+    assert len(layers) == 2 * 7
+    assert all(
+        isinstance(one, Dropout) and one.share == 0.25 for layer in layers for one in layer.lora_dropout.values()
+    )
+
+
+def test_short_rows_are_attended_to_by_plain_products(base: str) -> None:
+    for recipe in (Model(width=32, layers=1), Model(base=base), Model(base=base, tuning="lora")):
+        assert create(recipe, Lora(), TITLES, 1, 128).network.config._attn_implementation == attention.NAME
+
+
+def test_attention_that_is_a_models_own_stays_its_own(tmp_path: Path) -> None:
+    small = {"hidden_size": 32, "num_attention_heads": 2, "num_hidden_layers": 1, "vocab_size": 300}
+    FalconForCausalLM(FalconConfig(**small)).save_pretrained(tmp_path / "falcon")
+    assert load_network(str(tmp_path / "falcon"), "full", "fp32").config._attn_implementation == "sdpa"
+    BloomForCausalLM(BloomConfig(hidden_size=32, n_head=2, n_layer=1, vocab_size=300)).save_pretrained(
+        tmp_path / "bloom"
+    )
+    with pytest.raises(ModelError, match="cannot load"):  # it has no fused attention, and would be given a wrong mask
+        load_network(str(tmp_path / "bloom"), "full", "fp32")
 
 
 def test_lora_is_scaled_by_alpha_over_r(base: str) -> None:

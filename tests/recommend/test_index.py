@@ -1,5 +1,6 @@
 """The approximate index: what it finds, what it leaves out, how it is kept, and lists made with it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -103,7 +104,8 @@ def remembering(ours: ItemRecommender) -> Memory:
     """From item 0 to item 17, and each item its own word."""
     count = len(ours.items)
     graph = sparse.csr_array((np.ones(1, np.float32), ([0], [count - 1])), shape=(count, count))
-    return Memory(graph, sparse.eye_array(count, format="csr", dtype=np.float32), Shares(edges=50.0, words=1.0))
+    own = sparse.eye_array(count, format="csr", dtype=np.float32)
+    return Memory(graph, own, np.ones(count, dtype=bool), Shares(edges=50.0, words=1.0))
 
 
 @pytest.mark.parametrize("with_memory", [False, True])
@@ -172,3 +174,35 @@ def test_what_rare_words_name_is_found_and_what_frequent_ones_name_is_not(monkey
     assert ours.rank(asked, 2)[0].items[0] == last
     monkeypatch.setattr("shoptalk.recommend.index.RARE", 1)
     assert last not in ours.rank(asked, 2)[0].items
+
+
+def test_the_best_by_rare_words_are_those_of_the_allowed_items(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = recommender()
+    count = len(ours.items)
+    monkeypatch.setattr(items, "WIDER", 1)
+    ours.index = Index.build(ours.table)
+    words = np.zeros((count, 2), dtype=np.float32)
+    words[:, 0] = np.linspace(1, 0.5, count)  # the later, the less alike to the first
+    words[:, 1] = np.sqrt(1 - words[:, 0] ** 2)
+    graph = sparse.csr_array((count, count), dtype=np.float32)
+    ours.memory = Memory(graph, sparse.csr_array(words), np.ones(count, dtype=bool), Shares(edges=0.0, words=1e3))
+    allowed = np.arange(count) >= count // 2
+    asked = [history(ours.items[0])]
+    assert ours.rank(asked, 2, allowed=allowed)[0].items == tuple(ours.items[count // 2 : count // 2 + 2])
+
+
+def test_new_items_are_lifted_as_in_all_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = recommender()
+    ours.memory = remembering(ours)
+    ours.memory.known[[2, 5]] = False
+    ours.memory.shares = replace(ours.memory.shares, newcomer=100.0)
+    expected = ours.rank(HISTORIES, 3)
+    monkeypatch.setattr(items, "WIDER", 1)
+    ours.index = Index.build(ours.table)
+    found = ours.rank(HISTORIES, 3)
+    assert [one.items for one in found] == [one.items for one in expected]
+    assert {ours.items[2], ours.items[5]} & set(found[0].items)
+    for one, other in zip(found, expected, strict=True):
+        assert one.scores == pytest.approx(other.scores, abs=1e-4)
+    only = np.arange(len(ours.items)) == 5
+    assert ours.rank(HISTORIES[:1], 3, allowed=only)[0].items == (ours.items[5],)

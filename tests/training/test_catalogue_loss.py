@@ -39,6 +39,13 @@ def test_an_answer_that_nearly_cannot_be_costs_what_it_costs() -> None:
     assert torch.allclose(full_loss(hidden, table, targets, torch.float32), plain.sum(), rtol=1e-5)
 
 
+def test_where_nothing_is_asked_nothing_is_lost() -> None:
+    hidden, table, targets = made()
+    loss = full_loss(hidden[:0], table, targets[:0], torch.float32)
+    assert loss == 0
+    assert not any(one.any() for one in gradients(loss, hidden, table))
+
+
 def test_without_gradients_no_more_is_computed_than_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     hidden, table, targets = made()
     expected, products = full_loss(hidden, table, targets, torch.float32), 0

@@ -266,8 +266,10 @@ def load_network(name: str, tuning: str, precision: str) -> Any:
         arguments["quantization_config"] = quantisation(precision)
     try:
         network = AutoModelForCausalLM.from_pretrained(
-            name, trust_remote_code=False, use_safetensors=True, attn_implementation=attention.NAME, **arguments
+            name, trust_remote_code=False, use_safetensors=True, attn_implementation="sdpa", **arguments
         )
+        if network._can_set_attn_implementation():  # one that computes attention in its own way goes on doing so
+            network.set_attn_implementation(attention.NAME)
     except Exception as error:  # a broken folder fails in many ways inside the library
         raise ModelError(f"cannot load the model {name!r}: {first_line(error)}", hint=LOADING_HINT) from error
     return keep_trainable(network) if tuning == "qlora" else network

@@ -169,7 +169,8 @@ def near(
 ) -> list[Near]:
     """For each of B histories, what index, graph and rare words name, scored by the model and the whole memory.
 
-    An item that only frequent words speak for is found where the model itself places it among its first k.
+    An item that only frequent words speak for is found where the model itself places it among its first k. Where the
+    memory lifts new items, the index names as many of them as of all.
 
     Parameters
     ----------
@@ -182,12 +183,17 @@ def near(
     """
     vectors, biases = table.vectors.cpu().numpy(), table.biases.cpu().numpy()
     remembered = None if memory is None else _Remembered(memory, purchases)
+    found = index.search(states, k, allowed)
+    if memory is not None and memory.shares.newcomer and not memory.known.all():
+        new = ~memory.known if allowed is None else ~memory.known & allowed
+        found = np.concatenate([found, index.search(states, k, new)], axis=1)
     result = []
-    for row, places in enumerate(index.search(states, k, allowed)):
-        own = np.sort(places[places >= 0])  # equal scores are then listed in catalogue order
+    for row, places in enumerate(found):
+        own = np.unique(places[places >= 0])  # equal scores are then listed in catalogue order
         if remembered is not None:
-            named = np.union1d(remembered.led(row)[0], remembered.alike(row, k))
-            own = np.union1d(own, named if allowed is None else named[allowed[named]])
+            led = remembered.led(row)[0]
+            own = np.union1d(own, led if allowed is None else led[allowed[led]])
+            own = np.union1d(own, remembered.alike(row, k, allowed))
         scores = vectors[own] @ states[row] + biases[own]
         if remembered is not None:
             scores += remembered.scores(row, own)
@@ -209,8 +215,11 @@ class _Remembered:
         part = slice(*self._led.indptr[row : row + 2].tolist())
         return self._led.indices[part], self._led.data[part]
 
-    def alike(self, row: int, k: int) -> Ints:
-        """Places of the k items that share the most with a history, of words that few items have; none if all are."""
+    def alike(self, row: int, k: int, allowed: NDArray[np.bool_] | None) -> Ints:
+        """Places of the k allowed items that share the most with a history, of words that few items have.
+
+        None where the words are no table of single words (a text encoder's).
+        """
         if not sparse.issparse(self.memory.words):
             return np.zeros(0, dtype=np.int64)
         turned = self.memory.turned  # (W, I)
@@ -220,9 +229,10 @@ class _Remembered:
             (self._told[row, rare], (np.zeros(len(rare), np.int64), rare)), shape=(1, turned.shape[0])
         )
         shared: Any = told @ turned
-        if len(shared.data) <= k:
-            return np.asarray(shared.indices, dtype=np.int64)
-        return np.asarray(shared.indices[np.argpartition(-shared.data, k)[:k]], dtype=np.int64)
+        places, cosines = np.asarray(shared.indices, dtype=np.int64), shared.data
+        if allowed is not None:
+            places, cosines = places[allowed[places]], cosines[allowed[places]]
+        return places if len(places) <= k else places[np.argpartition(-cosines, k)[:k]]
 
     def scores(self, row: int, places: Ints) -> Floats:
         """What is added to the scores (C,) of items for a history."""
@@ -232,7 +242,9 @@ class _Remembered:
         edges[led] = sums
         alike = np.asarray(self.memory.words[places] @ self._told[row], dtype=np.float32)
         added = np.float32(shares.edges) * np.log1p(np.float32(shares.sharpness) * edges[places])
-        return np.asarray(added + np.float32(shares.words) * alike, dtype=np.float32)
+        added += np.float32(shares.words) * alike
+        added[~self.memory.known[places]] += np.float32(shares.newcomer)
+        return np.asarray(added, dtype=np.float32)
 
 
 def _library() -> Any:

@@ -130,7 +130,7 @@ class ItemRecommender:
     def _near(
         self, index: Index, histories: Sequence[History], k: int, allowed: NDArray[np.bool_] | None, repeats: bool
     ) -> list[RankedList]:
-        """The k best of what the index and the memory's graph name; fewer where they name fewer."""
+        """The k best of what the index and the memory name; fewer where they name fewer."""
         purchases = Purchases.of(histories, self._places)
         most = int(np.bincount(purchases.row, minlength=1).max())
         states = self.states(histories).cpu().numpy()

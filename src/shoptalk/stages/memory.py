@@ -22,7 +22,8 @@ GRID: dict[str, Sequence[float]] = {
     "back": (0.0, 0.2, 0.4, 1.0),
     "option": (0.0, 0.15, 0.3),
 }
-#: Validation cases that shares are compared on, and their most scores; three tables of them are kept (4 bytes each).
+#: Validation cases that shares are compared on, and their most scores (4 bytes each); three tables of them are
+#: kept, and as many again while it is chosen how far new items are lifted.
 CASES, SCORES = 4_000, 50_000_000
 #: Share of the items that play new while it is chosen how far new items are lifted, the steps of that, and the least
 #: number of cases that tell.

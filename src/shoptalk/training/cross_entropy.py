@@ -109,4 +109,4 @@ def rounded(rows: int) -> int:
 def _block(rows: int, answers: int, on_gpu: bool) -> int:
     """Rows of a block: as many as fit, of a few different sizes only."""
     most = max(1, (BLOCK_GPU if on_gpu else BLOCK) // max(1, answers))
-    return min(rounded(rows), most // ROUND * ROUND or most)
+    return max(1, min(rounded(rows), most // ROUND * ROUND or most))
