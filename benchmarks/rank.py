@@ -25,7 +25,7 @@ from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Lora, Model, Prompt
 from shoptalk.recommend.index import LARGE, Index
 from shoptalk.recommend.items import ItemRecommender
-from shoptalk.recommend.memory import Memory, Shares
+from shoptalk.recommend.memory import Memory
 from shoptalk.schema import History, Item
 
 K, CODES, CENTRE, LEARNED = 10, 64, 500, 0.02  # items per centre, on average; size of the learned part
@@ -79,7 +79,7 @@ def make_memory(items: int, random: np.random.Generator) -> Memory:
     weight = np.log(items / np.maximum(np.bincount(words, minlength=WORDS), 1)).astype(np.float32)
     told = sparse.csr_array((weight[words], (np.repeat(np.arange(items), WORDS_OF), words)), shape=(items, WORDS))
     told = sparse.csr_array(sparse.diags_array(1 / np.sqrt(told.multiply(told).sum(axis=1))) @ told, dtype=np.float32)
-    return Memory(graph, told, Shares())
+    return Memory(graph, told, np.ones(items, dtype=bool))
 
 
 def contenders(world: World, allow: int) -> tuple[dict[str, Contender], dict[str, float]]:
