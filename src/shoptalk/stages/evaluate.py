@@ -84,17 +84,23 @@ def evaluate(
             "there is nothing to judge by", hint="give the recipe a [candidates] section, or set evaluation.generate"
         )
     report["samples"] = sample_prompts(model, split.test)
-    training = run.info.get("training", {})
     judging = "rankings" if run.recipe.prompt.task in RANKED else "options"
     seconds = {"open": opened - begin, judging: judged - opened, "titles": time.perf_counter() - judged}
-    report |= {
-        "seconds": {"train": training.get("seconds"), **seconds},
-        "training": {key: training.get(key) for key in ("parameters", "trainable_share", "precision", "tokens", "cut")},
+    report |= _cost(run, seconds) | {
         "warnings": [*shop.info.get("warnings", []), *report.get("warnings", [])],
         "fingerprint": shop.fingerprint,
-    }  # fmt: skip
+    }
     write_json(folder / "metrics.json", report)
     return report
+
+
+def _cost(run: Run, seconds: dict[str, float]) -> dict[str, Any]:
+    """What training took and made, beside the seconds of judging."""
+    training = run.info.get("training", {})
+    return {
+        "seconds": {"train": training.get("seconds"), **seconds},
+        "training": {key: training.get(key) for key in ("parameters", "trainable_share", "precision", "tokens", "cut")},
+    }
 
 
 def _split(shop: Dataset) -> Split:
