@@ -59,8 +59,8 @@ def write_shop(folder: Path, purchases: int, seed: int) -> None:
 
 def audit_here(folder: Path) -> None:
     """Audit in this process, and print what it cost."""
+    from shoptalk.progress import silent
     from shoptalk.stages.audit import audit_anything
-    from shoptalk.stages.progress import silent
 
     begin, processor = time.perf_counter(), time.process_time()
     report = audit_anything(folder, None, None, None, silent)

@@ -26,17 +26,17 @@ import pyarrow.parquet as pq
 import torch
 
 from shoptalk.models.base import LanguageModel, create
+from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import ending, open_question
-from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Lora, Model, Prompt
 from shoptalk.recommend.branches import Branches, batches
-from shoptalk.recommend.constrained import TitleRecommender
+from shoptalk.recommend.constrained import TitleSearch
 from shoptalk.recommend.options import LanguageModelRecommender
-from shoptalk.recommend.ranking import rank
 from shoptalk.runs import open_run
 from shoptalk.schema import Catalogue, History, Item
 from shoptalk.stages.opening import open_run_dataset
 from shoptalk.stages.recommender import open_recommender
+from shoptalk.tasks import get_task
 from shoptalk.training.batching import make_batch, plan
 from shoptalk.training.examples import encode_sequences
 from shoptalk.training.phases import answer_loss
@@ -48,7 +48,7 @@ class Subject(NamedTuple):
     """Whose decoding is timed, on what, and the loss of its last steps where it was trained here."""
 
     model: LanguageModel
-    teller: Teller
+    teller: PromptBuilder
     asked: list[History]
     loss: float | None
 
@@ -63,7 +63,7 @@ def read_shop(folder: Path) -> tuple[Catalogue, list[History]]:
     return catalogue, [History(user, tuple(bought)[-12:]) for user, bought in users]
 
 
-def learn(model: LanguageModel, teller: Teller, histories: Sequence[History], seconds: float) -> float:
+def learn(model: LanguageModel, teller: PromptBuilder, histories: Sequence[History], seconds: float) -> float:
     """Train on the histories for some time; the last losses' mean, in nats per token."""
     tokens = encode_sequences(histories, teller, model.tokenizer)
     groups = plan(tokens.lengths, 4096, np.random.default_rng(1))
@@ -86,7 +86,9 @@ def made(shop: Path, count: int, seconds: float) -> Subject:
     catalogue, users = read_shop(shop)
     titles = [item.title for item in catalogue.values()]
     model = create(Model(width=128, layers=4, vocabulary=4096, precision="fp32"), Lora(), titles, 1, 1024)
-    teller = Teller(Prompt(task="title", style="plain", max_tokens=1024), catalogue, model.tokenizer.control)
+    teller = get_task("title").prompts(
+        Prompt(task="title", style="plain", max_tokens=1024), catalogue, model.tokenizer.control
+    )
     chosen = np.random.default_rng(1).permutation(len(users))
     loss = learn(model, teller, [users[number] for number in chosen[count:]], seconds)
     return Subject(model, teller, [users[number] for number in chosen[:count]], loss)
@@ -213,9 +215,9 @@ def main() -> None:
     else:
         model, teller, asked, loss = made(given.shop, given.histories, given.seconds)
     begin = time.perf_counter()
-    search = TitleRecommender(model, teller, beams=given.beams)
+    search = TitleSearch(model, teller, beams=given.beams)
     built = time.perf_counter() - begin
-    single = TitleRecommender(model, teller, beams=1)
+    single = TitleSearch(model, teller, beams=1)
     tokens = model.tokenizer
     prompts = [open_question(teller, tokens, history, search.trie.longest, model.longest)[0] for history in asked]
     mean = round(float(search.trie.length.double().mean()))
@@ -224,8 +226,8 @@ def main() -> None:
     with torch.inference_mode():
         seconds = best(
             {
-                held: lambda: search.rank(asked, K, repeats=True),
-                "trie_beam_1": lambda: single.rank(asked, 1, repeats=True),
+                held: lambda: search.rank(asked, K, exclude_history=False),
+                "trie_beam_1": lambda: single.rank(asked, 1, exclude_history=False),
                 "free_greedy": lambda: free(model, prompts, mean, 1),
                 "free_beam_10": lambda: free(model, prompts, mean, K),
                 "free_branches_1": lambda: free_branches(model, prompts, mean, 1),
@@ -237,7 +239,7 @@ def main() -> None:
         every = LanguageModelRecommender(model, teller, "sum")
         few, names = asked[: given.exact], [same[0] for same in search.items]
         begin = time.perf_counter()
-        exact = [rank(every, history, names, K).items for history in few]
+        exact = [every.rank([history], K, exclude_history=False)[0].items for history in few]
         if few:
             seconds["score_every_title"] = (time.perf_counter() - begin) / len(few) * len(asked)
         other = [] if not few else usual(model, prompts[: given.exact], dictionary, search.trie.longest, end)
@@ -246,7 +248,7 @@ def main() -> None:
         "histories": len(asked), "titles": len(search.trie), "threads": torch.get_num_threads(), "loss": loss,
         "trie_seconds": built, "seconds": seconds,
         "times_our_time": {name: value / seconds[held] for name, value in seconds.items()},
-        "ours": exactness([ranked.items for ranked in search.rank(few, K, repeats=True)], exact),
+        "ours": exactness([ranked.items for ranked in search.rank(few, K, exclude_history=False)], exact),
         "prefix_fn": exactness(named, exact),
     }  # fmt: skip
     if given.json:

@@ -20,10 +20,10 @@ import torch
 
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
+from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.runs import open_run
 from shoptalk.stages.opening import open_run_dataset
-from shoptalk.stages.progress import silent
 from shoptalk.stages.recommender import open_recommender
 from shoptalk.stages.train import train
 

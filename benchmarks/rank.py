@@ -21,12 +21,12 @@ from transformers import DynamicCache
 
 from shoptalk.models.base import create, with_items
 from shoptalk.prompts.questions import open_question
-from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Lora, Model, Prompt
 from shoptalk.recommend.index import LARGE, Index
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.memory import Memory
 from shoptalk.schema import History, Item
+from shoptalk.tasks import get_task
 
 K, CODES, CENTRE, LEARNED = 10, 64, 500, 0.02  # items per centre, on average; size of the learned part
 WORDS, WORDS_OF, EDGES_OF = 20_000, 10, 20
@@ -63,7 +63,7 @@ def make_world(items: int, width: int, layers: int, histories: int, length: int)
             layer.mlp.down_proj.weight.normal_(std=0.02)
     model.train(False)
     prompt = Prompt.model_validate({"task": "items", "style": "bare", "max_tokens": 512})
-    teller = Teller(prompt, {name: Item(name, name) for name in ids}, model.tokenizer.control)
+    teller = get_task(prompt.task).prompts(prompt, {name: Item(name, name) for name in ids}, model.tokenizer.control)
     drawn = (random.integers(0, items, (histories, 1)) + random.integers(0, CENTRE, (histories, length))) % items
     told = [History(str(row), tuple(ids[place] for place in some)) for row, some in enumerate(drawn.tolist())]
     return World(ItemRecommender(model, teller), make_memory(items, random), told)

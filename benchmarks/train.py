@@ -48,9 +48,9 @@ from shoptalk.models.encoders import make_encoder
 from shoptalk.models.lora import quantisation
 from shoptalk.models.precision import choose_precision
 from shoptalk.prompts.styles import pieces
-from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Lora, Model, Prompt, Training
 from shoptalk.schema import Catalogue, History, Item
+from shoptalk.tasks import get_task
 from shoptalk.training.examples import TokenSet, encode_sequences, gather
 from shoptalk.training.loop import Material, fine_tune
 
@@ -98,7 +98,7 @@ def text_examples(
     model: LanguageModel, catalogue: Catalogue, histories: Sequence[History]
 ) -> tuple[TokenSet, list[dict[str, str]]]:
     """The examples in our form and as rows of prompt and completion; histories too long for one row are left out."""
-    teller = Teller(Prompt(task="title", style="plain"), catalogue, model.tokenizer.control)
+    teller = get_task("title").prompts(Prompt(task="title", style="plain"), catalogue, model.tokenizer.control)
     whole = [history for history in histories if len(encode_sequences([history], teller, model.tokenizer)) == 1]
     rows = []
     for history in whole:
@@ -165,7 +165,7 @@ def item_model(settings: Model, catalogue: Catalogue, histories: Sequence[Histor
 
 def item_examples(model: LanguageModel, catalogue: Catalogue, histories: Sequence[History]) -> TokenSet:
     """Histories as nothing but item tokens."""
-    teller = Teller(Prompt(task="items", style="bare"), catalogue, model.tokenizer.control)
+    teller = get_task("items").prompts(Prompt(task="items", style="bare"), catalogue, model.tokenizer.control)
     return encode_sequences(histories, teller, model.tokenizer)
 
 

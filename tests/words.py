@@ -1,11 +1,16 @@
 """A small catalogue with tastes, and a tokenizer and a model made of it, for tests of everything above the tables."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from shoptalk.models.base import LanguageModel, create
 from shoptalk.models.tokenizer import Tokenizer, train_tokenizer
-from shoptalk.recipe import Lora, Model
-from shoptalk.schema import Candidates, Case, History, Item
+from shoptalk.recipe import Lora, Model, Prompt
+from shoptalk.schema import Candidates, Case, Catalogue, History, Item
+from shoptalk.tasks import get_task
 
 BRANDS, THINGS = ("Rose", "Cedar", "Mint"), ("shampoo", "soap", "balm", "mask", "comb", "oil")
 CATALOGUE = {
@@ -44,3 +49,19 @@ def exam(count: int, seed: int = 0) -> list[Case]:
         answer = int(np.flatnonzero(order == 0)[0])
         cases.append(Case(History(f"u{number}", tuple(own[:3])), (own[3],), candidates, answer))
     return cases
+
+
+def only(items: Iterable[str], catalogue: Iterable[str] = CATALOGUE) -> NDArray[np.bool_]:
+    """Which items of a catalogue are among the given ones, as `Recommender.rank` wants it."""
+    chosen = set(items)
+    return np.array([item in chosen for item in catalogue], dtype=np.bool_)
+
+
+def prompt_builder(
+    prompt: Prompt,
+    catalogue: Catalogue = CATALOGUE,
+    control: Iterable[str] = (),
+    users: Iterable[str] = (),
+) -> Any:
+    """The prompts of the task that a recipe's section names."""
+    return get_task(prompt.task).prompts(prompt, catalogue, control, users)

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shoptalk.files import write_text
-from shoptalk.prompts.tasks import LISTED, Teller
 from shoptalk.runs import open_run
-from shoptalk.schema import PARTS, History, item_token
+from shoptalk.schema import LIST_LENGTH, PARTS, History, item_token
 from shoptalk.stages.opening import open_run_dataset
 from shoptalk.stages.recommender import open_recommender
+from shoptalk.tasks import get_task
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,18 @@ def windows(folder: Path) -> Iterator[Window]:
         items = tuple(rows.item[start:end].tolist())
         for place in range(len(items)):
             told = History(rows.users[user], items[: place + 1])
-            yield Window(told, items[place + 1 : place + 1 + LISTED], PARTS[rows.part[start + place]])
+            yield Window(told, items[place + 1 : place + 1 + LIST_LENGTH], PARTS[rows.part[start + place]])
 
 
 def write_rows(folder: Path, out: Path, part: str | None) -> None:
     """Instruction rows; what nothing follows is answered by nothing but padding, and teaches nothing."""
     run = open_run(folder)
-    teller = Teller(run.recipe.prompt, open_run_dataset(run).catalogue)
+    teller = get_task(run.recipe.prompt.task).prompts(run.recipe.prompt, open_run_dataset(run).catalogue)
     lines = []
     for window in windows(folder):
         if window.part in ((part,) if part else ("train", "test")) and (window.follows or not part):
             asked = [message.text for message in teller.ask(window.told)]
-            said = teller.listed(window.follows) if window.follows else item_token("none")
+            said = teller.id_list(window.follows) if window.follows else item_token("none")
             row = {"instruction": asked[0], "input": "\n".join(asked[1:]), "output": said}
             lines.append(json.dumps({**row, "user": window.told.user_id, "split": window.part}))
     write_text(out, "\n".join(lines) + "\n")
@@ -59,7 +59,7 @@ def write_lists(folder: Path, out: Path) -> None:
     """The run's lists for the test's rows."""
     run = open_run(folder)
     asked = [window for window in windows(folder) if window.part == "test"]
-    lists = open_recommender(run, open_run_dataset(run)).rank([window.told for window in asked], LISTED)
+    lists = open_recommender(run, open_run_dataset(run)).rank([window.told for window in asked], LIST_LENGTH)
     lines = [
         json.dumps({"user": f"{said.user_id} {number}", "truth": window.follows, "ranked": said.items})
         for number, (window, said) in enumerate(zip(asked, lists, strict=True))

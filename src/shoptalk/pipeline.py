@@ -7,11 +7,11 @@ from typing import Any
 
 from shoptalk.data.prepare import prepare
 from shoptalk.errors import RunError
+from shoptalk.progress import Progress
 from shoptalk.recipe import Recipe
 from shoptalk.report.page import write_report
 from shoptalk.stages.audit import audit_run
 from shoptalk.stages.evaluate import evaluate
-from shoptalk.stages.progress import Progress
 from shoptalk.stages.train import train
 
 

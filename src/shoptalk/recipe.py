@@ -6,7 +6,7 @@ An unknown key is an error that names its nearest match; every error names the f
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -94,10 +94,7 @@ class CandidatesSection(Section):
 class Prompt(Section):
     """How a history is told."""
 
-    task: Literal["choose", "title", "like", "items", "list", "advise"] = Field(
-        "choose",
-        description="choose an option, name the title, yes/no, the next item's token, list ten of them, or advise",
-    )
+    task: str = Field("choose", description="what is asked: see docs/guide/recipes.md for the tasks")
     style: Literal["alpaca", "phi3", "chat", "plain", "bare"] = "alpaca"
     answer: Literal["title", "letter"] = Field("title", description="choose: what is answered, the title or its letter")
     fields: tuple[TextField, ...] = Field(
@@ -133,7 +130,7 @@ class Lora(Section):
 
 
 class Items(Section):
-    """Item tokens, for `prompt.task = "items"`."""
+    """Item tokens, for a task that predicts them."""
 
     encoder: str = Field(
         "lsa",
@@ -205,14 +202,6 @@ class Recipe(Section):
             raise ValueError("items.memory needs words: items.encoder must not be `none`")
         if self.items.newcomers and not (self.items.memory and self.training.refit):
             raise ValueError("items.newcomers needs items.memory and training.refit")
-        if self.prompt.task == "choose" and self.candidates is None:
-            raise ValueError('prompt.task = "choose" needs a [candidates] section')
-        if self.training.contrast_epochs and (self.candidates is None or self.prompt.task in {"like", "list"}):
-            raise ValueError("training.contrast_epochs needs a [candidates] section, and the task choose or title")
-        if self.prompt.answer == "letter" and self.prompt.task != "choose":
-            raise ValueError('prompt.answer = "letter" needs prompt.task = "choose"')
-        if self.prompt.style == "bare" and self.prompt.task != "items":
-            raise ValueError('prompt.style = "bare" needs prompt.task = "items"')
         return self
 
     def at(self, point: Mapping[str, Any]) -> "Recipe":
@@ -221,18 +210,13 @@ class Recipe(Section):
         Raises
         ------
         RecipeError
-            For settings that make no recipe, or one that the sweep's metric cannot judge.
+            For settings that make no recipe.
         """
         content = _without_none(self.model_dump(exclude={"sweep"}))
         for key, value in point.items():
             section, name = key.split(".")
             content.setdefault(section, {})[name] = value
         recipe = parse_recipe(content)
-        metric = self.sweep.metric if self.sweep is not None else None
-        if metric == "ndcg@10" and recipe.prompt.task != "items":
-            raise RecipeError('metric = "ndcg@10" needs prompt.task = "items"')
-        if metric == "accuracy" and (recipe.candidates is None or recipe.prompt.task == "list"):
-            raise RecipeError('metric = "accuracy" needs a [candidates] section, and a task that scores options')
         if missing := set(recipe.prompt.fields) - set(self.prompt.fields):
             raise RecipeError(f"prompt.fields needs {', '.join(sorted(missing))} in the recipe's own [prompt] as well")
         return recipe
@@ -242,8 +226,20 @@ class Recipe(Section):
         return tomli_w.dumps(_without_none(self.model_dump(mode="json")))
 
 
-def read_recipe(path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> Recipe:
+#: Raises a `RecipeError` for a recipe that its task cannot use, or that a sweep's metric (if any) cannot judge.
+Check = Callable[["Recipe", str | None], None]
+
+
+def _unchecked(recipe: Recipe, metric: str | None) -> None:
+    """Accept any recipe: one that was checked when its run began."""
+
+
+def read_recipe(
+    path: Path, overrides: Sequence[str] = (), seed: int | None = None, *, check: Check = _unchecked
+) -> Recipe:
     """Read a recipe, with ``section.key=value`` settings laid over it.
+
+    ``check`` raises a `RecipeError` for a recipe that its task cannot use (see `shoptalk.tasks.load_recipe`).
 
     Raises
     ------
@@ -270,7 +266,7 @@ def read_recipe(path: Path, overrides: Sequence[str] = (), seed: int | None = No
         _lay_over(content, override)
     if seed is not None:
         content["seed"] = seed
-    return parse_recipe(content, text, str(path))
+    return parse_recipe(content, text, str(path), check=check)
 
 
 def with_settings(recipe: Recipe, overrides: Sequence[str], seed: int | None, only: str) -> Recipe:
@@ -291,24 +287,38 @@ def with_settings(recipe: Recipe, overrides: Sequence[str], seed: int | None, on
     return parse_recipe(content)
 
 
-def parse_recipe(content: dict[str, Any], text: str = "", where: str = "recipe") -> Recipe:
+def parse_recipe(
+    content: dict[str, Any], text: str = "", where: str = "recipe", *, check: Check = _unchecked
+) -> Recipe:
     """Make a recipe of parsed TOML; ``text`` and ``where`` let errors name the line."""
     try:
         recipe = Recipe.model_validate(_as_tuples(content))
     except ValidationError as error:
         message, line, hint = explain(error, Recipe, text)
         raise RecipeError(message, where=f"{where}:{line}" if line else where, hint=hint) from error
-    _check_sweep(recipe, text, where)
+    try:
+        check(recipe, None)
+    except RecipeError as error:
+        line = line_of(text, _named_keys(error.message, recipe)) if text else None
+        raise RecipeError(error.message, where=f"{where}:{line}" if line else where, hint=error.hint) from error
+    _check_sweep(recipe, text, where, check)
     return recipe
 
 
-def _check_sweep(recipe: Recipe, text: str, where: str) -> None:
+def _named_keys(message: str, recipe: Recipe) -> list[str]:
+    """The setting that a message speaks of last, as keys; the task where it names none."""
+    named = [key.split(".") for key in re.findall(r"[a-z]+\.[a-z_]+", message)]
+    known = [keys for keys in named if keys[0] in type(recipe).model_fields]
+    return known[-1] if known else ["prompt", "task"]
+
+
+def _check_sweep(recipe: Recipe, text: str, where: str, check: Check) -> None:
     """Every configuration of a sweep must be a recipe, before any of them is tried."""
     if recipe.sweep is None:
         return
     for point in islice(recipe.sweep.points(), MOST):
         try:
-            recipe.at(point)
+            check(recipe.at(point), recipe.sweep.metric)
         except RecipeError as error:
             named = [key for part in (2, 1) for key in point if ".".join(key.split(".")[:part]) in error.message]
             line = line_of(text, ["sweep", "configurations" if recipe.sweep.configurations else "space", *named[:1]])

@@ -1,6 +1,6 @@
 """The words of shoptalk: what an item, a history, a split and a ranked list are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -21,8 +21,8 @@ TITLE, BRAND, CATEGORIES, DESCRIPTION, FEATURES, PRICE = (
 
 #: How the tokens of items and users begin and end.
 ITEM_OPENS, USER_OPENS, TOKEN_CLOSES = "<|item_", "<|user_", "|>"
-#: The id whose token fills up a list of items.
-NO_ITEM = "none"
+#: The id whose token fills up a list of items, and how many items a list has (system D).
+NO_ITEM, LIST_LENGTH = "none", 10
 
 #: What a purchase may be for, see ``data.split``; tables in memory hold places in this list.
 PARTS = ("train", "validation", "test", "context", "unused")
@@ -152,10 +152,27 @@ class Estimate:
         return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
 
 
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """How much an item of the history adds to a recommendation's score: the score with it minus the score without."""
+
+    item_id: str
+    effect: float
+
+
 class Recommender(Protocol):
-    """Anything that scores options for a history: a language model or a baseline."""
+    """Anything that ranks items for a history: a language model, a baseline, or what others bring.
+
+    Where it can, it also has ``explain(history, items, candidates=None)``, which gives for each recommended item a list
+    of `Reason`, the largest effect first.
+    """
 
     name: str
+
+    @property
+    def items(self) -> Sequence[str]:
+        """Ids of the I items that it can recommend, in the order of ``allowed``."""
+        ...
 
     def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
         """Score each history's options; the higher, the likelier.
@@ -165,7 +182,7 @@ class Recommender(Protocol):
         histories
             B histories.
         candidates
-            B sets of options, of any sizes. Which of them is right is not told.
+            B sets of options, of any sizes. Which of them is right is not among them.
 
         Returns
         -------
@@ -174,19 +191,34 @@ class Recommender(Protocol):
         """
         ...
 
+    def rank(
+        self,
+        histories: Sequence[History],
+        k: int,
+        *,
+        allowed: NDArray[np.bool_] | None = None,
+        exclude_history: bool = True,
+        targets: Sequence[str] | None = None,
+        notify: Callable[[int, int], None] = ...,
+    ) -> Sequence[RankedList]:
+        """The k best items of each history with their scores, best first; equal scores in catalogue order.
 
-class Ranker(Protocol):
-    """Anything that scores the whole catalogue for a history: a language model with item tokens or a baseline."""
-
-    name: str
-
-    @property
-    def items(self) -> Sequence[str]:
-        """The ids of the I items in the order of the scores."""
-        ...
-
-    def score_all(self, histories: Sequence[History]) -> NDArray[np.float32]:
-        """Scores (B, I) of all items for B histories; the higher, the likelier. Items already bought score as any."""
+        Parameters
+        ----------
+        histories
+            B histories.
+        k
+            Length of a list; a list is shorter where fewer items may be recommended.
+        allowed
+            (I,) which of the items may be recommended at all; by default all.
+        exclude_history
+            Whether items of the history are left out.
+        targets
+            For each history an item whose rank in the whole catalogue goes into ``RankedList.rank``, where the
+            recommender scores the whole catalogue.
+        notify
+            Called with how many histories are done, and how many there are.
+        """
         ...
 
 

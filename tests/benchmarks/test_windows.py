@@ -8,10 +8,10 @@ from pathlib import Path
 from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
+from shoptalk.progress import silent
 from shoptalk.recipe import read_recipe
 from shoptalk.runs import create_run
 from shoptalk.stages.audit import audit_anything
-from shoptalk.stages.progress import silent
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "reproductions" / "windows.py"
 SETTINGS = [

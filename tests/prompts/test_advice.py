@@ -1,19 +1,19 @@
 """Recommendations with a reason."""
 
 import math
+from typing import Any
 
 from shoptalk.prompts.advice import ASKS, Adviser, recommended, request
 from shoptalk.prompts.questions import option_question
-from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Prompt
 from shoptalk.schema import Candidates, Case, History
-from tests.words import CATALOGUE, history, tokenizer
+from tests.words import CATALOGUE, history, prompt_builder, tokenizer
 
 WORDS = {"a": "Rose soap", "b": "Cedar soap, large", "c": "Rose oil", "d": "Lamp", "e": "Rose soap bar"}
 
 
-def teller(**settings: object) -> Teller:
-    return Teller(Prompt.model_validate({"task": "advise", **settings}), CATALOGUE)
+def teller(**settings: object) -> Any:
+    return prompt_builder(Prompt.model_validate({"task": "advise", **settings}), CATALOGUE)
 
 
 def test_the_reason_is_the_purchase_that_shares_the_most_telling_words() -> None:
@@ -50,9 +50,9 @@ def test_advice_is_asked_for_and_given_in_the_first_person() -> None:
 
 def test_a_reason_is_never_something_that_is_not_told() -> None:
     words = teller()
-    assert "Rose shampoo" in words.advice(history("R0", "M2"), "R1")
-    assert words.advice(history("R0", "M2"), "R1", latest=1) == "Rose soap, which is something new for you."
-    assert "Rose" not in teller(history=1).advice(history("R0", "M2"), "M1")
+    assert "Rose shampoo" in words.reason(history("R0", "M2"), "R1")
+    assert words.reason(history("R0", "M2"), "R1", latest=1) == "Rose soap, which is something new for you."
+    assert "Rose" not in teller(history=1).reason(history("R0", "M2"), "M1")
 
 
 def test_a_cut_history_is_no_reason_in_any_option() -> None:

@@ -6,10 +6,9 @@ from hypothesis import strategies as st
 
 from shoptalk.errors import PromptError
 from shoptalk.prompts.encode import IGNORE, encode, encode_question, fit
-from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Prompt
 from shoptalk.schema import Message
-from tests.words import CATALOGUE, exam, tokenizer
+from tests.words import CATALOGUE, exam, prompt_builder, tokenizer
 
 TOKENS = tokenizer()
 STYLES = ["alpaca", "phi3", "chat", "plain"]
@@ -30,7 +29,7 @@ def test_only_the_answer_and_its_end_are_learned(style: str) -> None:
     "settings", [{"task": "title"}, {"task": "choose"}, {"task": "choose", "answer": "letter"}, {"task": "advise"}]
 )
 def test_scoring_reads_the_very_tokens_that_training_learned(style: str, settings: dict) -> None:
-    words = Teller(Prompt.model_validate({"style": style, **settings}), CATALOGUE)
+    words = prompt_builder(Prompt.model_validate({"style": style, **settings}), CATALOGUE)
     for case in exam(5):
         learned = encode(style, words.examples(case)[0].messages, TOKENS)
         asked, answers = encode_question(

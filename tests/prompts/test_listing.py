@@ -1,17 +1,19 @@
 """The task that lists the next ten items."""
 
+from typing import Any
+
 import pytest
 
-from shoptalk.prompts.tasks import LISTED, Teller, list_tokens
 from shoptalk.recipe import Prompt
-from shoptalk.schema import Case, item_token
-from tests.words import CATALOGUE, history
+from shoptalk.schema import LIST_LENGTH, Case, item_token
+from shoptalk.tasks import get_task
+from tests.words import CATALOGUE, history, prompt_builder
 
 ITEMS = list(CATALOGUE)
 
 
-def teller(**settings: object) -> Teller:
-    return Teller(Prompt.model_validate({"task": "list", **settings}), CATALOGUE)
+def teller(**settings: object) -> Any:
+    return prompt_builder(Prompt.model_validate({"task": "list", **settings}), CATALOGUE)
 
 
 @pytest.mark.parametrize(
@@ -23,12 +25,12 @@ def teller(**settings: object) -> Teller:
     ],
 )
 def test_fewer_than_ten_are_filled_up(padding: str, said: list[str]) -> None:
-    assert teller(padding=padding).listed(["a", "b", "c"]) == " ".join(f"<|item_{item}|>" for item in said)
+    assert teller(padding=padding).id_list(["a", "b", "c"]) == " ".join(f"<|item_{item}|>" for item in said)
 
 
 @pytest.mark.parametrize("padding", ["repeat", "token", "none"])
 def test_ten_and_more_are_the_first_ten(padding: str) -> None:
-    assert teller(padding=padding).listed(ITEMS) == " ".join(map(item_token, ITEMS[:LISTED]))
+    assert teller(padding=padding).id_list(ITEMS) == " ".join(map(item_token, ITEMS[:LIST_LENGTH]))
 
 
 def test_one_item_is_told_with_its_details_or_the_latest_of_a_history() -> None:
@@ -42,6 +44,6 @@ def test_one_item_is_told_with_its_details_or_the_latest_of_a_history() -> None:
 
 
 def test_tokens_are_needed_for_lists_alone() -> None:
-    assert list_tokens(Prompt(task="list"), CATALOGUE) == ITEMS
-    assert list_tokens(Prompt(task="list", padding="token"), CATALOGUE) == [*ITEMS, "none"]
-    assert list_tokens(Prompt(task="title"), CATALOGUE) == []
+    assert get_task("list").vocabulary(Prompt(task="list"), CATALOGUE) == ITEMS
+    assert get_task("list").vocabulary(Prompt(task="list", padding="token"), CATALOGUE) == [*ITEMS, "none"]
+    assert get_task("title").vocabulary(Prompt(task="title"), CATALOGUE) == []

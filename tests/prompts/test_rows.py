@@ -9,12 +9,11 @@ import pytest
 from shoptalk.errors import PromptError
 from shoptalk.prompts.encode import encode
 from shoptalk.prompts.rows import read_rows, write_rows
-from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Prompt
-from tests.words import CATALOGUE, exam, tokenizer
+from tests.words import CATALOGUE, exam, prompt_builder, tokenizer
 
 TOKENS = tokenizer()
-WORDS = Teller(Prompt(task="choose"), CATALOGUE)
+WORDS = prompt_builder(Prompt(task="choose"), CATALOGUE)
 EXAMPLES = [example for case in exam(3) for example in WORDS.examples(case)]
 
 

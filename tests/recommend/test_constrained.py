@@ -6,13 +6,11 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from shoptalk.models.base import LanguageModel
-from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Prompt
-from shoptalk.recommend.constrained import TitleRecommender
+from shoptalk.recommend.constrained import TitleSearch
 from shoptalk.recommend.options import LanguageModelRecommender
-from shoptalk.recommend.ranking import rank
 from shoptalk.schema import Catalogue, Item
-from tests.words import CATALOGUE, history, small_model, tokenizer
+from tests.words import CATALOGUE, history, only, prompt_builder, small_model, tokenizer
 
 HISTORIES = [history("R0", "C1"), history("M2"), history(*list(CATALOGUE)[:7]), history("R5", "R1", "M0", "C3")]
 
@@ -39,19 +37,25 @@ def gpt2() -> LanguageModel:
 def pair(
     catalogue: Catalogue = CATALOGUE, *, beams: int = 10, scoring: str = "sum", model: LanguageModel | None = None,
     **settings: object,
-) -> tuple[TitleRecommender, LanguageModelRecommender]:  # fmt: skip
+) -> tuple[TitleSearch, LanguageModelRecommender]:  # fmt: skip
     """The search, and the recommender that scores every title."""
     model = sharp(model or small_model())
-    teller = Teller(Prompt.model_validate({"task": "title", "style": "plain", **settings}), catalogue)
-    return TitleRecommender(model, teller, scoring, beams), LanguageModelRecommender(model, teller, scoring)
+    teller = prompt_builder(Prompt.model_validate({"task": "title", "style": "plain", **settings}), catalogue)
+    return TitleSearch(model, teller, scoring, beams), LanguageModelRecommender(model, teller, scoring)
+
+
+def best_among(model: LanguageModelRecommender, asked: History, items: Iterable[str], k: int) -> RankedList:
+    """The k best of some items, each of them scored."""
+    allowed = only(items, model.items)
+    return model.rank([asked], k, allowed=allowed, exclude_history=False)[0]
 
 
 @pytest.mark.parametrize("style", ["plain", "alpaca", "phi3"])
 @pytest.mark.parametrize("scoring", ["sum", "mean"])
 def test_with_a_beam_for_every_title_it_is_exhaustive_scoring(style: str, scoring: str) -> None:
     search, every = pair(beams=len(CATALOGUE), scoring=scoring, style=style)
-    for found, asked in zip(search.rank(HISTORIES, 18, repeats=True), HISTORIES, strict=True):
-        expected = rank(every, asked, list(CATALOGUE), 18)
+    for found, asked in zip(search.rank(HISTORIES, 18, exclude_history=False), HISTORIES, strict=True):
+        expected = best_among(every, asked, list(CATALOGUE), 18)
         assert found.items == expected.items
         assert found.scores == pytest.approx(expected.scores, abs=1e-4)
 
@@ -60,7 +64,7 @@ def test_it_works_with_another_architecture() -> None:
     search, every = pair(beams=len(CATALOGUE), model=gpt2(), style="alpaca")
     (found,) = search.rank(HISTORIES[:1], 5)
     others = [item for item in CATALOGUE if item not in HISTORIES[0].items]
-    expected = rank(every, HISTORIES[0], others, 5)
+    expected = best_among(every, HISTORIES[0], others, 5)
     assert found.items == expected.items
     assert found.scores == pytest.approx(expected.scores, abs=1e-4)
 
@@ -71,7 +75,7 @@ def test_what_is_found_is_real_new_never_twice_and_scored_rightly(beams: int) ->
     for found, asked in zip(search.rank(HISTORIES, 5), HISTORIES, strict=True):
         assert len(found.items) == len(set(found.items)) == 5
         assert set(found.items) <= CATALOGUE.keys() - set(asked.items)
-        scored = rank(every, asked, found.items, 5)
+        scored = best_among(every, asked, found.items, 5)
         exact = dict(zip(scored.items, scored.scores, strict=True))
         assert found.scores == pytest.approx([exact[item] for item in found.items], abs=1e-4)
         assert list(found.scores) == sorted(found.scores, reverse=True)
@@ -88,9 +92,12 @@ def test_company_and_order_do_not_matter() -> None:
 
 def test_only_what_is_allowed_is_named_and_fewer_if_need_be() -> None:
     search, _ = pair()
-    assert set(search.rank(HISTORIES[:1], 10, allowed={"R0", "R4", "M3"})[0].items) == {"R4", "M3"}
-    assert set(search.rank(HISTORIES[:1], 10, allowed={"R0", "M3"}, repeats=True)[0].items) == {"R0", "M3"}
-    assert search.rank(HISTORIES[:1], 10, allowed=())[0].items == ()
+    assert set(search.rank(HISTORIES[:1], 10, allowed=only({"R0", "R4", "M3"}))[0].items) == {"R4", "M3"}
+    assert set(search.rank(HISTORIES[:1], 10, allowed=only({"R0", "M3"}), exclude_history=False)[0].items) == {
+        "R0",
+        "M3",
+    }
+    assert search.rank(HISTORIES[:1], 10, allowed=only(()))[0].items == ()
 
 
 def test_who_has_everything_gets_nothing() -> None:
@@ -121,21 +128,21 @@ def test_hostile_titles_come_out_as_the_items_they_are(style: str, control: bool
     """Titles that are each other's beginnings, empty, endless, or look like the end of an answer."""
     catalogue = {f"i{number:02}": Item(f"i{number:02}", title) for number, title in enumerate(HOSTILE)}
     model = sharp(small_model())
-    teller = Teller(
+    teller = prompt_builder(
         Prompt(task="title", style=style, max_tokens=1024), catalogue, model.tokenizer.control if control else ()
     )
-    search = TitleRecommender(model, teller, beams=len(catalogue))
+    search = TitleSearch(model, teller, beams=len(catalogue))
     every = LanguageModelRecommender(model, teller, "sum")
     (found,) = search.rank([history("i00")], 50)
     nameable = [same[0] for same in search.meant.values() if same != ["i00"]]
     assert set(found.items) == set(nameable)
-    expected = rank(every, history("i00"), nameable, 50)
+    expected = best_among(every, history("i00"), nameable, 50)
     assert np.allclose(found.scores, expected.scores, atol=1e-3)
 
 
 def test_one_title_and_none() -> None:
     one, _ = pair({"a": Item("a", "Rose soap")})
-    assert one.rank([history("a")], 3, repeats=True)[0].items == ("a",)
+    assert one.rank([history("a")], 3, exclude_history=False)[0].items == ("a",)
     assert one.rank([history("a")], 3)[0].items == ()
     assert one.rank([], 3) == []
 

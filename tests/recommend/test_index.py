@@ -109,14 +109,14 @@ def remembering(ours: ItemRecommender) -> Memory:
 
 
 @pytest.mark.parametrize("with_memory", [False, True])
-@pytest.mark.parametrize("repeats", [False, True])
-def test_lists_are_those_of_all_scores(with_memory: bool, repeats: bool) -> None:
+@pytest.mark.parametrize("exclude_history", [True, False])
+def test_lists_are_those_of_all_scores(with_memory: bool, exclude_history: bool) -> None:
     ours = recommender()
     ours.memory = remembering(ours) if with_memory else None
     allowed = np.arange(len(ours.items)) != 4
-    expected = ours.rank(HISTORIES, 3, allowed=allowed, repeats=repeats)
+    expected = ours.rank(HISTORIES, 3, allowed=allowed, exclude_history=exclude_history)
     ours.index = Index.build(ours.table)
-    found = ours.rank(HISTORIES, 3, allowed=allowed, repeats=repeats)
+    found = ours.rank(HISTORIES, 3, allowed=allowed, exclude_history=exclude_history)
     assert [one.items for one in found] == [one.items for one in expected]
     assert [one.user_id for one in found] == [one.user_id for one in expected]
     for one, other in zip(found, expected, strict=True):

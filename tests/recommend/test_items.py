@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from shoptalk.errors import ModelError
-from shoptalk.prompts.tasks import Teller
+from shoptalk.ranking import rank_by_scores
 from shoptalk.recipe import Prompt
-from shoptalk.recommend.catalogue import rank_all
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.schema import Candidates
 from tests.models.test_items import IDS, model_with_items
-from tests.words import CATALOGUE, history, small_model
+from tests.words import CATALOGUE, history, prompt_builder, small_model
 
 HISTORIES = [history("R0", "R1"), history("C2"), history("M0", "M1", "M2", "R5"), history()]
 
@@ -19,7 +18,7 @@ def recommender(style: str = "bare", fields: tuple[str, ...] = ("title",)) -> It
     model = model_with_items()
     model.train(False)
     prompt = Prompt.model_validate({"task": "items", "style": style, "fields": fields, "max_tokens": 512})
-    return ItemRecommender(model, Teller(prompt, CATALOGUE, model.tokenizer.control))
+    return ItemRecommender(model, prompt_builder(prompt, CATALOGUE, model.tokenizer.control))
 
 
 @pytest.mark.parametrize(
@@ -37,7 +36,7 @@ def test_lists_are_the_best_of_all_scores_without_what_was_bought() -> None:
     ours = recommender()
     allowed = np.arange(len(IDS)) % 2 == 0
     for k in (3, 1000):
-        expected = list(rank_all(ours, HISTORIES, k, allowed=allowed))
+        expected = list(rank_by_scores(ours, HISTORIES, k, allowed=allowed))
         assert [one.items for one in ours.rank(HISTORIES, k, allowed=allowed)] == [one.items for one in expected]
     for one, listed in zip(HISTORIES, ours.rank(HISTORIES, 1000), strict=True):
         assert set(listed.items) == set(IDS) - set(one.items)
@@ -53,7 +52,7 @@ def test_equal_scores_are_listed_in_catalogue_order() -> None:
 
 
 def test_what_was_bought_may_come_again() -> None:
-    assert set(recommender().rank([history("R0")], 1000, repeats=True)[0].items) == set(IDS)
+    assert set(recommender().rank([history("R0")], 1000, exclude_history=False)[0].items) == set(IDS)
 
 
 def test_options_score_as_in_the_whole_catalogue() -> None:
@@ -71,10 +70,10 @@ def test_long_histories_lose_their_oldest_items() -> None:
     model = model_with_items()
     model.train(False)
     prompt = Prompt.model_validate({"task": "items", "style": "bare", "history": 2})
-    ours = ItemRecommender(model, Teller(prompt, CATALOGUE, model.tokenizer.control))
+    ours = ItemRecommender(model, prompt_builder(prompt, CATALOGUE, model.tokenizer.control))
     assert np.allclose(ours.score_all([history("C0", "R0", "R1")]), ours.score_all([history("R0", "R1")]), atol=1e-6)
 
 
 def test_a_model_without_item_tokens_is_refused() -> None:
     with pytest.raises(ModelError, match="no item tokens"):
-        ItemRecommender(small_model(), Teller(Prompt(), CATALOGUE))
+        ItemRecommender(small_model(), prompt_builder(Prompt(), CATALOGUE))

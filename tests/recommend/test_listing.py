@@ -9,14 +9,14 @@ import torch
 from shoptalk.models.base import create
 from shoptalk.prompts.encode import encode
 from shoptalk.prompts.questions import ending
-from shoptalk.prompts.tasks import Teller, list_tokens
 from shoptalk.recipe import Lora, Model, Prompt
 from shoptalk.recommend.listing import ListRecommender
 from shoptalk.schema import Case, History, item_token
+from shoptalk.tasks import get_task
 from shoptalk.training.batching import make_batch
 from shoptalk.training.examples import encode_cases
 from shoptalk.training.phases import answer_loss
-from tests.words import CATALOGUE, TITLES, history
+from tests.words import CATALOGUE, TITLES, history, only, prompt_builder
 
 ITEMS = list(CATALOGUE)
 
@@ -24,9 +24,9 @@ ITEMS = list(CATALOGUE)
 def recommender(*, constrained: bool = True, **settings: object) -> ListRecommender:
     prompt = Prompt.model_validate({"task": "list", "history": 1, **settings})
     recipe = Model(width=32, layers=2, vocabulary=320, precision="fp32")
-    model = create(recipe, Lora(), TITLES, 1, 512, list_tokens(prompt, CATALOGUE))
+    model = create(recipe, Lora(), TITLES, 1, 512, get_task("list").vocabulary(prompt, CATALOGUE))
     model.network.eval()
-    return ListRecommender(model, Teller(prompt, CATALOGUE, model.tokenizer.control), constrained=constrained)
+    return ListRecommender(model, prompt_builder(prompt, CATALOGUE, model.tokenizer.control), constrained=constrained)
 
 
 def learn(lists: ListRecommender, cases: list[Case]) -> None:
@@ -83,8 +83,8 @@ def test_held_lists_are_new_different_allowed_and_at_most_ten() -> None:
     assert set(few.items) == set(ITEMS[15:])
     assert none.items == ()
     assert math.isnan(lists.invalid_share[2])
-    assert set(lists.rank(asked[:1], allowed=["R0", "M1", "M2"])[0].items) == {"M1", "M2"}
-    assert set(lists.rank(asked[:1], allowed=["R0", "M1"], repeats=True)[0].items) == {"R0", "M1"}
+    assert set(lists.rank(asked[:1], allowed=only(["R0", "M1", "M2"]))[0].items) == {"M1", "M2"}
+    assert set(lists.rank(asked[:1], allowed=only(["R0", "M1"]), exclude_history=False)[0].items) == {"R0", "M1"}
     assert lists.rank(asked[:1], 0)[0].items == ()
 
 

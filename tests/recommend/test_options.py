@@ -4,17 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Prompt
 from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.schema import Candidates
-from tests.words import CATALOGUE, exam, history, small_model
+from tests.words import CATALOGUE, exam, history, prompt_builder, small_model
 
 
 def recommender(scoring: str = "sum", **settings: object) -> LanguageModelRecommender:
     model = small_model()
     model.network.eval()
-    teller = Teller(Prompt.model_validate({"task": "title", "style": "plain", **settings}), CATALOGUE)
+    teller = prompt_builder(Prompt.model_validate({"task": "title", "style": "plain", **settings}), CATALOGUE)
     return LanguageModelRecommender(model, teller, scoring)
 
 

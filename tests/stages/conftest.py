@@ -7,8 +7,8 @@ import pytest
 
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
+from shoptalk.progress import silent
 from shoptalk.recipe import read_recipe
-from shoptalk.stages.progress import silent
 from shoptalk.stages.train import train
 
 SMALL = ["model.width=32", "model.layers=1", "model.vocabulary=300", "training.epochs=1", "training.pretrain_epochs=0",

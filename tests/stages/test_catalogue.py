@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from shoptalk.errors import RunError, ShoptalkError
+from shoptalk.progress import silent
 from shoptalk.recommend.filters import Filters
 from shoptalk.runs import open_run
 from shoptalk.schema import item_token
 from shoptalk.stages.catalogue import add_items
 from shoptalk.stages.opening import open_run_dataset
-from shoptalk.stages.progress import silent
 from shoptalk.stages.recommend import recommend
 from shoptalk.stages.recommender import open_recommender
 

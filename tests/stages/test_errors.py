@@ -10,8 +10,8 @@ import pytest
 from shoptalk.cli.show import show_evaluation
 from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
+from shoptalk.progress import silent
 from shoptalk.stages import evaluate as stage
-from shoptalk.stages.progress import silent
 from tests.data.shops import small_shop
 from tests.stages.test_rankings import Following, recipe, run_of
 

@@ -10,10 +10,10 @@ import pytest
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
 from shoptalk.errors import UsageError
+from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.stages.audit import audit_anything
 from shoptalk.stages.evaluate import evaluate
-from shoptalk.stages.progress import silent
 from shoptalk.stages.recommend import FEW, recommend
 from shoptalk.stages.train import train
 

@@ -15,13 +15,13 @@ from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.errors import MissingExtra, RecipeError
 from shoptalk.evaluation.ranking import ranking_metrics
+from shoptalk.progress import silent
 from shoptalk.recipe import Recipe
 from shoptalk.report.page import write_report
 from shoptalk.runs import Run, create_run
 from shoptalk.schema import Candidates, Catalogue, Estimate, History, RankedList, Split
 from shoptalk.stages import evaluate as stage
 from shoptalk.stages import simple
-from shoptalk.stages.progress import silent
 from shoptalk.stages.rankings import judge_rankings
 from tests.data.shops import recipe_of, small_shop
 

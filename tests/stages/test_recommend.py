@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from shoptalk.errors import UsageError
+from shoptalk.progress import silent
 from shoptalk.recommend.filters import Filters
 from shoptalk.runs import open_run
 from shoptalk.schema import Candidates, History, Item
 from shoptalk.stages.opening import open_run_dataset
-from shoptalk.stages.progress import silent
 from shoptalk.stages.recommend import choose, recommend
 from shoptalk.stages.recommender import open_recommender
 

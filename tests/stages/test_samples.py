@@ -4,19 +4,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from shoptalk.stages.samples import SHOWN, sample_prompts
 from torch import Tensor
 
 from shoptalk.models.base import LanguageModel
-from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Prompt
 from shoptalk.recommend import listing
 from shoptalk.recommend.listing import ListRecommender
 from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.schema import Case, Item
-from shoptalk.stages.samples import SHOWN, sample_prompts
 from tests.recommend.test_items import recommender as with_items
 from tests.recommend.test_listing import recommender as with_lists
-from tests.words import CATALOGUE, exam, history, small_model
+from tests.words import CATALOGUE, exam, history, prompt_builder, small_model
 
 CASES = exam(5)
 
@@ -26,7 +25,7 @@ def with_options(**settings: object) -> LanguageModelRecommender:
     model = small_model()
     model.network.eval()
     prompt = Prompt.model_validate({"task": "title", "style": "plain", **settings})
-    return LanguageModelRecommender(model, Teller(prompt, catalogue, model.tokenizer.control), "sum")
+    return LanguageModelRecommender(model, prompt_builder(prompt, catalogue, model.tokenizer.control), "sum")
 
 
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:

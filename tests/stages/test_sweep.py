@@ -18,10 +18,10 @@ from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sealed import seal
 from shoptalk.errors import DatasetError, MissingExtra, RunError, ShoptalkError
+from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, parse_recipe, read_recipe
 from shoptalk.runs import open_run
 from shoptalk.stages import trial as trials
-from shoptalk.stages.progress import silent
 from shoptalk.stages.study import Study
 from shoptalk.stages.sweep import sweep
 from shoptalk.stages.trial import Trial, run_trial

@@ -1,20 +1,22 @@
 """Examples as token ids."""
 
+from typing import Any
+
 import pytest
 
 from shoptalk.errors import PromptError
 from shoptalk.prompts.encode import IGNORE
-from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Prompt
 from shoptalk.schema import Case, Example, History, Message
-from shoptalk.training.examples import encode_cases, encode_examples, encode_sequences, join, list_cases
-from tests.words import CATALOGUE, exam, tokenizer
+from shoptalk.tasks.generate_ids import list_cases
+from shoptalk.training.examples import encode_cases, encode_examples, encode_sequences, join
+from tests.words import CATALOGUE, exam, prompt_builder, tokenizer
 
 TOKENS = tokenizer()
 
 
-def plain(**settings: object) -> Teller:
-    return Teller(Prompt.model_validate({"task": "title", "style": "plain", **settings}), CATALOGUE)
+def plain(**settings: object) -> Any:
+    return prompt_builder(Prompt.model_validate({"task": "title", "style": "plain", **settings}), CATALOGUE)
 
 
 def answers(tokens: object) -> list[str]:

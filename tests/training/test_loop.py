@@ -14,20 +14,19 @@ import torch
 from safetensors.torch import load_file
 
 from shoptalk.errors import ModelError, RunError, StorageError
-from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Prompt, Training
 from shoptalk.runs import read_log
 from shoptalk.training.checkpoint import State, load_checkpoint, save_checkpoint
 from shoptalk.training.examples import encode_cases
 from shoptalk.training.loop import Material, fine_tune, learning_rate, make_optimiser
-from tests.words import CATALOGUE, exam, small_model
+from tests.words import CATALOGUE, exam, prompt_builder, small_model
 
 QUIET = {"checkpoint_seconds": 1e9, "batch_tokens": 256, "learning_rate": 3e-3}
 
 
 def train(run: Path, *, seed: int = 1, resume: bool = False, **settings: object) -> tuple:
     model = small_model(seed)
-    teller = Teller(Prompt(task="choose", style="plain", answer="letter"), CATALOGUE)
+    teller = prompt_builder(Prompt(task="choose", style="plain", answer="letter"), CATALOGUE)
     material = Material(
         encode_cases(exam(48), teller, model.tokenizer), encode_cases(exam(16, 1), teller, model.tokenizer)
     )

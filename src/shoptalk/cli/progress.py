@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shoptalk.stages.progress import Progress
+from shoptalk.progress import Progress
 
 #: Seconds between two lines where there is no terminal.
 QUIET = 30.0

@@ -2,39 +2,31 @@
 
 from collections.abc import Callable, Sequence
 
+from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.encode import Tokenizer, encode, encode_question, fit
-from shoptalk.prompts.tasks import Teller
 from shoptalk.schema import Candidates, History, Message
 
 #: A prompt's ids, and the ids of each answer that may follow it.
 Question = tuple[list[int], list[list[int]]]
 #: Tokens of ``prompt.max_tokens`` that are left to an answer in the model's own words.
 ROOM = 96
-YES_NO = (Message("assistant", "Yes"), Message("assistant", "No"))
 
 
 def option_question(
-    teller: Teller, tokenizer: Tokenizer, history: History, candidates: Candidates
+    prompts: PromptBuilder, tokenizer: Tokenizer, history: History, candidates: Candidates
 ) -> tuple[Question, bool]:
-    """Which option comes next (every task but ``like``), and whether the history had to be cut."""
-    return _fitted(
-        lambda latest: teller.ask(history, candidates, latest=latest),
-        lambda latest: teller.answers(candidates, history, latest=latest),
-        teller,
+    """Which option comes next, and whether the history had to be cut."""
+    return fitted_question(
+        lambda latest: prompts.ask(history, candidates, latest=latest),
+        lambda latest: prompts.answers(candidates, history, latest=latest),
+        prompts,
         tokenizer,
         history,
     )
 
 
-def liked_question(teller: Teller, tokenizer: Tokenizer, history: History, item_id: str) -> tuple[Question, bool]:
-    """Whether an item will be liked: the answers are Yes and No, in this order."""
-    return _fitted(
-        lambda latest: teller.ask_liked(history, item_id, latest=latest), lambda _: YES_NO, teller, tokenizer, history
-    )
-
-
 def open_question(
-    teller: Teller, tokenizer: Tokenizer, history: History, answer: int, longest: int
+    prompts: PromptBuilder, tokenizer: Tokenizer, history: History, answer: int, longest: int
 ) -> tuple[list[int], bool]:
     """The ids of a question that the model answers in its own words, and whether the history had to be cut.
 
@@ -46,34 +38,38 @@ def open_question(
     longest
         Most tokens that the model can read.
     """
-    prompt = teller.prompt
+    prompt = prompts.prompt
     limit = min(prompt.max_tokens - min(answer, ROOM, prompt.max_tokens // 2), longest - answer)
-    told = min(len(history.items), prompt.history)
+    shown = min(len(history.items), prompt.history)
     ids, kept = fit(
-        lambda latest: encode(prompt.style, teller.ask(history, latest=latest), tokenizer).ids, len, told, limit
+        lambda latest: encode(prompt.style, prompts.ask(history, latest=latest), tokenizer).ids, len, shown, limit
     )
-    return ids, kept < told
+    return ids, kept < shown
 
 
-def ending(teller: Teller, tokenizer: Tokenizer) -> list[int]:
+def ending(prompts: PromptBuilder, tokenizer: Tokenizer) -> list[int]:
     """The ids of what closes an answer."""
-    _, answers = encode_question(teller.prompt.style, [], [Message("assistant", "")], tokenizer)
+    _, answers = encode_question(prompts.prompt.style, [], [Message("assistant", "")], tokenizer)
     return answers[0]
 
 
-def _fitted(
+def fitted_question(
     ask: Callable[[int], list[Message]],
     answers: Callable[[int], Sequence[Message]],
-    teller: Teller,
+    prompts: PromptBuilder,
     tokenizer: Tokenizer,
     history: History,
 ) -> tuple[Question, bool]:
-    prompt = teller.prompt
-    told = min(len(history.items), prompt.history)
+    """A question with its answers, with as many of the latest items as fit, and whether the history had to be cut.
+
+    ``ask`` and ``answers`` make the messages for a number of latest items.
+    """
+    prompt = prompts.prompt
+    shown = min(len(history.items), prompt.history)
     question, kept = fit(
         lambda latest: encode_question(prompt.style, ask(latest), answers(latest), tokenizer),
         lambda question: len(question[0]) + max(map(len, question[1])),
-        told,
+        shown,
         prompt.max_tokens,
     )
-    return question, kept < told
+    return question, kept < shown

@@ -6,18 +6,20 @@ chain of tokens without a choice is computed in one pass, and so are the ends of
 before it is spelled out).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from shoptalk.models.base import LanguageModel
 from shoptalk.models.tokenizer import Tokenizer
+from shoptalk.progress import Notify, quiet
+from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import ending, open_question
-from shoptalk.prompts.tasks import Teller
 from shoptalk.recommend.branches import Branches, batches
-from shoptalk.recommend.options import Notify, quiet
 from shoptalk.recommend.trie import Trie, make_trie
 from shoptalk.schema import History, RankedList
 
@@ -25,8 +27,8 @@ from shoptalk.schema import History, RankedList
 BEAMS = 10
 
 
-class TitleRecommender:
-    """The k titles that a language model names most probably (task ``title``), all of them in the catalogue.
+class TitleSearch:
+    """The k titles that a language model names most probably, all of them in the catalogue.
 
     Of several items with the same title (to the tokenizer) the first by id is meant; an item whose title is empty
     cannot be named.
@@ -44,7 +46,7 @@ class TitleRecommender:
 
     name = "model"
 
-    def __init__(self, model: LanguageModel, teller: Teller, scoring: str = "sum", beams: int = BEAMS) -> None:
+    def __init__(self, model: LanguageModel, teller: PromptBuilder, scoring: str = "sum", beams: int = BEAMS) -> None:
         self.model, self.teller, self.scoring, self.beams = model, teller, scoring, beams
         self.meant = _encoded(teller, model.tokenizer)
         trie = make_trie(list(self.meant))
@@ -59,23 +61,16 @@ class TitleRecommender:
         self,
         histories: Sequence[History],
         k: int,
-        notify: Notify = quiet,
         *,
-        repeats: bool = False,
-        allowed: Collection[str] | None = None,
+        allowed: NDArray[np.bool_] | None = None,
+        exclude_history: bool = True,
+        targets: Sequence[str] | None = None,  # noqa: ARG002
+        notify: Notify = quiet,
     ) -> list[RankedList]:
-        """The k best items of each history with their scores, best first; fewer where fewer are allowed.
-
-        Parameters
-        ----------
-        notify
-            Called with how many histories are done, and how many there are.
-        repeats
-            Whether items of the history may be named again.
-        allowed
-            Ids of the items that may be named at all; by default all.
-        """
-        named = self.items if allowed is None else _only(self.items, frozenset(allowed))
+        """The k best items of each history with their scores, best first (see `Recommender`); no target has a rank."""
+        names = list(self.teller.catalogue)
+        open_items = None if allowed is None else frozenset(names[at] for at in np.flatnonzero(allowed).tolist())
+        named = self.items if open_items is None else _only(self.items, open_items)
         prompts, self.cut = [], 0
         for history in histories:
             prompt, cut = open_question(
@@ -87,7 +82,7 @@ class TitleRecommender:
         done = 0
         for chosen in batches([len(prompt) for prompt in prompts]):
             asked = [histories[number] for number in chosen]
-            held = [frozenset() if repeats else frozenset(history.items) for history in asked]
+            held = [frozenset(history.items) if exclude_history else frozenset() for history in asked]
             closed = self._closed(named, held)
             with torch.inference_mode(), self.model.autocast():
                 scores, rows = search(
@@ -235,7 +230,7 @@ def _go_on(branches: Branches, trie: Trie, beam: Beam, over: Tensor) -> tuple[Be
     return Beam(end, beam.score + gains.sum(2), seen), hidden[last[inside]], line
 
 
-def _encoded(teller: Teller, tokenizer: Tokenizer) -> dict[tuple[int, ...], list[str]]:
+def _encoded(teller: PromptBuilder, tokenizer: Tokenizer) -> dict[tuple[int, ...], list[str]]:
     """The items of each sequence of tokens: a title with what closes an answer; items by their id."""
     over = ending(teller, tokenizer)
     meant: dict[tuple[int, ...], list[str]] = {}

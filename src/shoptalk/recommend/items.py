@@ -9,15 +9,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shoptalk.errors import ModelError
-from shoptalk.graph.purchases import BLOCK, Purchases
+from shoptalk.graph.purchases import Purchases
 from shoptalk.models.base import LanguageModel
 from shoptalk.models.items import ItemTable, ItemTokens
+from shoptalk.progress import Notify, quiet
+from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import open_question
-from shoptalk.prompts.tasks import Teller
-from shoptalk.recommend.catalogue import held, top
+from shoptalk.ranking import BLOCK_SCORES, Bools, CatalogueRecommender, history_entries, top_k
 from shoptalk.recommend.index import Index, near
 from shoptalk.recommend.memory import Memory
-from shoptalk.recommend.options import Notify, quiet
 from shoptalk.schema import Candidates, History, RankedList
 
 #: Tokens of a batch.
@@ -27,8 +27,8 @@ BATCH_TOKENS = 16384
 WIDER, NARROW = 5, 0.02
 
 
-class ItemRecommender:
-    """A language model with item tokens, as a `Ranker` and a `Recommender`.
+class ItemRecommender(CatalogueRecommender):
+    """A language model with item tokens: the whole catalogue in one pass.
 
     Parameters
     ----------
@@ -43,13 +43,13 @@ class ItemRecommender:
     name = "model"
 
     def __init__(
-        self, model: LanguageModel, teller: Teller, memory: Memory | None = None, index: Index | None = None
+        self, model: LanguageModel, teller: PromptBuilder, memory: Memory | None = None, index: Index | None = None
     ) -> None:
         if model.items is None:
             raise ModelError("this model has no item tokens", hint='train with prompt.task = "items"')
         self.model, self.teller, self.memory, self.cut = model, teller, memory, 0
         self.items = model.items.ids
-        self._places = {item: place for place, item in enumerate(self.items)}
+        self.history_limit = math.inf if memory is not None else teller.prompt.history
         self.table, self.index = _frozen(model.items), index
 
     def ask(self, history: History) -> tuple[list[int], bool]:
@@ -87,7 +87,7 @@ class ItemRecommender:
 
     @torch.inference_mode()
     def score_all(self, histories: Sequence[History]) -> NDArray[np.float32]:
-        """Scores (B, I) of all items: logits of their tokens (see `Ranker`)."""
+        """Scores (B, I) of all items: logits of their tokens, and what the memory adds."""
         return np.asarray(self._scores(histories).cpu().numpy(), dtype=np.float32)
 
     def _scores(self, histories: Sequence[History]) -> Tensor:
@@ -95,31 +95,44 @@ class ItemRecommender:
         scores = torch.addmm(self.table.biases, self.states(histories), self.table.vectors.T)
         if self.memory is None:
             return scores
-        remembered = self.memory.scores(Purchases.of(histories, self._places))
+        remembered = self.memory.scores(Purchases.of(histories, self.item_index))
         return scores.add_(torch.from_numpy(remembered).to(scores.device))
 
     @torch.inference_mode()
     def rank(
-        self, histories: Sequence[History], k: int, *, allowed: NDArray[np.bool_] | None = None, repeats: bool = False
+        self,
+        histories: Sequence[History],
+        k: int,
+        *,
+        allowed: Bools | None = None,
+        exclude_history: bool = True,
+        targets: Sequence[str] | None = None,
+        notify: Notify = quiet,
     ) -> list[RankedList]:
-        """The k best items of each history, best first, ties in catalogue order, in one pass over the whole catalogue.
+        """The k best items of each history (see `Recommender`), in one pass over the whole catalogue."""
+        if targets is not None:  # then every score is looked at
+            return super().rank(
+                histories, k, allowed=allowed, exclude_history=exclude_history, targets=targets, notify=notify
+            )
+        lists: list[RankedList] = []
+        size = max(1, BLOCK_SCORES // max(1, len(self.items)))
+        for start in range(0, len(histories), size):
+            lists += self._best(histories[start : start + size], k, allowed, exclude_history)
+            notify(len(lists), len(histories))
+        return lists
 
-        Parameters
-        ----------
-        allowed
-            (I,) which items may be recommended at all.
-        repeats
-            Whether items of the history may be recommended again.
-        """
+    def _best(
+        self, histories: Sequence[History], k: int, allowed: Bools | None, exclude_history: bool
+    ) -> list[RankedList]:
         if self.index is not None and (allowed is None or allowed.mean() >= NARROW):
-            lists = self._near(self.index, histories, k, allowed, repeats)
+            lists = self._near(self.index, histories, k, allowed, exclude_history)
             if min(map(len, (ranked.items for ranked in lists)), default=k) == k:
                 return lists
         scores = self._scores(histories)
         if allowed is not None:
             scores.masked_fill_(torch.from_numpy(~allowed).to(scores.device), -torch.inf)
-        if not repeats:
-            rows, columns = held(histories, self._places)
+        if exclude_history:
+            rows, columns = history_entries(histories, self.item_index)
             scores[torch.from_numpy(rows), torch.from_numpy(columns)] = -torch.inf
         best, places = _top(scores, k)
         return [
@@ -128,17 +141,22 @@ class ItemRecommender:
         ]
 
     def _near(
-        self, index: Index, histories: Sequence[History], k: int, allowed: NDArray[np.bool_] | None, repeats: bool
+        self,
+        index: Index,
+        histories: Sequence[History],
+        k: int,
+        allowed: Bools | None,
+        exclude_history: bool,
     ) -> list[RankedList]:
         """The k best of what the index and the memory name; fewer where they name fewer."""
-        purchases = Purchases.of(histories, self._places)
+        purchases = Purchases.of(histories, self.item_index)
         most = int(np.bincount(purchases.row, minlength=1).max())
         states = self.states(histories).cpu().numpy()
         lists = []
         found = near(index, self.table, self.memory, purchases, states, WIDER * k + most, allowed)
         for row, (history, one) in enumerate(zip(histories, found, strict=True)):
             scores = one.scores
-            if not repeats:
+            if exclude_history:
                 scores[np.isin(one.places, purchases.column[purchases.row == row])] = -np.inf
             best = np.argsort(-scores, kind="stable")[:k]
             listed = self._listed(scores[best].tolist(), one.places[best].tolist())
@@ -159,29 +177,22 @@ class ItemRecommender:
         ModelError
             For an option without a token.
         """
-        found: list[NDArray[np.float64]] = []
-        for start in range(0, len(histories), BLOCK):
-            scores = self.score_all(histories[start : start + BLOCK])
-            for row, options in zip(scores, candidates[start : start + BLOCK], strict=True):
-                found.append(row[[self._place(item) for item in options.items]].astype(np.float64))
-            notify(len(found), len(histories))
-        return found
-
-    def _place(self, item: str) -> int:
-        if item not in self._places:
-            raise ModelError(f"the model has no token for item {item!r}", hint="shoptalk catalogue add")
-        return self._places[item]
+        for options in candidates:
+            for item in options.items:
+                if item not in self.item_index:
+                    raise ModelError(f"the model has no token for item {item!r}", hint="shoptalk catalogue add")
+        return super().score(histories, candidates, notify)
 
 
 def _top(scores: Tensor, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """The k highest scores of each row, and their columns, (B, I) to (B, min(k, I)); ties by the column (see `top`)."""
+    """The k highest scores of each row, and their columns, (B, I) to (B, min(k, I)); ties as in `top_k`."""
     count = scores.shape[1]
     found = scores.topk(min(k + 1, count), dim=1)  # one more tells whether others equal the last
     values, places = found.values.cpu().numpy(), found.indices.cpu().numpy()
     if count > k > 0:
         for row in np.flatnonzero((values[:, k] == values[:, k - 1]) & np.isfinite(values[:, k])).tolist():
             whole = scores[row].cpu().numpy()
-            places[row, :k] = top(whole[None], k)[0]
+            places[row, :k] = top_k(whole[None], k)[0]
             values[row, :k] = whole[places[row, :k]]
     values, places = values[:, :k], places[:, :k]
     order = np.lexsort((places, -values), axis=1)

@@ -1,6 +1,6 @@
 """Listing the next ten items, token by token (system D): held to items not said before, or free as published."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +11,13 @@ from torch import Tensor
 from shoptalk.errors import ModelError
 from shoptalk.models.base import LanguageModel
 from shoptalk.models.tokenizer import Tokenizer
+from shoptalk.progress import Notify, quiet
+from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import ending, open_question
-from shoptalk.prompts.tasks import LISTED, Teller
+from shoptalk.ranking import explain_by_removal
 from shoptalk.recommend.branches import Branches, batches
-from shoptalk.recommend.options import Notify, quiet
-from shoptalk.schema import NO_ITEM, History, RankedList, item_token
+from shoptalk.schema import LIST_LENGTH as LISTED
+from shoptalk.schema import NO_ITEM, Candidates, History, RankedList, Reason, item_token
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class ListRecommender:
 
     name = "model"
 
-    def __init__(self, model: LanguageModel, teller: Teller, *, constrained: bool = True) -> None:
+    def __init__(self, model: LanguageModel, teller: PromptBuilder, *, constrained: bool = True) -> None:
         self.model, self.teller, self.constrained, self.cut = model, teller, constrained, 0
         self.items = list(teller.catalogue)
         tokens = [_token(model.tokenizer, item) for item in self.items]
@@ -75,20 +77,15 @@ class ListRecommender:
         self,
         histories: Sequence[History],
         k: int = LISTED,
-        notify: Notify = quiet,
         *,
-        repeats: bool = False,
-        allowed: Collection[str] | None = None,
+        allowed: NDArray[np.bool_] | None = None,
+        exclude_history: bool = True,
+        targets: Sequence[str] | None = None,  # noqa: ARG002
+        notify: Notify = quiet,
     ) -> list[RankedList]:
         """The first k items, of at most ten, of each history's list, with the log-probability of the list up to each.
 
-        Parameters
-        ----------
-        notify
-            Called with how many histories are done, and how many there are.
-        repeats, allowed
-            Whether items of the history may be listed, and ids of the items that may be listed at all (by default all);
-            free lists are only counted, never changed.
+        See `Recommender`. Free lists are only counted, never changed. No target has a rank: a list is all there is.
         """
         asked = [self.ask(history) for history in histories]
         self.cut = sum(cut for _, cut in asked)
@@ -99,7 +96,7 @@ class ListRecommender:
             with self.model.autocast():
                 branches = Branches(self.model, [asked[number][0] for number in chosen])
                 if self.constrained:
-                    lists = self._hold(branches, some, min(k, LISTED), open_to_all, repeats=repeats)
+                    lists = self._hold(branches, some, min(k, LISTED), open_to_all, exclude_history=exclude_history)
                 else:
                     lists = self._let(branches)
             said |= dict(zip(chosen, lists, strict=True))
@@ -111,18 +108,48 @@ class ListRecommender:
             for number, history in enumerate(histories)
         ]
 
-    def _open(self, allowed: Collection[str] | None) -> Tensor:
+    @torch.inference_mode()
+    def score(
+        self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
+    ) -> list[NDArray[np.float64]]:
+        """Log-probability of each option as the first item of the list (see `Recommender`)."""
+        asked = [self.ask(history) for history in histories]
+        self.cut = sum(cut for _, cut in asked)
+        scores: dict[int, NDArray[np.float64]] = {}
+        for chosen in batches([len(prompt) for prompt, _ in asked]):
+            with self.model.autocast():
+                branches = Branches(self.model, [asked[number][0] for number in chosen])
+                logits = branches.logits(branches.last)
+            first = logits.log_softmax(1)[:, self._tokens].double().cpu().numpy()
+            for number, row in zip(chosen, first, strict=True):
+                scores[number] = row[[self._column(item) for item in candidates[number].items]]
+            notify(len(scores), len(histories))
+        return [scores[number] for number in range(len(histories))]
+
+    def explain(
+        self, history: History, items: Sequence[str], candidates: Candidates | None = None
+    ) -> list[list[Reason]]:
+        """What each item of the history adds to the log-probability of each item as the first of the list."""
+        options = candidates or Candidates(tuple(items), ("",) * len(items))
+        return explain_by_removal(self, history, items, options, self.teller.prompt.history)
+
+    def _column(self, item: str) -> int:
+        if item not in self._known:
+            raise ModelError(f"the model has no token for item {item!r}", hint='train with prompt.task = "list"')
+        return self._known[item]
+
+    def _open(self, allowed: NDArray[np.bool_] | None) -> Tensor:
         """(I,) which items may be listed for anybody."""
-        wanted = frozenset(self.items if allowed is None else allowed)
-        return torch.tensor([item in wanted for item in self.items], dtype=torch.bool, device=self.model.device)
+        mask = np.ones(len(self.items), dtype=np.bool_) if allowed is None else allowed
+        return torch.from_numpy(mask).to(self.model.device)
 
     def _hold(
-        self, branches: Branches, histories: Sequence[History], k: int, open_to_all: Tensor, *, repeats: bool
+        self, branches: Branches, histories: Sequence[History], k: int, open_to_all: Tensor, *, exclude_history: bool
     ) -> list[Said]:
         """Lists held to items; an item and what stands behind it are computed in one pass."""
         size, device = len(histories), self.model.device
         may = open_to_all.repeat(size, 1)  # (B, I)
-        if not repeats:
+        if exclude_history:
             held = [(row, self._known[i]) for row, one in enumerate(histories) for i in one.items if i in self._known]
             rows, places = torch.tensor(held, dtype=torch.long, device=device).view(-1, 2).T
             may[rows, places] = False

@@ -1,82 +1,96 @@
 """Scores of options: the log-probability of each answer, all answers of a question in one pass."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from shoptalk.errors import UsageError
 from shoptalk.models.base import LanguageModel
 from shoptalk.models.tree import Question, tree_length, tree_log_probabilities
-from shoptalk.prompts.questions import liked_question, option_question
-from shoptalk.prompts.tasks import Teller
-from shoptalk.schema import Candidates, History
-
-Notify = Callable[[int, int], None]
-
-
-def quiet(done: int, of: int) -> None:
-    """Report to nobody."""
-
+from shoptalk.progress import Notify, quiet
+from shoptalk.prompts.builder import PromptBuilder
+from shoptalk.prompts.questions import option_question
+from shoptalk.ranking import Bools, OptionRecommender
+from shoptalk.schema import Candidates, History, RankedList
 
 #: Tokens of a batch; a row's mask costs the square of its length.
 BATCH_TOKENS = 8192
+#: Options of one pass, when a whole catalogue is scored; most that a prompt can show.
+CHUNK, MOST_SHOWN = 64, 26
 
 
-class LanguageModelRecommender:
-    """A language model as a `Recommender`.
+class LanguageModelRecommender(OptionRecommender):
+    """A language model that scores options by the log-probability of the answer that names them.
 
     Parameters
     ----------
     model, teller
-        The model, and the words that it was trained on.
+        The model, and the prompts that it was trained on.
     scoring
         ``sum`` of the log-probabilities of an answer's tokens, or their ``mean``.
+
+    Attributes
+    ----------
+    cut
+        Of the last `score`: how many prompts lost their oldest items.
     """
 
     name = "model"
 
-    def __init__(self, model: LanguageModel, teller: Teller, scoring: str) -> None:
+    def __init__(self, model: LanguageModel, teller: PromptBuilder, scoring: str) -> None:
         self.model, self.teller, self.scoring = model, teller, scoring
+        self.catalogue, self.history_limit = teller.catalogue, teller.prompt.history
+        self.options_per_question = None if teller.shows_options else CHUNK
         self.cut = 0
 
+    def title(self, item_id: str) -> str:
+        """The title as prompts show it."""
+        return self.teller.title(item_id)
+
     def score(
-        self,
-        histories: Sequence[History],
-        candidates: Sequence[Candidates],
-        notify: Notify = quiet,
+        self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
     ) -> list[NDArray[np.float64]]:
-        """Scores of each history's options (see `Recommender`); ``cut`` counts prompts that lost their oldest items."""
-        self.cut = 0
-        if self.teller.prompt.task == "like":
-            pairs = [
-                (history, item)
-                for history, options in zip(histories, candidates, strict=True)
-                for item in options.items
-            ]
-            odds = self.odds([history for history, _ in pairs], [item for _, item in pairs], notify)
-            return np.split(odds, np.cumsum([len(options.items) for options in candidates])[:-1])
+        """Scores of each history's options (see `Recommender`)."""
         asked = [self.ask(history, options) for history, options in zip(histories, candidates, strict=True)]
         self.cut = sum(cut for _, cut in asked)
         scores = log_probabilities(self.model, [question for question, _ in asked], notify)
-        return [self._reduce(tokens) for tokens in scores]
+        return [self.reduce(tokens) for tokens in scores]
 
     def ask(self, history: History, candidates: Candidates) -> tuple[Question, bool]:
         """What is scored: the ids of the prompt and of each answer, and whether the history had to be cut."""
         return option_question(self.teller, self.model.tokenizer, history, candidates)
 
-    def ask_liked(self, history: History, item_id: str) -> tuple[Question, bool]:
-        """The same for whether an item will be liked (task ``like``); the answers are Yes and No."""
-        return liked_question(self.teller, self.model.tokenizer, history, item_id)
+    def rank(
+        self,
+        histories: Sequence[History],
+        k: int,
+        *,
+        allowed: Bools | None = None,
+        exclude_history: bool = True,
+        targets: Sequence[str] | None = None,
+        notify: Notify = quiet,
+    ) -> list[RankedList]:
+        """The k best items of each history (see `Recommender`), each allowed item scored as an option.
 
-    def odds(self, histories: Sequence[History], items: Sequence[str], notify: Notify = quiet) -> NDArray[np.float64]:
-        """Log-odds that each user likes an item (task ``like``): log P(Yes) - log P(No), (B,)."""
-        asked = [self.ask_liked(history, item) for history, item in zip(histories, items, strict=True)]
-        self.cut = sum(cut for _, cut in asked)
-        scores = log_probabilities(self.model, [question for question, _ in asked], notify)
-        return np.array([yes - no for yes, no in map(self._reduce, scores)], dtype=np.float64)
+        Raises
+        ------
+        UsageError
+            When a model that chooses among the options of its prompt gets more than a prompt can show.
+        """
+        count = len(self.items) if allowed is None else int(allowed.sum())
+        if self.teller.shows_options and not 2 <= count <= MOST_SHOWN:
+            raise UsageError(
+                "this run learned to choose among a few options that it is shown",
+                hint=f'name 2 to {MOST_SHOWN} products with --option, or train with prompt.task "title" to rank all',
+            )
+        return super().rank(
+            histories, k, allowed=allowed, exclude_history=exclude_history, targets=targets, notify=notify
+        )
 
-    def _reduce(self, scores: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    def reduce(self, scores: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+        """One score an answer out of those of its tokens."""
         reduce = np.mean if self.scoring == "mean" else np.sum
         return np.array([reduce(tokens) for tokens in scores], dtype=np.float64)
 

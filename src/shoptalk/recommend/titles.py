@@ -1,35 +1,60 @@
 """Generating the exact title, system A's first attempt, or advice (system C): greedy decoding, free to say anything."""
 
 from collections.abc import Sequence
+from functools import cached_property
 
 import torch
 
 from shoptalk.models.base import LanguageModel
+from shoptalk.progress import Notify, quiet
+from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import ending, open_question
-from shoptalk.prompts.tasks import Teller
-from shoptalk.recommend.options import Notify, quiet
-from shoptalk.schema import History
+from shoptalk.ranking import Bools
+from shoptalk.recommend.constrained import TitleSearch
+from shoptalk.recommend.options import LanguageModelRecommender
+from shoptalk.schema import History, RankedList
 
-#: Most tokens of a generated title, of advice, and of a batch of prompts.
-LONGEST_TITLE, LONGEST_ADVICE, BATCH_TOKENS = 96, 256, 8192
+#: Tokens of a batch of prompts.
+BATCH_TOKENS = 8192
+#: Titles up to which each is scored; more are searched, with so many beams.
+FEW, BEAMS = 300, 100
 
 
-def ask_title(model: LanguageModel, teller: Teller, history: History) -> tuple[list[int], bool]:
+class TitleRecommender(LanguageModelRecommender):
+    """A language model that writes titles: few items are scored one by one, of many the likeliest are searched."""
+
+    @cached_property
+    def search(self) -> TitleSearch:
+        """The search over the titles of the whole catalogue."""
+        return TitleSearch(self.model, self.teller, self.scoring, BEAMS)
+
+    def rank(
+        self,
+        histories: Sequence[History],
+        k: int,
+        *,
+        allowed: Bools | None = None,
+        exclude_history: bool = True,
+        targets: Sequence[str] | None = None,
+        notify: Notify = quiet,
+    ) -> list[RankedList]:
+        """The k best items of each history (see `Recommender`)."""
+        count = len(self.items) if allowed is None else int(allowed.sum())
+        way = super().rank if count <= FEW else self.search.rank
+        return way(histories, k, allowed=allowed, exclude_history=exclude_history, targets=targets, notify=notify)
+
+
+def ask_title(model: LanguageModel, teller: PromptBuilder, history: History) -> tuple[list[int], bool]:
     """The ids that the model reads of a history, and whether it had to be cut."""
-    return open_question(teller, model.tokenizer, history, longest(teller), model.longest)
-
-
-def longest(teller: Teller) -> int:
-    """Most tokens of an answer."""
-    return LONGEST_ADVICE if teller.prompt.task == "advise" else LONGEST_TITLE
+    return open_question(teller, model.tokenizer, history, teller.longest_answer, model.longest)
 
 
 @torch.inference_mode()
 def generate_titles(
-    model: LanguageModel, teller: Teller, histories: Sequence[History], notify: Notify = quiet
+    model: LanguageModel, teller: PromptBuilder, histories: Sequence[History], notify: Notify = quiet
 ) -> list[str]:
-    """What the model says each user buys next (tasks ``title``, ``advise``), as it says it: B texts of any content."""
-    end, most = ending(teller, model.tokenizer), longest(teller)
+    """What the model says each user buys next as it says it: B texts of any content."""
+    end, most = ending(teller, model.tokenizer), teller.longest_answer
     prompts = [ask_title(model, teller, history)[0] for history in histories]
     texts = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))

@@ -18,10 +18,10 @@ from shoptalk.evaluation.catalogue import find
 from shoptalk.evaluation.coded import NOTHING, Bools, Codes, Ints
 from shoptalk.evaluation.options import correctness
 from shoptalk.files import read_json, write_json
+from shoptalk.progress import Progress
 from shoptalk.recommend.memory import load_memory
 from shoptalk.runs import Run, open_run
 from shoptalk.stages.opening import open_run_dataset
-from shoptalk.stages.progress import Progress
 
 #: Questions looked at, of those for training and of the test's.
 LEARNED, ASKED = 8_000, 5_000

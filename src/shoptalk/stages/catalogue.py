@@ -14,11 +14,11 @@ from shoptalk.errors import RunError
 from shoptalk.files import replacing
 from shoptalk.models.base import load, save
 from shoptalk.models.encoders import load_encoder
-from shoptalk.prompts.tasks import Teller
 from shoptalk.recommend.memory import load_memory, save_memory
 from shoptalk.runs import open_run
 from shoptalk.schema import ITEM_OPENS
 from shoptalk.stages.opening import NEW_ITEMS, new_items, open_run_dataset
+from shoptalk.tasks import get_task
 
 
 def add_items(folder: Path, file: Path) -> dict[str, Any]:
@@ -37,7 +37,8 @@ def add_items(folder: Path, file: Path) -> dict[str, Any]:
         For a run without item tokens, or a file that cannot be read.
     """
     run = open_run(folder)
-    if run.recipe.prompt.task != "items" or not run.trained:
+    task = get_task(run.recipe.prompt.task)
+    if not (task.item_tokens and run.trained):
         raise RunError("this run has no item tokens", where=str(folder), hint='train with prompt.task = "items"')
     catalogue = open_run_dataset(run).catalogue
     given = read_newcomers(file, run.recipe)
@@ -46,7 +47,7 @@ def add_items(folder: Path, file: Path) -> dict[str, Any]:
         return {"added": 0, "known": len(given), "items": len(catalogue)}
     model, encoder = load(run.model), load_encoder(run.model)
     assert model.items is not None  # the run's task is `items`
-    teller = Teller(
+    teller = task.prompts(
         run.recipe.prompt,
         {**catalogue, **{item.item_id: item for item in new}},
         model.tokenizer.control,

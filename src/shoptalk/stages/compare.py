@@ -138,8 +138,8 @@ def _judged(run: Run) -> Judged:
     if not run.info.get("trained"):
         raise RunError("training has not ended", where=where, hint="go on with shoptalk train --resume")
     path = run.folder / "predictions.parquet"
-    if run.recipe.prompt.task == "like":
-        raise RunError("runs of the task like leave no predictions to compare", where=where, hint="leave it out")
+    if not path.is_file() and (run.folder / "metrics.json").is_file():
+        raise RunError("this run leaves no predictions to compare", where=where, hint="leave it out")
     if not path.is_file():
         raise RunError("not evaluated yet", where=where, hint=f"run: shoptalk evaluate {where}")
     try:

@@ -18,9 +18,9 @@ from shoptalk.evaluation.errors.what_if import Step, options_what_if, ranking_wh
 from shoptalk.evaluation.errors.words import pulling_words
 from shoptalk.evaluation.options import judge
 from shoptalk.files import replacing
+from shoptalk.progress import silent
 from shoptalk.runs import Run
 from shoptalk.schema import Case, Split
-from shoptalk.stages.progress import silent
 from shoptalk.stages.rankings import rank_lists
 
 #: Where every wrong answer is written: those of the report's ``errors``, and of its ``option_errors``.

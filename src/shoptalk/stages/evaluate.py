@@ -19,6 +19,7 @@ from shoptalk.evaluation.paired import Difference, compare, holm
 from shoptalk.evaluation.swap import personalisation_gap, swap_partners
 from shoptalk.evaluation.titles import title_metrics
 from shoptalk.files import replacing, write_json
+from shoptalk.progress import Progress
 from shoptalk.prompts.advice import recommended
 from shoptalk.prompts.rows import write_rows
 from shoptalk.prompts.tasks import LIKED
@@ -29,7 +30,6 @@ from shoptalk.runs import Run, open_run
 from shoptalk.schema import Case, Estimate, Example, Message, Recommender, Split
 from shoptalk.stages.errors import analyse_errors
 from shoptalk.stages.opening import open_run_dataset
-from shoptalk.stages.progress import Progress
 from shoptalk.stages.rankings import judge_rankings
 from shoptalk.stages.recommender import open_recommender
 from shoptalk.stages.samples import sample_prompts

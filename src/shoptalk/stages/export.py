@@ -5,11 +5,10 @@ from pathlib import Path
 
 from shoptalk.models.tokenizer import load_tokenizer
 from shoptalk.prompts.rows import write_rows
-from shoptalk.prompts.tasks import Teller
 from shoptalk.runs import open_run
 from shoptalk.schema import Case, Example
 from shoptalk.stages.opening import open_run_dataset
-from shoptalk.training.examples import list_cases
+from shoptalk.tasks import get_task
 
 
 def export(folder: Path, part: str, form: str, out: Path) -> int:
@@ -30,12 +29,14 @@ def export(folder: Path, part: str, form: str, out: Path) -> int:
     run = open_run(folder)
     shop = open_run_dataset(run)
     tokenizer = load_tokenizer(str(run.model))
-    teller = Teller(run.recipe.prompt, shop.catalogue, tokenizer.control, tokenizer.users)
+    task = get_task(run.recipe.prompt.task)
+    teller = task.prompts(run.recipe.prompt, shop.catalogue, tokenizer.control, tokenizer.users)
     split = shop.split(run.recipe.training.targets)
-    train: Iterable[Case] = split.train_cases
-    if run.recipe.prompt.task == "list":
-        train = list_cases(split.train, every=run.recipe.training.targets == "every")
-    cases = {"train": train, "validation": split.validation, "test": split.test}[part]
+    cases: Iterable[Case]
+    if part == "train":
+        cases = task.train_cases(split, run.recipe)
+    else:
+        cases = task.cases({"validation": split.validation, "test": split.test}[part], run.recipe)
 
     def examples() -> Iterator[Example]:
         for case in cases:

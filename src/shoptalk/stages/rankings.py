@@ -15,10 +15,9 @@ from shoptalk.evaluation.coded import Bools, Codes, Ints, Pairs
 from shoptalk.evaluation.paired import compare_all
 from shoptalk.evaluation.segments import Cut, by_items, by_users, length_groups, popularity_groups, segment_metrics
 from shoptalk.evaluation.swap import personalisation_gap, swap_partners
-from shoptalk.recommend.catalogue import rank_all
+from shoptalk.progress import Progress
 from shoptalk.runs import Run
-from shoptalk.schema import Case, Estimate, History, RankedList, Ranker, Split
-from shoptalk.stages.progress import Progress
+from shoptalk.schema import Case, Estimate, History, RankedList, Recommender, Split
 
 #: Length at which lists are described, cut into segments and compared.
 HEAD = 10
@@ -53,14 +52,14 @@ class Exam:
 
 
 def judge_rankings(
-    run: Run, shop: Dataset, model: Any, split: Split, progress: Progress, simple: Mapping[str, Ranker]
+    run: Run, shop: Dataset, model: Any, split: Split, progress: Progress, simple: Mapping[str, Recommender]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Rank the catalogue for every test case, and say how good, how different and how personal the lists are.
 
     Parameters
     ----------
     model
-        A `Ranker`, or anything with ``rank(histories, k, notify)``.
+        A `Recommender`.
     simple
         The methods to compare with, by name.
 
@@ -119,21 +118,19 @@ def _exam(run: Run, shop: Dataset, split: Split) -> Exam:
 
 
 def rank_lists(
-    ranker: Any,
+    recommender: Recommender,
     histories: Sequence[History],
     k: int,
     progress: Progress,
     words: str,
     wanted: Sequence[str] | None = None,
 ) -> list[RankedList]:
-    """The lists of a `Ranker`, or of what writes its lists itself."""
+    """The k best of each history; ``wanted`` names an item of each whose rank in the whole catalogue is kept."""
 
     def notify(done: int, of: int) -> None:
         progress("rankings", done, of, words)
 
-    if hasattr(ranker, "score_all"):
-        return list(rank_all(ranker, histories, k, wanted=wanted, notify=notify))
-    return list(ranker.rank(histories, k, notify))
+    return list(recommender.rank(histories, k, targets=wanted, notify=notify))
 
 
 def _said(model: Any, cases: int) -> dict[str, Floats]:

@@ -9,25 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoptalk.data.dataset import Dataset
 from shoptalk.errors import UsageError
-from shoptalk.prompts.tasks import Teller
-from shoptalk.recommend.constrained import TitleRecommender
+from shoptalk.progress import Progress
+from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.recommend.filters import Filters, Shelf
-from shoptalk.recommend.index import open_index
-from shoptalk.recommend.items import ItemRecommender
-from shoptalk.recommend.listing import ListRecommender
 from shoptalk.recommend.match import match_items
-from shoptalk.recommend.options import Notify
-from shoptalk.recommend.ranking import Reason, explain, rank
-from shoptalk.runs import Run, open_run
-from shoptalk.schema import Catalogue, History, RankedList
+from shoptalk.runs import open_run
+from shoptalk.schema import Candidates, Catalogue, History, RankedList, Reason
 from shoptalk.stages.opening import open_run_dataset
-from shoptalk.stages.progress import Progress
 from shoptalk.stages.recommender import open_recommender
-
-#: Titles up to which each is scored; more are searched, with so many beams.
-FEW, BEAMS = 300, 100
+from shoptalk.tasks import get_task
 
 
 def recommend(
@@ -64,30 +55,34 @@ def recommend(
     shop = open_run_dataset(run)
     history = shop.history(user) if user is not None else History("", tuple(match_items(typed, shop.catalogue)))
     named = list(dict.fromkeys(match_items(options, shop.catalogue)))
-    model = _open(run, shop)
-    if why and isinstance(model, ListRecommender):
-        raise UsageError("a model that writes lists has no score of a product to explain", hint="leave --explain out")
+    model: Any = open_recommender(run, shop)
+    if why and not hasattr(model, "explain"):
+        raise UsageError("this recommender cannot explain its scores", hint="leave --explain out")
     begin = time.perf_counter()
-    items = model.items if isinstance(model, ItemRecommender) else list(shop.catalogue)
-    choice = choose(items, shop.catalogue, history, named, filters or Filters(), repeats)
-    ranked = _best(model, history, choice, k, lambda done, of: progress("recommend", done, of, ""))
-    shown = choice.open if named else ()  # a model that chooses was shown them all
-    reasons = explain(model, history, ranked, shown) if why else [[] for _ in ranked.items]
+    choice = choose(model.items, shop.catalogue, history, named, filters or Filters(), repeats)
+    ranked = model.rank(
+        [history], k, allowed=choice.mask, exclude_history=not choice.repeats,
+        notify=lambda done, of: progress("recommend", done, of, ""),
+    )[0]  # fmt: skip
+    options = choice.open if named else ()  # a model that chooses was shown them all
+    reasons = _reasons(model, shop.catalogue, history, ranked, options) if why else [[] for _ in ranked.items]
+    written = get_task(run.recipe.prompt.task).written(model.teller, history, ranked)
     return {
         "user": user,
-        "items": _rows(model.teller, history, ranked, reasons),
+        "items": _rows(model.teller, ranked, reasons, written),
         "history": [{"item_id": item, "title": model.teller.title(item)} for item in history.items],
         "allowed": choice.count,
         "seconds": time.perf_counter() - begin,
     }
 
 
-def _open(run: Run, shop: Dataset) -> Any:
-    """The run's model, with an index of its items where there are very many."""
-    model = open_recommender(run, shop)
-    if isinstance(model, ItemRecommender):
-        model.index = open_index(run.model, model.table)
-    return model
+def _reasons(
+    model: Any, catalogue: Catalogue, history: History, ranked: RankedList, options: Sequence[str]
+) -> list[list[Reason]]:
+    """What each item of the history adds to each recommended item; ``options`` are all that the model was shown."""
+    shown = Candidates(tuple(options), tuple(catalogue[item].title for item in options)) if options else None
+    reasons: list[list[Reason]] = model.explain(history, ranked.items, shown)
+    return reasons
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,33 +144,16 @@ def choose(
     return choice
 
 
-def _best(model: Any, history: History, choice: Choice, k: int, notify: Notify) -> RankedList:
-    """The k best: in one pass over item tokens, written as a list, searched among titles, or each product scored."""
-    ranked: RankedList
-    if isinstance(model, ItemRecommender):
-        ranked = model.rank([history], k, allowed=choice.mask, repeats=choice.repeats)[0]
-        return ranked
-    among = choice.open
-    narrow: dict[str, Any] = {"repeats": choice.repeats, "allowed": None if choice.mask is None else among}
-    if isinstance(model, ListRecommender):
-        ranked = model.rank([history], k, notify, **narrow)[0]
-        return ranked
-    if model.teller.prompt.task == "title" and len(among) > FEW:
-        return TitleRecommender(model.model, model.teller, model.scoring, BEAMS).rank([history], k, notify, **narrow)[0]
-    return rank(model, history, among, k, notify)
-
-
 def _rows(
-    teller: Teller, history: History, ranked: RankedList, reasons: Sequence[Sequence[Reason]]
+    teller: PromptBuilder, ranked: RankedList, reasons: Sequence[Sequence[Reason]], written: Sequence[str] | None
 ) -> list[dict[str, Any]]:
-    advised = teller.prompt.task == "advise"
     return [
         {
             "item_id": item,
             "title": teller.title(item),
             "score": score,
-            "because": [{"item_id": reason.item_id, "effect": reason.effect} for reason in because],
-            **({"advice": teller.advice(history, item)} if advised else {}),
+            "because": [{"item_id": reason.item_id, "effect": reason.effect} for reason in reasons[number]],
+            **({"advice": written[number]} if written is not None else {}),
         }
-        for item, score, because in zip(ranked.items, ranked.scores, reasons, strict=True)
+        for number, (item, score) in enumerate(zip(ranked.items, ranked.scores, strict=True))
     ]

@@ -6,10 +6,10 @@ dross into gold loss", RecSys 2023). It is this project's item-token model witho
 """
 
 from shoptalk.data.dataset import Dataset
+from shoptalk.progress import Progress
 from shoptalk.recipe import Items, Model, Prompt, Recipe, Training
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.runs import Run, open_run
-from shoptalk.stages.progress import Progress
 from shoptalk.stages.recommender import open_recommender
 from shoptalk.stages.train import train
 

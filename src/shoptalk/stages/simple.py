@@ -7,9 +7,9 @@ from typing import Any, cast
 from shoptalk.baselines import make_baseline
 from shoptalk.data.dataset import Dataset
 from shoptalk.errors import MissingExtra, RecipeError
+from shoptalk.progress import Progress
 from shoptalk.runs import Run
-from shoptalk.schema import Ranker, Recommender, Split
-from shoptalk.stages.progress import Progress
+from shoptalk.schema import Recommender, Split
 from shoptalk.stages.sasrec import NAME as SASREC
 from shoptalk.stages.sasrec import learn_sasrec
 
@@ -39,9 +39,9 @@ def learn_baselines(run: Run, shop: Dataset, split: Split, progress: Progress) -
     return learned, warnings
 
 
-def rankers(simple: Mapping[str, Any]) -> dict[str, Ranker]:
+def rankers(simple: Mapping[str, Any]) -> dict[str, Recommender]:
     """Those that score the whole catalogue."""
-    return {name: cast(Ranker, one) for name, one in simple.items() if hasattr(one, "score_all")}
+    return {name: cast(Recommender, one) for name, one in simple.items() if hasattr(one, "score_all")}
 
 
 def recommenders(simple: Mapping[str, Any]) -> dict[str, Recommender]:

@@ -20,11 +20,11 @@ from shoptalk.data.prepare import prepare
 from shoptalk.data.sealed import seal
 from shoptalk.errors import DatasetError, RecipeError, RunError, require
 from shoptalk.files import replacing, write_json, write_text
+from shoptalk.progress import Progress
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.report.page import write_report
 from shoptalk.report.sweep import label, write_sweep_report
 from shoptalk.stages.evaluate import evaluate
-from shoptalk.stages.progress import Progress
 from shoptalk.stages.study import Begun, Study
 from shoptalk.stages.train import train
 from shoptalk.stages.trial import Event, Trial

@@ -16,7 +16,8 @@ from shoptalk.errors import DatasetError, ModelError, RunError
 from shoptalk.files import replacing
 from shoptalk.models.base import LanguageModel, create, load, save, with_items
 from shoptalk.models.encoders import Encoder, make_encoder
-from shoptalk.prompts.tasks import Teller, list_tokens
+from shoptalk.progress import Progress
+from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.recipe import Recipe
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.memory import Shares, save_memory
@@ -25,10 +26,9 @@ from shoptalk.runs import Run, create_run, open_run
 from shoptalk.schema import History, Split
 from shoptalk.stages.energy import Meter
 from shoptalk.stages.memory import choose_shares, make_memory, withhold
-from shoptalk.stages.progress import Progress
+from shoptalk.tasks import check_recipe, get_task
 from shoptalk.training.batching import make_batch
 from shoptalk.training.loop import Material, fine_tune
-from shoptalk.training.material import make_material
 from shoptalk.training.trackers import Tracker, make_trackers
 
 
@@ -47,6 +47,7 @@ def train(
     ShoptalkError
         For a dataset that does not fit the recipe, a folder that holds something else, a model that cannot be loaded.
     """
+    check_recipe(recipe)
     shop = open_dataset(dataset)
     check_fit(recipe, shop)
     trackers = make_trackers(recipe)
@@ -138,7 +139,7 @@ class _Fitted:
     """A model ready for training; for item tokens with what it learns from, and what its items' words were told by."""
 
     model: LanguageModel
-    teller: Teller
+    teller: PromptBuilder
     split: Split
     encoder: Encoder | None = None
 
@@ -175,6 +176,7 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
         split = with_validation(split)
     elif recipe.items.newcomers:
         split = withhold(split, list(shop.catalogue), recipe.seed)
+    task = get_task(recipe.prompt.task)
     titles = (item.title for item in shop.catalogue.values())
     model = create(
         recipe.model,
@@ -182,16 +184,16 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
         titles,
         recipe.seed,
         recipe.prompt.max_tokens,
-        list_tokens(recipe.prompt, shop.catalogue),
+        task.vocabulary(recipe.prompt, shop.catalogue),
         [history.user_id for history in split.train] if recipe.prompt.user else (),
     )
-    teller = Teller(recipe.prompt, shop.catalogue, model.tokenizer.control, model.tokenizer.users)
+    teller = task.prompts(recipe.prompt, shop.catalogue, model.tokenizer.control, model.tokenizer.users)
     fitted = _Fitted(model, teller, split)
-    if recipe.prompt.task == "items":
+    if task.item_tokens:
         fitted = _with_items(recipe, fitted)
     progress("tokens", 0, 1, "encoding examples")
     exam = shop.split("last").train_cases
-    material = make_material(recipe, split, exam, teller, fitted.model)
+    material = task.training_data(recipe, split, exam, teller, fitted.model)
     progress("tokens", 1, 1, f"{len(material.train):,} examples, {len(material.train.ids):,} tokens")
     return fitted, material
 

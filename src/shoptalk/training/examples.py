@@ -1,6 +1,6 @@
 """From cases and histories to token ids, ready to be packed."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from shoptalk.errors import PromptError
 from shoptalk.models.tokenizer import Tokenizer
+from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.encode import Encoded, encode, fit
-from shoptalk.prompts.tasks import LISTED, Teller
 from shoptalk.schema import Case, Example, History
 
 
@@ -49,7 +49,7 @@ class TokenSet:
         return TokenSet(self.ids[:stop], self.labels[:stop], ends, min(self.cut, len(ends)))
 
 
-def encode_cases(cases: Iterable[Case], teller: Teller, tokenizer: Tokenizer) -> TokenSet:
+def encode_cases(cases: Iterable[Case], teller: PromptBuilder, tokenizer: Tokenizer) -> TokenSet:
     """Each case's question with its right answer; what is too long loses its oldest history."""
     encoded: list[Encoded] = []
     cut = 0
@@ -67,26 +67,7 @@ def encode_cases(cases: Iterable[Case], teller: Teller, tokenizer: Tokenizer) ->
     return gather(encoded, cut)
 
 
-def list_cases(histories: Iterable[History], *, every: bool) -> Iterator[Case]:
-    """Cases of the task ``list``: what each user had up to a purchase, and the up to ten that came next.
-
-    Parameters
-    ----------
-    histories
-        What may be learned from; nothing beyond them is in any answer.
-    every
-        Ask after every purchase but a user's last, else only where the user's last ten (or all but the first) follow.
-    """
-    for history in histories:
-        last = len(history.items) - 1
-        first = 0 if every else max(0, last - LISTED)
-        for place in range(first, last if every else min(last, first + 1)):
-            reviews = history.reviews[: place + 1]
-            told = History(history.user_id, history.items[: place + 1], reviews)
-            yield Case(told, history.items[place + 1 : place + 1 + LISTED])
-
-
-def encode_sequences(histories: Iterable[History], teller: Teller, tokenizer: Tokenizer) -> TokenSet:
+def encode_sequences(histories: Iterable[History], teller: PromptBuilder, tokenizer: Tokenizer) -> TokenSet:
     """Whole histories in which every title but the first is an answer; a long one is cut into windows.
 
     A window has at most ``prompt.history`` + 1 items and ``prompt.max_tokens`` tokens, and begins with the last item of

@@ -8,10 +8,10 @@ import numpy as np
 
 from shoptalk.errors import PromptError
 from shoptalk.models.base import LanguageModel
+from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.encode import IGNORE, encode
 from shoptalk.prompts.questions import option_question
 from shoptalk.prompts.rows import read_rows
-from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Recipe, resolve
 from shoptalk.schema import Case, Example, Split
 from shoptalk.training.examples import (
@@ -22,21 +22,30 @@ from shoptalk.training.examples import (
     encode_texts,
     gather,
     join,
-    list_cases,
 )
 from shoptalk.training.loop import Material
 from shoptalk.training.phases import Choices
 
 
-def make_material(recipe: Recipe, split: Split, exam: Sequence[Case], teller: Teller, model: LanguageModel) -> Material:
+def make_material(
+    recipe: Recipe,
+    split: Split,
+    train_cases: Iterable[Case],
+    validation_cases: Iterable[Case],
+    choices: Sequence[Case],
+    teller: PromptBuilder,
+    model: LanguageModel,
+) -> Material:
     """Token ids of everything that is learned or watched; test cases are never looked at.
 
     Parameters
     ----------
     split
-        With the questions that the recipe's ``training.targets`` names.
-    exam
-        Questions of training users in the form of the test, for learning to choose.
+        Its training histories are learned as whole sequences, where the prompts allow it.
+    train_cases, validation_cases
+        What is asked, in the form of the task.
+    choices
+        Training cases with options, for learning to choose among them.
 
     Raises
     ------
@@ -46,44 +55,36 @@ def make_material(recipe: Recipe, split: Split, exam: Sequence[Case], teller: Te
     tokenizer, training = model.tokenizer, recipe.training
     if teller.in_sequence and training.targets == "every":
         train = encode_sequences(split.train, teller, tokenizer)
-    elif recipe.prompt.task == "list":
-        train = encode_cases(list_cases(split.train, every=training.targets == "every"), teller, tokenizer)
     else:
-        train = encode_cases(_usable(split.train_cases, recipe), teller, tokenizer)
+        train = encode_cases(train_cases, teller, tokenizer)
     for path in training.extra:
         rows = read_rows(resolve(path))
         limit = recipe.prompt.max_tokens
         train = join([train, encode_examples(rows, recipe.prompt.style, tokenizer, limit, where=str(Path(path)))])
-    if recipe.prompt.task == "items":
-        train = _with_tasks(train, recipe, teller, model)
     if not len(train):
         raise PromptError("there is nothing to learn from", hint="keep users with longer histories")
-    validation = encode_cases(_usable(split.validation, recipe), teller, tokenizer)
+    validation = encode_cases(validation_cases, teller, tokenizer)
     catalogue: TokenSet | None = None
     if training.pretrain_epochs:
         catalogue = encode_texts((teller.title(item) for item in teller.catalogue), tokenizer)
-    choices = watched = None
+    learned = watched = None
     if training.contrast_epochs:
-        choices = encode_choices(exam, recipe, teller, model)
+        learned = encode_choices(choices, recipe, teller, model)
         watched = encode_choices(split.validation, recipe, teller, model)
-    negatives = recipe.items.negatives if recipe.prompt.task == "items" else None
-    return Material(train, validation, catalogue, choices, watched, negatives)
+    return Material(train, validation, catalogue, learned, watched)
 
 
-def _with_tasks(train: TokenSet, recipe: Recipe, teller: Teller, model: LanguageModel) -> TokenSet:
-    """The examples with what the other tasks add; without the task ``next_title`` only items are learned from them."""
+def with_facts(train: TokenSet, facts: Sequence[Example], model: LanguageModel, *, items_only: bool) -> TokenSet:
+    """The examples with facts about items added; with ``items_only`` the answers of the examples are items alone."""
     assert model.items is not None
-    tasks, tokenizer = recipe.items.tasks, model.tokenizer
-    if "next_title" not in tasks:
+    if items_only:
         train = replace(train, labels=np.where(train.labels >= model.items.first, train.labels, IGNORE))
-    facts = [fact for fact in ("title_of", "item_of") if fact in tasks]
-    told = [Example(teller.fact(fact, item)) for fact in facts for item in sorted(model.items.seen)]
-    if not told:
+    if not facts:
         return train
-    return join([train, gather([encode("plain", example.messages, tokenizer) for example in told], 0)])
+    return join([train, gather([encode("plain", fact.messages, model.tokenizer) for fact in facts], 0)])
 
 
-def encode_choices(cases: Iterable[Case], recipe: Recipe, teller: Teller, model: LanguageModel) -> Choices:
+def encode_choices(cases: Iterable[Case], recipe: Recipe, teller: PromptBuilder, model: LanguageModel) -> Choices:
     """Questions with their options as answers, scored as the evaluation will score them."""
     questions, right = [], []
     for case in cases:
@@ -91,12 +92,3 @@ def encode_choices(cases: Iterable[Case], recipe: Recipe, teller: Teller, model:
             questions.append(option_question(teller, model.tokenizer, case.history, case.candidates)[0])
             right.append(case.answer)
     return Choices(questions, np.array(right, dtype=np.int64), recipe.evaluation.scoring == "mean")
-
-
-def _usable(cases: Sequence[Case], recipe: Recipe) -> Sequence[Case]:
-    """The cases as the task wants them: naming a title and judging by rating need no options."""
-    if recipe.prompt.task in {"title", "items", "list", "advise"}:
-        return [replace(case, candidates=None, answer=None) for case in cases]
-    if recipe.prompt.task == "like" and recipe.candidates is None:
-        return [case for case in cases if case.rating is not None]
-    return cases

@@ -1,0 +1,261 @@
+"""Ranking a catalogue by scores: the best k, the rank of a target, and what recommenders share that do so.
+
+The rule for ties is the same everywhere: equal scores stand in catalogue order.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoptalk.progress import Notify, quiet
+from shoptalk.schema import Candidates, Catalogue, History, RankedList, Reason, Recommender
+
+Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+#: Scores held at once (4 bytes each); a block of histories is as large as that allows.
+BLOCK_SCORES = 16_000_000
+#: Histories whose options are scored together.
+BLOCK = 256
+
+
+class CatalogueRecommender(ABC):
+    """A `Recommender` that scores all items for a history: it says ``score_all``, the rest follows.
+
+    Attributes
+    ----------
+    name
+        As reports show it.
+    items
+        Ids of the I items, in the order of the scores.
+    history_limit
+        Most items of a history that a score depends on, the latest.
+    """
+
+    name: str
+    items: Sequence[str]
+    history_limit: float = math.inf
+
+    @abstractmethod
+    def score_all(self, histories: Sequence[History]) -> Floats:
+        """Scores (B, I) of all items for B histories; the higher, the likelier. Items already bought score as any."""
+
+    @cached_property
+    def item_index(self) -> Mapping[str, int]:
+        """Item id to its column in the scores."""
+        return {item: column for column, item in enumerate(self.items)}
+
+    def score(
+        self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
+    ) -> list[NDArray[np.float64]]:
+        """Scores of each history's options (see `Recommender`); one that is not in the catalogue gets the lowest."""
+        found: list[NDArray[np.float64]] = []
+        for start in range(0, len(histories), BLOCK):
+            scores = self.score_all(histories[start : start + BLOCK])
+            for row, options in zip(scores, candidates[start : start + BLOCK], strict=True):
+                columns = np.array([self.item_index.get(item, -1) for item in options.items], dtype=np.int64)
+                lowest = row.min(initial=0) if (columns < 0).any() else 0
+                found.append(np.where(columns < 0, lowest, row[columns] if len(row) else 0).astype(np.float64))
+            notify(len(found), len(histories))
+        return found
+
+    def rank(
+        self,
+        histories: Sequence[History],
+        k: int,
+        *,
+        allowed: Bools | None = None,
+        exclude_history: bool = True,
+        targets: Sequence[str] | None = None,
+        notify: Notify = quiet,
+    ) -> list[RankedList]:
+        """The k best items of each history (see `Recommender`), from one array of scores for a block of histories."""
+        lists = rank_by_scores(self, histories, k, allowed, exclude_history, targets, notify)
+        return list(lists)
+
+    def explain(
+        self, history: History, items: Sequence[str], candidates: Candidates | None = None
+    ) -> list[list[Reason]]:
+        """What each item of the history adds to the score of each recommended item (see `explain_by_removal`)."""
+        options = candidates or Candidates(tuple(items), ("",) * len(items))
+        return explain_by_removal(self, history, items, options, self.history_limit)
+
+
+class OptionRecommender(ABC):
+    """A `Recommender` that scores options, and ranks a catalogue by scoring all of it as options.
+
+    Attributes
+    ----------
+    name
+        As reports show it.
+    catalogue
+        The items by their ids.
+    history_limit
+        Most items of a history that a score depends on, the latest.
+    options_per_question
+        Options scored together; None where any number is, because a score depends on all options of its question.
+    """
+
+    name: str
+    catalogue: Catalogue
+    history_limit: float = math.inf
+    options_per_question: int | None = 4096
+
+    @abstractmethod
+    def score(
+        self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
+    ) -> list[NDArray[np.float64]]:
+        """Scores of each history's options (see `Recommender`)."""
+
+    @property
+    def items(self) -> Sequence[str]:
+        """Ids of the I items, in catalogue order."""
+        return tuple(self.catalogue)
+
+    def title(self, item_id: str) -> str:
+        """The title by which an option is shown."""
+        return self.catalogue[item_id].title
+
+    def options(self, items: Sequence[str]) -> Candidates:
+        """Items of the catalogue as options."""
+        return Candidates(tuple(items), tuple(map(self.title, items)))
+
+    def rank(
+        self,
+        histories: Sequence[History],
+        k: int,
+        *,
+        allowed: Bools | None = None,
+        exclude_history: bool = True,
+        targets: Sequence[str] | None = None,
+        notify: Notify = quiet,
+    ) -> list[RankedList]:
+        """The k best items of each history (see `Recommender`), each allowed item scored as an option."""
+        names = self.items
+        open_items = names if allowed is None else [names[column] for column in np.flatnonzero(allowed).tolist()]
+        lists = []
+        for number, history in enumerate(histories):
+            excluded = frozenset(history.items) if exclude_history else frozenset()
+            items = [item for item in open_items if item not in excluded]
+            size = self.options_per_question or max(1, len(items))
+            groups = [items[start : start + size] for start in range(0, len(items), size)]
+            scored = self.score([history] * len(groups), [self.options(group) for group in groups])
+            scores = np.concatenate(scored) if scored else np.empty(0)
+            best = top_k(scores[None], k)[0]
+            rank = target_rank(scores, items.index(targets[number])) if targets and targets[number] in items else None
+            lists.append(
+                RankedList(history.user_id, tuple(items[at] for at in best), tuple(scores[best].tolist()), rank)
+            )
+            notify(number + 1, len(histories))
+        return lists
+
+    def explain(
+        self, history: History, items: Sequence[str], candidates: Candidates | None = None
+    ) -> list[list[Reason]]:
+        """What each item of the history adds to the score of each recommended item (see `explain_by_removal`)."""
+        return explain_by_removal(self, history, items, candidates or self.options(items), self.history_limit)
+
+
+def rank_by_scores(
+    recommender: CatalogueRecommender,
+    histories: Sequence[History],
+    k: int,
+    allowed: Bools | None = None,
+    exclude_history: bool = True,
+    targets: Sequence[str] | None = None,
+    notify: Notify = quiet,
+) -> Iterator[RankedList]:
+    """The k best of the whole catalogue, block by block; fewer where fewer are allowed."""
+    index = recommender.item_index
+    size = max(1, BLOCK_SCORES // max(1, len(index)))
+    for start in range(0, len(histories), size):
+        block = histories[start : start + size]
+        scores = np.array(recommender.score_all(block), dtype=np.float32)  # a copy: it is written to
+        if allowed is not None:
+            scores[:, ~allowed] = -np.inf
+        if exclude_history:
+            rows, columns = history_entries(block, index)
+            scores[rows, columns] = -np.inf
+        wanted = [index.get(item) for item in targets[start : start + size]] if targets else [None] * len(block)
+        for history, row, best, column in zip(block, scores, top_k(scores, k), wanted, strict=True):
+            real = best[np.isfinite(row[best])]
+            yield RankedList(
+                history.user_id,
+                tuple(recommender.items[at] for at in real.tolist()),
+                tuple(row[real].tolist()),
+                None if column is None or not np.isfinite(row[column]) else target_rank(row, column),
+            )
+        notify(start + len(block), len(histories))
+
+
+def target_rank(scores: NDArray[np.floating], column: int) -> int:
+    """Rank of one column among the scores (I,), from 1; of equal scores the earlier column stands first."""
+    own = scores[column]
+    return 1 + int((scores > own).sum()) + int((scores[:column] == own).sum())
+
+
+def history_entries(histories: Sequence[History], index: Mapping[str, int]) -> tuple[Ints, Ints]:
+    """Rows and columns of the items of the histories, in a matrix of scores."""
+    found = [(row, index[item]) for row, history in enumerate(histories) for item in history.items if item in index]
+    pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+def top_k(scores: NDArray[np.floating], k: int) -> Ints:
+    """Columns of the k highest scores of each row, (B, I) to (B, min(k, I)), the highest first; ties by the column."""
+    count = scores.shape[1]
+    k = min(k, count)
+    if k == 0:
+        return np.empty((len(scores), 0), dtype=np.int64)
+    # The k-th highest value decides; among equals of it the first columns are taken, whatever the partition did.
+    border = np.partition(scores, count - k, axis=1)[:, count - k]
+    result = np.empty((len(scores), k), dtype=np.int64)
+    for row, (values, least) in enumerate(zip(scores, border, strict=True)):
+        above = np.flatnonzero(values > least)
+        equal = np.flatnonzero(values == least)[: k - len(above)]
+        chosen = np.concatenate([above, equal])
+        result[row] = chosen[np.lexsort((chosen, -values[chosen]))]
+    return result
+
+
+def explain_by_removal(
+    recommender: Recommender, history: History, items: Sequence[str], options: Candidates, history_limit: float
+) -> list[list[Reason]]:
+    """For each recommended item, the items of the history by what they add to its score, the largest effect first.
+
+    The score is computed again without each item of the history in turn, all removals in one call.
+
+    Parameters
+    ----------
+    options
+        What is scored; holds the recommended items.
+    history_limit
+        Only so many of the latest items are removed: a score does not depend on older ones.
+    """
+    first = int(max(0, len(history.items) - history_limit))
+    removed = range(first, len(history.items))
+    shorter = [
+        History(
+            history.user_id,
+            history.items[:at] + history.items[at + 1 :],
+            history.reviews[:at] + history.reviews[at + 1 :],
+        )
+        for at in removed
+    ]
+    whole, *without = recommender.score([history, *shorter], [options] * (len(shorter) + 1))
+    column = {item: number for number, item in enumerate(options.items)}
+    return [
+        sorted(
+            (
+                Reason(history.items[at], float(whole[column[item]] - scores[column[item]]))
+                for at, scores in zip(removed, without, strict=True)
+            ),
+            key=lambda reason: -reason.effect,
+        )
+        for item in items
+    ]

@@ -1,0 +1,70 @@
+"""Scores of options by the log-odds that the user likes each of them."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoptalk.models.base import LanguageModel
+from shoptalk.models.tree import Question
+from shoptalk.progress import Notify, quiet
+from shoptalk.prompts.builder import PromptBuilder
+from shoptalk.prompts.questions import fitted_question
+from shoptalk.recommend.options import LanguageModelRecommender, log_probabilities
+from shoptalk.schema import Candidates, History, Message
+
+YES_NO = (Message("assistant", "Yes"), Message("assistant", "No"))
+
+
+class ItemQuestions(Protocol):
+    """Prompts that ask about one item."""
+
+    def ask_item(self, history: History, item_id: str, *, latest: int | None = None) -> list[Message]:
+        """The question whether the user will like an item."""
+        ...
+
+
+class PointwiseRecommender(LanguageModelRecommender):
+    """A language model that answers Yes or No about one item at a time.
+
+    Parameters
+    ----------
+    model, scoring
+        See `LanguageModelRecommender`.
+    teller
+        The prompts that it was trained on.
+    questions
+        The same prompts, as far as they ask about one item.
+    """
+
+    def __init__(self, model: LanguageModel, teller: PromptBuilder, questions: ItemQuestions, scoring: str) -> None:
+        super().__init__(model, teller, scoring)
+        self.questions = questions
+
+    def score(
+        self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
+    ) -> list[NDArray[np.float64]]:
+        """Log-odds that each user likes each option (see `Recommender`)."""
+        pairs = [
+            (history, item) for history, options in zip(histories, candidates, strict=True) for item in options.items
+        ]
+        odds = self.odds([history for history, _ in pairs], [item for _, item in pairs], notify)
+        return np.split(odds, np.cumsum([len(options.items) for options in candidates])[:-1])
+
+    def odds(self, histories: Sequence[History], items: Sequence[str], notify: Notify = quiet) -> NDArray[np.float64]:
+        """Log-odds that each user likes an item: log P(Yes) - log P(No), (B,)."""
+        asked = [self.ask_item(history, item) for history, item in zip(histories, items, strict=True)]
+        self.cut = sum(cut for _, cut in asked)
+        scores = log_probabilities(self.model, [question for question, _ in asked], notify)
+        return np.array([yes - no for yes, no in map(self.reduce, scores)], dtype=np.float64)
+
+    def ask_item(self, history: History, item_id: str) -> tuple[Question, bool]:
+        """The ids of the prompt about an item and of the answers Yes and No, and whether the history had to be cut."""
+        return fitted_question(
+            lambda latest: self.questions.ask_item(history, item_id, latest=latest),
+            lambda _: YES_NO,
+            self.teller,
+            self.model.tokenizer,
+            history,
+        )

@@ -1,0 +1,94 @@
+"""Tasks: what a model is asked, one file each.
+
+A new task is one module that ends in a `Task` called ``TASK``, one line in ``_TASKS`` and one mirrored test. A task of
+another package is added by `register`.
+"""
+
+import difflib
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from shoptalk.errors import RecipeError
+from shoptalk.recipe import Recipe, read_recipe
+from shoptalk.tasks.task import Task
+
+#: Names in a recipe, and the modules whose ``TASK`` they are.
+_TASKS = {
+    "choose": "shoptalk.tasks.multiple_choice",
+    "title": "shoptalk.tasks.generate_title",
+    "like": "shoptalk.tasks.pointwise",
+    "items": "shoptalk.tasks.next_item",
+    "list": "shoptalk.tasks.generate_ids",
+    "advise": "shoptalk.tasks.generate_reason",
+}
+_registered: dict[str, Task] = {}
+
+
+def task_names() -> tuple[str, ...]:
+    """The names of all tasks, those of `register` last."""
+    return (*_TASKS, *(name for name in _registered if name not in _TASKS))
+
+
+def register(task: Task) -> None:
+    """Make a task known by its name, for recipes read from now on."""
+    _registered[task.name] = task
+
+
+def get_task(name: str) -> Task:
+    """The task of a name.
+
+    Raises
+    ------
+    RecipeError
+        For an unknown one, with the nearest that is known.
+
+    Examples
+    --------
+    >>> get_task("items").item_tokens
+    True
+    """
+    if name in _registered:
+        return _registered[name]
+    if name not in _TASKS:
+        near = difflib.get_close_matches(name, task_names(), n=1)
+        raise RecipeError(
+            f"prompt.task: unknown task {name!r}",
+            hint=f"did you mean {near[0]}?" if near else f"known here: {', '.join(task_names())}",
+        )
+    task: Task = importlib.import_module(_TASKS[name]).TASK
+    return task
+
+
+def check_recipe(recipe: Recipe, metric: str | None = None) -> None:
+    """Make sure that a recipe's task is known and has the settings that it needs.
+
+    Parameters
+    ----------
+    metric
+        By which a sweep would choose this recipe.
+
+    Raises
+    ------
+    RecipeError
+        Naming the setting and the cure.
+    """
+    task = get_task(recipe.prompt.task)
+    task.check(recipe)
+    measured = (*task.validation_metrics, *(["accuracy"] if recipe.candidates is not None else []))
+    if metric is not None and metric not in measured:
+        raise RecipeError(
+            f'sweep.metric = "{metric}" is not measured for prompt.task = "{task.name}" in this recipe',
+            hint=f"it measures: {', '.join(measured)} (accuracy with a [candidates] section)",
+        )
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> Recipe:
+    """Read a recipe and check it against its task (see `shoptalk.recipe.read_recipe`).
+
+    Raises
+    ------
+    RecipeError
+        With file and line, and what to do.
+    """
+    return read_recipe(path, overrides, seed, check=check_recipe)

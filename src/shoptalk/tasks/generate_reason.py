@@ -1,0 +1,80 @@
+"""Recommendation with a reason, asked for in the first person (system C)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shoptalk.prompts.advice import BECAUSE, NEW, Adviser, request, tell
+from shoptalk.prompts.builder import PromptBuilder
+from shoptalk.recipe import Prompt, Recipe
+from shoptalk.schema import Candidates, Case, Catalogue, History, Message, RankedList, Recommender
+from shoptalk.tasks.options import OptionTask
+
+if TYPE_CHECKING:
+    from shoptalk.models.base import LanguageModel
+
+
+class ReasonPrompts(PromptBuilder):
+    """The history in the first person; the answer is a title with a reason that is true by construction."""
+
+    longest_answer = 256
+
+    def instruction(self, history: History) -> Message:
+        """One of more than ten requests, the same for the same customer."""
+        return Message("system", request(history))
+
+    def line(self, history: History, index: int) -> str:
+        """A purchase in the first person."""
+        return tell(*self.described(history, index))
+
+    def answers(self, candidates: Candidates, history: History, *, latest: int | None = None) -> list[Message]:
+        """Each option with the reason for it."""
+        return [Message("assistant", self.reason(history, item, latest=latest)) for item in candidates.items]
+
+    def answer(self, case: Case, *, latest: int | None = None) -> Message:
+        """The next product with the reason for it."""
+        return Message("assistant", self.reason(case.history, case.truth[0], latest=latest))
+
+    def reason(self, history: History, item_id: str, *, latest: int | None = None) -> str:
+        """The item recommended with a reason from what is shown of the history."""
+        title = self.title(item_id)
+        shown = history.items[self.first_shown(history, latest) :]
+        if found := self._adviser.reason(shown, item_id):
+            bought, words = found
+            return BECAUSE.render(title=title, item=self.title(bought), words=", ".join(words))
+        return NEW.render(title=title)
+
+    @cached_property
+    def _adviser(self) -> Adviser:
+        return Adviser(self.catalogue, self.words)
+
+
+class GenerateReason(OptionTask):
+    """Write a recommendation with its reason; options are scored by the probability of theirs."""
+
+    name = "advise"
+    summary = "recommend the next product with a reason, in words"
+    generates = True
+
+    def prompts(
+        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
+    ) -> ReasonPrompts:
+        """The wording of the task."""
+        return ReasonPrompts(prompt, catalogue, control, users)
+
+    def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
+        """Scores each product by the probability of its title and reason."""
+        from shoptalk.recommend.options import LanguageModelRecommender
+
+        return LanguageModelRecommender(model, prompts, recipe.evaluation.scoring)
+
+    def written(self, prompts: PromptBuilder, history: History, ranked: RankedList) -> Sequence[str]:
+        """Each recommended product with its reason."""
+        assert isinstance(prompts, ReasonPrompts)  # made by this task
+        return [prompts.reason(history, item) for item in ranked.items]
+
+
+TASK = GenerateReason()

@@ -1,0 +1,61 @@
+"""Title generation: name the next product by its exact title (system A's first form)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shoptalk.prompts.builder import HISTORY, PLAIN, PromptBuilder
+from shoptalk.prompts.template import Template
+from shoptalk.recipe import Prompt, Recipe
+from shoptalk.schema import Case, Catalogue, History, Message, Recommender
+from shoptalk.tasks.options import OptionTask
+
+if TYPE_CHECKING:
+    from shoptalk.models.base import LanguageModel
+
+INSTRUCTION = Template(
+    "title",
+    HISTORY + "Considering their purchase history, name the product that they will buy next.",
+)
+
+
+class TitlePrompts(PromptBuilder):
+    """The history; the answer is the title of the next product. In plain lines each line is an answer as well."""
+
+    def instruction(self, history: History) -> Message:  # noqa: ARG002
+        """Name the next product."""
+        return Message("system", (PLAIN if self.prompt.style == "plain" else INSTRUCTION).render())
+
+    def answer(self, case: Case, *, latest: int | None = None) -> Message:  # noqa: ARG002
+        """The title of the next product."""
+        return Message("assistant", self.title(case.truth[0]))
+
+    @property
+    def in_sequence(self) -> bool:
+        """In plain lines of titles alone, each line is an answer as well."""
+        return self.prompt.style == "plain" and self.prompt.fields == ("title",)
+
+
+class GenerateTitle(OptionTask):
+    """Write the title of the next purchase; options are scored by the probability of their titles."""
+
+    name = "title"
+    summary = "write the title of the next product"
+    generates = True
+
+    def prompts(
+        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
+    ) -> TitlePrompts:
+        """The wording of the task."""
+        return TitlePrompts(prompt, catalogue, control, users)
+
+    def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
+        """Scores titles; of a large catalogue it searches the likeliest ones."""
+        from shoptalk.recommend.titles import TitleRecommender
+
+        return TitleRecommender(model, prompts, recipe.evaluation.scoring)
+
+
+TASK = GenerateTitle()

@@ -1,0 +1,91 @@
+"""Multiple choice: which of the options shown in the prompt comes next (system A)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from shoptalk.errors import PromptError, RecipeError
+from shoptalk.prompts.builder import HISTORY, PromptBuilder
+from shoptalk.prompts.template import Template
+from shoptalk.recipe import Prompt, Recipe
+from shoptalk.schema import Candidates, Case, Catalogue, History, Message, Recommender
+from shoptalk.tasks.options import OptionTask
+
+if TYPE_CHECKING:
+    from shoptalk.models.base import LanguageModel
+
+INSTRUCTION = Template(
+    "choose",
+    HISTORY + "Considering their purchase history, which product will they buy next from the options?",
+)
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+class MultipleChoicePrompts(PromptBuilder):
+    """The history, then the options with a letter each; the answer is an option's title or its letter."""
+
+    shows_options = True
+
+    def instruction(self, history: History) -> Message:  # noqa: ARG002
+        """Which of the options comes next."""
+        return Message("system", INSTRUCTION.render())
+
+    def ask(
+        self, history: History, candidates: Candidates | None = None, *, latest: int | None = None
+    ) -> list[Message]:
+        """The question with its options."""
+        if candidates is None:
+            raise PromptError("the task `choose` needs options")
+        titles = [
+            f"{letter}) {self.shorten('title', title)}"
+            for letter, title in zip(LETTERS, candidates.titles, strict=False)
+        ]
+        lines = [Message("user", line) for line in ["Options:", *titles]]
+        return [*super().ask(history, candidates, latest=latest), *lines]
+
+    def answers(self, candidates: Candidates, history: History, *, latest: int | None = None) -> list[Message]:
+        """The options' letters or titles, as ``prompt.answer`` says."""
+        if self.prompt.answer == "letter":
+            return [Message("assistant", letter) for letter in LETTERS[: len(candidates.titles)]]
+        return super().answers(candidates, history, latest=latest)
+
+    def answer(self, case: Case, *, latest: int | None = None) -> Message:
+        """The right option."""
+        if case.candidates is None or case.answer is None:
+            raise PromptError("the task `choose` needs options")
+        return self.answers(case.candidates, case.history, latest=latest)[case.answer]
+
+
+class MultipleChoice(OptionTask):
+    """Choose the next purchase among options."""
+
+    name = "choose"
+    summary = "choose the next product among the options that the prompt shows"
+    answer_forms = ("title", "letter")
+
+    def check(self, recipe: Recipe) -> None:
+        """The options must be drawn."""
+        if recipe.candidates is None:
+            raise RecipeError('prompt.task = "choose" needs a [candidates] section')
+        super().check(recipe)
+
+    def prompts(
+        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
+    ) -> MultipleChoicePrompts:
+        """The wording of the task."""
+        return MultipleChoicePrompts(prompt, catalogue, control, users)
+
+    def cases(self, cases: Sequence[Case], recipe: Recipe) -> Sequence[Case]:  # noqa: ARG002
+        """All cases, with their options."""
+        return cases
+
+    def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
+        """Scores the options that it is shown."""
+        from shoptalk.recommend.options import LanguageModelRecommender
+
+        return LanguageModelRecommender(model, prompts, recipe.evaluation.scoring)
+
+
+TASK = MultipleChoice()

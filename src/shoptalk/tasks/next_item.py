@@ -1,0 +1,98 @@
+"""Next item: every item is one token, and one forward pass ranks the whole catalogue."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shoptalk.prompts.builder import PLAIN, PromptBuilder
+from shoptalk.prompts.template import Template
+from shoptalk.recipe import Prompt, Recipe
+from shoptalk.schema import Case, Catalogue, Example, History, Message, Recommender, Split, item_token
+from shoptalk.tasks.samples import Sample, token_sample
+from shoptalk.tasks.task import Task
+
+if TYPE_CHECKING:
+    from shoptalk.models.base import LanguageModel
+    from shoptalk.training.loop import Material
+
+INSTRUCTION = Template("items", "Reviewer has bought the products below, the latest last. They will buy next:")
+
+
+class ItemPrompts(PromptBuilder):
+    """The history as item tokens, as text or as both; the answer is the next item's token."""
+
+    def instruction(self, history: History) -> Message:  # noqa: ARG002
+        """What comes next."""
+        return Message("system", (PLAIN if self.prompt.style == "plain" else INSTRUCTION).render())
+
+    def answer(self, case: Case, *, latest: int | None = None) -> Message:  # noqa: ARG002
+        """The next item's token."""
+        return Message("assistant", item_token(case.truth[0]))
+
+    @property
+    def in_sequence(self) -> bool:
+        """In plain lines, or tokens alone, each line is an answer as well."""
+        return self.prompt.style in {"plain", "bare"} and "review" not in self.prompt.fields
+
+    def facts(self, kinds: Iterable[str], items: Iterable[str]) -> list[Example]:
+        """What items are called (``title_of``), and which items are called so (``item_of``)."""
+        items = list(items)
+        return [Example(self._fact(kind, item)) for kind in kinds for item in items]
+
+    def _fact(self, kind: str, item_id: str) -> tuple[Message, ...]:
+        token, title = item_token(item_id), self.title(item_id)
+        question, answer = (token, title) if kind == "title_of" else (title, token)
+        return Message("user", question), Message("assistant", answer)
+
+
+class NextItem(Task):
+    """Rank the whole catalogue by item tokens."""
+
+    name = "items"
+    summary = "predict the next item's token out of the whole catalogue"
+    item_tokens = True
+    styles = (*Task.styles, "bare")
+    validation_metrics = ("validation_loss", "ndcg@10")
+
+    def prompts(
+        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
+    ) -> ItemPrompts:
+        """The wording of the task."""
+        return ItemPrompts(prompt, catalogue, control, users)
+
+    def training_data(
+        self, recipe: Recipe, split: Split, choices: Sequence[Case], prompts: PromptBuilder, model: LanguageModel
+    ) -> Material:
+        """The examples, with what ``items.tasks`` adds; items compete with each other, words with words."""
+        from shoptalk.training.material import with_facts
+
+        assert isinstance(prompts, ItemPrompts)  # made by this task
+        assert model.items is not None
+        material = super().training_data(recipe, split, choices, prompts, model)
+        kinds = [kind for kind in ("title_of", "item_of") if kind in recipe.items.tasks]
+        train = with_facts(
+            material.train, prompts.facts(kinds, sorted(model.items.seen)), model,
+            items_only="next_title" not in recipe.items.tasks,
+        )  # fmt: skip
+        return replace(material, train=train, negatives=recipe.items.negatives)
+
+    def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
+        """One forward pass and one matrix product, with the memory of transitions and words beside it."""
+        from shoptalk.recommend.index import open_index
+        from shoptalk.recommend.items import ItemRecommender
+        from shoptalk.recommend.memory import load_memory
+
+        recommender = ItemRecommender(model, prompts, load_memory(folder))
+        recommender.index = open_index(folder, recommender.table)
+        return recommender
+
+    def sample(self, recommender: Any, case: Case) -> Sample:
+        """The history as the model reads it, and the next item's token."""
+        prompt, _ = recommender.ask(case.history)
+        return token_sample(recommender.model, recommender.teller, prompt, case)
+
+
+TASK = NextItem()

@@ -1,0 +1,106 @@
+"""Pointwise: whether a user will like an item, yes or no (TALLRec, arXiv 2305.00447)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shoptalk.errors import PromptError
+from shoptalk.prompts.builder import HISTORY, PromptBuilder
+from shoptalk.prompts.template import Template
+from shoptalk.recipe import Prompt, Recipe
+from shoptalk.schema import Case, Catalogue, Example, History, Message, Recommender
+from shoptalk.tasks.options import OptionTask
+from shoptalk.tasks.samples import Sample, scored_sample
+
+if TYPE_CHECKING:
+    from shoptalk.models.base import LanguageModel
+
+INSTRUCTION = Template(
+    "like",
+    HISTORY + "Considering their purchase history, will they like this product? Answer Yes or No.",
+)
+#: A rating from which on a purchase counts as liked (TALLRec: above 3 of 5).
+LIKED = 4.0
+
+
+class PointwisePrompts(PromptBuilder):
+    """The history and one product; the answer is Yes or No."""
+
+    def instruction(self, history: History) -> Message:  # noqa: ARG002
+        """Whether the user will like the product."""
+        return Message("system", INSTRUCTION.render())
+
+    def ask_item(self, history: History, item_id: str, *, latest: int | None = None) -> list[Message]:
+        """The question whether the user will like an item."""
+        return [*self.ask(history, latest=latest), Message("user", f"Product: {self.title(item_id)}")]
+
+    def answer(self, case: Case, *, latest: int | None = None) -> Message:  # noqa: ARG002
+        """Whether the first item of `labelled_items` is liked."""
+        return _label(labelled_items(case)[0][1])
+
+    def examples(self, case: Case, *, latest: int | None = None) -> list[Example]:
+        """Two examples where options are given (the target is liked, the option after it is not), else one."""
+        return [
+            Example((*self.ask_item(case.history, item, latest=latest), _label(liked)))
+            for item, liked in labelled_items(case)
+        ]
+
+
+class Pointwise(OptionTask):
+    """Say whether an item is liked; options are scored by the log-odds of Yes."""
+
+    name = "like"
+    summary = "say whether the user will like one product: yes or no"
+    learns_choices = False
+
+    def prompts(
+        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
+    ) -> PointwisePrompts:
+        """The wording of the task."""
+        return PointwisePrompts(prompt, catalogue, control, users)
+
+    def cases(self, cases: Sequence[Case], recipe: Recipe) -> Sequence[Case]:
+        """All cases with options, or those with a rating."""
+        return cases if recipe.candidates is not None else [case for case in cases if case.rating is not None]
+
+    def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
+        """Scores an option by the log-odds of Yes."""
+        from shoptalk.recommend.pointwise import PointwiseRecommender
+
+        assert isinstance(prompts, PointwisePrompts)  # made by this task
+        return PointwiseRecommender(model, prompts, prompts, recipe.evaluation.scoring)
+
+    def sample(self, recommender: Any, case: Case) -> Sample:
+        """The question about one item, with Yes and No."""
+        item, liked = labelled_items(case)[0]
+        (prompt, answers), _ = recommender.ask_item(case.history, item)
+        return scored_sample(recommender.model, prompt, answers, 0 if liked else 1)
+
+    def samples(self, cases: Sequence[Case]) -> Iterable[Case]:
+        """Cases that have options or a rating."""
+        return (case for case in cases if case.candidates is not None or case.rating is not None)
+
+
+def labelled_items(case: Case) -> Sequence[tuple[str, bool]]:
+    """Items of a case, each with whether the user likes it: by the options where there are some, else by the rating.
+
+    Raises
+    ------
+    PromptError
+        When the case has neither options nor a rating.
+    """
+    if case.candidates is not None and case.answer is not None:
+        negative = case.candidates.items[(case.answer + 1) % len(case.candidates.items)]
+        return [(case.truth[0], True), (negative, False)]
+    if case.rating is None:
+        raise PromptError("the task `like` needs ratings or a [candidates] section")
+    return [(case.truth[0], case.rating >= LIKED)]
+
+
+def _label(liked: bool) -> Message:
+    return Message("assistant", "Yes" if liked else "No")
+
+
+TASK = Pointwise()

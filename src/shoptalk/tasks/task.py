@@ -1,0 +1,142 @@
+"""What a task is: everything that depends on what a model is asked, in one object.
+
+The rest of the package prepares, trains, evaluates, recommends and reports through this interface, and never asks which
+task it is. A new task is one module with a `Task`, one line in ``shoptalk.tasks`` and one mirrored test; see
+``docs/guide/adding.md``. Task modules import nothing heavy at the top, so that a recipe can be checked without a model.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from shoptalk.errors import RecipeError
+from shoptalk.prompts.builder import PromptBuilder
+from shoptalk.recipe import Prompt, Recipe
+from shoptalk.schema import Case, Catalogue, History, RankedList, Recommender, Split
+
+if TYPE_CHECKING:
+    from shoptalk.models.base import LanguageModel
+    from shoptalk.tasks.evaluation import Evaluation, Judged
+    from shoptalk.tasks.samples import Sample
+    from shoptalk.training.loop import Material
+
+
+class Task(ABC):
+    """One kind of question, and all that follows from it.
+
+    Attributes
+    ----------
+    name
+        As a recipe names it (``prompt.task``).
+    summary
+        What is asked, for the documentation.
+    item_tokens
+        Whether every item is one token whose embedding is built from its text (``[items]`` of the recipe).
+    learns_choices
+        Whether it can learn to tell the right option from the others (``training.contrast_epochs``).
+    styles, answer_forms
+        Values of ``prompt.style`` and ``prompt.answer`` that it can use.
+    validation_metrics
+        Figures of the validation cases that training itself measures, by which a sweep may choose.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    item_tokens: ClassVar[bool] = False
+    learns_choices: ClassVar[bool] = True
+    styles: ClassVar[tuple[str, ...]] = ("alpaca", "phi3", "chat", "plain")
+    answer_forms: ClassVar[tuple[str, ...]] = ("title",)
+    validation_metrics: ClassVar[tuple[str, ...]] = ("validation_loss",)
+
+    def check(self, recipe: Recipe) -> None:
+        """Make sure that a recipe has the settings that the task needs, and none that it cannot use.
+
+        Raises
+        ------
+        RecipeError
+            Naming the setting and the cure.
+        """
+        for setting, value, allowed in (
+            ("prompt.style", recipe.prompt.style, self.styles),
+            ("prompt.answer", recipe.prompt.answer, self.answer_forms),
+        ):
+            if value not in allowed:
+                raise RecipeError(
+                    f'prompt.task = "{self.name}" cannot use {setting} = "{value}"',
+                    hint=f"it can use: {', '.join(allowed)}",
+                )
+        if recipe.training.contrast_epochs and not self.learns_choices:
+            raise RecipeError(f'prompt.task = "{self.name}" cannot use training.contrast_epochs')
+        if recipe.training.contrast_epochs and recipe.candidates is None:
+            raise RecipeError("training.contrast_epochs needs a [candidates] section")
+
+    @abstractmethod
+    def prompts(
+        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
+    ) -> PromptBuilder:
+        """How the task's questions and answers are worded (parameters: see `PromptBuilder`)."""
+
+    def vocabulary(self, prompt: Prompt, catalogue: Catalogue) -> list[str]:  # noqa: ARG002
+        """Ids of items that need an entry of the model's own vocabulary; by default none."""
+        return []
+
+    def train_cases(self, split: Split, recipe: Recipe) -> Iterable[Case]:
+        """The cases whose answers are learned."""
+        return self.cases(split.train_cases, recipe)
+
+    def cases(self, cases: Sequence[Case], recipe: Recipe) -> Sequence[Case]:  # noqa: ARG002
+        """Those cases of a split that the task can ask about, as it asks; by default all, without their options."""
+        return [replace(case, candidates=None, answer=None) for case in cases]
+
+    def training_data(
+        self, recipe: Recipe, split: Split, choices: Sequence[Case], prompts: PromptBuilder, model: LanguageModel
+    ) -> Material:
+        """Token ids of everything that is learned or watched; test cases are never looked at.
+
+        Parameters
+        ----------
+        split
+            With the cases that the recipe's ``training.targets`` names.
+        choices
+            Training cases with options, in the form of the test, for learning to choose among them.
+
+        Raises
+        ------
+        PromptError
+            When nothing is left to learn from.
+        """
+        from shoptalk.training.material import make_material
+
+        return make_material(
+            recipe,
+            split,
+            self.train_cases(split, recipe),
+            self.cases(split.validation, recipe),
+            choices,
+            prompts,
+            model,
+        )
+
+    @abstractmethod
+    def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:
+        """A trained model, ready to score and rank; ``folder`` is where it was saved."""
+
+    @abstractmethod
+    def evaluate(self, evaluation: Evaluation) -> Judged:
+        """Judge the recommender on the test cases by the metrics that fit the task."""
+
+    @abstractmethod
+    def sample(self, recommender: Any, case: Case) -> Sample:
+        """A case as the model sees it: the prompt and the right answer, decoded from token ids."""
+
+    def samples(self, cases: Sequence[Case]) -> Iterable[Case]:
+        """Those of the test cases that a sample can be made of; by default all."""
+        return cases
+
+    def written(self, prompts: PromptBuilder, history: History, ranked: RankedList) -> Sequence[str] | None:  # noqa: ARG002
+        """What the model says in words with each recommended item; None where it says nothing."""
+        return None
