@@ -237,9 +237,10 @@ def main() -> None:
             given.rounds,
         )
         every = LanguageModelRecommender(model, teller, "sum")
-        few, names = asked[: given.exact], [same[0] for same in search.items]
+        few, names = asked[: given.exact], {same[0] for same in search.items}
+        allowed = np.array([item in names for item in every.items], dtype=np.bool_)
         begin = time.perf_counter()
-        exact = [every.rank([history], K, exclude_history=False)[0].items for history in few]
+        exact = [every.rank([history], K, allowed=allowed, exclude_history=False)[0].items for history in few]
         if few:
             seconds["score_every_title"] = (time.perf_counter() - begin) / len(few) * len(asked)
         other = [] if not few else usual(model, prompts[: given.exact], dictionary, search.trie.longest, end)

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from shoptalk.errors import UsageError
-from shoptalk.ranking import CatalogueRecommender, OptionRecommender, target_rank, top_k
+from shoptalk.ranking import BLOCK, CatalogueRecommender, OptionRecommender, target_rank, top_k
 from shoptalk.schema import Candidates, History, RankedList
 from tests.recommend.test_options import recommender
 from tests.words import CATALOGUE, history, only
@@ -54,8 +54,11 @@ def test_the_rank_of_a_target_is_its_place_in_the_whole_catalogue() -> None:
 
 
 def test_scores_of_options_are_those_of_the_catalogue_and_strangers_get_the_lowest() -> None:
-    (scores,) = Fixed().score([history()], [Candidates(("d", "x", "a"), ("", "", ""))])
-    assert scores.tolist() == [2, 1, 3]
+    candidates = [Candidates(("d", "x", "a"), ("", "", ""))] * BLOCK + [Candidates(("b",), ("",))]
+    scores = Fixed().score([history()] * (BLOCK + 1), candidates)
+    assert scores[0].tolist() == [2, 0, 3]
+    assert scores[-1].tolist() == [1]
+    assert scores[0].dtype == np.float64
 
 
 def test_options_rank_a_catalogue_too() -> None:

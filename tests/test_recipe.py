@@ -6,6 +6,7 @@ import pytest
 
 from shoptalk.errors import RecipeError
 from shoptalk.recipe import read_recipe, resolve
+from shoptalk.tasks import load_recipe
 
 TEXT = """\
 name = "small"
@@ -38,7 +39,9 @@ def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
         ("\n[training]\nepochs = -1\n", 11, "greater than or equal to 0", None),
         ('\n[training]\nepochs = "3"\n', 11, "valid integer", None),
         ("\n[split]\nfractions = [0.5, 0.1, 0.1]\n", 10, "sum to 1, not 0.7", None),
-        ('\n[prompt]\ntask = "title"\nanswer = "letter"\n', None, 'needs prompt.task = "choose"', None),
+        ('\n[prompt]\ntask = "title"\nanswer = "letter"\n', 12, 'cannot use prompt.answer = "letter"', "title"),
+        ('\n[prompt]\ntask = "tittle"\n', 11, "unknown task 'tittle'", "did you mean title?"),
+        ("\n[training]\ncontrast_epochs = 1\n", 11, "needs a [candidates] section", None),
         ("\n[split\n", 10, "not valid TOML", None),
     ],
 )
@@ -47,7 +50,7 @@ def test_an_error_names_the_line_and_the_nearest_key(
 ) -> None:
     path = written(tmp_path, TEXT + added)
     with pytest.raises(RecipeError) as caught:
-        read_recipe(path)
+        load_recipe(path)
     assert says in caught.value.message
     assert caught.value.where == (f"{path}:{line}" if line else str(path))
     assert hint is None or hint in (caught.value.hint or "")
@@ -73,13 +76,13 @@ def test_a_file_that_is_no_recipe(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "recipe.toml"
     path.write_bytes(content)
     with pytest.raises(RecipeError):
-        read_recipe(path)
+        load_recipe(path)
 
 
 def test_a_folder_or_nothing_is_no_recipe(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.toml"):
         with pytest.raises(RecipeError, match="cannot be read"):
-            read_recipe(path)
+            load_recipe(path)
 
 
 def test_the_data_folder_is_filled_in(monkeypatch: pytest.MonkeyPatch) -> None:

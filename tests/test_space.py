@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from shoptalk.errors import RecipeError
-from shoptalk.recipe import Recipe, read_recipe
+from shoptalk.recipe import Recipe
+from shoptalk.tasks import load_recipe
 
 TEXT = """\
 name = "small"
@@ -21,7 +22,7 @@ TPE = '[sweep]\nmethod = "tpe"\n'
 def read(folder: Path, section: str) -> Recipe:
     path = folder / "recipe.toml"
     path.write_text(TEXT + section)
-    return read_recipe(path)
+    return load_recipe(path)
 
 
 @pytest.mark.parametrize("section", [
@@ -54,7 +55,7 @@ def test_a_configuration_is_a_recipe_of_its_own(tmp_path: Path) -> None:
 def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
     recipe = read(tmp_path, TPE + "[sweep.space]\nlora.r = {low = 2, high = 8}\nlora.dropout = [0.0, 0.1]\n")
     (tmp_path / "again.toml").write_text(recipe.to_toml())
-    assert read_recipe(tmp_path / "again.toml") == recipe
+    assert load_recipe(tmp_path / "again.toml") == recipe
 
 
 @pytest.mark.parametrize(
@@ -84,7 +85,7 @@ def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
         ("[sweep.space]\nepochs = [5]\n", 7, "epochs is no setting", None),
         ("[sweep.space]\nprompt.answer = ['title', 'letter']\n", 7, "losses under different prompt.answer", None),
         ("[sweep]\nmetric = 'accuracy'\nprune = true\n[sweep.space]\nmodel.base = ['a']\n", 7, "prune = false", None),
-        ("[sweep]\nmetric = 'ndcg@10'\n[sweep.space]\nlora.r = [4]\n", 9, 'needs prompt.task = "items"', None),
+        ("[sweep]\nmetric = 'ndcg@10'\n[sweep.space]\nlora.r = [4]\n", 9, 'is not measured for prompt.task = "choose"', None),
         ("[sweep.space]\nprompt.fields = [['title', 'brand']]\n", 8, "needs brand in the recipe's own", None),
         (f"[sweep.space]\nlora.r = {list(range(1, 2000))}\n", 7, "has 1,999 configurations", None),
         ("[[sweep.configurations]]\n[[sweep.configurations]]\nlora.r = 4\nlora.alpha = 'x'\n", 10, "lora.alpha", None),

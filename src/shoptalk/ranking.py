@@ -7,6 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,11 +36,14 @@ class CatalogueRecommender(ABC):
         Ids of the I items, in the order of the scores.
     history_limit
         Most items of a history that a score depends on, the latest.
+    ranks_catalogue
+        Whether ranking a large catalogue costs about as much as scoring a few options.
     """
 
     name: str
     items: Sequence[str]
     history_limit: float = math.inf
+    ranks_catalogue: ClassVar[bool] = True
 
     @abstractmethod
     def score_all(self, histories: Sequence[History]) -> Floats:
@@ -53,7 +57,7 @@ class CatalogueRecommender(ABC):
     def score(
         self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
     ) -> list[NDArray[np.float64]]:
-        """Scores of each history's options (see `Recommender`); one that is not in the catalogue gets the lowest."""
+        """Scores of each history's options (see `Recommender`); an unknown item gets the lowest, and at most 0."""
         found: list[NDArray[np.float64]] = []
         for start in range(0, len(histories), BLOCK):
             scores = self.score_all(histories[start : start + BLOCK])
@@ -99,12 +103,15 @@ class OptionRecommender(ABC):
         Most items of a history that a score depends on, the latest.
     options_per_question
         Options scored together; None where any number is, because a score depends on all options of its question.
+    ranks_catalogue
+        See `CatalogueRecommender`.
     """
 
     name: str
     catalogue: Catalogue
     history_limit: float = math.inf
     options_per_question: int | None = 4096
+    ranks_catalogue: ClassVar[bool] = False
 
     @abstractmethod
     def score(

@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from shoptalk.baselines import _catalogue
-from shoptalk.baselines._catalogue import LEAST, fallback, folded_in, learned_again, learned_from, score_options
+from shoptalk.baselines._catalogue import LEAST, fallback, folded_in, learned_again, learned_from
 from shoptalk.graph.purchases import Purchases
-from shoptalk.schema import Candidates, Case, History
+from shoptalk.schema import Case, History
 from tests.baselines.shop import CATALOGUE, split
 
 PLACES = {"a": 0, "b": 1, "c": 2}
@@ -51,12 +50,3 @@ class Fixed:
 
     def score_all(self, histories):  # type: ignore[no-untyped-def]
         return np.array([[-1, 2, 3]] * len(histories), dtype=np.float32)
-
-
-def test_options_get_their_items_scores_and_unknown_ones_the_lowest() -> None:
-    histories = [History("u", ())] * (_catalogue.BLOCK + 1)
-    candidates = [Candidates(("c", "gone", "a"), ("", "", ""))] * _catalogue.BLOCK + [Candidates(("b",), ("",))]
-    found = score_options(Fixed(), histories, candidates)
-    assert found[0].tolist() == [3, -1, -1]
-    assert found[-1].tolist() == [2]
-    assert found[0].dtype == np.float64

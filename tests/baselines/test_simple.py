@@ -14,9 +14,9 @@ from .shop import CATALOGUE, options, split
 
 def test_chance_is_exactly_one_in_n() -> None:
     histories = [History("a", ("soap",)), History("b", ())]
-    scores = Chance().score(histories, [options("lip1", "lip2", "soap")] * 2)
+    scores = Chance(CATALOGUE).score(histories, [options("lip1", "lip2", "soap")] * 2)
     assert option_metrics(scores, [0, 0], ["a", "b"])["accuracy"].value == pytest.approx(1 / 3)
-    four = Chance().score(histories[:1], [options("lip1", "lip2", "soap", "hair1")])
+    four = Chance(CATALOGUE).score(histories[:1], [options("lip1", "lip2", "soap", "hair1")])
     assert option_metrics(four, [0], ["a"])["accuracy"].value == 1 / 4
 
 

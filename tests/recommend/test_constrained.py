@@ -1,5 +1,7 @@
 """Titles of the catalogue, and nothing else."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from shoptalk.models.base import LanguageModel
 from shoptalk.recipe import Prompt
 from shoptalk.recommend.constrained import TitleSearch
 from shoptalk.recommend.options import LanguageModelRecommender
-from shoptalk.schema import Catalogue, Item
+from shoptalk.schema import Catalogue, History, Item, RankedList
 from tests.words import CATALOGUE, history, only, prompt_builder, small_model, tokenizer
 
 HISTORIES = [history("R0", "C1"), history("M2"), history(*list(CATALOGUE)[:7]), history("R5", "R1", "M0", "C3")]

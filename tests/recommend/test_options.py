@@ -6,6 +6,7 @@ import torch
 
 from shoptalk.recipe import Prompt
 from shoptalk.recommend.options import LanguageModelRecommender
+from shoptalk.recommend.pointwise import PointwiseRecommender
 from shoptalk.schema import Candidates
 from tests.words import CATALOGUE, exam, history, prompt_builder, small_model
 
@@ -55,7 +56,8 @@ def test_the_order_of_cases_and_their_company_do_not_matter() -> None:
 
 
 def test_likes_are_odds_of_yes_for_each_option() -> None:
-    model = recommender(task="like", style="alpaca")
+    prompts = prompt_builder(Prompt(task="like"), CATALOGUE)
+    model = PointwiseRecommender(recommender().model, prompts, prompts, "sum")
     case = exam(1)[0]
     (scores,) = model.score([case.history], [case.candidates])
     odds = model.odds([case.history] * 3, list(case.candidates.items))

@@ -1,17 +1,16 @@
 """Simple methods that an honest model has to beat, behind the same protocol as a language model.
 
 They learn from ``split.train`` and ``split.train_cases``; what has variants chooses among them on the validation cases.
-Those in ``RANKERS`` score the whole catalogue too (the protocol `Ranker`): once they have chosen, they learn again from
+Those in ``RANKERS`` score the whole catalogue too (``score_all``): once they have chosen, they learn again from
 training and validation purchases, all of which lie before the test. A new baseline is one file with a ``learn``
 function, one line in ``_BASELINES`` (and in ``RANKERS``) and one mirrored test.
 """
 
 import difflib
 import importlib
-from typing import cast
 
 from shoptalk.errors import RecipeError
-from shoptalk.schema import Catalogue, Ranker, Recommender, Split
+from shoptalk.schema import Catalogue, Recommender, Split
 
 #: Names in a recipe, in the order in which tables list them, and the modules whose ``learn`` makes them.
 _BASELINES = {
@@ -68,7 +67,7 @@ def make_baseline(name: str, split: Split, catalogue: Catalogue, seed: int) -> R
     return baseline
 
 
-def make_ranker(name: str, split: Split, catalogue: Catalogue, seed: int) -> Ranker:
+def make_ranker(name: str, split: Split, catalogue: Catalogue, seed: int) -> Recommender:
     """Learn one baseline that ranks the whole catalogue; parameters and errors are those of ``make_baseline``.
 
     Raises
@@ -84,4 +83,4 @@ def make_ranker(name: str, split: Split, catalogue: Catalogue, seed: int) -> Ran
         )
     ranker = make_baseline(name, split, catalogue, seed)
     assert hasattr(ranker, "score_all")  # RANKERS says so, and a test holds it to it
-    return cast(Ranker, ranker)
+    return ranker

@@ -1,15 +1,28 @@
-"""What whole-catalogue baselines share: what they learn from, a fallback, scores for options."""
+"""What whole-catalogue baselines share: what they learn from, how they score, a fallback."""
 
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shoptalk.graph.purchases import BLOCK, Floats, Purchases
-from shoptalk.schema import Candidates, History, Ranker, Split
+from shoptalk.graph.purchases import Floats, Purchases
+from shoptalk.ranking import CatalogueRecommender
+from shoptalk.schema import History, Split
 
 #: What the most popular item gets where nothing else tells items apart; too little to outweigh any evidence.
 LEAST = 1e-6
+
+
+class PurchaseRecommender(CatalogueRecommender):
+    """A baseline that scores all items from the purchases of each history: it says ``score_purchases``."""
+
+    @abstractmethod
+    def score_purchases(self, purchases: Purchases) -> Floats:
+        """Scores (B, I) for the histories of B users."""
+
+    def score_all(self, histories: Sequence[History]) -> Floats:
+        """Scores (B, I) of all items (see `CatalogueRecommender`)."""
+        return self.score_purchases(Purchases.of(histories, self.item_index))
 
 
 def learned_from(split: Split, places: Mapping[str, int]) -> Purchases:
@@ -41,18 +54,3 @@ def folded_in(purchases: Purchases, factors: Floats, decay: float) -> Floats:
     weights = purchases.weighted(decay)
     total = np.maximum(weights.sum(axis=1), np.finfo(np.float32).tiny)
     return np.asarray((weights @ factors) / total[:, None], dtype=np.float32)
-
-
-def score_options(
-    ranker: Ranker, histories: Sequence[History], candidates: Sequence[Candidates]
-) -> list[NDArray[np.float64]]:
-    """Scores of options out of the scores of all items; an option that is not in the catalogue gets the lowest."""
-    places = {item: place for place, item in enumerate(ranker.items)}
-    found: list[NDArray[np.float64]] = []
-    for start in range(0, len(histories), BLOCK):
-        scores = ranker.score_all(histories[start : start + BLOCK])
-        for row, options in zip(scores, candidates[start : start + BLOCK], strict=True):
-            at = np.array([places.get(item, -1) for item in options.items], dtype=np.int64)
-            lowest = row.min(initial=0) if (at < 0).any() else 0
-            found.append(np.where(at < 0, lowest, row[at] if len(row) else 0).astype(np.float64))
-    return found

@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shoptalk.baselines._catalogue import fallback, folded_in, score_options
+from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, folded_in
 from shoptalk.graph.purchases import Floats, Purchases
-from shoptalk.schema import Candidates, History
 
 
 class Weights(Protocol):
@@ -25,7 +23,7 @@ class Weights(Protocol):
         ...
 
 
-class FactorRanker:
+class FactorRanker(PurchaseRecommender):
     """Scores an item by the product of its factors with the mean of the history's, plus its bias.
 
     The factors of users are set aside: they know neither users nor purchases later than training, while the decayed
@@ -50,18 +48,9 @@ class FactorRanker:
     ) -> None:
         self.name, self.items, self.settings = name, tuple(items), settings
         self._factors, self._bias = factors[:, :-1], factors[:, -1]
-        self._places = {item: place for place, item in enumerate(self.items)}
         self._least = fallback(purchases)
 
     def score_purchases(self, purchases: Purchases) -> Floats:
         """Scores (B, I)."""
         users = folded_in(purchases, self._factors, self.settings.decay)
         return users @ self._factors.T + (np.float32(self.settings.bias) * self._bias + self._least)
-
-    def score_all(self, histories: Sequence[History]) -> Floats:
-        """Scores (B, I); the bias alone for an empty history."""
-        return self.score_purchases(Purchases.of(histories, self._places))
-
-    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
-        """B arrays, the options' entries of ``score_all``."""
-        return score_options(self, histories, candidates)

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from shoptalk.baselines._catalogue import fallback, score_options
+from shoptalk.baselines._catalogue import PurchaseRecommender, fallback
 from shoptalk.baselines._learning import learn_factors
 from shoptalk.errors import require
 from shoptalk.graph.purchases import Floats, Purchases
-from shoptalk.schema import Candidates, Catalogue, History, Split
+from shoptalk.schema import Catalogue, Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,7 @@ GRID: dict[str, Sequence[float | int]] = {
 }
 
 
-class Als:
+class Als(PurchaseRecommender):
     """Scores an item by the product of its factors and the user's.
 
     Y. Hu, Y. Koren, C. Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008. The user's
@@ -69,7 +68,6 @@ class Als:
         self.items = tuple(items)
         self.settings = settings
         self._model = model
-        self._places = {item: place for place, item in enumerate(self.items)}
         self._least = fallback(purchases)
 
     def score_purchases(self, purchases: Purchases) -> Floats:
@@ -79,14 +77,6 @@ class Als:
         weights = sparse.csr_matrix(purchases.weighted(self.settings.decay))
         users = self._model.recalculate_user(np.arange(purchases.rows), weights)  # (B, F)
         return np.asarray(users @ self._model.item_factors.T, dtype=np.float32) + self._least
-
-    def score_all(self, histories: Sequence[History]) -> Floats:
-        """Scores (B, I); popularity alone, next to nothing, for an empty history."""
-        return self.score_purchases(Purchases.of(histories, self._places))
-
-    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
-        """B arrays, the options' entries of ``score_all``."""
-        return score_options(self, histories, candidates)
 
 
 def factorise(purchases: Purchases, fit: Fit, seed: int) -> Any:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from shoptalk.baselines._pairs import Floats, best_variant, pair_up
+from shoptalk.progress import Notify, quiet
+from shoptalk.ranking import OptionRecommender
 from shoptalk.schema import Candidates, Catalogue, History, Split
 
 
@@ -33,7 +35,7 @@ NORMALISATIONS = tuple(
 )
 
 
-class Cooccurrence:
+class Cooccurrence(OptionRecommender):
     """Scores an option by the log of its summed similarity to the items of the history.
 
     Similarities come from the users who bought both items (M. Deshpande, G. Karypis, "Item-based top-N recommendation
@@ -52,7 +54,7 @@ class Cooccurrence:
     def __init__(
         self, train: Sequence[History], catalogue: Catalogue, normalisation: Normalisation = NORMALISATIONS[0]
     ) -> None:
-        self.normalisation = normalisation
+        self.normalisation, self.catalogue = normalisation, catalogue
         self._places = {item_id: place for place, item_id in enumerate(catalogue)}
         count = len(self._places) + 1  # the last place is every unknown item
         had = [sorted({self._places[item] for item in history.items if item in self._places}) for history in train]
@@ -73,7 +75,12 @@ class Cooccurrence:
         other.normalisation = normalisation
         return other
 
-    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
+    def score(
+        self,
+        histories: Sequence[History],
+        candidates: Sequence[Candidates],
+        notify: Notify = quiet,  # noqa: ARG002
+    ) -> list[NDArray[np.float64]]:
         """B arrays; the floor, log(1e-12), where nothing was bought together."""
         scores: list[Floats] = []
         norm = self.normalisation

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from shoptalk.baselines._catalogue import fallback, learned_again, learned_from, score_options
+from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, learned_again, learned_from
 from shoptalk.baselines.tuning import Exam, Score, tune
 from shoptalk.graph.purchases import Floats, Purchases, places_of, product, strongest
-from shoptalk.schema import Candidates, Catalogue, History, Split
+from shoptalk.schema import Catalogue, Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +38,7 @@ GRID: dict[str, Sequence[float | int]] = {
 }
 
 
-class ItemKnn:
+class ItemKnn(PurchaseRecommender):
     """Scores an item by its summed similarity to the items of the history.
 
     M. Deshpande, G. Karypis, "Item-based top-N recommendation algorithms", TOIS 2004, which gives a user's vote less
@@ -58,21 +57,12 @@ class ItemKnn:
     def __init__(self, purchases: Purchases, items: Sequence[str], settings: Settings = Settings()) -> None:
         self.items = tuple(items)
         self.settings = settings
-        self._places = {item: place for place, item in enumerate(self.items)}
         self._least = fallback(purchases)
         self._similarity = similarities(purchases, settings)
 
     def score_purchases(self, purchases: Purchases) -> Floats:
         """Scores (B, I)."""
         return product(purchases.weighted(self.settings.decay), self._similarity) + self._least
-
-    def score_all(self, histories: Sequence[History]) -> Floats:
-        """Scores (B, I); popularity alone, next to nothing, where nobody bought an item with any of the history."""
-        return self.score_purchases(Purchases.of(histories, self._places))
-
-    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
-        """B arrays, the options' entries of ``score_all``."""
-        return score_options(self, histories, candidates)
 
 
 def similarities(purchases: Purchases, settings: Settings) -> sparse.csr_array[Any]:

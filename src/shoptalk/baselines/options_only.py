@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from shoptalk.errors import RecipeError
 from shoptalk.evaluation.probe import Ngrams, log_odds
+from shoptalk.progress import Notify, quiet
+from shoptalk.ranking import OptionRecommender
 from shoptalk.schema import Candidates, Case, Catalogue, History, Split
 
 #: Option texts learned from; more cases are drawn from by the seed.
 MOST_TEXTS = 60_000
 
 
-class OptionsOnly:
+class OptionsOnly(OptionRecommender):
     """Logistic regression on a shown title: the log-odds of a right option (1) against a distractor (0).
 
     Features: see `evaluation.probe`.
@@ -29,6 +31,8 @@ class OptionsOnly:
         Exam questions with options and answers.
     seed
         Draws from the cases where they have more than ``MOST_TEXTS`` options.
+    catalogue
+        The items that it can rank.
 
     Raises
     ------
@@ -38,7 +42,8 @@ class OptionsOnly:
 
     name = "options_only"
 
-    def __init__(self, cases: Sequence[Case], seed: int = 1) -> None:
+    def __init__(self, cases: Sequence[Case], seed: int = 1, catalogue: Catalogue | None = None) -> None:
+        self.catalogue = catalogue or {}
         right, wrong = _count(_draw(cases, seed))
         texts = list(right)
         if not texts:
@@ -51,7 +56,12 @@ class OptionsOnly:
         yes, no = (np.array([counts[text] for text in texts], dtype=np.float64) for counts in (right, wrong))
         self._model = log_odds(self._ngrams.of(texts), yes, no)
 
-    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:  # noqa: ARG002
+    def score(
+        self,
+        histories: Sequence[History],  # noqa: ARG002
+        candidates: Sequence[Candidates],
+        notify: Notify = quiet,  # noqa: ARG002
+    ) -> list[NDArray[np.float64]]:
         """B arrays of log-odds of being the right option; their softmax is its probability."""
         rows: dict[str, int] = {}
         slots = [[rows.setdefault(title, len(rows)) for title in options.titles] for options in candidates]
@@ -81,6 +91,6 @@ def _count(cases: Sequence[Case]) -> tuple[dict[str, int], dict[str, int]]:
     return right, wrong
 
 
-def learn(split: Split, catalogue: Catalogue, seed: int) -> OptionsOnly:  # noqa: ARG001
+def learn(split: Split, catalogue: Catalogue, seed: int) -> OptionsOnly:
     """Fit on the training cases."""
-    return OptionsOnly(split.train_cases, seed)
+    return OptionsOnly(split.train_cases, seed, catalogue)

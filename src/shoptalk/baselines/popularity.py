@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from shoptalk.baselines._catalogue import learned_again
 from shoptalk.graph.purchases import Floats, places_of
+from shoptalk.progress import Notify, quiet
+from shoptalk.ranking import CatalogueRecommender
 from shoptalk.schema import Candidates, Catalogue, History, Split
 
 
-class Popularity:
+class Popularity(CatalogueRecommender):
     """Scores an option by log(1 + purchases in the training part), whatever the history.
 
     The logarithm changes no order; it makes the softmax of the scores the options' shares of purchases, which is the
@@ -38,7 +40,12 @@ class Popularity:
         """Scores (B, I), all rows alike."""
         return np.tile(self._scores, (len(histories), 1))
 
-    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:  # noqa: ARG002
+    def score(
+        self,
+        histories: Sequence[History],  # noqa: ARG002
+        candidates: Sequence[Candidates],
+        notify: Notify = quiet,  # noqa: ARG002
+    ) -> list[NDArray[np.float64]]:
         """B arrays, by purchases alone."""
         return [
             np.log1p(np.array([self._purchases.get(item, 0) for item in options.items], dtype=np.float64))

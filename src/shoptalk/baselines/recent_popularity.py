@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shoptalk.baselines._catalogue import learned_again, learned_from, score_options
+from shoptalk.baselines._catalogue import PurchaseRecommender, learned_again, learned_from
 from shoptalk.baselines.tuning import Exam, Score, tune
 from shoptalk.graph.purchases import Floats, Purchases, places_of
-from shoptalk.schema import Candidates, Catalogue, History, Split
+from shoptalk.schema import Catalogue, Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +21,7 @@ class Settings:
 GRID: dict[str, Sequence[int]] = {"last": (1, 2, 3, 5, 10, 20)}
 
 
-class RecentPopularity:
+class RecentPopularity(PurchaseRecommender):
     """Scores an item by log(1 + how many training users have it among their ``last`` purchases).
 
     Recent means late in a user's own history: histories carry no dates, and in shops where users come and go "the last
@@ -44,17 +43,9 @@ class RecentPopularity:
         self.settings = settings
         self._scores = np.log1p(purchases.counts(settings.last)).astype(np.float32)  # (I,)
 
-    def score_all(self, histories: Sequence[History]) -> Floats:
-        """Scores (B, I), all rows alike."""
-        return np.tile(self._scores, (len(histories), 1))
-
     def score_purchases(self, purchases: Purchases) -> Floats:
         """Scores (B, I), all rows alike."""
         return np.tile(self._scores, (purchases.rows, 1))
-
-    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
-        """B arrays, the options' entries of ``score_all``."""
-        return score_options(self, histories, candidates)
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> RecentPopularity:

@@ -6,14 +6,13 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from shoptalk.baselines._catalogue import fallback, learned_again, learned_from, score_options
+from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, learned_again, learned_from
 from shoptalk.baselines.tuning import Exam, Score, tune
 from shoptalk.graph.purchases import Floats, Purchases, places_of
-from shoptalk.schema import Candidates, Catalogue, History, Item, Split
+from shoptalk.schema import Catalogue, Item, Split
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ def _text(item: Item) -> str:
     return " ".join([item.title, item.brand, *item.categories])
 
 
-class TextKnn:
+class TextKnn(PurchaseRecommender):
     """Scores an item by its summed cosine with the items of the history.
 
     Parameters
@@ -82,21 +81,12 @@ class TextKnn:
     ) -> None:
         self.items = tuple(items)
         self.settings = settings
-        self._places = {item: place for place, item in enumerate(self.items)}
         self._texts = texts
         self._least = fallback(purchases)
 
     def score_purchases(self, purchases: Purchases) -> Floats:
         """Scores (B, I)."""
         return self._texts.similar(purchases.weighted(self.settings.decay)) + self._least
-
-    def score_all(self, histories: Sequence[History]) -> Floats:
-        """Scores (B, I); popularity alone, next to nothing, where no word is shared."""
-        return self.score_purchases(Purchases.of(histories, self._places))
-
-    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
-        """B arrays, the options' entries of ``score_all``: an item's own words count, however an option shows it."""
-        return score_options(self, histories, candidates)
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> TextKnn:

@@ -11,6 +11,8 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from shoptalk.baselines._pairs import Floats, Pairs, best_variant, pair_up
+from shoptalk.progress import Notify, quiet
+from shoptalk.ranking import OptionRecommender
 from shoptalk.schema import Candidates, Catalogue, History, Split
 
 
@@ -34,7 +36,7 @@ POOLINGS = (
 )
 
 
-class TfIdf:
+class TfIdf(OptionRecommender):
     """Scores an option by the cosine of its shown title with the titles of the history, pooled.
 
     Words of two letters or more, weighted by (1 + log tf) * idf with the idf of the catalogue's titles (G. Salton,
@@ -49,7 +51,7 @@ class TfIdf:
     name = "tfidf"
 
     def __init__(self, catalogue: Catalogue, pooling: Pooling = POOLINGS[0]) -> None:
-        self.pooling = pooling
+        self.pooling, self.catalogue = pooling, catalogue
         self._places = {item_id: place for place, item_id in enumerate(catalogue)}
         titles = [item.title for item in catalogue.values()]
         self._vectorizer = TfidfVectorizer(sublinear_tf=True)
@@ -65,7 +67,12 @@ class TfIdf:
         other.pooling = pooling
         return other
 
-    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
+    def score(
+        self,
+        histories: Sequence[History],
+        candidates: Sequence[Candidates],
+        notify: Notify = quiet,  # noqa: ARG002
+    ) -> list[NDArray[np.float64]]:
         """B arrays of similarities in [0, 1]; 0 for an empty history."""
         scores: list[Floats] = []
         for pairs in pair_up(histories, candidates, self._places):

@@ -6,15 +6,14 @@ from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
-from shoptalk.baselines._catalogue import fallback, learned_again, learned_from, score_options
+from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, learned_again, learned_from
 from shoptalk.baselines.text_knn import Texts
 from shoptalk.baselines.tuning import Exam, Score, tune
 from shoptalk.graph.purchases import Floats, Purchases, places_of, product, strongest
 from shoptalk.graph.transitions import Graph, edges
-from shoptalk.schema import Candidates, Catalogue, History, Split
+from shoptalk.schema import Catalogue, Split
 
 #: How many of the items one step away are gone on from.
 GONE_ON_FROM = 50
@@ -59,7 +58,7 @@ GRID: dict[str, Sequence[float | int | str]] = {
 }
 
 
-class Transitions:
+class Transitions(PurchaseRecommender):
     """Scores an item by the edges that lead to it, and by its words; nothing is trained.
 
     The graph heuristic of H. Han et al., "An Embarrassingly Simple Graph Heuristic Reveals Shortcut-Solvable Benchmarks
@@ -90,7 +89,6 @@ class Transitions:
     ) -> None:
         self.items = tuple(items)
         self.settings = settings
-        self._places = {item: place for place, item in enumerate(self.items)}
         self._least = fallback(purchases)
         self._edges, self._texts = edges, texts
 
@@ -119,14 +117,6 @@ class Transitions:
         ring = np.where(one, np.float32(4), np.where(two, np.float32(2), np.float32(0)))
         scores: Floats = ring + self._texts.similar(last) / count
         return scores
-
-    def score_all(self, histories: Sequence[History]) -> Floats:
-        """Scores (B, I); popularity alone, next to nothing, where neither edges nor words lead."""
-        return self.score_purchases(Purchases.of(histories, self._places))
-
-    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
-        """B arrays, the options' entries of ``score_all``."""
-        return score_options(self, histories, candidates)
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> Transitions:

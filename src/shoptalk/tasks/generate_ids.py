@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shoptalk.prompts.builder import HISTORY, PromptBuilder
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Prompt, Recipe
 from shoptalk.schema import LIST_LENGTH, NO_ITEM, Case, Catalogue, History, Message, Recommender, Split, item_token
-from shoptalk.tasks.samples import Sample, token_sample
-from shoptalk.tasks.task import Task
+from shoptalk.tasks.rankings import RankingTask
 
 if TYPE_CHECKING:
     from shoptalk.models.base import LanguageModel
@@ -49,7 +48,7 @@ class IdListPrompts(PromptBuilder):
         return " ".join(map(item_token, listed))
 
 
-class GenerateIds(Task):
+class GenerateIds(RankingTask):
     """Write a list of item tokens."""
 
     name = "list"
@@ -75,11 +74,6 @@ class GenerateIds(Task):
         from shoptalk.recommend.listing import ListRecommender
 
         return ListRecommender(model, prompts)
-
-    def sample(self, recommender: Any, case: Case) -> Sample:
-        """The history as the model reads it, and the list of what came next."""
-        prompt, _ = recommender.ask(case.history)
-        return token_sample(recommender.model, recommender.teller, prompt, case)
 
 
 def list_cases(histories: Iterable[History], *, every: bool) -> Iterable[Case]:

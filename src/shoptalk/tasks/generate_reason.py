@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shoptalk.prompts.advice import BECAUSE, NEW, Adviser, request, tell
+from shoptalk.prompts.advice import BECAUSE, NEW, Adviser, recommended, request, tell
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.recipe import Prompt, Recipe
 from shoptalk.schema import Candidates, Case, Catalogue, History, Message, RankedList, Recommender
@@ -15,6 +15,7 @@ from shoptalk.tasks.options import OptionTask
 
 if TYPE_CHECKING:
     from shoptalk.models.base import LanguageModel
+    from shoptalk.tasks.evaluation import Evaluation, Judged
 
 
 class ReasonPrompts(PromptBuilder):
@@ -57,7 +58,6 @@ class GenerateReason(OptionTask):
 
     name = "advise"
     summary = "recommend the next product with a reason, in words"
-    generates = True
 
     def prompts(
         self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
@@ -75,6 +75,13 @@ class GenerateReason(OptionTask):
         """Each recommended product with its reason."""
         assert isinstance(prompts, ReasonPrompts)  # made by this task
         return [prompts.reason(history, item) for item in ranked.items]
+
+    def judge_texts(self, evaluation: Evaluation) -> Judged:
+        """The titles that are recommended, and whether the reasons are the true ones."""
+        from shoptalk.tasks.judge_texts import judge_texts
+
+        prompts: ReasonPrompts = evaluation.recommender.teller
+        return judge_texts(evaluation, recommended, lambda case, item: prompts.reason(case.history, item))
 
 
 TASK = GenerateReason()

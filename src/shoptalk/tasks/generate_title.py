@@ -14,6 +14,7 @@ from shoptalk.tasks.options import OptionTask
 
 if TYPE_CHECKING:
     from shoptalk.models.base import LanguageModel
+    from shoptalk.tasks.evaluation import Evaluation, Judged
 
 INSTRUCTION = Template(
     "title",
@@ -43,7 +44,6 @@ class GenerateTitle(OptionTask):
 
     name = "title"
     summary = "write the title of the next product"
-    generates = True
 
     def prompts(
         self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
@@ -56,6 +56,12 @@ class GenerateTitle(OptionTask):
         from shoptalk.recommend.titles import TitleRecommender
 
         return TitleRecommender(model, prompts, recipe.evaluation.scoring)
+
+    def judge_texts(self, evaluation: Evaluation) -> Judged:
+        """The exact titles, freely decoded."""
+        from shoptalk.tasks.judge_texts import judge_texts
+
+        return judge_texts(evaluation, lambda text: text)
 
 
 TASK = GenerateTitle()

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shoptalk.prompts.builder import PLAIN, PromptBuilder
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Prompt, Recipe
 from shoptalk.schema import Case, Catalogue, Example, History, Message, Recommender, Split, item_token
-from shoptalk.tasks.samples import Sample, token_sample
-from shoptalk.tasks.task import Task
+from shoptalk.tasks.rankings import RankingTask
 
 if TYPE_CHECKING:
     from shoptalk.models.base import LanguageModel
@@ -48,13 +47,13 @@ class ItemPrompts(PromptBuilder):
         return Message("user", question), Message("assistant", answer)
 
 
-class NextItem(Task):
+class NextItem(RankingTask):
     """Rank the whole catalogue by item tokens."""
 
     name = "items"
     summary = "predict the next item's token out of the whole catalogue"
     item_tokens = True
-    styles = (*Task.styles, "bare")
+    styles = (*RankingTask.styles, "bare")
     validation_metrics = ("validation_loss", "ndcg@10")
 
     def prompts(
@@ -88,11 +87,6 @@ class NextItem(Task):
         recommender = ItemRecommender(model, prompts, load_memory(folder))
         recommender.index = open_index(folder, recommender.table)
         return recommender
-
-    def sample(self, recommender: Any, case: Case) -> Sample:
-        """The history as the model reads it, and the next item's token."""
-        prompt, _ = recommender.ask(case.history)
-        return token_sample(recommender.model, recommender.teller, prompt, case)
 
 
 TASK = NextItem()

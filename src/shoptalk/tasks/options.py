@@ -1,35 +1,48 @@
-"""What the tasks share whose models score options: judging by them, and judging what they write."""
+"""What the tasks share whose models score options."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from shoptalk.schema import Case
-from shoptalk.tasks.samples import Sample, scored_sample
 from shoptalk.tasks.task import Task
 
 if TYPE_CHECKING:
-    pass
+    from shoptalk.results import SamplePrompt
+    from shoptalk.tasks.evaluation import Evaluation, Judged
 
 
 class OptionTask(Task):
-    """A task whose model scores options.
+    """A task whose model scores options."""
 
-    Attributes
-    ----------
-    generates
-        Whether the answer can be written freely as well, and be judged as text.
-    """
+    def evaluate(self, evaluation: Evaluation) -> Judged:
+        """Choices among options, and texts where the task writes some and the recipe asks for them."""
+        from shoptalk.results import EvaluationResult
+        from shoptalk.tasks.evaluation import Judged, merge
+        from shoptalk.tasks.judge_options import judge_options
 
-    generates: ClassVar[bool] = False
+        judged = Judged(EvaluationResult({}, {}))
+        if evaluation.recipe.candidates is not None:
+            judged = judge_options(evaluation)
+        if evaluation.recipe.evaluation.generate:
+            judged = merge(judged, self.judge_texts(evaluation))
+        return judged
 
-    def sample(self, recommender: Any, case: Case) -> Sample:
-        """The options that are scored, or the title that is to be written."""
+    def judge_texts(self, evaluation: Evaluation) -> Judged:  # noqa: ARG002
+        """What the model writes freely (``evaluation.generate``); by default nothing."""
+        from shoptalk.results import EvaluationResult
+        from shoptalk.tasks.evaluation import Judged
+
+        return Judged(EvaluationResult({}, {}))
+
+    def sample(self, recommender: Any, case: Case) -> SamplePrompt:
+        """The options that are scored, or the text that is to be written."""
+        from shoptalk.recommend.titles import ask_title
+        from shoptalk.tasks.samples import scored_sample
+
         model, prompts = recommender.model, recommender.teller
         if case.candidates is not None and case.answer is not None:
             (prompt, answers), _ = recommender.ask(case.history, case.candidates)
             return scored_sample(model, prompt, answers, case.answer)
-        from shoptalk.recommend.titles import ask_title
-
         prompt, _ = ask_title(model, prompts, case.history)
         return scored_sample(model, prompt, [model.tokenizer.encode(prompts.answer(case).text)], 0)

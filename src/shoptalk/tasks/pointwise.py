@@ -6,16 +6,18 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shoptalk.errors import PromptError
+from shoptalk.errors import DatasetError, PromptError
 from shoptalk.prompts.builder import HISTORY, PromptBuilder
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Prompt, Recipe
 from shoptalk.schema import Case, Catalogue, Example, History, Message, Recommender
 from shoptalk.tasks.options import OptionTask
-from shoptalk.tasks.samples import Sample, scored_sample
+from shoptalk.tasks.samples import scored_sample
 
 if TYPE_CHECKING:
     from shoptalk.models.base import LanguageModel
+    from shoptalk.results import SamplePrompt
+    from shoptalk.tasks.evaluation import Evaluation, Judged
 
 INSTRUCTION = Template(
     "like",
@@ -72,7 +74,11 @@ class Pointwise(OptionTask):
         assert isinstance(prompts, PointwisePrompts)  # made by this task
         return PointwiseRecommender(model, prompts, prompts, recipe.evaluation.scoring)
 
-    def sample(self, recommender: Any, case: Case) -> Sample:
+    def evaluate(self, evaluation: Evaluation) -> Judged:
+        """Choices among options where there are some; else yes or no by the ratings."""
+        return super().evaluate(evaluation) if evaluation.recipe.candidates is not None else judge_labels(evaluation)
+
+    def sample(self, recommender: Any, case: Case) -> SamplePrompt:
         """The question about one item, with Yes and No."""
         item, liked = labelled_items(case)[0]
         (prompt, answers), _ = recommender.ask_item(case.history, item)
@@ -81,6 +87,37 @@ class Pointwise(OptionTask):
     def samples(self, cases: Sequence[Case]) -> Iterable[Case]:
         """Cases that have options or a rating."""
         return (case for case in cases if case.candidates is not None or case.rating is not None)
+
+
+def judge_labels(evaluation: Evaluation) -> Judged:
+    """Yes or no for each target with a rating; the baseline is the answer more usual in training.
+
+    Raises
+    ------
+    DatasetError
+        Where no test case has a rating.
+    """
+    import numpy as np
+
+    from shoptalk.evaluation.options import option_metrics
+    from shoptalk.results import EvaluationResult
+    from shoptalk.tasks.evaluation import Judged
+
+    cases = [case for case in evaluation.cases if case.rating is not None]
+    if not cases:
+        raise DatasetError("the test cases have no ratings", hint="give the recipe a [candidates] section")
+    users, answers = [case.history.user_id for case in cases], [int((case.rating or 0) < LIKED) for case in cases]
+    odds = evaluation.recommender.odds(
+        [case.history for case in cases],
+        [case.truth[0] for case in cases],
+        lambda done, of: evaluation.progress("options", done, of, "ratings"),
+    )
+    metrics = option_metrics([np.array([value, 0.0]) for value in odds], answers, users, **evaluation.bootstrap)
+    ratings = [case.rating for case in evaluation.split.train_cases if case.rating is not None]
+    liked = float(np.mean([rating >= LIKED for rating in ratings])) if ratings else 0.5
+    usual = [np.array([liked, 1 - liked])] * len(cases)
+    majority = option_metrics(usual, answers, users, **evaluation.bootstrap)
+    return Judged(EvaluationResult(metrics, {"majority": majority}))
 
 
 def labelled_items(case: Case) -> Sequence[tuple[str, bool]]:

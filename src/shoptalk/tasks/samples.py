@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from shoptalk.prompts.builder import PromptBuilder
+from shoptalk.results import SamplePrompt
 from shoptalk.schema import Case, item_token
 
 if TYPE_CHECKING:
@@ -19,46 +19,25 @@ if TYPE_CHECKING:
 SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A prompt with its right answer, as texts made of the token ids that the model reads.
-
-    Attributes
-    ----------
-    prompt, answer
-        What the model reads, and what it should answer.
-    tokens
-        Of the prompt.
-    others
-        The answers that are scored beside the right one.
-    titles
-        What the item tokens of the prompt and the answer stand for.
-    """
-
-    prompt: str
-    answer: str
-    tokens: int
-    others: tuple[str, ...] = ()
-    titles: dict[str, str] = field(default_factory=dict)
-
-
-def scored_sample(model: LanguageModel, prompt: Sequence[int], answers: Sequence[Sequence[int]], right: int) -> Sample:
+def scored_sample(
+    model: LanguageModel, prompt: Sequence[int], answers: Sequence[Sequence[int]], right: int
+) -> SamplePrompt:
     """A prompt whose answers are scored; ``right`` is the index of the right one."""
     texts = [model.tokenizer.decode(answer, special=True) for answer in answers]
     others = tuple(text for index, text in enumerate(texts) if index != right)
-    return Sample(model.tokenizer.decode(prompt, special=True), texts[right], len(prompt), others)
+    return SamplePrompt(model.tokenizer.decode(prompt, special=True), texts[right], len(prompt), others)
 
 
-def token_sample(model: LanguageModel, prompts: PromptBuilder, prompt: Sequence[int], case: Case) -> Sample:
+def token_sample(model: LanguageModel, prompts: PromptBuilder, prompt: Sequence[int], case: Case) -> SamplePrompt:
     """A prompt whose answer holds item tokens, with what those in either stand for."""
     text, answer = model.tokenizer.decode(prompt, special=True), prompts.answer(case).text
     tokens = {item_token(item): prompts.title(item) for item in (*case.history.items, *case.truth)}
     titles = {token: title for token, title in tokens.items() if token in text + answer}
-    return Sample(text, answer, len(prompt), titles=titles)
+    return SamplePrompt(text, answer, len(prompt), titles=titles)
 
 
-def sample_prompts(task: Task, recommender: Any, cases: Sequence[Case]) -> list[Sample]:
+def sample_prompts(task: Task, recommender: Any, cases: Sequence[Case]) -> tuple[SamplePrompt, ...]:
     """The first of the test cases as the model sees them; none for a recommender that is no language model."""
     if not hasattr(recommender, "model"):
-        return []
-    return [task.sample(recommender, case) for case in islice(task.samples(cases), SHOWN)]
+        return ()
+    return tuple(task.sample(recommender, case) for case in islice(task.samples(cases), SHOWN))

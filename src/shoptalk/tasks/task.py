@@ -20,8 +20,8 @@ from shoptalk.schema import Case, Catalogue, History, RankedList, Recommender, S
 
 if TYPE_CHECKING:
     from shoptalk.models.base import LanguageModel
+    from shoptalk.results import SamplePrompt
     from shoptalk.tasks.evaluation import Evaluation, Judged
-    from shoptalk.tasks.samples import Sample
     from shoptalk.training.loop import Material
 
 
@@ -130,7 +130,7 @@ class Task(ABC):
         """Judge the recommender on the test cases by the metrics that fit the task."""
 
     @abstractmethod
-    def sample(self, recommender: Any, case: Case) -> Sample:
+    def sample(self, recommender: Any, case: Case) -> SamplePrompt:
         """A case as the model sees it: the prompt and the right answer, decoded from token ids."""
 
     def samples(self, cases: Sequence[Case]) -> Iterable[Case]:

@@ -1,5 +1,8 @@
-"""Judging whole-catalogue rankings: the model and simple methods on every test case, history excluded."""
+"""Judging whole-catalogue rankings: the model and baselines on every test case, history excluded."""
 
+from __future__ import annotations
+
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from shoptalk.data.dataset import Dataset
+from shoptalk.constants import DEFAULT_K
 from shoptalk.evaluation.beyond import describe, title_vectors
 from shoptalk.evaluation.bootstrap import Floats, estimate
 from shoptalk.evaluation.catalogue import KS, Found, find, means
@@ -15,19 +18,17 @@ from shoptalk.evaluation.coded import Bools, Codes, Ints, Pairs
 from shoptalk.evaluation.paired import compare_all
 from shoptalk.evaluation.segments import Cut, by_items, by_users, length_groups, popularity_groups, segment_metrics
 from shoptalk.evaluation.swap import personalisation_gap, swap_partners
-from shoptalk.progress import Progress
-from shoptalk.runs import Run
-from shoptalk.schema import Case, Estimate, History, RankedList, Recommender, Split
+from shoptalk.results import EvaluationResult
+from shoptalk.schema import Case, Estimate, History, RankedList, Recommender
+from shoptalk.tasks.evaluation import Columns, Evaluation, Judged
 
-#: Length at which lists are described, cut into segments and compared.
-HEAD = 10
 #: Metrics by which the model is compared with each simple method.
-COMPARED = (f"recall@{HEAD}", f"ndcg@{HEAD}")
+COMPARED = (f"recall@{DEFAULT_K}", f"ndcg@{DEFAULT_K}")
 MODEL = "model"
 
 
 @dataclass(frozen=True)
-class Exam:
+class RankingEvalData:
     """N test cases in numbers, and how intervals are drawn.
 
     ``truth`` and ``held`` are what was bought next and before, ``learned`` what may be learned from, ``vectors`` (I, T)
@@ -51,114 +52,99 @@ class Exam:
         return np.bincount(found, minlength=len(self.codes))
 
 
-def judge_rankings(
-    run: Run, shop: Dataset, model: Any, split: Split, progress: Progress, simple: Mapping[str, Recommender]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def judge_rankings(evaluation: Evaluation) -> Judged:
     """Rank the catalogue for every test case, and say how good, how different and how personal the lists are.
 
-    Parameters
-    ----------
-    model
-        A `Recommender`.
-    simple
-        The methods to compare with, by name.
-
-    Returns
-    -------
-    report, columns
-        ``metrics``, ``baselines``, ``segments`` (way of cutting -> segment -> method -> metric), ``versus`` (simple
-        method -> metric -> paired difference, model minus method), ``warnings``; and one value a case for
-        ``predictions.parquet``.
+    Baselines that score options alone are named in a warning where there are no options to judge them by.
     """
-    evaluation = run.recipe.evaluation
-    exam = _exam(run, shop, split)
-    ks = (HEAD, *sorted({*KS, evaluation.k} - {HEAD}))
+    begin = time.perf_counter()
+    able = {name: one for name, one in evaluation.baselines.items() if one.ranks_catalogue}
+    exam = _exam(evaluation)
+    ks = (DEFAULT_K, *sorted({*KS, evaluation.recipe.evaluation.k} - {DEFAULT_K}))
     histories = [case.history for case in exam.cases]
     wanted = [case.truth[0] for case in exam.cases]
-    lists = {MODEL: rank_lists(model, histories, max(ks), progress, "own histories", wanted)}
-    said = _said(model, len(exam.cases))
-    for name, ranker in simple.items():
-        lists[name] = rank_lists(ranker, histories, max(ks), progress, name, wanted)
+    lists = {MODEL: _rank(evaluation, evaluation.recommender, histories, max(ks), "own histories", wanted)}
+    counted = _counted(evaluation.recommender, len(exam.cases))
+    for name, baseline in able.items():
+        lists[name] = _rank(evaluation, baseline, histories, max(ks), name, wanted)
     tables = {name: exam.codes.table([one.items for one in ranked], max(ks)) for name, ranked in lists.items()}
     purchases = exam.purchases
     found = {name: find(table, exam.truth) for name, table in tables.items()}
     metrics = {name: _metrics(exam, tables[name], found[name], ks, purchases) for name in lists}
-    swapped = _swapped(exam, model, progress)
-    metrics[MODEL] |= means(said, **exam.settings) | _gap(exam, found[MODEL], swapped)
-    compared = {name: {one: found[name].metrics(HEAD)[one] for one in COMPARED} for name in lists}
+    swapped = _swapped(exam, evaluation)
+    metrics[MODEL] |= means(counted, **exam.settings) | _gap(exam, found[MODEL], swapped)
+    compared = {name: {one: found[name].metrics(DEFAULT_K)[one] for one in COMPARED} for name in lists}
     versus = compare_all(compared.pop(MODEL), compared, **exam.settings)
-    segments = segment_metrics(tables, _cuts(exam, purchases), HEAD, **exam.settings)
-    return {
-        "metrics": _table(metrics.pop(MODEL)),
-        "baselines": {name: _table(own) for name, own in metrics.items()},
-        "segments": {
-            way: {name: {method: _table(own) for method, own in methods.items()} for name, methods in cut.items()}
-            for way, cut in segments.items()
-        },
-        "versus": {name: {metric: one.as_dict() for metric, one in own.items()} for name, own in versus.items()},
-        "warnings": [],
-    }, _columns(exam, lists, swapped)
+    segments = segment_metrics(tables, _cuts(exam, purchases), DEFAULT_K, **exam.settings)
+    own = metrics.pop(MODEL)
+    missing = [name for name in evaluation.baselines if name not in able]
+    warnings = [f"not compared, because they only score options: {', '.join(missing)}"] if missing else []
+    result = EvaluationResult(
+        own, metrics, versus=versus, segments=segments,
+        seconds={"rankings": time.perf_counter() - begin},
+        warnings=tuple(warnings if evaluation.recipe.candidates is None else ()),
+    )  # fmt: skip
+    return Judged(result, _columns(exam, lists, swapped))
 
 
-def _exam(run: Run, shop: Dataset, split: Split) -> Exam:
-    cases, codes = list(split.test), Codes(shop.catalogue)
-    learned: list[Sequence[str]] = [history.items for history in split.train]
-    if run.recipe.training.refit:  # then validation purchases are learned from too, and nothing there is cold
-        learned += [case.truth for case in split.validation]
-    return Exam(
+def _exam(evaluation: Evaluation) -> RankingEvalData:
+    cases, codes = list(evaluation.cases), Codes(evaluation.catalogue)
+    return RankingEvalData(
         cases=cases,
         codes=codes,
         truth=codes.pairs([case.truth for case in cases]),
         held=codes.pairs([case.history.items for case in cases]),
         tied=np.array([case.tied for case in cases], dtype=np.bool_),
-        learned=learned,
-        vectors=title_vectors([item.title for item in shop.catalogue.values()]),
-        settings={"resamples": run.recipe.evaluation.resamples, "seed": run.recipe.seed},
+        learned=[history.items for history in evaluation.learned],
+        vectors=title_vectors([item.title for item in evaluation.catalogue.values()]),
+        settings=evaluation.bootstrap,
     )
 
 
-def rank_lists(
+def _rank(
+    evaluation: Evaluation,
     recommender: Recommender,
     histories: Sequence[History],
     k: int,
-    progress: Progress,
     words: str,
-    wanted: Sequence[str] | None = None,
+    targets: Sequence[str] | None = None,
 ) -> list[RankedList]:
-    """The k best of each history; ``wanted`` names an item of each whose rank in the whole catalogue is kept."""
-
     def notify(done: int, of: int) -> None:
-        progress("rankings", done, of, words)
+        evaluation.progress("rankings", done, of, words)
 
-    return list(recommender.rank(histories, k, targets=wanted, notify=notify))
+    return list(recommender.rank(histories, k, targets=targets, notify=notify))
 
 
-def _said(model: Any, cases: int) -> dict[str, Floats]:
+def _counted(recommender: Any, cases: int) -> dict[str, Floats]:
     """What a model that writes its lists counted while it wrote them: its lists may be tidied, the counts are not."""
-    counted = {name: np.asarray(getattr(model, name, ())) for name in ("repeat_share", "invalid_share")}
+    counted = {name: np.asarray(getattr(recommender, name, ())) for name in ("repeat_share", "invalid_share")}
     return {name: values for name, values in counted.items() if values.shape == (cases,)}
 
 
-def _metrics(exam: Exam, table: Ints, found: Found, ks: Sequence[int], purchases: Ints) -> dict[str, Estimate]:
+def _metrics(
+    exam: RankingEvalData, table: Ints, found: Found, ks: Sequence[int], purchases: Ints
+) -> dict[str, Estimate]:
     """One method's figures: accuracy at every k, on cold, tied and untied targets, and what its lists are like."""
     columns = {name: values for k in ks for name, values in found.metrics(k).items()}
-    head = table[:, :HEAD]
-    cold = find(head, exam.truth.only(purchases == 0)).recall(HEAD)
-    recall = found.recall(HEAD)
+    head = table[:, :DEFAULT_K]
+    cold = find(head, exam.truth.only(purchases == 0)).recall(DEFAULT_K)
+    recall = found.recall(DEFAULT_K)
     apart = {
-        f"tied_recall@{HEAD}": np.where(exam.tied, recall, np.nan),
-        f"untied_recall@{HEAD}": np.where(exam.tied, np.nan, recall),
-        f"cold_recall@{HEAD}": cold,
+        f"tied_recall@{DEFAULT_K}": np.where(exam.tied, recall, np.nan),
+        f"untied_recall@{DEFAULT_K}": np.where(exam.tied, np.nan, recall),
+        f"cold_recall@{DEFAULT_K}": cold,
     }
     coverage, like = describe(head, exam.held, purchases, exam.vectors, exam.codes.size)
-    like = {f"{name}@{HEAD}" if name in ("novelty", "diversity") else name: values for name, values in like.items()}
+    like = {
+        f"{name}@{DEFAULT_K}" if name in ("novelty", "diversity") else name: values for name, values in like.items()
+    }
     found_means = means(columns | apart | like, **exam.settings)
     # The coverage, a share of the catalogue, stands before what lists are like.
-    names = [*columns, *apart, f"coverage@{HEAD}", *like]
+    names = [*columns, *apart, f"coverage@{DEFAULT_K}", *like]
     return {name: found_means.get(name, coverage) for name in names}
 
 
-def _swapped(exam: Exam, model: Any, progress: Progress) -> list[RankedList]:
+def _swapped(exam: RankingEvalData, evaluation: Evaluation) -> list[RankedList]:
     """Lists for another user's history; none where there is but one user.
 
     The other's history is excluded from the list, as it was from the other's own; the case's truth never is, or the
@@ -177,18 +163,18 @@ def _swapped(exam: Exam, model: Any, progress: Progress) -> list[RankedList]:
         _without(exam.cases[partner].history, case.truth)
         for case, partner in zip(exam.cases, partners.tolist(), strict=True)
     ]
-    return rank_lists(model, given, HEAD, progress, "swapped histories")
+    return _rank(evaluation, evaluation.recommender, given, DEFAULT_K, "swapped histories")
 
 
-def _gap(exam: Exam, own: Found, ranked: Sequence[RankedList]) -> dict[str, Estimate]:
+def _gap(exam: RankingEvalData, own: Found, ranked: Sequence[RankedList]) -> dict[str, Estimate]:
     """Recall with another user's history: what is left of it was never about the user."""
     if not ranked:
         return {}
     users = [case.history.user_id for case in exam.cases]
-    swapped = find(exam.codes.table([one.items for one in ranked], HEAD), exam.truth).recall(HEAD)
+    swapped = find(exam.codes.table([one.items for one in ranked], DEFAULT_K), exam.truth).recall(DEFAULT_K)
     return {
-        f"swapped_recall@{HEAD}": estimate(swapped, users=users, **exam.settings),
-        "personalisation_gap": personalisation_gap(own.recall(HEAD), swapped, users, **exam.settings),
+        f"swapped_recall@{DEFAULT_K}": estimate(swapped, users=users, **exam.settings),
+        "personalisation_gap": personalisation_gap(own.recall(DEFAULT_K), swapped, users, **exam.settings),
     }
 
 
@@ -201,7 +187,7 @@ def _without(history: History, truth: Sequence[str]) -> History:
     return History(history.user_id, tuple(history.items[place] for place in kept), reviews)
 
 
-def _cuts(exam: Exam, purchases: Ints) -> dict[str, Cut]:
+def _cuts(exam: RankingEvalData, purchases: Ints) -> dict[str, Cut]:
     """The ways in which the test is cut into segments."""
     lengths = exam.held.counts()
     return {
@@ -212,9 +198,11 @@ def _cuts(exam: Exam, purchases: Ints) -> dict[str, Cut]:
     }
 
 
-def _columns(exam: Exam, lists: Mapping[str, Sequence[RankedList]], swapped: Sequence[RankedList]) -> dict[str, Any]:
+def _columns(
+    exam: RankingEvalData, lists: Mapping[str, Sequence[RankedList]], swapped: Sequence[RankedList]
+) -> Columns:
     """One value a case: what it was, and what was recommended; ``rank`` is that of the first right item."""
-    columns: dict[str, Any] = {"rank": pa.array([one.rank for one in lists[MODEL]], pa.int32())}
+    columns: Columns = {"rank": pa.array([one.rank for one in lists[MODEL]], pa.int32())}
     if swapped:
         columns["swapped_ranked"] = [list(one.items) for one in swapped]
     for name, ranked in lists.items():
@@ -230,7 +218,3 @@ def _columns(exam: Exam, lists: Mapping[str, Sequence[RankedList]], swapped: Seq
         "tied": exam.tied.tolist(),
         **columns,
     }
-
-
-def _table(metrics: Mapping[str, Estimate]) -> dict[str, dict[str, float | int]]:
-    return {name: value.as_dict() for name, value in metrics.items()}

@@ -1,0 +1,67 @@
+"""Tasks are known by name, checked with their recipe, and nobody else asks which task it is."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+import shoptalk
+from shoptalk.errors import RecipeError
+from shoptalk.recipe import parse_recipe
+from shoptalk.tasks import check_recipe, get_task, task_names
+
+SOURCE = Path(shoptalk.__file__).parent
+DATA = {"source": "table", "interactions": "purchases.csv"}
+
+
+@pytest.mark.parametrize("name", task_names())
+def test_every_task_is_known_by_its_own_name(name: str) -> None:
+    task = get_task(name)
+    assert task.name == name
+    assert task.summary[0].islower()
+    assert "validation_loss" in task.validation_metrics
+
+
+def test_an_unknown_task_has_a_nearest() -> None:
+    with pytest.raises(RecipeError, match="unknown task 'chose'.*did you mean choose"):
+        get_task("chose")
+
+
+@pytest.mark.parametrize(
+    ("sections", "says"),
+    [
+        ({"prompt": {"task": "choose"}}, r"needs a \[candidates\] section"),
+        ({"prompt": {"task": "like", "style": "bare"}}, 'cannot use prompt.style = "bare"'),
+        ({"prompt": {"task": "title", "answer": "letter"}}, 'cannot use prompt.answer = "letter"'),
+        ({"prompt": {"task": "list"}, "training": {"contrast_epochs": 1}, "candidates": {}}, "cannot use training"),
+        ({"prompt": {"task": "title"}, "training": {"contrast_epochs": 1}}, r"needs a \[candidates\] section"),
+    ],
+)
+def test_a_recipe_that_a_task_cannot_use_is_refused(sections: dict, says: str) -> None:
+    with pytest.raises(RecipeError, match=says):
+        check_recipe(parse_recipe({"data": DATA, **sections}))
+
+
+def test_a_recipe_that_fits_passes() -> None:
+    check_recipe(parse_recipe({"data": DATA, "candidates": {}}))
+    check_recipe(parse_recipe({"data": DATA, "prompt": {"task": "items", "style": "bare"}}))
+
+
+def test_nothing_outside_the_tasks_asks_which_task_it_is() -> None:
+    """No comparison of a task's name, and no isinstance of a recommender, anywhere but in ``tasks/``."""
+    found = [
+        f"{path.relative_to(SOURCE)}:{node.lineno}"
+        for path in sorted(SOURCE.rglob("*.py"))
+        if "tasks" not in path.relative_to(SOURCE).parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if _asks(node)
+    ]
+    assert found == []
+
+
+def _asks(node: ast.AST) -> bool:
+    if isinstance(node, ast.Compare):
+        return any(isinstance(part, ast.Attribute) and part.attr == "task" for part in [node.left, *node.comparators])
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":
+        return "Recommender" in ast.unparse(node.args[1])
+    return isinstance(node, ast.Subscript) and ast.unparse(node.slice).endswith(".task")
