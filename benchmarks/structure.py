@@ -6,7 +6,7 @@
 - rank signatures: different parameter lists of methods and functions called ``rank``
 - NDCG implementations: functions whose body holds a logarithm to base 2 and a discount
 - untyped results: functions that return ``dict[str, Any]``
-- private words: identifiers (functions, classes, arguments, assigned names) that hold a word which the field does not use
+- private words: identifiers (functions, classes, arguments, assigned names) with a word that the field does not use
 - import circles: groups of modules that import each other when they are imported
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 
 #: Words that stand in no book about recommender systems or language models.
 PRIVATE = frozenset(
-    [
+    (
         "teller",
         "told",
         "tell",
@@ -34,16 +34,8 @@ PRIVATE = frozenset(
         "goods",
         "shelf",
         "swap",
-        "beyond",
-        "mistakes",
-        "newcomer",
-        "newcomers",
-        "place",
-        "places",
-        "said",
-        "truth",
-        "exam",
-    ]
+    )
+    + ("beyond", "mistakes", "newcomer", "newcomers", "place", "places", "said", "truth", "exam")
 )
 Sites = dict[str, list[str]]
 
@@ -91,9 +83,9 @@ def untyped_results(root: Path) -> Iterator[str]:
     """Functions that return a dictionary of anything."""
     for path, tree in modules(root):
         for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.returns is not None:
-                if "dict[str, Any]" in ast.unparse(node.returns):
-                    yield f"{path}:{node.lineno} {node.name}"
+            function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+            if function and node.returns is not None and "dict[str, Any]" in ast.unparse(node.returns):
+                yield f"{path}:{node.lineno} {node.name}"
 
 
 def private_words(root: Path) -> Iterator[str]:
