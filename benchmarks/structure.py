@@ -19,24 +19,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 #: Words that stand in no book about recommender systems or language models.
-PRIVATE = frozenset(
-    (
-        "teller",
-        "told",
-        "tell",
-        "held",
-        "likeness",
-        "shares",
-        "led",
-        "alike",
-        "lend",
-        "lending",
-        "goods",
-        "shelf",
-        "swap",
-    )
-    + ("beyond", "mistakes", "newcomer", "newcomers", "place", "places", "said", "truth", "exam")
-)
+_WORDS = """teller told tell held likeness shares led alike lend lending goods shelf swap beyond mistakes newcomer
+newcomers place places said truth exam"""
+PRIVATE = frozenset(_WORDS.split())
 Sites = dict[str, list[str]]
 
 
