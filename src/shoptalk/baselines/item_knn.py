@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from shoptalk.baselines._catalogue import fallback, learned_again, learned_from, score_options
-from shoptalk.baselines.tuning import Exam, Score, tune
+from shoptalk.baselines.tuning import RankingValidation, Score, tune
 from shoptalk.graph.purchases import Floats, Purchases, places_of, product, strongest
 from shoptalk.schema import Candidates, Catalogue, History, Split
 
@@ -97,5 +97,7 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> ItemKnn:
         return ItemKnn(train, items, settings).score_purchases
 
     return ItemKnn(
-        learned_again(split, places), items, tune(Settings(), GRID, score, Exam(split.validation, places, seed))
+        learned_again(split, places),
+        items,
+        tune(Settings(), GRID, score, RankingValidation(split.validation, places, seed)),
     )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoptalk.baselines._catalogue import learned_again, learned_from, score_options
-from shoptalk.baselines.tuning import Exam, Score, tune
+from shoptalk.baselines.tuning import RankingValidation, Score, tune
 from shoptalk.graph.purchases import Floats, Purchases, places_of
 from shoptalk.schema import Candidates, Catalogue, History, Split
 
@@ -65,5 +65,5 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> RecentPopularity:
     def score(settings: Settings) -> Score:
         return RecentPopularity(train, items, settings).score_purchases
 
-    best = tune(Settings(), GRID, score, Exam(split.validation, places, seed))
+    best = tune(Settings(), GRID, score, RankingValidation(split.validation, places, seed))
     return RecentPopularity(learned_again(split, places), items, best)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from shoptalk.rank_metrics import target_ranks
 from shoptalk.recommend.options import Notify, quiet
 from shoptalk.schema import History, RankedList, Ranker
 
@@ -57,14 +58,14 @@ def rank_all(
 
 
 def _ranks(scores: NDArray[np.float32], columns: Sequence[int | None]) -> list[int | None]:
-    """Rank of one column of each row (B, I), from 1, among equals the middle place; None where it may not be ranked."""
+    """Rank of one column of each row (B, I), see `rank_metrics`; None where it may not be ranked."""
     found: list[int | None] = []
+    columns_of_all = np.arange(scores.shape[1])
     for row, column in zip(scores, columns, strict=True):
         if column is None or not np.isfinite(row[column]):
             found.append(None)
             continue
-        own = row[column]
-        found.append(1 + int((row > own).sum()) + (int((row == own).sum()) - 1) // 2)
+        found.append(int(target_ranks(row[None, :], row[None, [column]], columns_of_all, column)[0]))
     return found
 
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,16 +15,17 @@ from shoptalk.data.dataset import Dataset
 from shoptalk.errors import DatasetError
 from shoptalk.evaluation.bootstrap import estimate
 from shoptalk.evaluation.options import correctness, option_metrics, position_report
-from shoptalk.evaluation.paired import Difference, compare, holm
+from shoptalk.evaluation.paired import compare, holm
 from shoptalk.evaluation.swap import personalisation_gap, swap_partners
 from shoptalk.evaluation.titles import title_metrics
-from shoptalk.files import replacing, write_json
+from shoptalk.files import replacing
 from shoptalk.prompts.advice import recommended
 from shoptalk.prompts.rows import write_rows
 from shoptalk.prompts.tasks import LIKED
 from shoptalk.recipe import with_settings
 from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.recommend.titles import generate_titles
+from shoptalk.results import METRICS, Difference, EvaluationResult, Metrics, TrainingFacts, write_result
 from shoptalk.runs import Run, open_run
 from shoptalk.schema import Case, Estimate, Example, Message, Recommender, Split
 from shoptalk.stages.errors import analyse_errors
@@ -41,23 +42,18 @@ RANKED = ("items", "list")
 GENERATED = ("title", "advise")
 
 Scores = list[NDArray[np.float64]]
-Table = dict[str, dict[str, float | int]]
+Columns = dict[str, Sequence[Any]]
 
 
 def evaluate(
     folder: Path, progress: Progress, *, settings: Sequence[str] = (), seed: int | None = None
-) -> dict[str, Any]:
+) -> EvaluationResult:
     """Judge a run on its test cases; write ``metrics.json``, ``predictions.parquet`` and ``errors.parquet``.
 
     Parameters
     ----------
     settings, seed
         Other settings of the recipe's section evaluation, and another seed, than the run has.
-
-    Returns
-    -------
-    dict
-        What ``shoptalk evaluate --json`` prints.
 
     Raises
     ------
@@ -71,36 +67,33 @@ def evaluate(
     model: Any = open_recommender(run, shop)
     split = _split(shop)
     opened = time.perf_counter()
-    report: dict[str, Any] = {"metrics": {}, "baselines": {}, "cases": len(split.test)}
+    found = EvaluationResult({}, {})
     if run.recipe.candidates is not None or run.recipe.prompt.task in RANKED:
-        report |= _ranked_and_chosen(run, shop, model, split, progress)
+        found = _ranked_and_chosen(run, shop, model, split, progress)
     elif run.recipe.prompt.task == "like":
-        report |= _liked(run, model, split, progress)
+        found = _liked(run, model, split, progress)
     judged = time.perf_counter()
     if run.recipe.evaluation.generate and run.recipe.prompt.task in GENERATED:
-        report["metrics"] |= _generated(run, model, split, progress)
-    if not report["metrics"]:
+        found = replace(found, metrics={**found.metrics, **_generated(run, model, split, progress)})
+    if not found.metrics:
         raise DatasetError(
             "there is nothing to judge by", hint="give the recipe a [candidates] section, or set evaluation.generate"
         )
-    report["samples"] = sample_prompts(model, split.test)
+    samples = sample_prompts(model, split.test)
     judging = "rankings" if run.recipe.prompt.task in RANKED else "options"
     seconds = {"open": opened - begin, judging: judged - opened, "titles": time.perf_counter() - judged}
-    report |= _cost(run, seconds) | {
-        "warnings": [*shop.info.get("warnings", []), *report.get("warnings", [])],
-        "fingerprint": shop.fingerprint,
-    }
-    write_json(folder / "metrics.json", report)
-    return report
-
-
-def _cost(run: Run, seconds: dict[str, float]) -> dict[str, Any]:
-    """What training took and made, beside the seconds of judging."""
     training = run.info.get("training", {})
-    return {
-        "seconds": {"train": training.get("seconds"), **seconds},
-        "training": {key: training.get(key) for key in ("parameters", "trainable_share", "precision", "tokens", "cut")},
-    }
+    result = replace(
+        found,
+        cases=len(split.test),
+        samples=samples,
+        seconds={"train": training.get("seconds"), **seconds},
+        training=TrainingFacts(**{one.name: training.get(one.name) for one in fields(TrainingFacts)}),
+        warnings=(*shop.info.get("warnings", []), *found.warnings),
+        fingerprint=shop.fingerprint,
+    )
+    write_result(folder / METRICS, result)
+    return result
 
 
 def _split(shop: Dataset) -> Split:
@@ -113,46 +106,58 @@ def _split(shop: Dataset) -> Split:
     return split
 
 
-def _ranked_and_chosen(run: Run, shop: Dataset, model: Any, split: Split, progress: Progress) -> dict[str, Any]:
+def _ranked_and_chosen(run: Run, shop: Dataset, model: Any, split: Split, progress: Progress) -> EvaluationResult:
     """Rankings of the whole catalogue, choices among options, or both by the same model; writes the predictions."""
     simple, warnings = learn_baselines(run, shop, split, progress)
-    report: dict[str, Any] = {"metrics": {}, "baselines": {name: {} for name in simple}}
-    columns: dict[str, Any] = {}
+    found = EvaluationResult({}, {name: {} for name in simple})
+    columns: Columns = {}
     if run.recipe.prompt.task in RANKED:
         able = rankers(simple)
         ranked, columns = judge_rankings(run, shop, model, split, progress, able)
-        report = _merged(report, ranked)
+        found = _merged(found, ranked)
         if run.recipe.candidates is None and (others := [name for name in simple if name not in able]):
             warnings.append(f"not compared, because they only score options: {', '.join(others)}")
     if run.recipe.candidates is not None and hasattr(model, "score"):
         chosen, more = _options(run, model, split, progress, recommenders(simple))
         if columns:  # the ranking's names come first: the gap of its recall, the scores of its lists
-            chosen["metrics"]["options_personalisation_gap"] = chosen["metrics"].pop("personalisation_gap")
+            names = {"personalisation_gap": "options_personalisation_gap"}
+            chosen = replace(chosen, metrics={names.get(name, name): value for name, value in chosen.metrics.items()})
             more |= {"option_scores": more.pop("scores"), "swapped_option_scores": more.pop("swapped_scores")}
-        report, columns = _merged(report, chosen), more | columns
+        found, columns = _merged(found, chosen), more | columns
     _write_predictions(run.folder / "predictions.parquet", columns)
     if columns:
-        report |= analyse_errors(run, shop, model, split, columns)
-    report["baselines"] = {name: table for name, table in report["baselines"].items() if table}
-    return report | {"warnings": [*warnings, *report.get("warnings", [])]}
+        errors = analyse_errors(run, shop, model, split, columns)
+        found = replace(found, errors=errors[0], option_errors=errors[1] if len(errors) > 1 else None)
+    baselines = {name: table for name, table in found.baselines.items() if table}
+    return replace(found, baselines=baselines, warnings=(*warnings, *found.warnings))
 
 
-def _merged(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Two reports as one: the figures of each method side by side."""
-    tables = {
-        key: {name: {**one.get(key, {}).get(name, {}), **other.get(key, {}).get(name, {})}
-              for name in {**one.get(key, {}), **other.get(key, {})}}
-        for key in ("baselines", "versus")
-    }  # fmt: skip
-    return {**one, **other, "metrics": one["metrics"] | other["metrics"], **tables}
+def _merged(first: EvaluationResult, second: EvaluationResult) -> EvaluationResult:
+    """Two results as one: the figures of each method side by side."""
+    return replace(
+        first,
+        metrics={**first.metrics, **second.metrics},
+        baselines={
+            name: {**first.baselines.get(name, {}), **second.baselines.get(name, {})}
+            for name in {**first.baselines, **second.baselines}
+        },
+        versus={
+            name: {**first.versus.get(name, {}), **second.versus.get(name, {})}
+            for name in {**first.versus, **second.versus}
+        },
+        segments={**first.segments, **second.segments},
+        positions=first.positions or second.positions,
+        cut=second.cut if first.cut is None else first.cut,
+        warnings=(*first.warnings, *second.warnings),
+    )
 
 
 def _options(
     run: Run, model: Recommender, split: Split, progress: Progress, simple: Mapping[str, Recommender]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[EvaluationResult, Columns]:
     """The exam: the model with the users' own and with other users' histories, then the simple methods.
 
-    Returns the report, and one value a case for the predictions.
+    Returns the result, and one value a case for the predictions.
     """
     cases, settings = split.test, {"resamples": run.recipe.evaluation.resamples, "seed": run.recipe.seed}
     users, answers = [case.history.user_id for case in cases], [_answer(case) for case in cases]
@@ -174,25 +179,25 @@ def _options(
     for name, chosen in (("accuracy_tied", tied), ("accuracy_untied", ~tied)):
         if chosen.any():
             metrics[name] = estimate(np.where(chosen, right, np.nan), users=users, **settings)
-    baselines: dict[str, Table] = {}
+    baselines: dict[str, Metrics] = {}
     versus: dict[str, Difference] = {}
     for number, (name, baseline) in enumerate(simple.items()):
         progress("baselines", number, len(simple), name)
         scores = _score(baseline, cases)
-        baselines[name] = _table(option_metrics(scores, answers, users, **settings))
+        baselines[name] = option_metrics(scores, answers, users, **settings)
         versus[name] = compare(right, correctness(scores, answers), users=users, **settings)
     progress("baselines", 1, 1, "done")
     corrected = zip(versus.items(), holm([one.p for one in versus.values()]), strict=True)
-    return {
-        "metrics": _table(metrics),
-        "baselines": baselines,
-        "versus": {name: {"accuracy": replace(one, p_holm=p).as_dict()} for (name, one), p in corrected},
-        "positions": position_report(own, answers),
-        "cut": cut / len(cases),
-    }, _columns(cases, own, swapped)
+    return EvaluationResult(
+        metrics=metrics,
+        baselines=baselines,
+        versus={name: {"accuracy": replace(one, p_holm=p)} for (name, one), p in corrected},
+        positions=position_report(own, answers),
+        cut=cut / len(cases),
+    ), _columns(cases, own, swapped)
 
 
-def _liked(run: Run, model: LanguageModelRecommender, split: Split, progress: Progress) -> dict[str, Any]:
+def _liked(run: Run, model: LanguageModelRecommender, split: Split, progress: Progress) -> EvaluationResult:
     """Yes or no, where there are ratings and no options; the floor is the answer more usual in training."""
     cases = [case for case in split.test if case.rating is not None]
     if not cases:
@@ -206,13 +211,10 @@ def _liked(run: Run, model: LanguageModelRecommender, split: Split, progress: Pr
     rated = [case.rating for case in split.train_cases if case.rating is not None]
     likes = float(np.mean([rating >= LIKED for rating in rated])) if rated else 0.5
     usual = [np.array([likes, 1 - likes])] * len(cases)
-    return {
-        "metrics": _table(metrics),
-        "baselines": {"majority": _table(option_metrics(usual, answers, users, **settings))},
-    }
+    return EvaluationResult(metrics, {"majority": option_metrics(usual, answers, users, **settings)})
 
 
-def _generated(run: Run, model: LanguageModelRecommender, split: Split, progress: Progress) -> Table:
+def _generated(run: Run, model: LanguageModelRecommender, split: Split, progress: Progress) -> Metrics:
     """The exact title, freely decoded, for the first test users in an order drawn by the seed; all are written down.
 
     Of advice the title is judged, and whether its reason is the one that the words of the two products give.
@@ -243,7 +245,7 @@ def _generated(run: Run, model: LanguageModelRecommender, split: Split, progress
             for case, title, text in zip(cases, said, texts, strict=True)
         ]
         found["reason_match"] = estimate(np.array(true), users=users, **settings)
-    return _table(found)
+    return found
 
 
 def _write_generated(run: Run, model: LanguageModelRecommender, cases: Sequence[Case], texts: Sequence[str]) -> None:
@@ -272,7 +274,7 @@ def _score(
     return recommender.score(histories, candidates)
 
 
-def _columns(cases: Sequence[Case], own: Scores, swapped: Scores) -> dict[str, Any]:
+def _columns(cases: Sequence[Case], own: Scores, swapped: Scores) -> Columns:
     """One value a case: what it was and what the model thought of it."""
     return {
         "user_id": [case.history.user_id for case in cases],
@@ -285,7 +287,7 @@ def _columns(cases: Sequence[Case], own: Scores, swapped: Scores) -> dict[str, A
     }
 
 
-def _write_predictions(path: Path, columns: dict[str, Any]) -> None:
+def _write_predictions(path: Path, columns: Columns) -> None:
     """One row a case."""
     with replacing(path) as temporary:
         pq.write_table(pa.table(columns), temporary)
@@ -299,7 +301,3 @@ def _answer(case: Case) -> int:
 def _candidates(case: Case) -> Any:
     assert case.candidates is not None
     return case.candidates
-
-
-def _table(metrics: dict[str, Estimate]) -> Table:
-    return {name: value.as_dict() for name, value in metrics.items()}

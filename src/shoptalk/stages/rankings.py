@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from shoptalk.constants import DEFAULT_K
 from shoptalk.data.dataset import Dataset
 from shoptalk.evaluation.beyond import describe, title_vectors
 from shoptalk.evaluation.bootstrap import Floats, estimate
@@ -16,19 +17,20 @@ from shoptalk.evaluation.paired import compare_all
 from shoptalk.evaluation.segments import Cut, by_items, by_users, length_groups, popularity_groups, segment_metrics
 from shoptalk.evaluation.swap import personalisation_gap, swap_partners
 from shoptalk.recommend.catalogue import rank_all
+from shoptalk.results import EvaluationResult
 from shoptalk.runs import Run
 from shoptalk.schema import Case, Estimate, History, RankedList, Ranker, Split
 from shoptalk.stages.progress import Progress
 
-#: Length at which lists are described, cut into segments and compared.
-HEAD = 10
 #: Metrics by which the model is compared with each simple method.
-COMPARED = (f"recall@{HEAD}", f"ndcg@{HEAD}")
+COMPARED = (f"recall@{DEFAULT_K}", f"ndcg@{DEFAULT_K}")
 MODEL = "model"
+
+Columns = dict[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
-class Exam:
+class RankingEvalData:
     """N test cases in numbers, and how intervals are drawn.
 
     ``truth`` and ``held`` are what was bought next and before, ``learned`` what may be learned from, ``vectors`` (I, T)
@@ -54,7 +56,7 @@ class Exam:
 
 def judge_rankings(
     run: Run, shop: Dataset, model: Any, split: Split, progress: Progress, simple: Mapping[str, Ranker]
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[EvaluationResult, Columns]:
     """Rank the catalogue for every test case, and say how good, how different and how personal the lists are.
 
     Parameters
@@ -66,14 +68,13 @@ def judge_rankings(
 
     Returns
     -------
-    report, columns
-        ``metrics``, ``baselines``, ``segments`` (way of cutting -> segment -> method -> metric), ``versus`` (simple
-        method -> metric -> paired difference, model minus method), ``warnings``; and one value a case for
+    result, columns
+        ``metrics``, ``baselines``, ``segments`` and ``versus`` of the result; and one value a case for
         ``predictions.parquet``.
     """
     evaluation = run.recipe.evaluation
     exam = _exam(run, shop, split)
-    ks = (HEAD, *sorted({*KS, evaluation.k} - {HEAD}))
+    ks = (DEFAULT_K, *sorted({*KS, evaluation.k} - {DEFAULT_K}))
     histories = [case.history for case in exam.cases]
     wanted = [case.truth[0] for case in exam.cases]
     lists = {MODEL: rank_lists(model, histories, max(ks), progress, "own histories", wanted)}
@@ -86,27 +87,19 @@ def judge_rankings(
     metrics = {name: _metrics(exam, tables[name], found[name], ks, purchases) for name in lists}
     swapped = _swapped(exam, model, progress)
     metrics[MODEL] |= means(said, **exam.settings) | _gap(exam, found[MODEL], swapped)
-    compared = {name: {one: found[name].metrics(HEAD)[one] for one in COMPARED} for name in lists}
+    compared = {name: {one: found[name].metrics(DEFAULT_K)[one] for one in COMPARED} for name in lists}
     versus = compare_all(compared.pop(MODEL), compared, **exam.settings)
-    segments = segment_metrics(tables, _cuts(exam, purchases), HEAD, **exam.settings)
-    return {
-        "metrics": _table(metrics.pop(MODEL)),
-        "baselines": {name: _table(own) for name, own in metrics.items()},
-        "segments": {
-            way: {name: {method: _table(own) for method, own in methods.items()} for name, methods in cut.items()}
-            for way, cut in segments.items()
-        },
-        "versus": {name: {metric: one.as_dict() for metric, one in own.items()} for name, own in versus.items()},
-        "warnings": [],
-    }, _columns(exam, lists, swapped)
+    segments = segment_metrics(tables, _cuts(exam, purchases), DEFAULT_K, **exam.settings)
+    own = metrics.pop(MODEL)
+    return EvaluationResult(own, metrics, versus=versus, segments=segments), _columns(exam, lists, swapped)
 
 
-def _exam(run: Run, shop: Dataset, split: Split) -> Exam:
+def _exam(run: Run, shop: Dataset, split: Split) -> RankingEvalData:
     cases, codes = list(split.test), Codes(shop.catalogue)
     learned: list[Sequence[str]] = [history.items for history in split.train]
     if run.recipe.training.refit:  # then validation purchases are learned from too, and nothing there is cold
         learned += [case.truth for case in split.validation]
-    return Exam(
+    return RankingEvalData(
         cases=cases,
         codes=codes,
         truth=codes.pairs([case.truth for case in cases]),
@@ -142,26 +135,30 @@ def _said(model: Any, cases: int) -> dict[str, Floats]:
     return {name: values for name, values in counted.items() if values.shape == (cases,)}
 
 
-def _metrics(exam: Exam, table: Ints, found: Found, ks: Sequence[int], purchases: Ints) -> dict[str, Estimate]:
+def _metrics(
+    exam: RankingEvalData, table: Ints, found: Found, ks: Sequence[int], purchases: Ints
+) -> dict[str, Estimate]:
     """One method's figures: accuracy at every k, on cold, tied and untied targets, and what its lists are like."""
     columns = {name: values for k in ks for name, values in found.metrics(k).items()}
-    head = table[:, :HEAD]
-    cold = find(head, exam.truth.only(purchases == 0)).recall(HEAD)
-    recall = found.recall(HEAD)
+    head = table[:, :DEFAULT_K]
+    cold = find(head, exam.truth.only(purchases == 0)).recall(DEFAULT_K)
+    recall = found.recall(DEFAULT_K)
     apart = {
-        f"tied_recall@{HEAD}": np.where(exam.tied, recall, np.nan),
-        f"untied_recall@{HEAD}": np.where(exam.tied, np.nan, recall),
-        f"cold_recall@{HEAD}": cold,
+        f"tied_recall@{DEFAULT_K}": np.where(exam.tied, recall, np.nan),
+        f"untied_recall@{DEFAULT_K}": np.where(exam.tied, np.nan, recall),
+        f"cold_recall@{DEFAULT_K}": cold,
     }
     coverage, like = describe(head, exam.held, purchases, exam.vectors, exam.codes.size)
-    like = {f"{name}@{HEAD}" if name in ("novelty", "diversity") else name: values for name, values in like.items()}
+    like = {
+        f"{name}@{DEFAULT_K}" if name in ("novelty", "diversity") else name: values for name, values in like.items()
+    }
     found_means = means(columns | apart | like, **exam.settings)
     # The coverage, a share of the catalogue, stands before what lists are like.
-    names = [*columns, *apart, f"coverage@{HEAD}", *like]
+    names = [*columns, *apart, f"coverage@{DEFAULT_K}", *like]
     return {name: found_means.get(name, coverage) for name in names}
 
 
-def _swapped(exam: Exam, model: Any, progress: Progress) -> list[RankedList]:
+def _swapped(exam: RankingEvalData, model: Any, progress: Progress) -> list[RankedList]:
     """Lists for another user's history; none where there is but one user.
 
     The other's history is excluded from the list, as it was from the other's own; the case's truth never is, or the
@@ -180,18 +177,18 @@ def _swapped(exam: Exam, model: Any, progress: Progress) -> list[RankedList]:
         _without(exam.cases[partner].history, case.truth)
         for case, partner in zip(exam.cases, partners.tolist(), strict=True)
     ]
-    return rank_lists(model, given, HEAD, progress, "swapped histories")
+    return rank_lists(model, given, DEFAULT_K, progress, "swapped histories")
 
 
-def _gap(exam: Exam, own: Found, ranked: Sequence[RankedList]) -> dict[str, Estimate]:
+def _gap(exam: RankingEvalData, own: Found, ranked: Sequence[RankedList]) -> dict[str, Estimate]:
     """Recall with another user's history: what is left of it was never about the user."""
     if not ranked:
         return {}
     users = [case.history.user_id for case in exam.cases]
-    swapped = find(exam.codes.table([one.items for one in ranked], HEAD), exam.truth).recall(HEAD)
+    swapped = find(exam.codes.table([one.items for one in ranked], DEFAULT_K), exam.truth).recall(DEFAULT_K)
     return {
-        f"swapped_recall@{HEAD}": estimate(swapped, users=users, **exam.settings),
-        "personalisation_gap": personalisation_gap(own.recall(HEAD), swapped, users, **exam.settings),
+        f"swapped_recall@{DEFAULT_K}": estimate(swapped, users=users, **exam.settings),
+        "personalisation_gap": personalisation_gap(own.recall(DEFAULT_K), swapped, users, **exam.settings),
     }
 
 
@@ -204,7 +201,7 @@ def _without(history: History, truth: Sequence[str]) -> History:
     return History(history.user_id, tuple(history.items[place] for place in kept), reviews)
 
 
-def _cuts(exam: Exam, purchases: Ints) -> dict[str, Cut]:
+def _cuts(exam: RankingEvalData, purchases: Ints) -> dict[str, Cut]:
     """The ways in which the test is cut into segments."""
     lengths = exam.held.counts()
     return {
@@ -215,9 +212,11 @@ def _cuts(exam: Exam, purchases: Ints) -> dict[str, Cut]:
     }
 
 
-def _columns(exam: Exam, lists: Mapping[str, Sequence[RankedList]], swapped: Sequence[RankedList]) -> dict[str, Any]:
+def _columns(
+    exam: RankingEvalData, lists: Mapping[str, Sequence[RankedList]], swapped: Sequence[RankedList]
+) -> Columns:
     """One value a case: what it was, and what was recommended; ``rank`` is that of the first right item."""
-    columns: dict[str, Any] = {"rank": pa.array([one.rank for one in lists[MODEL]], pa.int32())}
+    columns: Columns = {"rank": pa.array([one.rank for one in lists[MODEL]], pa.int32())}
     if swapped:
         columns["swapped_ranked"] = [list(one.items) for one in swapped]
     for name, ranked in lists.items():
@@ -233,7 +232,3 @@ def _columns(exam: Exam, lists: Mapping[str, Sequence[RankedList]], swapped: Seq
         "tied": exam.tied.tolist(),
         **columns,
     }
-
-
-def _table(metrics: Mapping[str, Estimate]) -> dict[str, dict[str, float | int]]:
-    return {name: value.as_dict() for name, value in metrics.items()}

@@ -10,41 +10,42 @@ from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.listing import ListRecommender
 from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.recommend.titles import ask_title
+from shoptalk.results import SamplePrompt
 from shoptalk.schema import Case, item_token
 
 #: How many cases are shown.
 SHOWN = 3
 
 
-def sample_prompts(recommender: Any, cases: Sequence[Case]) -> list[dict[str, Any]]:
+def sample_prompts(recommender: Any, cases: Sequence[Case]) -> tuple[SamplePrompt, ...]:
     """Prompts with their right answers, as texts made of the token ids that the model reads.
 
     Returns
     -------
-    list of dict
-        ``prompt``, ``answer``, ``tokens`` of the prompt; ``others``: the answers that are scored beside the right one;
-        ``titles``: what the item tokens of the prompt and the answer stand for. Nothing for what is no language model.
+    tuple
+        None for what is no language model.
     """
     if not isinstance(recommender, (ItemRecommender, ListRecommender, LanguageModelRecommender)):
-        return []
+        return ()
     liking = recommender.teller.prompt.task == "like"  # asks about what has options or a rating only
     asked = (case for case in cases if not liking or case.candidates is not None or case.rating is not None)
-    return [_sample(recommender, case) for case in islice(asked, SHOWN)]
+    return tuple(_sample(recommender, case) for case in islice(asked, SHOWN))
 
 
-def _sample(recommender: ItemRecommender | ListRecommender | LanguageModelRecommender, case: Case) -> dict[str, Any]:
+def _sample(recommender: ItemRecommender | ListRecommender | LanguageModelRecommender, case: Case) -> SamplePrompt:
     model, teller = recommender.model, recommender.teller
     if isinstance(recommender, LanguageModelRecommender):
         prompt, answers, right = _asked(recommender, case)
         said = [model.tokenizer.decode(answer, special=True) for answer in answers]
-        others = [text for place, text in enumerate(said) if place != right]
-        return {**_read(model, prompt), "answer": said[right], "others": others}
+        others = tuple(text for place, text in enumerate(said) if place != right)
+        return SamplePrompt(_read(model, prompt), said[right], len(prompt), others)
     prompt, _ = recommender.ask(case.history)
     answer = item_token(case.truth[0]) if isinstance(recommender, ItemRecommender) else teller.listed(case.truth)
-    shown = _read(model, prompt) | {"answer": answer}
-    whole = shown["prompt"] + answer
+    shown = _read(model, prompt)
+    whole = shown + answer
     named = {item_token(item): teller.title(item) for item in (*case.history.items, *case.truth)}
-    return shown | {"titles": {token: title for token, title in named.items() if token in whole}}
+    titles = {token: title for token, title in named.items() if token in whole}
+    return SamplePrompt(shown, answer, len(prompt), titles=titles)
 
 
 def _asked(recommender: LanguageModelRecommender, case: Case) -> tuple[list[int], list[list[int]], int]:
@@ -62,5 +63,5 @@ def _asked(recommender: LanguageModelRecommender, case: Case) -> tuple[list[int]
     return prompt, [recommender.model.tokenizer.encode(right)], 0
 
 
-def _read(model: LanguageModel, prompt: Sequence[int]) -> dict[str, Any]:
-    return {"prompt": model.tokenizer.decode(prompt, special=True), "tokens": len(prompt)}
+def _read(model: LanguageModel, prompt: Sequence[int]) -> str:
+    return model.tokenizer.decode(prompt, special=True)
