@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shoptalk.runs import peak_memory
+from shoptalk.system import peak_memory
 
 RECIPE = """
 [data]
@@ -63,9 +63,9 @@ def audit_here(folder: Path) -> None:
     from shoptalk.stages.audit import audit_anything
 
     begin, processor = time.perf_counter(), time.process_time()
-    report = audit_anything(folder, None, None, None, silent)
+    result = audit_anything(folder, None, None, None, silent)
     cost = {"seconds": time.perf_counter() - begin, "cpu_seconds": time.process_time() - processor}
-    print(json.dumps({**cost, "peak_memory_bytes": peak_memory(), "findings": len(report["findings"])}))
+    print(json.dumps({**cost, "peak_memory_bytes": peak_memory(), "findings": len(result.findings)}))
 
 
 def main() -> None:

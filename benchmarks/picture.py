@@ -4,13 +4,13 @@ python benchmarks/picture.py runs/beauty-options-as-published runs/beauty-option
 """
 
 import argparse
-import json
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from shoptalk.report.bars import fill_axes
-from shoptalk.report.options import accuracy_rows
+from shoptalk.report.rankings import accuracy_bars
+from shoptalk.results import read_evaluation
 from shoptalk.runs import open_run
 
 
@@ -21,8 +21,11 @@ def main() -> None:
     given = parser.parse_args()
     figure = Figure(figsize=(5.6 * len(given.runs), 3.4), layout="constrained")
     for place, folder in enumerate(given.runs):
+        result = read_evaluation(folder)
+        if result is None:
+            parser.error(f"{folder} is not evaluated: shoptalk evaluate {folder}")
         axes = figure.add_subplot(1, len(given.runs), place + 1)
-        fill_axes(axes, accuracy_rows(json.loads((folder / "metrics.json").read_text())))
+        fill_axes(axes, accuracy_bars(result))
         axes.set_xlim(0, 1.12)
         axes.set_title(open_run(folder).recipe.name)
         if place:

@@ -18,7 +18,7 @@ from typing import Any
 
 from reproductions.steps import EXPERIMENTS, GROUPS, Experiment, Group, Material
 from shoptalk.files import write_text
-from shoptalk.report.rankings import show_p
+from shoptalk.report.names import show_p
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reproductions"

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from shoptalk.errors import StorageError
+from shoptalk.errors import ShoptalkError, StorageError
 
 
 @contextmanager
@@ -52,22 +52,25 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(without_nan(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> dict[str, Any] | None:
+def read_json(
+    path: Path, *, error: type[ShoptalkError] = StorageError, hint: str = "write it again"
+) -> dict[str, Any] | None:
     """The object in a JSON file; None where there is no file.
 
     Raises
     ------
-    StorageError
-        When it is not such a file.
+    ShoptalkError
+        Of the type ``error``, when it is not such a file.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise StorageError(f"not readable as JSON: {error}", where=str(path), hint="write it again") from error
+    except (OSError, ValueError, RecursionError) as damage:
+        says = " ".join(str(damage).split())[:200]
+        raise error(f"damaged: not readable as JSON: {says}", where=str(path), hint=hint) from damage
     if not isinstance(content, dict):
-        raise StorageError("not a JSON object", where=str(path), hint="write it again")
+        raise error("damaged: not a JSON object", where=str(path), hint=hint)
     return content
 
 

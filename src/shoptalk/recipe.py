@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import Field, ValidationError, model_validator
 
+from shoptalk.constants import DEFAULT_K
 from shoptalk.errors import RecipeError
 from shoptalk.mistakes import explain, line_of
 from shoptalk.space import MOST, Section, Sweep
@@ -177,7 +178,7 @@ class Evaluation(Section):
     resamples: Annotated[int, Field(ge=100)] = Field(1000, description="bootstrap over users")
     generate: Natural = Field(0, description="test users for whom the exact title is generated")
     baselines: tuple[Baseline, ...] = ("chance", "popularity", "tfidf", "cooccurrence", "options_only")
-    k: Positive = 10
+    k: Positive = DEFAULT_K
 
 
 class Recipe(Section):

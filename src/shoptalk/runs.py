@@ -2,28 +2,14 @@
 
 import json
 import platform
-import resource
-import sys
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from shoptalk.errors import RunError
-from shoptalk.files import write_json, write_text
+from shoptalk.files import read_json, write_json, write_text
 from shoptalk.recipe import Recipe, read_recipe
-
-PACKAGES = (
-    "shoptalk",
-    "torch",
-    "transformers",
-    "peft",
-    "tokenizers",
-    "numpy",
-    "scikit-learn",
-    "duckdb",
-    "bitsandbytes",
-)
+from shoptalk.system import package_versions, peak_memory, python_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +66,9 @@ def create_run(folder: Path, recipe: Recipe, dataset: Path, fingerprint: str) ->
         "dataset": str(dataset.resolve()),
         "fingerprint": fingerprint,
         "seed": recipe.seed,
-        "packages": {name: found for name in PACKAGES if (found := _version(name))},
+        "packages": package_versions(),
         "machine": {
-            "python": platform.python_version(),
+            "python": python_version(),
             "system": platform.platform(),
             "processor": platform.machine(),
         },
@@ -100,15 +86,11 @@ def open_run(folder: Path) -> Run:
         When it is not a run, or is damaged.
     """
     path = folder / "run.json"
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-        dataset, fingerprint = info["dataset"], info["fingerprint"]
-        if not isinstance(dataset, str) or not isinstance(fingerprint, str):
-            raise TypeError("dataset and fingerprint must be text")
-    except FileNotFoundError as error:
-        raise RunError("not a run", where=str(folder), hint="make one with shoptalk train or shoptalk run") from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RunError(f"damaged: {error}", where=str(path), hint="train again") from error
+    info = read_json(path, error=RunError, hint="train again")
+    if info is None:
+        raise RunError("not a run", where=str(folder), hint="make one with shoptalk train or shoptalk run")
+    if not isinstance(info.get("dataset"), str) or not isinstance(info.get("fingerprint"), str):
+        raise RunError("damaged: dataset and fingerprint must be text", where=str(path), hint="train again")
     return Run(folder, read_recipe(folder / "recipe.toml"), info)
 
 
@@ -124,16 +106,3 @@ def read_log(run: Path) -> list[dict[str, Any]]:
         if isinstance(event, dict):
             events.append(event)
     return events
-
-
-def peak_memory() -> int:
-    """Most memory that this process has held, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

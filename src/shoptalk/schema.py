@@ -1,5 +1,6 @@
 """The words of shoptalk: what an item, a history, a split and a ranked list are."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -140,16 +141,32 @@ class RankedList:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure with its 95 % interval over ``n`` users."""
+    """A figure with its 95 % interval over users.
+
+    Attributes
+    ----------
+    value
+        The figure; NaN (null in JSON) where there is none.
+    low, high
+        The ends of the interval; NaN where there is none, as with a single user.
+    n
+        How many users it is over.
+    """
 
     value: float
     low: float
     high: float
     n: int
 
-    def as_dict(self) -> dict[str, float | int]:
-        """The estimate as ``--json`` prints it."""
-        return {"value": self.value, "low": self.low, "high": self.high, "n": self.n}
+    @property
+    def known(self) -> bool:
+        """Whether there is a figure."""
+        return not math.isnan(self.value)
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether both ends of the interval are known."""
+        return not (math.isnan(self.low) or math.isnan(self.high))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shoptalk.baselines import _catalogue
-from shoptalk.baselines.tuning import Exam, tune
+from shoptalk.baselines.tuning import RankingValidation, tune
 from shoptalk.evaluation.ranking import ndcg
 from shoptalk.graph.purchases import Purchases
 from shoptalk.schema import Case, History
@@ -30,7 +30,7 @@ def test_ndcg_is_that_of_evaluation(data: st.DataObject, size: int) -> None:
     values = st.integers(0, 3)  # many ties
     scores = np.array(data.draw(st.lists(st.lists(values, min_size=size, max_size=size), min_size=5, max_size=5)))
     places = {item: place for place, item in enumerate(items)}
-    exam = Exam(cases, places, seed=1)  # it draws all of them, in their own order
+    exam = RankingValidation(cases, places, seed=1)  # it draws all of them, in their own order
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_catalogue.Purchases, "blocks", lambda self: iter([self]))
         found = exam.ndcg(lambda purchases: scores[: purchases.rows].astype(np.float32))
@@ -44,10 +44,10 @@ def test_ndcg_is_that_of_evaluation(data: st.DataObject, size: int) -> None:
 
 def test_no_more_cases_than_said() -> None:
     cases = [Case(History(str(number), ("a",)), ("b" if number % 3 else "c",)) for number in range(50)]
-    one, same, other = (Exam(cases, PLACES, seed, most=10) for seed in (1, 1, 2))
+    one, same, other = (RankingValidation(cases, PLACES, seed, most=10) for seed in (1, 1, 2))
     assert len(one) == len(other) == 10
     assert one._truth.column.tolist() == same._truth.column.tolist() != other._truth.column.tolist()
-    assert len(Exam([Case(History("u", ("a",)), ("gone",))], PLACES, 1)) == 0
+    assert len(RankingValidation([Case(History("u", ("a",)), ("gone",))], PLACES, 1)) == 0
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,12 @@ def test_tuning_climbs_field_by_field_and_judges_nothing_twice() -> None:
         right = 2 if one == Two(1, 0) else 1
         return lambda purchases: np.array([[0, right, 1.5]], dtype=np.float32)
 
-    exam = Exam([Case(History("u", ("a",)), ("b",))], PLACES, 1)  # c is in the way, unless x = 1 and y = 0
+    exam = RankingValidation([Case(History("u", ("a",)), ("b",))], PLACES, 1)  # c is in the way, unless x = 1 and y = 0
     assert tune(Two(), {"x": (0, 1), "y": (0, 1)}, scorer, exam) == Two(1, 0)
     assert tried == [Two(0, 0), Two(1, 0), Two(1, 1)]  # the second round meets nothing new
 
 
 def test_without_validation_cases_tuning_keeps_the_start() -> None:
-    assert tune(Two(5, 5), {"x": (0,)}, lambda one: pytest.fail("nothing to try"), Exam([], PLACES, 1)) == Two(5, 5)
+    assert tune(
+        Two(5, 5), {"x": (0,)}, lambda one: pytest.fail("nothing to try"), RankingValidation([], PLACES, 1)
+    ) == Two(5, 5)

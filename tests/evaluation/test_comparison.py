@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 
-from shoptalk.evaluation.comparison import LEVEL, compare_pairs, seeds_p, standardised, users_needed
+from shoptalk.constants import SIGNIFICANCE
+from shoptalk.evaluation.comparison import compare_pairs, seeds_p, standardised, users_needed
+from shoptalk.results import as_json
 
 
 def test_two_methods_by_hand() -> None:
@@ -20,7 +22,7 @@ def test_two_methods_by_hand() -> None:
     assert (found.p_randomisation, found.p_holm) == (1, 1)
     assert found.low <= found.difference <= found.high
     assert found.users_needed == users_needed(found.effect)
-    assert found.as_dict().keys() == {
+    assert as_json(found).keys() == {
         "one", "other", "metric", "difference", "low", "high", "p", "p_randomisation", "p_holm", "effect", "wins",
         "losses", "ties", "n", "users_needed",
     }  # fmt: skip
@@ -46,7 +48,7 @@ def test_the_users_needed_are_enough() -> None:
     none = {"recall@10": np.zeros(users_needed(0.5))}
     found = sum(
         compare_pairs({"a": {"recall@10": generator.normal(0.5, 1, 34)}, "b": none}, resamples=100, flips=500)[0].p_holm
-        < LEVEL
+        < SIGNIFICANCE
         for _ in range(400)
     )
     assert found / 400 == pytest.approx(0.8, abs=0.06)  # three standard errors of 400 draws
@@ -84,7 +86,7 @@ def test_where_a_difference_is_not_found_more_users_are_needed() -> None:
             name: {"accuracy": generator.random(300) + gain} for name, gain in (("a", 0), ("b", 0.03), ("c", 0.06))
         }
         for one in compare_pairs(methods, resamples=100, flips=2000, seed=seed):
-            assert one.users_needed is None if one.p_holm < LEVEL else one.users_needed > one.n
+            assert one.users_needed is None if one.p_holm < SIGNIFICANCE else one.users_needed > one.n
 
 
 def test_all_pairs_together_err_in_a_twentieth() -> None:
@@ -92,7 +94,7 @@ def test_all_pairs_together_err_in_a_twentieth() -> None:
     generator = np.random.default_rng(5)
     wrong = sum(
         any(
-            one.p_holm < LEVEL
+            one.p_holm < SIGNIFICANCE
             for one in compare_pairs(
                 {name: {"accuracy": generator.normal(0, 1, 100)} for name in "abc"}, resamples=100, flips=500, seed=seed
             )

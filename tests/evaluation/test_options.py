@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from shoptalk.evaluation.options import correctness, judge, option_metrics, position_report
+from shoptalk.results import PositionShare
 
 
 def metrics(scores: list[list[float]], answers: list[int], users: list[str] | None = None) -> dict[str, float]:
@@ -128,20 +129,20 @@ def test_what_cannot_be_judged(scores: list[list[float]], answers: list[int]) ->
 def test_position_report_by_hand() -> None:
     # Always the first of two; right in one of three. Chosen 3/3 and 0, answers 1/3 and 2/3: bias (2/3 + 2/3) / 2.
     report = position_report([np.array([1.0, 0.0])] * 3, [0, 1, 1])
-    assert report["positions"] == [
-        {"position": 1, "answers": pytest.approx(1 / 3), "chosen": pytest.approx(1.0), "accuracy": 1.0},
-        {"position": 2, "answers": pytest.approx(2 / 3), "chosen": 0.0, "accuracy": 0.0},
-    ]
-    assert report["bias"] == pytest.approx(2 / 3)
-    assert report["no_choice"] == 0
+    assert report.positions == (
+        PositionShare(1, answers=pytest.approx(1 / 3), chosen=pytest.approx(1.0), accuracy=1.0),
+        PositionShare(2, answers=pytest.approx(2 / 3), chosen=0.0, accuracy=0.0),
+    )
+    assert report.bias == pytest.approx(2 / 3)
+    assert report.no_choice == 0
 
 
 def test_position_report_without_choices() -> None:
     report = position_report([np.array([math.nan, 0.0]), np.array([2.0, 1.0])], [0, 0])
-    assert report["no_choice"] == 1 / 2
-    assert report["bias"] == 0  # the missing choice is not a bias for a position
-    assert report["positions"][0]["accuracy"] == 1 / 2
-    assert math.isnan(report["positions"][1]["accuracy"])
+    assert report.no_choice == 1 / 2
+    assert report.bias == 0  # the missing choice is not a bias for a position
+    assert report.positions[0].accuracy == 1 / 2
+    assert math.isnan(report.positions[1].accuracy)
 
 
 cases = st.lists(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from shoptalk.evaluation.paired import compare, compare_all, holm
+from shoptalk.results import as_json
 
 
 def test_two_users_by_hand() -> None:
@@ -111,6 +112,6 @@ def test_several_methods_at_once() -> None:
     assert found["worse"]["recall@10"].n == 299
     assert found["worse"]["recall@10"].difference == pytest.approx(0.1)
     assert (found["worse"]["ndcg@10"].p, found["worse"]["ndcg@10"].p_holm) == (1 / 200, 2 / 200)
-    assert found["same"]["ndcg@10"].as_dict() == {"difference": 0, "low": 0, "high": 0, "p": 1, "n": 299, "p_holm": 1}
-    assert "p_holm" not in compare([1.0, 2.0], [1.0, 0.0]).as_dict()
+    assert as_json(found["same"]["ndcg@10"]) == {"difference": 0, "low": 0, "high": 0, "p": 1, "n": 299, "p_holm": 1}
+    assert "p_holm" not in as_json(compare([1.0, 2.0], [1.0, 0.0]))
     assert compare_all(own, {}) == {}

@@ -8,10 +8,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shoptalk.recipe import Recipe
+from shoptalk.results import AuditResult, EvaluationResult, from_json
 
 #: Titles that would break a page which does not escape them, or its layout.
 HOSTILE = ("<script>document.title = 'owned'</script>", "</pre></script><img src=x onerror=alert(1)>", "W" * 400,
            "&lt;b&gt; {{ 7 * 7 }} {% raw %}", "$x_1$ \\frac", "Σαπούνι 石鹸 🧼")  # fmt: skip
+
+
+def result(content: dict[str, Any]) -> EvaluationResult:
+    """What ``metrics.json`` with this content is read as."""
+    return from_json(EvaluationResult, content)
+
+
+def audited(content: dict[str, Any]) -> AuditResult:
+    """What ``audit.json`` with this content is read as."""
+    return from_json(AuditResult, content)
 
 
 def estimate(value: float, half: float = 0.01, n: int = 1000) -> dict[str, Any]:

@@ -3,20 +3,27 @@
 import base64
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from shoptalk.cli.main import main
-from shoptalk.report.comparison import bare_p, number, show_cost, show_more, signed, title, write_comparison
+from shoptalk.report.comparison import bare_p, number, show_cost, show_more, signed, write_comparison
 from shoptalk.report.forest import draw_cost, draw_differences, style
+from shoptalk.results import ComparedRecipe, Comparison, ComparisonResult, Cost, SeededEstimate
 from shoptalk.stages.compare import compare
 from tests.runs import BAD, GOOD, USERS, make_run
 
+#: One of 500 users differs, and no interval is known.
+PAIR = Comparison(
+    "a", "o", "recall@10", 0.1, math.nan, math.nan, p=1.0, p_randomisation=1.0, p_holm=math.nan, effect=0.0, wins=0.0,
+    losses=0.0, ties=1.0, n=500, users_needed=None,
+)  # fmt: skip
+
 
 @pytest.fixture
-def report(tmp_path: Path) -> dict[str, Any]:
+def report(tmp_path: Path) -> ComparisonResult:
     """Two seeds of one recipe, one of another that is worse, and one that is a little worse."""
     both = [make_run(tmp_path / f"a{seed}", GOOD, [1] * 50 + [0] * 10, seed=seed, name="a & <b>") for seed in (1, 2)]
     bad = make_run(tmp_path / "c", BAD, [1] * 20 + [0] * 40, name="c", width=64, seconds=300)
@@ -28,38 +35,38 @@ def words(page: str) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.split("</style>")[1]))
 
 
-def test_every_figure_is_on_the_page(report: dict[str, Any], tmp_path: Path) -> None:
+def test_every_figure_is_on_the_page(report: ComparisonResult, tmp_path: Path) -> None:
     write_comparison(report, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     said = words(page).replace("&lt;", "<")
-    figures = [number(own[key]) for group in report["groups"] for own in group["metrics"].values()
-               for key in ("value", "low", "high", "spread") if own[key] is not None]  # fmt: skip
-    for one in report["comparisons"]:
-        figures += [signed(one[key]) for key in ("difference", "low", "high")] + [signed(one["effect"], 3)]
-        figures += [f"{one['wins']:.3f} / {one['losses']:.3f} / {one['ties']:.3f}", bare_p(one["p_holm"])]
-        figures += [f"flips {bare_p(one['p_randomisation'])} bootstrap {bare_p(one['p'])}", show_more(one)]
-    figures += [show_cost(name, group["cost"]) for group in report["groups"] for name in group["cost"] if name in
+    figures = [number(figure) for group in report.groups for own in group.metrics.values()
+               for figure in (own.value, own.low, own.high, own.spread) if figure is not None]  # fmt: skip
+    for one in report.comparisons:
+        figures += [signed(figure) for figure in (one.difference, one.low, one.high)] + [signed(one.effect, 3)]
+        figures += [f"{one.wins:.3f} / {one.losses:.3f} / {one.ties:.3f}", bare_p(one.p_holm)]
+        figures += [f"flips {bare_p(one.p_randomisation)} bootstrap {bare_p(one.p)}", show_more(one)]
+    figures += [show_cost(name, group.cost) for group in report.groups for name in
                 ("training_seconds", "evaluation_seconds", "peak_memory_bytes", "tokens", "parameters")]  # fmt: skip
-    figures += [report["fingerprint"], f"{USERS} test users", "c", "d", "model.width", "1, 2"]
-    figures += [run for group in report["groups"] for run in group["runs"]]
+    figures += [report.fingerprint, f"{USERS} test users", "c", "d", "model.width", "1, 2"]
+    figures += [run for group in report.groups for run in group.runs]
     assert [figure for figure in figures if figure not in said] == []
     assert "<b>" not in page.split("</style>")[1]  # a name is text, whatever it holds
     assert "a &amp; &lt;b&gt;" in page
 
 
-def test_the_page_stands_alone_and_every_picture_is_told_in_words(report: dict[str, Any], tmp_path: Path) -> None:
+def test_the_page_stands_alone_and_every_picture_is_told_in_words(report: ComparisonResult, tmp_path: Path) -> None:
     write_comparison(report, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert not re.findall(r"(?:src|href)=[\"'](?!data:)", page)
     assert "<script" not in page
     pictures = re.findall(r'<img src="([^"]+)" alt="([^"]+)"', page)
-    assert len(pictures) == page.count("<img") == 2 * len(report["metrics"]) + 1
+    assert len(pictures) == page.count("<img") == 2 * len(report.metrics) + 1
     for address, told in pictures:
         assert base64.b64decode(address.removeprefix("data:image/svg+xml;base64,")).rstrip().endswith(b"</svg>")
         assert re.search(r"\d\.\d{4}", told)
 
 
-def test_the_same_runs_give_the_same_page(report: dict[str, Any], tmp_path: Path) -> None:
+def test_the_same_runs_give_the_same_page(report: ComparisonResult, tmp_path: Path) -> None:
     for name in ("one", "two"):
         write_comparison(report, tmp_path / name)
     assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
@@ -68,8 +75,8 @@ def test_the_same_runs_give_the_same_page(report: dict[str, Any], tmp_path: Path
 def test_seeds_alone_and_unknown_costs_make_a_page_too(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / f"{seed}", GOOD, seed=seed) for seed in (1, 2)]
     report = compare(runs)
-    report["groups"][0]["cost"] = dict.fromkeys(report["groups"][0]["cost"])
-    write_comparison(report, tmp_path / "page.html")
+    unknown = replace(report, groups=(replace(report.groups[0], cost=Cost()),))
+    write_comparison(unknown, tmp_path / "page.html")
     said = words((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert "Differences" not in said
     assert "energy is known only where the machine lets its counters be read" in said
@@ -90,15 +97,14 @@ def test_the_command_writes_the_page_and_prints_what_it_says(
 
 
 def test_how_figures_are_shown() -> None:
-    assert (title("ndcg@10"), title("accuracy"), title("recall@10")) == ("NDCG@10", "Accuracy", "Recall@10")
     assert (number(None), number(math.nan), signed(math.nan), signed(0.0), signed(-0.01)) == (
         "–", "–", "–", "0", "-0.0100",
     )  # fmt: skip
     assert (bare_p(0.0001), bare_p(0.04), bare_p(math.nan)) == ("< 0.001", "0.040", "–")
-    assert show_more({"users_needed": None, "n": 5}) == ""
-    assert show_more({"users_needed": 3000, "n": 500}) == "2,500"
-    assert show_more({"users_needed": 5_000_000, "n": 500}) == "over a million"
-    cost = {"training_seconds": 61.0, "joules": 2500.0, "joules_of": ["cpu", "gpu"], "tokens": None}
+    assert show_more(replace(PAIR, users_needed=None)) == ""
+    assert show_more(replace(PAIR, users_needed=3000)) == "2,500"
+    assert show_more(replace(PAIR, users_needed=5_000_000)) == "over a million"
+    cost = Cost(training_seconds=61.0, joules=2500.0, joules_of=("cpu", "gpu"))
     assert show_cost("training_seconds", cost) == "1 min 01 s"
     assert show_cost("joules", cost) == "2.5 kJ (cpu and gpu)"
     assert show_cost("tokens", cost) == "–"
@@ -106,10 +112,9 @@ def test_how_figures_are_shown() -> None:
 
 def test_figures_at_their_limits() -> None:
     """One user has no interval, a long name is cut, and ten groups are still told apart."""
-    row = {"one": "n$^" * 80, "other": "o", "difference": 0.1, "low": math.nan, "high": math.nan, "p_holm": math.nan}
-    assert draw_differences([row], "Recall@10").startswith("data:image/svg+xml;base64,")
-    assert draw_cost([{"cost": {"training_seconds": None}}], "recall@10", "Recall@10") == ""
-    own = {"value": 0.1, "low": 0.1, "high": 0.1, "by_seed": [0.1]}
-    group = {"name": "$x^$", "runs": ["r"], "cost": {"training_seconds": 1.0}, "metrics": {"recall@10": own}}
+    assert draw_differences([replace(PAIR, one="n$^" * 80)], "Recall@10").startswith("data:image/svg+xml;base64,")
+    own = SeededEstimate(0.1, 0.1, 0.1, n=1, spread=None, by_seed=(0.1,))
+    group = ComparedRecipe("$x^$", ("r",), (1,), {}, {"recall@10": own}, Cost(training_seconds=1.0))
+    assert draw_cost([replace(group, cost=Cost())], "recall@10", "Recall@10") == ""
     assert draw_cost([group, group], "recall@10", "Recall@10")  # no formula, however it looks
     assert len({style(place) for place in range(7)}) == 7

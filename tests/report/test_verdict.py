@@ -1,9 +1,14 @@
 """The page's verdict says what the numbers say, and what the audit says before that."""
 
+from dataclasses import replace
+
 import pytest
 
-from shoptalk.report.verdict import LOOKS, decide, main_result, options_result, reads_histories
-from tests.report.runs import difference, estimate, option_metrics, ranking_metrics
+from shoptalk.evaluation.verdict import decide, main_result, options_result, reads_histories
+from shoptalk.report.verdict import LOOKS, show_verdict
+from shoptalk.results import AuditResult
+from shoptalk.schema import Estimate
+from tests.report.runs import audit, audited, difference, estimate, option_metrics, ranking_metrics, result
 
 
 @pytest.mark.parametrize(
@@ -16,7 +21,7 @@ from tests.report.runs import difference, estimate, option_metrics, ranking_metr
     ],
 )
 def test_options_by_their_intervals(own: float, swapped: float, simple: float, look: str, says: str) -> None:
-    verdict = decide(option_metrics(own, swapped, simple))
+    verdict = show_verdict(result(option_metrics(own, swapped, simple)))
     assert verdict.look == look
     assert says in verdict.sentence
     assert f"Right for {own:.3f} of 1,000 users (95 % interval {own - 0.01:.3f} to" in verdict.sentence
@@ -27,7 +32,7 @@ def test_options_by_their_intervals(own: float, swapped: float, simple: float, l
 )
 def test_a_paired_test_decides_before_intervals_do(apart: float, p: float, look: str) -> None:
     versus = {"versus": {"tfidf": {"accuracy": difference(apart, p)}}}
-    assert decide(option_metrics(0.58, 0.3, 0.58 - apart) | versus).look == look
+    assert decide(result(option_metrics(0.58, 0.3, 0.58 - apart) | versus)).kind == look
 
 
 @pytest.mark.parametrize(
@@ -40,14 +45,17 @@ def test_a_paired_test_decides_before_intervals_do(apart: float, p: float, look:
     ],
 )
 def test_rankings(own: float, swapped: float, p: float, look: str, says: str) -> None:
-    verdict = decide(ranking_metrics(own, swapped, p))
+    verdict = show_verdict(result(ranking_metrics(own, swapped, p)))
     assert verdict.look == look
     assert says in verdict.sentence
     assert f"{own:.4f} of 1,000 users" in verdict.sentence
 
 
 def test_a_failed_audit_comes_first() -> None:
-    verdict = decide(option_metrics(), ["A leak.", "Another."])
+    fail = next(one for one in audited(audit()).findings if one.severity == "fail")
+    failed = AuditResult((replace(fail, says="a leak"), replace(fail, says="another")), clean=False)
+    verdict = show_verdict(result(option_metrics()), failed)
+    assert decide(result(option_metrics()), failed).failures == ("a leak", "another")
     assert (verdict.look, verdict.words) == ("stop", "Do not trust this number")
     assert (verdict.warning, verdict.more) == ("A leak.", 1)
     assert "Right for 0.600" in verdict.sentence
@@ -55,38 +63,39 @@ def test_a_failed_audit_comes_first() -> None:
 
 def test_a_gap_that_may_be_nothing_is_no_reading_of_histories() -> None:
     metrics = option_metrics(0.27, 0.255)  # 0.02 beyond chance, 0.015 of it by the history: but 0.005 to 0.025
-    result = main_result(metrics)
-    assert result is not None
-    assert reads_histories(result) is True
+    main = main_result(result(metrics))
+    assert main is not None
+    assert reads_histories(main) is True
     metrics["metrics"]["personalisation_gap"] |= {"low": -0.001}
-    result = main_result(metrics)
-    assert result is not None
-    assert reads_histories(result) is False
+    main = main_result(result(metrics))
+    assert main is not None
+    assert reads_histories(main) is False
 
 
 def test_the_accuracy_beside_a_ranking_has_a_gap_of_its_own() -> None:
     metrics = ranking_metrics()
     metrics["metrics"] |= {"accuracy": estimate(0.7), "swapped_accuracy": estimate(0.4),
                            "options_personalisation_gap": estimate(0.3)}  # fmt: skip
-    result = options_result(metrics)
-    assert result is not None
-    assert result.gap == estimate(0.3)
-    assert (main_result(metrics) or result).gap == metrics["metrics"]["personalisation_gap"]
+    chosen, main = options_result(result(metrics)), main_result(result(metrics))
+    assert chosen is not None
+    assert main is not None
+    assert chosen.gap == Estimate(**estimate(0.3))
+    assert main.gap == Estimate(**metrics["metrics"]["personalisation_gap"])
 
 
 def test_nothing_to_compare_with() -> None:
     alone = ranking_metrics() | {"baselines": {}, "versus": {}}
     del alone["metrics"]["personalisation_gap"]
-    assert decide(alone).look == "plain"
-    assert decide(alone).sentence.endswith("interval 0.0590 to 0.0610).")
+    assert decide(result(alone)).kind == "plain"
+    assert show_verdict(result(alone)).sentence.endswith("interval 0.0590 to 0.0610).")
     single = {"metrics": {"accuracy": {"value": 1.0, "low": None, "high": None, "n": 1}}, "baselines": {}}
-    assert decide(single).sentence == "Right for 1.000 of 1 users."
+    assert show_verdict(result(single)).sentence == "Right for 1.000 of 1 users."
 
 
 def test_generated_titles_alone() -> None:
     metrics = {"metrics": {"title_exact_match": estimate(0.125)}, "baselines": {}}
-    assert decide(metrics).sentence == "It names the exact title for 0.125 of 1,000 users."
-    assert decide({"metrics": {}, "baselines": {}}).sentence == "Nothing was judged."
+    assert show_verdict(result(metrics)).sentence == "It names the exact title for 0.125 of 1,000 users."
+    assert show_verdict(result({"metrics": {}, "baselines": {}})).sentence == "Nothing was judged."
 
 
 def test_every_look_has_a_symbol_and_words_of_its_own() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,15 @@ import pytest
 
 from shoptalk.cli.main import main
 from shoptalk.errors import RunError, ShoptalkError, UsageError
-from shoptalk.stages.compare import compare
+from shoptalk.results import as_json
+from shoptalk.stages import compare as stage
 from tests.runs import BAD, GOOD, USERS, make_run
+
+
+def compare(folders: Sequence[Path]) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    content: dict[str, Any] = as_json(stage.compare(folders))
+    return content
 
 
 def refused(*folders: Path) -> ShoptalkError:
@@ -234,16 +242,34 @@ def test_damaged_predictions_are_one_line_and_exit_code_2(
     assert f"make it again: shoptalk evaluate {other}" in said
 
 
-@pytest.mark.parametrize("content", ["[]", "{", '{"seconds": 3}', '{"seconds": {"rankings": "long"}}', "[" * 100_000])
-def test_damaged_metrics_are_refused(tmp_path: Path, content: str) -> None:
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("[]", "not a JSON object"),
+        ("{", "not readable as JSON"),
+        ("[" * 100_000, "not readable as JSON"),
+        ('{"metrics": {}}', "baselines: is missing"),
+        ('{"metrics": {}, "baselines": {}, "seconds": 3}', "seconds: expected an object, not 3"),
+        (
+            '{"metrics": {}, "baselines": {}, "seconds": {"rankings": "long"}}',
+            "seconds.rankings: expected a number, not 'long'",
+        ),
+    ],
+    ids=["a list", "cut off", "nested", "no baselines", "seconds are a number", "seconds are words"],
+)
+def test_damaged_metrics_are_refused(tmp_path: Path, content: str, says: str) -> None:
     run, other = make_run(tmp_path / "run", GOOD), make_run(tmp_path / "other", GOOD, width=64)
     (other / "metrics.json").write_text(content)
-    assert "its run.json or metrics.json is damaged" in str(refused(run, other))
+    error = refused(run, other)
+    assert isinstance(error, RunError)
+    assert error.where == str(other / "metrics.json")
+    assert f"damaged: {says}" in str(error)
+    assert "shoptalk evaluate" in str(error)
 
 
 def test_costs_that_are_not_known_are_left_open(tmp_path: Path) -> None:
     run, other = make_run(tmp_path / "run", GOOD), make_run(tmp_path / "other", BAD, width=64)
-    (other / "metrics.json").write_text('{"seconds": {"rankings": NaN}}')
+    (other / "metrics.json").write_text('{"metrics": {}, "baselines": {}, "seconds": {"rankings": NaN}}')
     assert compare([run, other])["groups"][1]["cost"]["evaluation_seconds"] is None
     (other / "metrics.json").unlink()
     cost = compare([run, other])["groups"][1]["cost"]

@@ -1,6 +1,5 @@
 """The error analysis of a run, on a shop where everybody buys the next item and the model is known."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,13 @@ from shoptalk.cli.show import show_evaluation
 from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.progress import silent
+from shoptalk.results import EvaluationResult, as_json, from_json, read_evaluation
 from shoptalk.stages import evaluate as stage
 from tests.data.shops import small_shop
 from tests.stages.test_rankings import Following, recipe, run_of
 
 
-def judged(folder: Path, monkeypatch: pytest.MonkeyPatch, step: int, **sections: Any) -> dict[str, Any]:
+def judged(folder: Path, monkeypatch: pytest.MonkeyPatch, step: int, **sections: Any) -> EvaluationResult:
     """User n of 20 had items n .. n + 3 and bought n + 4 next; the model begins ``step`` behind the last one."""
     small_shop(folder, users=20, items=40)
     made = recipe(folder, **{"evaluation": {"resamples": 100, "baselines": ("popularity",)}, **sections})
@@ -32,36 +32,37 @@ def test_a_ranking_that_is_always_wrong(
 ) -> None:
     # Items n + 8 .. n + 17 come first, and n + 4 is the right one.
     report = judged(tmp_path, monkeypatch, step=5)
-    errors = report["errors"]
-    assert (errors["what"], errors["cases"], errors["wrong"]) == ("ranking", 20, 20)
+    errors = report.errors
+    assert errors is not None
+    assert (errors.what, errors.cases, errors.wrong) == ("ranking", 20, 20)
     rows = pq.read_table(tmp_path / "run" / "errors.parquet").to_pylist()
     assert rows[0]["user_id"] == "u0"
     assert rows[0]["truth"] == ["i04"]
     assert rows[0]["ranked"] == [f"i{n:02}" for n in range(8, 18)]
-    groups = {group["name"]: group for group in errors["groups"]}
+    groups = {group.name: group for group in errors.groups}
     assert list(groups) == ["semantic_pull", "popularity_pull", "near_duplicate", "cold_item"]
     # Items 0 .. 23 were bought; in training, without the last two of each user, item n by users n - 2 .. n.
     cold = sum(row["truth"][0] in {"i22", "i23"} for row in rows)
-    assert groups["cold_item"]["wrong"] == cold == 2
-    assert groups["cold_item"]["value"] == groups["cold_item"]["reference"] == pytest.approx(2 / 20)
-    example = groups["cold_item"]["examples"][0]
-    assert example["options"][-1] in {"Soap & W number 22", "Soap & X number 23"}
-    assert (example["answer"], example["chosen"]) == (5, 0)
-    assert example["why"].startswith("nobody bought the right one in training; the right one ")
-    assert len(errors["what_if"]) > 0
-    assert [step["removed"] for step in errors["what_if"][0]["steps"]] == [None, *errors["what_if"][0]["history"][:3]]
-    assert len({step["answer"] for step in errors["what_if"][0]["steps"]}) == 1  # it only looks at the last purchase
+    assert groups["cold_item"].wrong == cold == 2
+    assert groups["cold_item"].value == groups["cold_item"].reference == pytest.approx(2 / 20)
+    example = groups["cold_item"].examples[0]
+    assert example.options[-1] in {"Soap & W number 22", "Soap & X number 23"}
+    assert (example.answer, example.chosen) == (5, 0)
+    assert example.why.startswith("nobody bought the right one in training; the right one ")
+    assert len(errors.what_if) > 0
+    assert [step.removed for step in errors.what_if[0].steps] == [None, *errors.what_if[0].history[:3]]
+    assert len({step.answer for step in errors.what_if[0].steps}) == 1  # it only looks at the last purchase
     show_evaluation(report)
     printed = " ".join(capsys.readouterr().out.split())
     assert "20 wrong answers of 20 (ranking)" in printed
     assert "cold item" in printed
-    json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert read_evaluation(tmp_path / "run") == from_json(EvaluationResult, as_json(report))
 
 
 def test_nothing_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     report = judged(tmp_path, monkeypatch, step=1, candidates={"options": 4})
-    assert report["errors"]["wrong"] == report["option_errors"]["wrong"] == 0
-    assert report["option_errors"]["what_if"] == report["errors"]["words"] == []
+    assert [analysis.wrong for analysis in report.analyses] == [0, 0]
+    assert [(analysis.what_if, analysis.words) for analysis in report.analyses] == [((), ())] * 2
     assert pq.read_table(tmp_path / "run" / "option_errors.parquet").num_rows == 0
     show_evaluation(report)
     assert "wrong answers" not in capsys.readouterr().out
@@ -69,10 +70,11 @@ def test_nothing_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
 
 def test_options_have_the_titles_that_were_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = judged(tmp_path, monkeypatch, step=2, candidates={"options": 4}, data={"cleaning": "uneven"})
-    errors = report["option_errors"]
-    assert errors["wrong"] > 10
-    example = errors["groups"][0]["examples"] + errors["groups"][1]["examples"]
+    errors = report.option_errors
+    assert errors is not None
+    assert errors.wrong > 10
+    example = errors.groups[0].examples + errors.groups[1].examples
     assert example
     for one in example:
-        raw = ["&amp;" in title for title in one["options"]]
-        assert raw == [place != one["answer"] for place in range(4)]  # the wrong ones are not cleaned
+        raw = ["&amp;" in title for title in one.options]
+        assert raw == [place != one.answer for place in range(4)]  # the wrong ones are not cleaned

@@ -56,14 +56,14 @@ def test_advice_is_judged_written_down_and_given(shop: Path, tmp_path: Path) -> 
     run = tmp_path / "run"
     few = ["prompt.task=advise", "prompt.style=alpaca", "evaluation.generate=20", 'evaluation.baselines=["chance"]']
     train(recipe(shop, *few), shop / "dataset", run, silent)
-    metrics = evaluate(run, silent)["metrics"]
+    metrics = evaluate(run, silent).metrics
     assert {"accuracy", "title_exact_match", "title_echo_share", "reason_match"} <= metrics.keys()
-    assert metrics["reason_match"]["n"] == 20
+    assert metrics["reason_match"].n == 20
     rows: list[dict[str, Any]] = json.loads((run / "generated.json").read_text())
     assert len(rows) == 20
     assert all(row["input"].startswith("I have bought ") for row in rows)
-    found = audit_anything(None, None, None, run / "generated.json", silent)["findings"]
-    assert [finding["check"] for finding in found] == ["answer_in_prompt"]
+    found = audit_anything(None, None, None, run / "generated.json", silent).findings
+    assert [finding.check for finding in found] == ["answer_in_prompt"]
     user = next(iter(pq.read_table(shop / "dataset" / "interactions.parquet")["user_id"].to_pylist()))
     (best,) = recommend(run, silent, user=user, k=1)["items"]
     assert best["advice"].startswith(best["title"] + ", ")

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
+from shoptalk.stages.rankings import judge_rankings
 
 from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.data.prepare import prepare
@@ -18,11 +19,11 @@ from shoptalk.evaluation.ranking import ranking_metrics
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe
 from shoptalk.report.page import write_report
+from shoptalk.results import as_json
 from shoptalk.runs import Run, create_run
 from shoptalk.schema import Candidates, Catalogue, Estimate, History, RankedList, Split
 from shoptalk.stages import evaluate as stage
 from shoptalk.stages import simple
-from shoptalk.stages.rankings import judge_rankings
 from tests.data.shops import recipe_of, small_shop
 
 ITEMS = {"task": "items"}
@@ -69,7 +70,8 @@ def run_of(folder: Path, shop: Dataset, made: Recipe | None = None) -> Run:
 
 
 def judge(run: Run, shop: Dataset, model: Any, others: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    return judge_rankings(run, shop, model, shop.split("last"), silent, others)
+    result, columns = judge_rankings(run, shop, model, shop.split("last"), silent, others)
+    return as_json(result), columns
 
 
 def test_a_perfect_model_by_hand(tmp_path: Path, shop: Dataset) -> None:
@@ -158,7 +160,7 @@ def test_the_stage_writes_what_score_reads(tmp_path: Path, shop: Dataset, monkey
 
     monkeypatch.setattr(simple, "make_baseline", learn)
     monkeypatch.setattr(stage, "open_recommender", lambda run, shop: Following(shop.catalogue))
-    report = stage.evaluate(run.folder, silent)
+    report = as_json(stage.evaluate(run.folder, silent))
     assert list(report["baselines"]) == list(report["versus"]) == ["item_knn"]
     assert [warning.split(":")[0] for warning in report["warnings"]] == [
         "no baseline svd",
@@ -173,7 +175,7 @@ def test_the_stage_writes_what_score_reads(tmp_path: Path, shop: Dataset, monkey
     again = ranking_metrics([row["ranked"] for row in rows], [row["truth"] for row in rows], 10, resamples=100)
     for name, value in again.items():
         if isinstance(value, Estimate):
-            assert report["metrics"][name] == pytest.approx(value.as_dict()), name
+            assert report["metrics"][name] == pytest.approx(as_json(value)), name
     write_report(run.folder)
     page = (run.folder / "report.html").read_text()
     assert "Ranking the whole catalogue" in page
@@ -192,7 +194,7 @@ def test_options_are_judged_by_the_same_model(tmp_path: Path, monkeypatch: pytes
     run = run_of(tmp_path, shop, made)
     monkeypatch.setattr(simple, "make_baseline", lambda name, *rest: Following(rest[1], 1 if name == "chance" else 2))
     monkeypatch.setattr(stage, "open_recommender", lambda run, shop: Following(shop.catalogue))
-    report = stage.evaluate(run.folder, silent)
+    report = as_json(stage.evaluate(run.folder, silent))
     write_report(run.folder)
     page = (run.folder / "report.html").read_text()
     assert "Ranking the whole catalogue" in page

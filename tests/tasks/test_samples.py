@@ -55,33 +55,33 @@ def test_a_sample_is_what_is_scored(settings: dict[str, object], monkeypatch: py
     for case, sample in zip(cases, samples, strict=False):
         rows.clear()
         model.score([case.history], [case.candidates])
-        read = {model.model.tokenizer.decode(row[: sample["tokens"]], special=True) for row in rows}
+        read = {model.model.tokenizer.decode(row[: sample.tokens], special=True) for row in rows}
         assert model.cut == ("max_tokens" in settings)
-        assert sample["prompt"] in read  # one row, or with the task `like` one for each option
-        assert len(sample["others"]) == (1 if settings.get("task") == "like" else 2)
+        assert sample.prompt in read  # one row, or with the task `like` one for each option
+        assert len(sample.others) == (1 if settings.get("task") == "like" else 2)
 
 
 def test_the_right_answer_is_shown_with_what_ends_it() -> None:
     (sample, *_) = sample_prompts(with_options(), CASES)
-    assert sample["answer"].strip() == CATALOGUE[CASES[0].truth[0]].title
-    assert sample["answer"].endswith("\n")
+    assert sample.answer.strip() == CATALOGUE[CASES[0].truth[0]].title
+    assert sample.answer.endswith("\n")
     (sample, *_) = sample_prompts(with_options(task="choose", style="chat", answer="letter"), CASES)
-    assert sample["answer"].strip() == "ABC"[CASES[0].answer] + "<|end|>"
-    assert sample["prompt"].startswith("<|user|>")  # marks of the chat are shown
+    assert sample.answer.strip() == "ABC"[CASES[0].answer] + "<|end|>"
+    assert sample.prompt.startswith("<|user|>")  # marks of the chat are shown
 
 
 def test_a_title_that_acts_as_structure_is_shown_as_the_model_saw_it() -> None:
     (sample,) = sample_prompts(with_options(), [Case(history("X", "R0"), ("R1",))])
-    assert "</pre>" in sample["prompt"]
-    assert "<|end|>" not in sample["prompt"]
-    assert "###" not in sample["prompt"]
+    assert "</pre>" in sample.prompt
+    assert "<|end|>" not in sample.prompt
+    assert "###" not in sample.prompt
 
 
 def test_likes_without_options_are_asked_where_there_is_a_rating() -> None:
     cases = [Case(history("R0"), ("R1",)), Case(history("R0"), ("R1",), rating=2.0)]
     (sample,) = sample_prompts(with_options(task="like", style="alpaca"), cases)
-    assert sample["answer"].strip().startswith("No")
-    assert "Yes" in sample["others"][0]
+    assert sample.answer.strip().startswith("No")
+    assert "Yes" in sample.others[0]
 
 
 @pytest.mark.parametrize(("style", "fields"), [("bare", ("title",)), ("plain", ("token", "title"))])
@@ -92,9 +92,9 @@ def test_item_tokens_are_shown_with_what_they_stand_for(
     (sample,) = sample_prompts(model, [Case(history("R0", "C2"), ("M1",))])
     rows = reads(monkeypatch)
     model.score_all([history("R0", "C2")])
-    assert model.model.tokenizer.decode(rows[0][: sample["tokens"]], special=True) == sample["prompt"]
-    assert sample["answer"] == "<|item_M1|>"
-    assert sample["titles"] == {
+    assert model.model.tokenizer.decode(rows[0][: sample.tokens], special=True) == sample.prompt
+    assert sample.answer == "<|item_M1|>"
+    assert sample.titles == {
         "<|item_R0|>": "Rose shampoo", "<|item_C2|>": "Cedar balm", "<|item_M1|>": "Mint soap"
     }  # fmt: skip
 
@@ -106,9 +106,9 @@ def test_a_list_is_shown_as_it_is_asked(monkeypatch: pytest.MonkeyPatch) -> None
     branches = listing.Branches
     monkeypatch.setattr(listing, "Branches", lambda model, prompts: asked.append(prompts) or branches(model, prompts))
     model.rank([history("R0")], 2)
-    assert model.model.tokenizer.decode(asked[0][0], special=True) == sample["prompt"]
-    assert sample["answer"].split() == ["<|item_R1|>", "<|item_M1|>"] * 5
+    assert model.model.tokenizer.decode(asked[0][0], special=True) == sample.prompt
+    assert sample.answer.split() == ["<|item_R1|>", "<|item_M1|>"] * 5
 
 
 def test_what_is_no_language_model_has_no_prompts() -> None:
-    assert sample_prompts(object(), CASES) == []
+    assert sample_prompts(object(), CASES) == ()

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
 from shoptalk.baselines._catalogue import learned_again, learned_from
-from shoptalk.baselines.tuning import Exam, Score, tune
+from shoptalk.baselines.tuning import RankingValidation, Score, tune
 from shoptalk.graph.purchases import Floats, Purchases, places_of
 from shoptalk.schema import Case, Catalogue, Split
 
@@ -61,6 +61,6 @@ def learn_factors(
     def score(settings: S) -> Score:
         return ranker(factors(settings.fit), train, items, settings).score_purchases
 
-    best = tune(start, grid, score, Exam(split.validation, places, seed), rounds=1)
+    best = tune(start, grid, score, RankingValidation(split.validation, places, seed), rounds=1)
     again = learned_again(split, places)
     return ranker(factorise(again, best.fit, [*cases, *split.validation]), again, items, best)

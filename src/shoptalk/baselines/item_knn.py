@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, learned_again, learned_from
-from shoptalk.baselines.tuning import Exam, Score, tune
+from shoptalk.baselines.tuning import RankingValidation, Score, tune
 from shoptalk.graph.purchases import Floats, Purchases, places_of, product, strongest
 from shoptalk.schema import Catalogue, Split
 
@@ -87,5 +87,7 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> ItemKnn:
         return ItemKnn(train, items, settings).score_purchases
 
     return ItemKnn(
-        learned_again(split, places), items, tune(Settings(), GRID, score, Exam(split.validation, places, seed))
+        learned_again(split, places),
+        items,
+        tune(Settings(), GRID, score, RankingValidation(split.validation, places, seed)),
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shoptalk.baselines._catalogue import PurchaseRecommender, learned_again, learned_from
-from shoptalk.baselines.tuning import Exam, Score, tune
+from shoptalk.baselines.tuning import RankingValidation, Score, tune
 from shoptalk.graph.purchases import Floats, Purchases, places_of
 from shoptalk.schema import Catalogue, Split
 
@@ -56,5 +56,5 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> RecentPopularity:
     def score(settings: Settings) -> Score:
         return RecentPopularity(train, items, settings).score_purchases
 
-    best = tune(Settings(), GRID, score, Exam(split.validation, places, seed))
+    best = tune(Settings(), GRID, score, RankingValidation(split.validation, places, seed))
     return RecentPopularity(learned_again(split, places), items, best)

@@ -10,7 +10,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, learned_again, learned_from
-from shoptalk.baselines.tuning import Exam, Score, tune
+from shoptalk.baselines.tuning import RankingValidation, Score, tune
 from shoptalk.graph.purchases import Floats, Purchases, places_of
 from shoptalk.schema import Catalogue, Item, Split
 
@@ -101,5 +101,5 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> TextKnn:
     def score(settings: Settings) -> Score:
         return TextKnn(texts(settings.words), train, items, settings).score_purchases
 
-    best = tune(Settings(), GRID, score, Exam(split.validation, places, seed))
+    best = tune(Settings(), GRID, score, RankingValidation(split.validation, places, seed))
     return TextKnn(texts(best.words), learned_again(split, places), items, best)

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, learned_again, learned_from
 from shoptalk.baselines.text_knn import Texts
-from shoptalk.baselines.tuning import Exam, Score, tune
+from shoptalk.baselines.tuning import RankingValidation, Score, tune
 from shoptalk.graph.purchases import Floats, Purchases, places_of, product, strongest
 from shoptalk.graph.transitions import Graph, edges
 from shoptalk.schema import Catalogue, Split
@@ -131,7 +131,7 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> Transitions:
     def score(settings: Settings) -> Score:
         return Transitions(train, graph(settings.graph), texts, items, settings).score_purchases
 
-    exam = Exam(split.validation, places, seed)
+    exam = RankingValidation(split.validation, places, seed)
     best = tune(Settings(), GRID, score, exam)
     best = tune(best, {"how": ("rings",), "sources": (1,)}, score, exam, rounds=1)
     again = learned_again(split, places)

@@ -7,19 +7,21 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from shoptalk.constants import DEFAULT_K
 from shoptalk.graph.purchases import Floats, Purchases
+from shoptalk.rank_metrics import ndcg, target_ranks
 from shoptalk.schema import Case, History
 
 S = TypeVar("S")
 #: Scores (B, I) of all items for the histories of B users; a new array, that the caller may write to.
 Score = Callable[[Purchases], Floats]
 
-#: Validation cases that variants are compared on, and the length of the list that they are judged by. On Beauty, 2,000
-#: cases chose settings of item-kNN that were a tenth worse on the test than what all cases choose; 8,000 did not.
-MOST_CASES, K = 8_000, 10
+#: Validation cases that variants are compared on. On Beauty, 2,000 cases chose settings of item-kNN that were a tenth
+#: worse on the test than what all cases choose; 8,000 did not.
+MOST_CASES = 8_000
 
 
-class Exam:
+class RankingValidation:
     """Validation cases that variants are compared on: NDCG@10 of the whole catalogue without the history.
 
     Parameters
@@ -43,28 +45,27 @@ class Exam:
         return self.histories.rows
 
     def ndcg(self, score: Score) -> float:
-        """Mean NDCG@10, as ``evaluation.ranking.ndcg`` has it, with equal scores in the catalogue's order."""
+        """Mean NDCG@10, equal scores in the catalogue's order: see `rank_metrics`."""
         blocks = zip(self.histories.blocks(), self._truth.blocks(), strict=True)
         return sum(float(_gains(score(held), held, truth).sum()) for held, truth in blocks) / max(1, len(self))
 
 
 def _gains(scores: Floats, held: Purchases, truth: Purchases) -> NDArray[np.float64]:
-    """NDCG@10 (B,) of scores (B, I), which are overwritten."""
+    """NDCG@10 (B,) of scores (B, I), which are overwritten; ties by the rule of `rank_metrics`."""
     scores[held.row, held.column] = -np.inf
     own = scores[truth.row, truth.column]  # (T,)
     single = len(own) == truth.rows  # one truth a case, as nearly always: no copy is needed
     rows = scores if single else scores[truth.row]  # (T, I)
     rank = 1 + np.count_nonzero(rows > own[:, None], axis=1)
-    close = np.flatnonzero(rank <= K)  # the others' ties change nothing
-    before = np.arange(truth.items) < truth.column[close, None]
-    rank[close] += np.count_nonzero((rows[close] == own[close, None]) & before, axis=1)
-    gain = np.where((rank <= K) & np.isfinite(own), 1 / np.log2(1 + rank), 0)
-    number = np.bincount(truth.row, minlength=truth.rows)
-    ideal = np.concatenate([[0], np.cumsum(1 / np.log2(np.arange(2, K + 2)))])[np.minimum(number, K)]
-    return np.bincount(truth.row, weights=gain, minlength=truth.rows) / ideal
+    close = np.flatnonzero(rank <= DEFAULT_K)  # the others' ties change nothing
+    rank[close] = target_ranks(rows[close], own[close, None], np.arange(truth.items), truth.column[close, None])
+    rank[~np.isfinite(own)] = truth.items + DEFAULT_K  # it may not be recommended: beyond every list
+    return ndcg(rank, truth.row, np.bincount(truth.row, minlength=truth.rows), DEFAULT_K)
 
 
-def tune(start: S, grid: Mapping[str, Sequence[Any]], score: Callable[[S], Score], exam: Exam, rounds: int = 2) -> S:
+def tune(
+    start: S, grid: Mapping[str, Sequence[Any]], score: Callable[[S], Score], exam: RankingValidation, rounds: int = 2
+) -> S:
     """The best settings found by changing one field at a time, all others staying at the best so far.
 
     Coordinate ascent sees a few dozen variants where a full grid would have thousands, and is as good here: the fields

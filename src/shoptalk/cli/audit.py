@@ -1,11 +1,14 @@
 """``shoptalk audit``: what would make numbers lie."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shoptalk.cli.options import Json, print_json
+
+if TYPE_CHECKING:  # numpy would slow down every command
+    from shoptalk.results import AuditResult
 
 FOUND = 3
 _MARKS = {"fail": ("✗", "bold red"), "warn": ("!", "yellow"), "info": ("✓", "green")}
@@ -35,36 +38,36 @@ def command(
     """
     from shoptalk.cli.progress import show_progress
     from shoptalk.report.page import write_report
+    from shoptalk.results import as_json as to_json
     from shoptalk.stages.audit import audit_anything
 
     with show_progress() as progress:
-        report = audit_anything(dataset, run, candidates, alpaca, progress, seed=seed)
+        result = audit_anything(dataset, run, candidates, alpaca, progress, seed=seed)
         if run is not None:
             write_report(run)
     if as_json:
-        print_json(report)
+        print_json(to_json(result))
     else:
-        show_findings(report)
-    if not report["clean"]:
+        show_findings(result)
+    if not result.clean:
         raise typer.Exit(FOUND)
 
 
-def show_findings(report: dict[str, Any]) -> None:
+def show_findings(result: "AuditResult") -> None:
     """Print the findings, the worst first."""
     from rich.console import Console
 
     console = Console(highlight=False)
-    for finding in report["findings"]:
-        mark, style = _MARKS[finding["severity"]]
-        span = ""
-        if finding["low"] is not None and finding["low"] == finding["low"]:
-            span = f"  [{finding['low']:.4f}, {finding['high']:.4f}], n = {finding['n']:,}"
-        console.print(f"{mark} {finding['severity']:4}  {finding['check']}{span}", style=style, markup=False)
-        console.print(f"        {finding['says']}", markup=False, soft_wrap=True)
-        if finding["severity"] != "info":
-            for name in ("example", "do"):
-                if finding[name]:
-                    console.print(f"        {name}: {finding[name]}", markup=False, soft_wrap=True)
-    counts = {severity: sum(one["severity"] == severity for one in report["findings"]) for severity in _MARKS}
-    said = "clean" if report["clean"] else "NOT clean: something here would change a conclusion"
+    for finding in result.findings:
+        mark, style = _MARKS[finding.severity]
+        size = finding.size
+        span = f"  [{size.low:.4f}, {size.high:.4f}], n = {size.n:,}" if size.has_interval else ""
+        console.print(f"{mark} {finding.severity:4}  {finding.check}{span}", style=style, markup=False)
+        console.print(f"        {finding.says}", markup=False, soft_wrap=True)
+        if finding.severity != "info":
+            for name, words in (("example", finding.example), ("do", finding.do)):
+                if words:
+                    console.print(f"        {name}: {words}", markup=False, soft_wrap=True)
+    counts = {severity: sum(one.severity == severity for one in result.findings) for severity in _MARKS}
+    said = "clean" if result.clean else "NOT clean: something here would change a conclusion"
     console.print(f"{said} ({counts['fail']} fail, {counts['warn']} warn, {counts['info']} looked at and fine)")

@@ -26,19 +26,20 @@ def command(
     from shoptalk.data.sample import write_sample
     from shoptalk.pipeline import run
     from shoptalk.recipe import read_recipe
+    from shoptalk.results import as_json as to_json
     from shoptalk.stages.recommend import recommend
 
     shop, folder = out / "shop", out / "run"
     with show_progress() as progress:
         progress("sample", 0, 1, f"writing a shop to {shop}")
         write_sample(shop, seed=1 if seed is None else seed)
-        report = run(read_recipe(shop / "recipe.toml", seed=seed), folder, progress)
+        result = run(read_recipe(shop / "recipe.toml", seed=seed), folder, progress)
         user = next(iter(open_dataset(folder / "dataset").split("last").test)).history.user_id
         recommended = recommend(folder, progress, user=user, k=3, why=True)
     if as_json:
-        print_json({**report, "recommended": recommended})
+        print_json({**to_json(result), "recommended": recommended})
         return
-    show_evaluation(report)
+    show_evaluation(result.evaluation)
     print(f"\nThree products for user {user}, each with what speaks for it:")
     show_recommendations(recommended)
     print(f"\nopen {folder / 'report.html'}; recommend to others: shoptalk recommend {folder} --user ID")

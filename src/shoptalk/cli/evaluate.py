@@ -25,11 +25,12 @@ def command(
     from shoptalk.cli.progress import show_progress
     from shoptalk.cli.show import show_evaluation
     from shoptalk.pipeline import judge
+    from shoptalk.results import as_json as to_json
 
     with show_progress() as progress:
-        report = judge(run, progress, settings=settings, seed=seed)
+        result = judge(run, progress, settings=settings, seed=seed)
     if as_json:
-        print_json(report)
+        print_json(to_json(result))
         return
-    show_evaluation(report)
+    show_evaluation(result.evaluation)
     print(f"open {run / 'report.html'}")

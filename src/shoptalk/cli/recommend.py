@@ -7,6 +7,7 @@ import typer
 
 from shoptalk.cli.evaluate import RunPath
 from shoptalk.cli.options import Json, print_json
+from shoptalk.constants import DEFAULT_K
 
 HISTORY = "A bought product, by title or id; repeat it, the latest last."
 
@@ -18,7 +19,7 @@ def command(
     option: Annotated[
         list[str], typer.Option("--option", metavar="TITLE_OR_ID", help="A product to choose among; repeatable.")
     ] = [],  # noqa: B006
-    k: Annotated[int, typer.Option("-k", min=1, help="How many products.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many products.")] = DEFAULT_K,
     category: Annotated[
         list[str], typer.Option("--category", metavar="NAME", help="Only products of this category; repeatable.")
     ] = [],  # noqa: B006

@@ -24,11 +24,12 @@ def command(
     from shoptalk.cli.show import show_evaluation
     from shoptalk.pipeline import run
     from shoptalk.recipe import read_recipe
+    from shoptalk.results import as_json as to_json
 
     with show_progress() as progress:
-        report = run(leave_sweep_aside(read_recipe(recipe, settings, seed)), out, progress, resume=resume)
+        result = run(leave_sweep_aside(read_recipe(recipe, settings, seed)), out, progress, resume=resume)
     if as_json:
-        print_json(report)
+        print_json(to_json(result))
         return
-    show_evaluation(report)
+    show_evaluation(result.evaluation)
     print(f"open {out / 'report.html'}; next: shoptalk recommend {out} --user ID")

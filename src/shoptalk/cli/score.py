@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from shoptalk.cli.options import Json, Seed, print_json
+from shoptalk.constants import DEFAULT_K
 
 if TYPE_CHECKING:  # numpy would slow down every command
     from shoptalk.schema import Estimate
@@ -27,7 +28,7 @@ def command(
             metavar="FILE", help='JSON lines {"user": .., "truth": [..], "ranked": [..]}, best first; plain or gzip.'
         ),
     ],
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many of each list count.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many of each list count.")] = DEFAULT_K,
     precision: Annotated[
         PrecisionBy, typer.Option("--precision", help="Precision divides by k, or by the number of distinct items.")
     ] = PrecisionBy.k,

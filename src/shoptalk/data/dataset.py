@@ -29,7 +29,7 @@ from shoptalk.data.cases import (
     train_histories,
 )
 from shoptalk.errors import DatasetError, RecipeError
-from shoptalk.files import sha256
+from shoptalk.files import read_json, sha256
 from shoptalk.recipe import Recipe, parse_recipe
 from shoptalk.schema import Catalogue, History, Item, Split
 
@@ -180,15 +180,8 @@ def _read_info(folder: Path) -> dict[str, Any]:
         raise DatasetError(
             f"not a dataset: it has no {tables.INFO}", where=str(folder), hint="make one with shoptalk prepare"
         )
-    try:
-        info = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise DatasetError(f"not readable as JSON: {error}", where=str(path), hint=_AGAIN) from error
-    if (
-        not isinstance(info, dict)
-        or not isinstance(info.get("tables"), dict)
-        or not isinstance(info.get("recipe"), dict)
-    ):
+    info = read_json(path, error=DatasetError, hint=_AGAIN) or {}
+    if not isinstance(info.get("tables"), dict) or not isinstance(info.get("recipe"), dict):
         raise DatasetError("not what shoptalk prepare writes", where=str(path), hint=_AGAIN)
     if info.get("format") != FORMAT:
         raise DatasetError(

@@ -1,13 +1,9 @@
 """From raw files to a dataset folder, readable as one paragraph: read, clean, filter, split, draw options, write."""
 
-import platform
-import resource
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-import shoptalk
 from shoptalk import schema
 from shoptalk.data import candidates, tables
 from shoptalk.data.cases import TEST, TRAIN, VALIDATION, asked_rows
@@ -29,6 +24,7 @@ from shoptalk.data.split import SPLIT, cold_items, random, split, withhold
 from shoptalk.errors import DatasetError, UsageError
 from shoptalk.files import replacing, sha256, write_json
 from shoptalk.recipe import CandidatesSection, Recipe
+from shoptalk.system import package_versions, peak_memory, python_version
 
 _WORK = ".work"
 _FILES = {*tables.COLUMNS, tables.INFO}
@@ -74,7 +70,7 @@ def prepare(recipe: Recipe, out: Path, progress: Callable[[str], None] = _silent
             info = _build(recipe, folder, engine, progress)
         shutil.rmtree(work)
         info["seconds"] = round(time.perf_counter() - started, 3)
-        info["peak_memory_bytes"] = _peak_memory()
+        info["peak_memory_bytes"] = peak_memory()
         write_json(folder / tables.INFO, info)
     says = ("read", "dropped", "kept", "cases", "fingerprint", "seconds", "peak_memory_bytes", "warnings")
     return {"dataset": str(out), **{key: info[key] for key in says}}
@@ -111,7 +107,7 @@ def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Callable[[str
         "sources": _sources(shop.files),
         "tables": written,
         "recipe": recipe.model_dump(mode="json"),
-        "packages": _packages(),
+        "packages": {"python": python_version(), **package_versions()},
     }
 
 
@@ -346,15 +342,3 @@ def _bought(parts: ir.Table, shelf: _Shelf, engine: Engine) -> candidates.Codes:
 
 def _sources(files: Any) -> list[dict[str, str]]:
     return [{"path": str(path), "sha256": sha256(Path(path))} for path in files if Path(path).is_file()]
-
-
-def _packages() -> dict[str, str]:
-    names = ("duckdb", "ibis-framework", "numpy", "pyarrow", "scikit-learn")
-    versions = {name: metadata.version(name) for name in names}
-    return {"shoptalk": shoptalk.__version__, "python": platform.python_version(), **versions}
-
-
-def _peak_memory() -> int:
-    """Most memory that this process ever had, in bytes; Linux counts in KiB, macOS in bytes."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most if sys.platform == "darwin" else most * 1024

@@ -12,13 +12,13 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from shoptalk.constants import CONFIDENCE
 from shoptalk.schema import Estimate
 
 Floats = NDArray[np.float64]
 #: From sums ``(R, D)``, one row per resample, to R values; NaN where a resample has no such value.
 Statistic = Callable[[Floats], Floats]
 
-LEVEL = 0.95
 RESAMPLES = 1000
 #: Entries of the largest matrix of weights held at once (8 bytes each): memory does not grow with the resamples.
 _BLOCK = 2_000_000
@@ -120,7 +120,7 @@ def _interval(value: float, drawn: Floats, n: int) -> Estimate:
     drawn = drawn[~np.isnan(drawn)]
     if len(drawn) == 0 or np.isnan(value):
         return Estimate(float(value), np.nan, np.nan, n)
-    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    low, high = np.quantile(drawn, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Estimate(float(value), float(min(low, value)), float(max(high, value)), n)
 
 

@@ -4,25 +4,13 @@ Source: C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On Calibration of Modern Neur
 ECE = sum over bins b of (n_b / n) * |accuracy_b - confidence_b|, with bins of equal width over [0, 1].
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from shoptalk.evaluation.bootstrap import Floats
+from shoptalk.results import CalibrationBin
 
 BINS = 15
-
-
-@dataclass(frozen=True, slots=True)
-class Bin:
-    """The cases whose confidence lies in ``(low, high]`` (the first bin holds 0 too); NaN means in an empty bin."""
-
-    low: float
-    high: float
-    cases: int
-    confidence: float
-    accuracy: float
 
 
 def softmax(scores: Floats) -> Floats:
@@ -64,7 +52,7 @@ def error_of_sums(sums: Floats) -> Floats:
     return np.asarray(np.abs(sums[:, :-1]).sum(axis=1) / sums[:, -1])
 
 
-def reliability(confidence: ArrayLike, correct: ArrayLike, bins: int = BINS) -> list[Bin]:
+def reliability(confidence: ArrayLike, correct: ArrayLike, bins: int = BINS) -> list[CalibrationBin]:
     """The rows of a reliability diagram, one per bin, empty ones too."""
     sure, right = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=np.float64)
     place = _bin(sure, bins)
@@ -73,7 +61,8 @@ def reliability(confidence: ArrayLike, correct: ArrayLike, bins: int = BINS) -> 
         mean_sure = np.bincount(place, weights=sure, minlength=bins) / cases
         mean_right = np.bincount(place, weights=right, minlength=bins) / cases
     return [
-        Bin(b / bins, (b + 1) / bins, int(cases[b]), float(mean_sure[b]), float(mean_right[b])) for b in range(bins)
+        CalibrationBin(b / bins, (b + 1) / bins, int(cases[b]), float(mean_sure[b]), float(mean_right[b]))
+        for b in range(bins)
     ]
 
 

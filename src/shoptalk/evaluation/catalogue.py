@@ -12,6 +12,7 @@ import numpy as np
 
 from shoptalk.evaluation.bootstrap import RESAMPLES, Floats, estimate_means
 from shoptalk.evaluation.coded import Bools, Codes, Ints, Pairs, first_places
+from shoptalk.rank_metrics import ndcg
 from shoptalk.schema import Estimate
 
 #: Lengths at which lists are judged.
@@ -36,7 +37,7 @@ class Found:
 
         - recall = h / r; precision = h / k; hr = 1 if h > 0
         - mrr = 1 / rank of the first hit
-        - ndcg = sum over hits of 1 / log2(1 + rank), over that sum for ranks 1 .. min(k, r)
+        - ndcg: see `rank_metrics.ndcg`
         - map = sum over hits of (hits so far / rank), over min(k, r)
 
         Raises
@@ -49,15 +50,14 @@ class Found:
         hits = self.hits[:, :k].astype(np.float64)
         rank = np.arange(1, k + 1)
         so_far = np.cumsum(hits, axis=1)
-        discount = 1 / np.log2(1 + rank)
         relevant = np.where(self.relevant > 0, self.relevant, np.nan)
         best = np.fmin(relevant, k)  # (N,) hits of the best list; fmin forgets NaN, `known` remembers it
         known = np.where(self.relevant > 0, 1.0, np.nan)
-        ideal = np.cumsum(discount)[best.astype(np.int64) - 1]
+        row, place = np.nonzero(self.hits[:, :k])
         first = np.where(so_far == 1, hits, 0)  # the one place at which the count of hits becomes 1
         return {
             f"recall@{k}": so_far[:, -1] / relevant,
-            f"ndcg@{k}": known * np.cumsum(hits * discount, axis=1)[:, -1] / ideal,
+            f"ndcg@{k}": ndcg(place + 1, row, self.relevant, k),
             f"hr@{k}": known * (so_far[:, -1] > 0),
             f"mrr@{k}": known * (first / rank).sum(axis=1),
             f"precision@{k}": known * so_far[:, -1] / k,

@@ -9,52 +9,19 @@ of users); W. C. Guenther, "Sample Size Formulas for Normal Theory T Tests", The
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 from scipy.stats import norm, ttest_ind
 
+from shoptalk.constants import POWER, SIGNIFICANCE
 from shoptalk.evaluation.bootstrap import RESAMPLES, Floats
-from shoptalk.evaluation.paired import Difference, differences, holm
+from shoptalk.evaluation.paired import differences, holm
 from shoptalk.evaluation.randomisation import FLIPS, randomise
+from shoptalk.results import Comparison, Difference
 
-#: A corrected p value below this is called significant, and how often a real difference should be found.
-LEVEL, POWER = 0.05, 0.8
 #: Two values of a user that are no further apart are equal: means over seeds are rounded.
 _SAME = 1e-12
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """``one`` minus ``other`` by one metric, over the same ``n`` users.
-
-    ``difference`` has a 95 % interval from ``low`` to ``high``. ``effect`` is the standardised difference d_z, the mean
-    over the standard deviation of the users' differences. ``wins``, ``losses`` and ``ties`` are the shares of users for
-    whom ``one`` is better, worse and equal. ``users_needed`` is how many users in all would find a difference of this
-    size four times in five; None where these users did, or where there is none.
-    """
-
-    one: str
-    other: str
-    metric: str
-    difference: float
-    low: float
-    high: float
-    p: float
-    p_randomisation: float
-    p_holm: float
-    effect: float
-    wins: float
-    losses: float
-    ties: float
-    n: int
-    users_needed: int | None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The comparison as ``--json`` prints it."""
-        return asdict(self)
 
 
 def compare_pairs(
@@ -94,7 +61,7 @@ def standardised(column: Floats) -> float:
     return mean / spread
 
 
-def users_needed(effect: float, level: float = LEVEL, power: float = POWER) -> int | None:
+def users_needed(effect: float, level: float = SIGNIFICANCE, power: float = POWER) -> int | None:
     """How many users a two-sided paired test needs to find d_z = ``effect`` with this power; None for no effect.
 
     n = ((z(1 - level / 2) + z(power)) / d_z)² + z(1 - level / 2)² / 2, where the last term (Guenther's) pays for the
@@ -138,5 +105,5 @@ def _comparison(
         ties=1 - wins - losses,
         n=found.n,
         # At the level that Holm asks of the smallest p value: never fewer users than were not enough.
-        users_needed=None if p_holm < LEVEL else users_needed(effect, LEVEL / pairs),
+        users_needed=None if p_holm < SIGNIFICANCE else users_needed(effect, SIGNIFICANCE / pairs),
     )

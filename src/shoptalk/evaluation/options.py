@@ -5,6 +5,7 @@ scorer that calls all n options equal has accuracy 1/n, and not 1, as it would i
 that comes first. A case whose scores hold a NaN has no choice: it is wrong, and stays in every denominator.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from shoptalk.evaluation.bootstrap import RESAMPLES, Floats, Statistic, estimate_statistics
 from shoptalk.evaluation.calibration import calibration_parts, error_of_sums, softmax
+from shoptalk.results import PositionReport, PositionShare
 from shoptalk.schema import Estimate
 
 Ints = NDArray[np.int64]
@@ -121,16 +123,10 @@ def option_metrics(
     return estimate_statistics(parts, statistics, users=users, resamples=resamples, seed=seed)
 
 
-def position_report(scores: Sequence[NDArray[Any]], answers: Sequence[int]) -> dict[str, Any]:
+def position_report(scores: Sequence[NDArray[Any]], answers: Sequence[int]) -> PositionReport:
     """Per position: how often it is right, how often it is chosen, and the accuracy where it is right.
 
-    Returns
-    -------
-    dict
-        ``positions``: a list of ``{"position": from 1, "answers", "chosen", "accuracy"}``, where ``answers`` and
-        ``chosen`` are shares of all cases and the accuracy is NaN where the position never is right. ``bias``: half
-        the sum of |chosen - answers|, the share of choices that a fair model would have made elsewhere, in [0, 1].
-        ``no_choice``: the share of cases with a NaN.
+    ``answers`` and ``chosen`` are shares of all cases; the accuracy is NaN where the position never is right.
     """
     judged = judge(scores, answers)
     count, width = judged.chosen.shape
@@ -138,21 +134,21 @@ def position_report(scores: Sequence[NDArray[Any]], answers: Sequence[int]) -> d
     right = np.bincount(judged.answers, weights=judged.correct, minlength=width)
     chosen = judged.chosen.sum(axis=0)
     share = 1 / count if count else np.nan
-    positions = [
-        {
-            "position": place + 1,
-            "answers": float(asked[place] * share),
-            "chosen": float(chosen[place] * share),
-            "accuracy": float(right[place] / asked[place]) if asked[place] else float("nan"),
-        }
+    positions = tuple(
+        PositionShare(
+            position=place + 1,
+            answers=float(asked[place] * share),
+            chosen=float(chosen[place] * share),
+            accuracy=float(right[place] / asked[place]) if asked[place] else math.nan,
+        )
         for place in range(width)
-    ]
+    )
     distance = np.abs(chosen - asked).sum() - (count - chosen.sum())  # what was not chosen at all is not bias
-    return {
-        "positions": positions,
-        "bias": float(max(distance, 0) / 2 * share),
-        "no_choice": float((count - chosen.sum()) * share),
-    }
+    return PositionReport(
+        positions=positions,
+        bias=float(max(distance, 0) / 2 * share),
+        no_choice=float((count - chosen.sum()) * share),
+    )
 
 
 def _macro(name: str, width: int, start: int, sums: Floats) -> Floats:

@@ -8,31 +8,14 @@ sequentially rejective multiple test procedure", Scandinavian Journal of Statist
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from shoptalk.evaluation.bootstrap import LEVEL, RESAMPLES, Floats, resampled_sums, sum_by_user
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A mean difference with its 95 % interval, over ``n`` users.
-
-    ``p`` is two-sided, and ``p_holm`` the same corrected for the comparisons that were made together (None: alone).
-    """
-
-    difference: float
-    low: float
-    high: float
-    p: float
-    n: int
-    p_holm: float | None = None
-
-    def as_dict(self) -> dict[str, float | int]:
-        """The difference as ``--json`` prints it."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+from shoptalk.constants import CONFIDENCE
+from shoptalk.evaluation.bootstrap import RESAMPLES, Floats, resampled_sums, sum_by_user
+from shoptalk.results import Difference
 
 
 def compare(
@@ -126,7 +109,7 @@ def differences(
         return [Difference(float(value), np.nan, np.nan, np.nan, 1) for value in observed]
     drawn = resampled_sums(sums, resamples, seed)
     spread = drawn[:, :-1] / drawn[:, -1:]  # (R, C)
-    low, high = np.quantile(spread, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
+    low, high = np.quantile(spread, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
     # A hair is taken off: sums of equal numbers in another order may differ in the last bit.
     beyond = (np.abs(spread - observed) >= np.abs(observed) - 1e-12).sum(axis=0)
     p = (1 + beyond) / (1 + resamples)

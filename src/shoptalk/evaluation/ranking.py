@@ -11,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from shoptalk import rank_metrics
 from shoptalk.evaluation.bootstrap import RESAMPLES, Floats, estimate_means
 from shoptalk.schema import Estimate
 
@@ -83,17 +84,9 @@ def reciprocal_rank(ranked: Sequence[str], relevant: Collection[str], k: int) ->
 
 
 def ndcg(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
-    """Discounted gain over that of the best list, DCG / IDCG, in [0, 1]; gains are 0 or 1.
-
-    DCG = sum of 1 / log2(1 + rank) over the hits; IDCG = the same sum over the ranks 1 .. min(k, |relevant|).
-    NaN when nothing is relevant.
-
-    Source: K. Järvelin, J. Kekäläinen, "Cumulated gain-based evaluation of IR techniques", TOIS 2002.
-    """
-    if not relevant:
-        return math.nan
-    ideal = range(1, min(k, len(set(relevant))) + 1)
-    return _gain(hits(ranked, relevant, k)) / _gain(ideal)
+    """Discounted gain over that of the best list, in [0, 1]: `rank_metrics.ndcg`; NaN when nothing is relevant."""
+    found = hits(ranked, relevant, k)
+    return float(rank_metrics.ndcg(found, [0] * len(found), [len(set(relevant))], k)[0])
 
 
 def average_precision(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
@@ -124,12 +117,18 @@ def per_user(
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
     cases = [(one, frozenset(right)) for one, right in zip(ranked, truth, strict=True)]
+    found = [hits(one, right, k) for one, right in cases]
     return {
         f"precision@{k}": np.array([precision(one, right, k, precision_by) for one, right in cases], dtype=float),
         f"recall@{k}": np.array([recall(one, right, k) for one, right in cases], dtype=float),
         f"mrr@{k}": np.array([reciprocal_rank(one, right, k) for one, right in cases], dtype=float),
         f"hr@{k}": np.array([hit_rate(one, right, k) for one, right in cases], dtype=float),
-        f"ndcg@{k}": np.array([ndcg(one, right, k) for one, right in cases], dtype=float),
+        f"ndcg@{k}": rank_metrics.ndcg(
+            np.fromiter((rank for own in found for rank in own), dtype=np.int64),
+            np.repeat(np.arange(len(found)), [len(own) for own in found]),
+            np.array([len(right) for _, right in cases], dtype=np.int64),
+            k,
+        ),
         f"map@{k}": np.array([average_precision(one, right, k) for one, right in cases], dtype=float),
     }
 
@@ -172,7 +171,3 @@ def ranking_metrics(
         "users": len(places),
         "without_truth": len(truth) - len(places),
     }
-
-
-def _gain(ranks: Sequence[int]) -> float:
-    return sum(1 / math.log2(1 + rank) for rank in ranks)

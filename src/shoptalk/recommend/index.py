@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
+from shoptalk.constants import DEFAULT_K
 from shoptalk.errors import ModelError, StorageError, require
 from shoptalk.files import replacing, write_json
 from shoptalk.graph.purchases import Floats, Ints, Purchases
@@ -91,7 +92,7 @@ class Index:
         _, places = self._found.search(np.ascontiguousarray(query), k, params=faiss.SearchParametersIVF(**given))
         return np.asarray(places, dtype=np.int64)
 
-    def recall(self, states: Floats, table: ItemTable, k: int = 10) -> float:
+    def recall(self, states: Floats, table: ItemTable, k: int = DEFAULT_K) -> float:
         """Share of the k best items (by a product with all of them) that the index finds, in [0, 1]."""
         exact = torch.addmm(table.biases.cpu(), torch.from_numpy(states), table.vectors.cpu().T).topk(k, dim=1).indices
         found = self.search(states, k)

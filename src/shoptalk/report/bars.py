@@ -1,14 +1,27 @@
 """Figures of several methods side by side, with their intervals."""
 
+import math
 import textwrap
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from shoptalk.report.figure import COLOURS, WIDE, as_svg, wrapped
+from shoptalk.schema import Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar: ``kind`` is a key of `COLOURS`, ``reference`` another figure, drawn as a diamond (NaN: none)."""
+
+    name: str
+    kind: str
+    figure: Estimate
+    reference: float = math.nan
 
 
 def draw_bars(
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[Bar],
     what: str = "accuracy",
     digits: int = 3,
     *,
@@ -19,9 +32,6 @@ def draw_bars(
 
     Parameters
     ----------
-    rows
-        Each has ``name``, ``kind`` (a key of `COLOURS`), ``value``, ``low``, ``high``, and may have a ``reference``,
-        another figure, drawn as a diamond.
     what, of
         The figure, and what it is a share of (empty: it says so itself).
     width
@@ -29,16 +39,16 @@ def draw_bars(
     """
     from matplotlib.figure import Figure
 
-    told = [row | {"name": wrapped(row["name"], width)} for row in rows]
-    lines = max((1 + row["name"].count("\n") for row in told), default=1)
+    shown = [replace(row, name=wrapped(row.name, width)) for row in rows]
+    lines = max((1 + row.name.count("\n") for row in shown), default=1)
     figure = Figure(figsize=(width, max(0.37, 0.18 * lines + 0.06) * len(rows) + 0.8), layout="constrained")
-    fill_axes(figure.subplots(), told, what, digits, of=of, short=width < WIDE)
+    fill_axes(figure.subplots(), shown, what, digits, of=of, short=width < WIDE)
     return as_svg(figure)
 
 
 def fill_axes(
     axes: Any,
-    rows: Sequence[dict[str, Any]],
+    rows: Sequence[Bar],
     what: str = "accuracy",
     digits: int = 3,
     *,
@@ -47,20 +57,23 @@ def fill_axes(
 ) -> None:
     """Draw the bars on given axes."""
     places = list(range(len(rows)))[::-1]
-    values = [row["value"] for row in rows]
-    lows, highs = ([_known(row[side], row["value"]) for row in rows] for side in ("low", "high"))
+    values = [row.figure.value for row in rows]
+    lows = [row.figure.low if row.figure.has_interval else row.figure.value for row in rows]
+    highs = [row.figure.high if row.figure.has_interval else row.figure.value for row in rows]
     spans = [
         [max(0.0, value - low) for value, low in zip(values, lows, strict=True)],
         [max(0.0, high - value) for value, high in zip(values, highs, strict=True)],
     ]
-    axes.barh(places, values, xerr=spans, color=[COLOURS[row["kind"]] for row in rows], height=0.7, ecolor="#222222")
-    axes.set_yticks(places, [row["name"] for row in rows])
+    axes.barh(places, values, xerr=spans, color=[COLOURS[row.kind] for row in rows], height=0.7, ecolor="#222222")
+    axes.set_yticks(places, [row.name for row in rows])
     ends = list(highs)
     for at, (place, row) in enumerate(zip(places, rows, strict=True)):
-        if (reference := row.get("reference")) is not None:
-            axes.plot(reference, place, "D", color="white", markeredgecolor="#222222", markersize=6)
-            ends[at] = max(ends[at], reference)
-        axes.annotate(f"{row['value']:.{digits}f}", (ends[at], place), (5, 0), textcoords="offset points", va="center")
+        if not math.isnan(row.reference):
+            axes.plot(row.reference, place, "D", color="white", markeredgecolor="#222222", markersize=6)
+            ends[at] = max(ends[at], row.reference)
+        axes.annotate(
+            f"{row.figure.value:.{digits}f}", (ends[at], place), (5, 0), textcoords="offset points", va="center"
+        )
     room = 1.35 if short else 1.15
     axes.set_xlim(0, min(1.12 if not short else 1.3, max([*ends, 1e-9]) * room))
     inside = f"{of}, with 95 % interval" if of else "with 95 % interval"
@@ -69,8 +82,3 @@ def fill_axes(
     if short:
         axes.locator_params(axis="x", nbins=4)
     axes.spines[["top", "right"]].set_visible(False)
-
-
-def _known(value: float | None, otherwise: float) -> float:
-    """A single user has no interval."""
-    return otherwise if value is None or value != value else value  # noqa: PLR0124  (NaN)

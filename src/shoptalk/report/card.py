@@ -1,5 +1,7 @@
 """What a run was made of and what it cost: the data card, stages and their times, the model's size."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import pyarrow.parquet as pq
 from shoptalk import schema
 from shoptalk.data.tables import INFO, INTERACTIONS
 from shoptalk.files import read_json
-from shoptalk.recipe import Recipe
+from shoptalk.recipe import CandidatesSection, Recipe
+from shoptalk.results import EvaluationResult
 from shoptalk.runs import Run
 
 #: What each reason to drop something means.
@@ -49,29 +52,55 @@ STAGES = {
 _EARLIEST = 315_532_800
 
 
-def data_card(run: Run) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True)
+class CostView:
+    """Seconds by stage and together, and what is to be said of model and machine."""
+
+    stages: list[tuple[str, float]]
+    total: float
+    facts: list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class DataCard:
+    """Where the data came from, what became of it, and how it was split; counts are those of ``dataset.json``."""
+
+    sources: list[dict[str, str]]
+    read: Mapping[str, int]
+    dropped: list[tuple[str, int]]
+    kept: Mapping[str, int]
+    cases: Mapping[str, int]
+    dates: tuple[str, str] | None
+    split: tuple[str, str]
+    ties: str
+    tied: float | None
+    candidates: CandidatesSection | None
+    cleaning: str
+
+
+def data_card(run: Run) -> DataCard | None:
     """Where the data came from, what became of it, and how it was split; None where the dataset has gone."""
     info = read_json(run.dataset / INFO)
     if info is None:
         return None
     recipe: Recipe = run.recipe
     dropped = [(DROPPED.get(name, name), count) for name, count in info.get("dropped", {}).items() if count]
-    return {
-        "sources": [
+    return DataCard(
+        sources=[
             {"name": "/".join(Path(source["path"]).parts[-2:]), "sha256": source["sha256"]}
             for source in info.get("sources", [])
         ],
-        "read": info.get("read", {}),
-        "dropped": dropped,
-        "kept": info.get("kept", {}),
-        "cases": info.get("cases", {}),
-        "dates": dates(run.dataset),
-        "split": [recipe.split.method, SPLITS.get(recipe.split.method, "")],
-        "ties": TIES.get(recipe.split.ties, recipe.split.ties),
-        "tied": tied_share(run.folder),
-        "candidates": recipe.candidates,
-        "cleaning": recipe.data.cleaning,
-    }
+        read=info.get("read", {}),
+        dropped=dropped,
+        kept=info.get("kept", {}),
+        cases=info.get("cases", {}),
+        dates=dates(run.dataset),
+        split=(recipe.split.method, SPLITS.get(recipe.split.method, "")),
+        ties=TIES.get(recipe.split.ties, recipe.split.ties),
+        tied=tied_share(run.folder),
+        candidates=recipe.candidates,
+        cleaning=recipe.data.cleaning,
+    )
 
 
 def dates(dataset: Path) -> tuple[str, str] | None:
@@ -97,10 +126,10 @@ def tied_share(run: Path) -> float | None:
     return None if mean is None else float(mean)
 
 
-def cost(run: Run, metrics: dict[str, Any]) -> dict[str, Any]:
+def cost(run: Run, result: EvaluationResult) -> CostView:
     """Seconds of each stage, and what training was: tokens, parameters, memory, machine."""
     prepared = read_json(run.dataset / INFO) or {}
-    seconds = {"prepare": prepared.get("seconds"), **metrics.get("seconds", {})}
+    seconds = {"prepare": prepared.get("seconds"), **result.seconds}
     training = run.info.get("training", {})
     stages = [
         (STAGES.get(name, name), value)
@@ -108,11 +137,11 @@ def cost(run: Run, metrics: dict[str, Any]) -> dict[str, Any]:
         if value is not None and value >= 0.05  # what was not done took no time
     ]
     trained = training.get("seconds")
-    return {
-        "stages": stages,
-        "total": sum(value for _, value in stages),
-        "facts": [(name, words) for name, words in _facts(run, training, trained) if words],
-    }
+    return CostView(
+        stages=stages,
+        total=sum(value for _, value in stages),
+        facts=[(name, words) for name, words in _facts(run, training, trained) if words],
+    )
 
 
 def _facts(run: Run, training: dict[str, Any], seconds: float | None) -> list[tuple[str, str]]:

@@ -2,14 +2,18 @@
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from shoptalk.constants import SIGNIFICANCE
+from shoptalk.evaluation.verdict import best_recipe
 from shoptalk.files import write_text
 from shoptalk.report.forest import draw_cost, draw_differences, draw_metrics
-from shoptalk.report.rankings import LEVEL, show_p
+from shoptalk.report.names import metric_label, show_p
+from shoptalk.results import Comparison, ComparisonResult, Cost
 from shoptalk.runs import open_run
 
 #: What a cost is called, and how it is shown.
@@ -21,10 +25,9 @@ COSTS = {
     "parameters": "parameters",
     "joules": "energy of training",
 }
-_SHORT = {"ndcg": "NDCG", "mrr": "MRR"}
 
 
-def write_comparison(report: dict[str, Any], path: Path) -> None:
+def write_comparison(report: ComparisonResult, path: Path) -> None:
     """Write the page of what ``stages.compare`` found.
 
     Raises
@@ -35,101 +38,79 @@ def write_comparison(report: dict[str, Any], path: Path) -> None:
     page = Environment(
         loader=PackageLoader("shoptalk.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     ).get_template("comparison.html")
-    main = report["metrics"][0]
+    main = report.metrics[0]
+    pairs = by_metric(report)
     text = page.render(
         report=report,
         main=main,
-        differences={metric: draw_differences(rows, title(metric)) for metric, rows in by_metric(report).items()},
-        rows=by_metric(report),
-        metrics={metric: draw_metrics(report["groups"], metric, title(metric)) for metric in report["metrics"]},
-        scatter=draw_cost(report["groups"], main, title(main)),
+        differences={metric: draw_differences(rows, metric_label(metric)) for metric, rows in pairs.items()},
+        rows=pairs,
+        metrics={metric: draw_metrics(report.groups, metric, metric_label(metric)) for metric in report.metrics},
+        scatter=draw_cost(report.groups, main, metric_label(main)),
         costs=COSTS,
-        recipes={group["name"]: open_run(Path(group["runs"][0])).recipe.to_toml() for group in report["groups"]},
-        title=title,
+        recipes={group.name: open_run(Path(group.runs[0])).recipe.to_toml() for group in report.groups},
+        title=metric_label,
         number=number,
         signed=signed,
         setting=show_setting,
         cost=show_cost,
         more=show_more,
         p=bare_p,
-        significant=significant,
+        significant=lambda one: one.p_holm < SIGNIFICANCE,
     )
     write_text(path, text)
 
 
-def verdict(report: dict[str, Any]) -> str:
+def verdict(report: ComparisonResult) -> str:
     """One sentence: which recipe is best by the first metric, and whether it is surely so."""
-    groups, metric = report["groups"], report["metrics"][0]
-    values = {group["name"]: group["metrics"][metric]["value"] for group in groups}
+    groups, metric = report.groups, report.metrics[0]
+    values = {group.name: group.metrics[metric].value for group in groups}
     if len(groups) == 1:
-        return f"Nothing to compare: all {len(groups[0]['runs'])} runs are seeds of one recipe, {groups[0]['name']}."
-    best = max(values, key=lambda name: values[name])
-    against = [_from(best, one) for one in by_metric(report)[metric] if best in (one["one"], one["other"])]
-    said = f"{best} is best by {title(metric)}, {values[best]:.4f}"
-    unsure = [one for one in against if not significant(one)]
+        return f"Nothing to compare: all {len(groups[0].runs)} runs are seeds of one recipe, {groups[0].name}."
+    best = best_recipe(report)
+    said = f"{best.name} is best by {metric_label(metric)}, {values[best.name]:.4f}"
     if len(groups) == 2:
-        return _of_two(against[0], values, title(metric))
-    if not unsure:
-        return f"{said}: significantly better than each of the other {len(against)}."
-    beside = ", ".join(f"{one['other']} ({values[one['other']]:.4f}, {show_p(one['p_holm'])})" for one in unsure)
-    if len(unsure) == len(against):
+        return _of_two(best.compared[0], values, metric_label(metric), clear=not best.unclear)
+    if not best.unclear:
+        return f"{said}: significantly better than each of the other {len(best.compared)}."
+    beside = ", ".join(f"{one.other} ({values[one.other]:.4f}, {show_p(one.p_holm)})" for one in best.unclear)
+    if len(best.unclear) == len(best.compared):
         return f"{said}, but not significantly better than any other: {beside}."
     return f"{said}, but not significantly better than {beside}."
 
 
-def _of_two(versus: dict[str, Any], values: dict[str, float], metric: str) -> str:
-    one, other, apart = versus["one"], versus["other"], versus["difference"]
+def _of_two(versus: Comparison, values: Mapping[str, float], metric: str, *, clear: bool) -> str:
+    one, other, apart = versus.one, versus.other, versus.difference
     if not apart:
         return f"{one} and {other} are equally good by {metric}: {values[one]:.4f}."
     said = f"{metric} {values[one]:.4f} against {values[other]:.4f}"
-    span = f"{signed(apart)}, 95 % interval {signed(versus['low'])} to {signed(versus['high'])}"
-    span += f", {show_p(versus['p_holm'])}"
-    if significant(versus):
-        return f"{one} is significantly better than {other}: {said} ({span})."
+    ends = f"{signed(apart)}, 95 % interval {signed(versus.low)} to {signed(versus.high)}, {show_p(versus.p_holm)}"
+    if clear:
+        return f"{one} is significantly better than {other}: {said} ({ends})."
     more = show_more(versus)
-    told = f"; {more} more users would be needed to tell" if more else ""
-    return f"{one} is not significantly better than {other}: {said} ({span}){told}."
+    needed = f"; {more} more users would be needed to tell" if more else ""
+    return f"{one} is not significantly better than {other}: {said} ({ends}){needed}."
 
 
-def _from(name: str, versus: dict[str, Any]) -> dict[str, Any]:
-    """The comparison as one of ``name`` with the other."""
-    if versus["one"] == name:
-        return versus
-    turned = {"one": name, "other": versus["one"], "difference": -versus["difference"]}
-    return {**versus, **turned, "low": -versus["high"], "high": -versus["low"], "effect": -versus["effect"]}
-
-
-def by_metric(report: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+def by_metric(report: ComparisonResult) -> dict[str, list[Comparison]]:
     """The comparisons by each metric; no metric where there are none."""
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for one in report["comparisons"]:
-        rows.setdefault(one["metric"], []).append(one)
+    rows: dict[str, list[Comparison]] = {}
+    for one in report.comparisons:
+        rows.setdefault(one.metric, []).append(one)
     return rows
 
 
-def significant(versus: dict[str, Any]) -> bool:
-    """Whether a difference is told from chance."""
-    return bool(versus["p_holm"] < LEVEL)
-
-
-def title(metric: str) -> str:
-    """A metric's name for people: Recall@10, NDCG@10, Accuracy."""
-    word, at, k = metric.partition("@")
-    return _SHORT.get(word, word.capitalize()) + at + k
-
-
-def show_more(versus: dict[str, Any]) -> str:
+def show_more(versus: Comparison) -> str:
     """How many more users would find the difference four times in five; empty where that is no question."""
-    needed = versus["users_needed"]
-    if needed is None:
+    if versus.users_needed is None:
         return ""
-    more = needed - versus["n"]
+    more = versus.users_needed - versus.n
     return "over a million" if more > 1_000_000 else f"{more:,}"
 
 
-def show_cost(name: str, cost: dict[str, Any]) -> str:
+def show_cost(name: str, cost: Cost) -> str:
     """A cost with its unit, and what is measured of energy; a dash where it is not known."""
-    value = cost[name]
+    value: float | None = getattr(cost, name)
     if value is None:
         return "–"
     if name.endswith("seconds"):
@@ -138,7 +119,7 @@ def show_cost(name: str, cost: dict[str, Any]) -> str:
     if name.endswith("bytes"):
         return f"{value / 1e9:.2f} GB"
     if name == "joules":
-        return f"{value / 1e3:,.1f} kJ ({' and '.join(cost['joules_of'] or ['parts differ'])})"
+        return f"{value / 1e3:,.1f} kJ ({' and '.join(cost.joules_of or ['parts differ'])})"
     return f"{value:,.0f}"
 
 

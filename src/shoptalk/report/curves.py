@@ -1,6 +1,7 @@
 """Loss curves per epoch, with every phase of the training."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,17 @@ PHASES = {
 }
 #: What chooses the epoch where items are ranked.
 WATCHED = "ndcg@10"
+
+
+@dataclass(frozen=True, slots=True)
+class LossRow:
+    """An epoch: its losses, and NDCG@10 on validation cases where that was watched."""
+
+    epoch: int
+    phase: str
+    train: float | None
+    validation: float | None
+    watched: float | None
 
 
 def draw_losses(losses: Rows, path: Path) -> None:
@@ -40,19 +52,12 @@ def draw_training(losses: Rows, refit: Rows, kept: int | None, width: float = WI
     return as_svg(_figure(losses, refit, kept, width))
 
 
-def loss_rows(losses: Rows, refit: Rows) -> list[dict[str, Any]]:
+def loss_rows(losses: Rows, refit: Rows) -> list[LossRow]:
     """Every epoch of every phase, for a table."""
     told = [(row, PHASES.get(str(row.get("phase")), row.get("phase") or "")) for row in losses]
     told += [(row, "refit, validation purchases too") for row in refit]
     return [
-        {
-            "epoch": row["epoch"],
-            "phase": phase,
-            "train": row.get("train"),
-            "validation": row.get("validation"),
-            "watched": row.get(WATCHED),
-        }
-        for row, phase in told
+        LossRow(row["epoch"], phase, row.get("train"), row.get("validation"), row.get(WATCHED)) for row, phase in told
     ]
 
 

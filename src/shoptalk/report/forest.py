@@ -6,8 +6,10 @@ All are narrow, so that a phone shows their words at a size that can be read; na
 from collections.abc import Sequence
 from typing import Any
 
+from shoptalk.constants import SIGNIFICANCE
 from shoptalk.report.figure import COLOURS, as_svg
-from shoptalk.report.rankings import LEVEL
+from shoptalk.report.names import Interval
+from shoptalk.results import ComparedRecipe, Comparison
 
 #: Distinguishable for colour-blind people (Okabe and Ito), and by their shapes for all.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -18,51 +20,51 @@ _LONG = 52
 _INK = "#222222"
 
 
-def draw_differences(rows: Sequence[dict[str, Any]], metric: str) -> str:
+def draw_differences(rows: Sequence[Comparison], metric: str) -> str:
     """A line per pair: the difference with its 95 % interval, filled where it is significant; the address of an SVG."""
-    names = [f"{row['one']} − {row['other']}" for row in rows]
+    names = [f"{row.one} − {row.other}" for row in rows]
     if max(map(len, names)) > _LONG:
-        names = [f"{_short(row['one'])}\n− {_short(row['other'])}" for row in rows]
+        names = [f"{_short(row.one)}\n− {_short(row.other)}" for row in rows]
     figure, axes = _figure(len(rows), _ROW + (0.2 if "\n" in names[0] else 0))
     for place, (row, name) in enumerate(zip(rows, names, strict=True)):
-        sure = row["p_holm"] < LEVEL
-        colour = (COLOURS["model"] if row["difference"] > 0 else COLOURS["swapped"]) if sure else "#666666"
-        _line(axes, -place, row, "difference", colour, "o", filled=sure)
-        _above(axes, -place, name, f"{row['difference']:+.4f}")
+        sure = row.p_holm < SIGNIFICANCE
+        colour = (COLOURS["model"] if row.difference > 0 else COLOURS["swapped"]) if sure else "#666666"
+        _line(axes, -place, row, row.difference, colour, "o", filled=sure)
+        _above(axes, -place, name, f"{row.difference:+.4f}")
     axes.axvline(0, color=_INK, linewidth=1, linestyle="--", zorder=0)
     axes.margins(x=0.08)
     axes.set_xlabel(f"difference in {metric}, with 95 % interval")
     return as_svg(figure)
 
 
-def draw_metrics(groups: Sequence[dict[str, Any]], metric: str, name: str) -> str:
+def draw_metrics(groups: Sequence[ComparedRecipe], metric: str, name: str) -> str:
     """A line per group: the metric with its 95 % interval over users, and a tick for each seed below it."""
     figure, axes = _figure(len(groups))
     for place, group in enumerate(groups):
-        own = group["metrics"][metric]
-        _line(axes, -place, own, "value", *style(place), filled=True)
-        if len(own["by_seed"]) > 1:
-            axes.plot(own["by_seed"], [-place - 0.22] * len(own["by_seed"]), "|", color=_INK, markersize=7)
-        _above(axes, -place, _short(group["name"]), f"{own['value']:.4f}")
+        own = group.metrics[metric]
+        _line(axes, -place, own, own.value, *style(place), filled=True)
+        if len(own.by_seed) > 1:
+            axes.plot(own.by_seed, [-place - 0.22] * len(own.by_seed), "|", color=_INK, markersize=7)
+        _above(axes, -place, _short(group.name), f"{own.value:.4f}")
     axes.margins(x=0.08)
     axes.set_xlabel(f"{name}, with 95 % interval over users" + ("; | one seed" if _several(groups) else ""))
     return as_svg(figure)
 
 
-def draw_cost(groups: Sequence[dict[str, Any]], metric: str, name: str) -> str:
+def draw_cost(groups: Sequence[ComparedRecipe], metric: str, name: str) -> str:
     """The metric beside the time of training, a point per group; empty where a time is not known."""
-    times = [group["cost"]["training_seconds"] for group in groups]
-    if None in times or len(groups) < 2:
+    times = [group.cost.training_seconds for group in groups if group.cost.training_seconds is not None]
+    if len(times) < len(groups) or len(groups) < 2:
         return ""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_WIDTH, 3.2 + 0.22 * len(groups)), layout="constrained")
     axes = figure.subplots()
     for place, (group, seconds) in enumerate(zip(groups, times, strict=True)):
-        own, (colour, marker) = group["metrics"][metric], style(place)
-        span = [[own["value"] - own["low"]], [own["high"] - own["value"]]]
-        axes.errorbar(seconds / 60, own["value"], yerr=span, fmt=marker, color=colour, markersize=8, capsize=3,
-                      label=_short(group["name"]))  # fmt: skip
+        own, (colour, marker) = group.metrics[metric], style(place)
+        span = [[own.value - own.low], [own.high - own.value]]
+        axes.errorbar(seconds / 60, own.value, yerr=span, fmt=marker, color=colour, markersize=8, capsize=3,
+                      label=_short(group.name))  # fmt: skip
     axes.set_xlim(0, max(times) / 60 * 1.1)
     axes.margins(y=0.1)
     axes.set_xlabel("training time (minutes)")
@@ -89,10 +91,9 @@ def _figure(rows: int, height: float = _ROW) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _line(axes: Any, y: float, own: dict[str, Any], key: str, colour: str, marker: str, *, filled: bool) -> None:
+def _line(axes: Any, y: float, ends: Interval, value: float, colour: str, marker: str, *, filled: bool) -> None:
     """A point with its interval."""
-    value = own[key]
-    axes.plot([own["low"], own["high"]], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
+    axes.plot([ends.low, ends.high], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
     axes.plot([value], [y], marker, color=colour, markersize=8, markerfacecolor=colour if filled else "white",
               markeredgewidth=1.8)  # fmt: skip
 
@@ -105,8 +106,8 @@ def _above(axes: Any, y: float, left: str, right: str) -> None:
     axes.text(1, y + 0.25, right, transform=across, va="bottom", ha="right", color=_INK, bbox=paper)
 
 
-def _several(groups: Sequence[dict[str, Any]]) -> bool:
-    return any(len(group["runs"]) > 1 for group in groups)
+def _several(groups: Sequence[ComparedRecipe]) -> bool:
+    return any(len(group.runs) > 1 for group in groups)
 
 
 def _short(name: str) -> str:

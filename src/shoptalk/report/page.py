@@ -3,29 +3,102 @@
 Every section takes what is there, and is left out where nothing is.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
 
 from shoptalk.errors import RunError
-from shoptalk.files import read_json, write_text
+from shoptalk.evaluation.verdict import (
+    OPTION_METRIC,
+    PROBE,
+    MainResult,
+    best_baseline,
+    has_rankings,
+    main_result,
+    options_result,
+    reads_histories,
+)
+from shoptalk.files import write_text
 from shoptalk.report import options, rankings
-from shoptalk.report.bars import draw_bars
+from shoptalk.report.bars import Bar, draw_bars
 from shoptalk.report.card import cost, data_card
 from shoptalk.report.curves import draw_training, loss_rows
-from shoptalk.report.figure import picture
-from shoptalk.report.findings import failures, finding_rows
-from shoptalk.report.mistakes import EXAMS, mistake_bars, mistakes
-from shoptalk.report.options import accuracy_rows, best_first, draw_calibration, draw_positions
-from shoptalk.report.rankings import best_baseline, corrected_p, has_rankings, method_rows, segment_panels, show_p
+from shoptalk.report.figure import Picture, picture
+from shoptalk.report.findings import finding_rows
+from shoptalk.report.mistakes import mistakes
+from shoptalk.report.names import baseline_label, metric_label
+from shoptalk.report.options import best_first, draw_calibration, draw_positions
+from shoptalk.report.rankings import MethodRow, SegmentPanel, accuracy_bars, method_rows, segment_panels
 from shoptalk.report.render import render
 from shoptalk.report.segments import draw_segments
-from shoptalk.report.verdict import Result, decide, main_result, options_result, reads_histories
+from shoptalk.report.verdict import digits_of, show_verdict
+from shoptalk.results import AuditResult, CalibrationBin, EvaluationResult, PositionShare, read_audit, read_evaluation
 from shoptalk.runs import Run, open_run, read_log
+from shoptalk.schema import Estimate
 
-#: A sample prompt tells at least its prompt and its answer.
-_SAMPLE: dict[str, Any] = {"tokens": None, "others": [], "titles": {}}
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A figure that a reader wants first."""
+
+    label: str
+    value: str
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodsView:
+    """Methods beside each other: bars, rows, and the metrics that are shown at once and on demand."""
+
+    rows: list[MethodRow]
+    bars: Picture
+    columns: list[str]
+    more: list[str]
+    beyond: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalView:
+    """Own histories beside others'."""
+
+    what: str
+    digits: int
+    own: Estimate
+    swapped: Estimate
+    gap: Estimate
+    reads: bool | None
+    bars: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentsView:
+    """The ways of cutting the test, beside the best simple method."""
+
+    panels: list[SegmentPanel]
+    best: str
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class PositionsView:
+    """Whether the model prefers a position."""
+
+    positions: Sequence[PositionShare]
+    bias: float
+    no_choice: float
+    picture: Picture
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationView:
+    """Confidence against accuracy."""
+
+    bins: list[CalibrationBin]
+    ece: Estimate | None
+    picture: Picture
 
 
 def write_report(folder: Path) -> None:
@@ -37,12 +110,12 @@ def write_report(folder: Path) -> None:
         When the folder is not a run, was not evaluated, or is damaged.
     """
     run = open_run(folder)
-    metrics = read_json(folder / "metrics.json")
-    if metrics is None:
+    result = read_evaluation(folder)
+    if result is None:
         raise RunError("not evaluated yet", where=str(folder), hint=f"shoptalk evaluate {folder}")
-    audit = read_json(folder / "audit.json")
+    audit = read_audit(folder)
     try:
-        text = render("report.html", **collect(run, metrics, audit))
+        text = render("report.html", **collect(run, result, audit))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, TemplateError) as error:
         raise RunError(
             f"what it measured cannot be shown: {type(error).__name__}: {error}",
@@ -52,159 +125,151 @@ def write_report(folder: Path) -> None:
     write_text(folder / "report.html", text)
 
 
-def collect(run: Run, metrics: dict[str, Any], audit: dict[str, Any] | None) -> dict[str, Any]:
-    """What the page's sections show; None where there is nothing to show."""
+def collect(run: Run, result: EvaluationResult, audit: AuditResult | None) -> Mapping[str, Any]:
+    """What the page's sections show, by the names that the templates have; None where there is nothing to show."""
     return {
         "name": run.recipe.name or "A run",
-        "verdict": decide(metrics, failures(audit)),
-        "tiles": _tiles(metrics, audit),
-        "warnings": metrics.get("warnings", []),
-        "ranked": _ranked(metrics),
-        "chosen": _chosen(metrics),
-        "personal": [one for one in (_personal(metrics, result) for result in _results(metrics)) if one],
+        "verdict": show_verdict(result, audit),
+        "tiles": _tiles(result, audit),
+        "warnings": result.warnings,
+        "ranked": _ranked(result),
+        "chosen": _chosen(result),
+        "personal": [one for one in (_personal(result, main) for main in _results(result)) if one],
         "findings": None if audit is None else finding_rows(audit),
-        "segments": _segments(metrics),
-        "positions": _positions(metrics),
-        "calibration": _calibration(metrics),
-        "mistakes": [{**exam, "bars": _mistake_picture(exam["groups"])} for exam in mistakes(metrics)],
+        "segments": _segments(result),
+        "positions": _positions(result),
+        "calibration": _calibration(result),
+        "mistakes": mistakes(result),
         "training": _training(run),
-        "samples": [_SAMPLE | sample for sample in metrics.get("samples", [])],
+        "samples": result.samples,
         "card": data_card(run),
-        "cost": cost(run, metrics),
+        "cost": cost(run, result),
         "fingerprint": run.info["fingerprint"],
         "seed": run.recipe.seed,
         "toml": run.recipe.to_toml(),
         "packages": run.info.get("packages", {}),
-        "all_metrics": metrics["metrics"],
+        "all_metrics": result.metrics,
     }
 
 
-def _results(metrics: dict[str, Any]) -> list[Result]:
+def _results(result: EvaluationResult) -> list[MainResult]:
     """The main result, and the accuracy among options where it is not that."""
-    found = [main_result(metrics), options_result(metrics) if has_rankings(metrics) else None]
-    return [result for result in found if result is not None]
+    found = [main_result(result), options_result(result) if has_rankings(result) else None]
+    return [main for main in found if main is not None]
 
 
-def _tiles(metrics: dict[str, Any], audit: dict[str, Any] | None) -> list[dict[str, str]]:
-    """The figures that a reader wants first: ``label``, ``value``, ``note``."""
-    tiles: list[dict[str, str]] = []
-    for place, result in enumerate(_results(metrics)):
-        if result.own["value"] is None:
+def _tiles(result: EvaluationResult, audit: AuditResult | None) -> list[Tile]:
+    """The figures that a reader wants first."""
+    tiles: list[Tile] = []
+    for place, main in enumerate(_results(result)):
+        if not main.own.known:
             continue
-        what = "Accuracy among options" if result.digits == 3 else "Recall@10, whole catalogue"
-        tiles.append(_tile(what, result.own, result.digits))
+        digits = digits_of(main.metric)
+        what = "Accuracy among options" if main.metric == OPTION_METRIC else "Recall@10, whole catalogue"
+        tiles.append(_tile(what, main.own, digits))
         if place:
             continue
-        if result.simple is not None:
-            tiles.append(_tile("Best simple method", result.simple, result.digits, str(result.best)))
-        if result.swapped is not None:
-            note = "the histories matter" if reads_histories(result) else "the histories hardly matter"
-            tiles.append(_tile("With another user's history", result.swapped, result.digits, note))
-    return tiles if audit is None else [*tiles, _audit_tile([row["severity"] for row in finding_rows(audit)])]
+        if main.simple is not None and main.baseline is not None:
+            tiles.append(_tile("Best simple method", main.simple, digits, baseline_label(main.baseline, main.metric)))
+        if main.swapped is not None:
+            note = "the histories matter" if reads_histories(main) else "the histories hardly matter"
+            tiles.append(_tile("With another user's history", main.swapped, digits, note))
+    return tiles if audit is None else [*tiles, _audit_tile([finding.severity for finding in audit.findings])]
 
 
-def _audit_tile(severities: list[str]) -> dict[str, str]:
+def _audit_tile(severities: Sequence[str]) -> Tile:
     failed, warned = severities.count("fail"), severities.count("warn")
     warnings = f"{warned} warning{'s' * (warned != 1)}" if warned else ""
     if failed:
-        return {"label": "Audit", "value": f"{failed} fail{'s' * (failed != 1)}", "note": warnings}
-    return {"label": "Audit", "value": warnings or "clean", "note": f"{len(severities)} things looked at"}
+        return Tile("Audit", f"{failed} fail{'s' * (failed != 1)}", warnings)
+    return Tile("Audit", warnings or "clean", f"{len(severities)} things looked at")
 
 
-def _tile(label: str, figure: dict[str, Any], digits: int, note: str = "") -> dict[str, str]:
-    if not note and figure.get("low") is not None:
-        note = f"{figure['low']:.{digits}f} to {figure['high']:.{digits}f}"
-    return {"label": label, "value": f"{figure['value']:.{digits}f}", "note": note}
+def _tile(label: str, figure: Estimate, digits: int, note: str = "") -> Tile:
+    if not note and figure.has_interval:
+        note = f"{figure.low:.{digits}f} to {figure.high:.{digits}f}"
+    return Tile(label, f"{figure.value:.{digits}f}" if figure.known else "n/a", note)
 
 
-def _ranked(metrics: dict[str, Any]) -> dict[str, Any] | None:
+def _ranked(result: EvaluationResult) -> MethodsView | None:
     """Whole-catalogue rankings: bars, methods, and what their lists are like."""
-    if not has_rankings(metrics):
+    if not has_rankings(result):
         return None
-    return {
-        "rows": _with_p(method_rows(metrics)),
-        "bars": picture(draw_bars, rankings.recall_bars(metrics), "Recall@10", 4),
-        "columns": _present(rankings.ACCURACY, metrics),
-        "more": _present(rankings.MORE, metrics),
-        "beyond": _present(rankings.BEYOND, metrics),
-    }
+    return MethodsView(
+        rows=method_rows(result),
+        bars=picture(draw_bars, rankings.recall_bars(result), metric_label(rankings.MAIN), 4),
+        columns=_present(rankings.ACCURACY, result),
+        more=_present(rankings.MORE, result),
+        beyond=_present(rankings.BEYOND, result),
+    )
 
 
-def _chosen(metrics: dict[str, Any]) -> dict[str, Any] | None:
+def _chosen(result: EvaluationResult) -> MethodsView | None:
     """Choices among options, where there were some."""
-    bars = accuracy_rows(metrics)
+    bars = accuracy_bars(result)
     if not bars:
         return None
-    return {
-        "rows": _with_p(method_rows(metrics, options.MAIN, options.NAMES)),
-        "bars": picture(draw_bars, best_first(bars)),
-        "columns": _present(options.BESIDE, metrics),
-        "more": _present(options.MORE, metrics),
-    }
+    return MethodsView(
+        rows=method_rows(result, OPTION_METRIC),
+        bars=picture(draw_bars, best_first(bars)),
+        columns=_present(options.BESIDE, result),
+        more=_present(options.MORE, result),
+        beyond=[],
+    )
 
 
-def _present(columns: tuple[str, ...], metrics: dict[str, Any]) -> list[str]:
-    return [name for name in columns if name in metrics["metrics"]]
+def _present(columns: tuple[str, ...], result: EvaluationResult) -> list[str]:
+    return [name for name in columns if name in result.metrics]
 
 
-def _with_p(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [row | {"p": show_p(corrected_p(row["versus"])) if row["versus"] else ""} for row in rows]
-
-
-def _personal(metrics: dict[str, Any], result: Result) -> dict[str, Any] | None:
+def _personal(result: EvaluationResult, main: MainResult) -> PersonalView | None:
     """Own histories beside others', and what the options give away without any."""
-    if result.swapped is None or result.gap is None or result.gap["value"] is None:
+    if main.swapped is None or main.gap is None or not main.gap.known:
         return None
-    options_asked = result.digits == 3
     rows = [
-        {"name": "own history", "kind": "model", **result.own},
-        {"name": "another user's history", "kind": "swapped", **result.swapped},
+        Bar("own history", "model", main.own),
+        Bar("another user's history", "swapped", main.swapped),
     ]
-    probe = metrics["baselines"].get(rankings.PROBE, {}).get(options.MAIN)
-    if options_asked and probe:
-        rows.append({"name": "no history (options only)", "kind": "baseline", **probe})
-    what = "accuracy" if options_asked else "Recall@10"
-    return {
-        "what": what,
-        "digits": result.digits,
-        "own": result.own,
-        "swapped": result.swapped,
-        "gap": result.gap,
-        "reads": reads_histories(result),
-        "bars": picture(draw_bars, rows, what, result.digits),
-    }
+    probe = result.baselines.get(PROBE, {}).get(OPTION_METRIC)
+    if main.metric == OPTION_METRIC and probe:
+        rows.append(Bar("no history (options only)", "baseline", probe))
+    what = "accuracy" if main.metric == OPTION_METRIC else metric_label(main.metric)
+    digits = digits_of(main.metric)
+    return PersonalView(
+        what=what,
+        digits=digits,
+        own=main.own,
+        swapped=main.swapped,
+        gap=main.gap,
+        reads=reads_histories(main),
+        bars=picture(draw_bars, rows, what, digits),
+    )
 
 
-def _segments(metrics: dict[str, Any]) -> dict[str, Any] | None:
-    panels = segment_panels(metrics) if has_rankings(metrics) else []
+def _segments(result: EvaluationResult) -> SegmentsView | None:
+    panels = segment_panels(result) if has_rankings(result) else []
     if not panels:
         return None
-    best = best_baseline(metrics)
-    name = rankings.NAMES.get(best, best) if best else ""
-    return {"panels": panels, "best": name, "picture": picture(draw_segments, panels, name)}
+    best = best_baseline(result)
+    name = baseline_label(best, rankings.MAIN) if best else ""
+    return SegmentsView(panels, name, picture(draw_segments, panels, name))
 
 
-def _positions(metrics: dict[str, Any]) -> dict[str, Any] | None:
-    report = metrics.get("positions")
-    if not report or not report["positions"]:
+def _positions(result: EvaluationResult) -> PositionsView | None:
+    report = result.positions
+    if report is None or not report.positions:
         return None
-    return report | {"picture": picture(draw_positions, report["positions"])}
+    return PositionsView(report.positions, report.bias, report.no_choice, picture(draw_positions, report.positions))
 
 
-def _calibration(metrics: dict[str, Any]) -> dict[str, Any] | None:
-    analysed = [(metrics.get(name) or {}).get("calibration") or [] for name in EXAMS]
-    bins = [row for rows in analysed for row in rows if row["cases"]]  # only options have any
+def _calibration(result: EvaluationResult) -> CalibrationView | None:
+    bins = [row for analysis in result.analyses for row in analysis.calibration if row.cases]  # only options have any
     if not bins:
         return None
-    return {"bins": bins, "ece": metrics["metrics"].get("ece"), "picture": picture(draw_calibration, bins)}
+    return CalibrationView(bins, result.metrics.get("ece"), picture(draw_calibration, bins))
 
 
-def _mistake_picture(groups: list[dict[str, Any]]) -> Any:
-    rows = mistake_bars(groups)
-    return picture(draw_bars, rows, "share of the wrong answers", 3, of="") if rows else None
-
-
-def _training(run: Run) -> dict[str, Any] | None:
+def _training(run: Run) -> Mapping[str, Any] | None:
     """Losses of every phase, the refit on validation purchases included; None where nothing was trained."""
     training = run.info.get("training") or {}
     losses = training.get("losses") or []

@@ -1,38 +1,18 @@
-"""What a page and a terminal say of whole-catalogue rankings: the same rows for both."""
+"""What a page and a terminal say of rankings and choices: the same rows for both."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+
+from shoptalk.evaluation.verdict import OPTION_METRIC, RANKING_METRIC, best_baseline, significant
+from shoptalk.report.bars import Bar
+from shoptalk.report.names import MODEL, SWAPPED, baseline_label, show_p
+from shoptalk.results import Difference, EvaluationResult, Metrics
+from shoptalk.schema import Estimate
 
 #: The metric by which methods are ranked, and the one beside it.
-MAIN, BESIDE = "recall@10", "ndcg@10"
+MAIN, BESIDE = RANKING_METRIC, "ndcg@10"
 ACCURACY = ("ndcg@10", "mrr@10")
 MORE = ("recall@5", "ndcg@5", "recall@20", "ndcg@20")
 BEYOND = ("coverage@10", "novelty@10", "diversity@10", "repeat_share", "echo_share", "invalid_share")
-#: Sees the options and never the history: it tells what the options give away.
-PROBE = "options_only"
-#: A difference with a smaller corrected p value is called significant.
-LEVEL = 0.05
-
-#: Names of simple methods as a reader knows them.
-NAMES = {
-    "model": "this model",
-    "swapped": "this model, another user's history",
-    "chance": "chance",
-    "popularity": "most popular",
-    "tfidf": "TF-IDF similarity to the history",
-    "cooccurrence": "item co-occurrence",
-    "options_only": "options only, history never seen",
-    "majority": "the usual answer",
-    "recent_popularity": "most popular lately",
-    "repeat_last": "repeat the last purchase",
-    "item_knn": "item-kNN",
-    "text_knn": "text-kNN",
-    "transitions": "graph of transitions, by text",
-    "als": "ALS",
-    "bpr": "BPR",
-    "svd": "SVD",
-    "sasrec": "SASRec",
-}
 WAYS = {
     "history": "length of the history",
     "popularity": "popularity of the right item (10: most bought tenth)",
@@ -41,83 +21,97 @@ WAYS = {
 }
 
 
-def has_rankings(metrics: dict[str, Any]) -> bool:
-    """Whether the whole catalogue was ranked."""
-    return MAIN in metrics["metrics"]
+@dataclass(frozen=True, slots=True)
+class MethodRow:
+    """A method with its figures; ``versus`` is the model minus it by the main metric, None for the model itself."""
+
+    name: str
+    kind: str
+    metrics: Metrics
+    versus: Difference | None = None
+
+    @property
+    def significant(self) -> bool:
+        """Whether the difference is more than chance would give."""
+        return significant(self.versus)
+
+    @property
+    def p(self) -> str:
+        """The corrected p value in words; empty where there is none."""
+        return show_p(self.versus.corrected) if self.versus else ""
 
 
-def best_baseline(metrics: dict[str, Any], main: str = MAIN) -> str | None:
-    """The simple method with the highest figure; None where there is none to compare with. A probe is no competitor."""
-    able = {
-        name: own[main]["value"]
-        for name, own in metrics["baselines"].items()
-        if own.get(main, {}).get("value") is not None and name != PROBE
-    }
-    return max(able, key=lambda name: able[name]) if able else None
+@dataclass(frozen=True, slots=True)
+class SegmentRow:
+    """A segment with the main metric of the model and of the best simple method (None: there is none)."""
+
+    name: str
+    model: Estimate
+    best: Estimate | None
+
+    @property
+    def n(self) -> int:
+        """Users in it."""
+        return self.model.n
 
 
-def method_rows(
-    metrics: dict[str, Any], main: str = MAIN, names: Mapping[str, str] | None = None
-) -> list[dict[str, Any]]:
-    """The model first, then the simple methods, the best first.
+@dataclass(frozen=True, slots=True)
+class SegmentPanel:
+    """One way of cutting the test into segments."""
 
-    Each row has ``name``, ``kind`` (``model`` or ``baseline``), ``metrics`` and ``versus`` (the model minus this method
-    by ``main``; None for the model), and ``significant``.
-    """
-    names = NAMES if names is None else names
-    rows = [{"name": names["model"], "kind": "model", "metrics": metrics["metrics"], "versus": None}]
-    able = {name: own for name, own in metrics["baselines"].items() if own.get(main, {}).get("value") is not None}
-    for name in sorted(able, key=lambda name: -able[name][main]["value"]):
-        versus = metrics.get("versus", {}).get(name, {}).get(main)
-        rows.append({"name": names.get(name, name), "kind": "baseline", "metrics": able[name], "versus": versus})
-    return [row | {"significant": significant(row["versus"])} for row in rows]
+    title: str
+    rows: tuple[SegmentRow, ...]
 
 
-def recall_bars(metrics: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows for ``bars.draw_bars``: recall of the model, of the model with others' histories, of each simple method."""
-    own, *others = method_rows(metrics)
-    rows = [{"name": own["name"], "kind": "model", **own["metrics"][MAIN]}]
-    if "swapped_recall@10" in metrics["metrics"]:
-        rows.append({"name": NAMES["swapped"], "kind": "swapped", **metrics["metrics"]["swapped_recall@10"]})
-    return rows + [{"name": row["name"], "kind": "baseline", **row["metrics"][MAIN]} for row in others]
+def method_rows(result: EvaluationResult, main: str = MAIN) -> list[MethodRow]:
+    """The model first, then the simple methods that have the metric, the best first."""
+    able = {name: own for name, own in result.baselines.items() if main in own and own[main].known}
+    return [
+        MethodRow(MODEL, "model", result.metrics),
+        *(
+            MethodRow(baseline_label(name, main), "baseline", able[name], result.difference(name, main))
+            for name in sorted(able, key=lambda name: -able[name][main].value)
+        ),
+    ]
 
 
-def segment_panels(metrics: dict[str, Any]) -> list[dict[str, Any]]:
+def recall_bars(result: EvaluationResult) -> list[Bar]:
+    """Recall of the model, of the model with others' histories, and of each simple method."""
+    own, *others = method_rows(result)
+    rows = [Bar(own.name, "model", own.metrics[MAIN])]
+    if f"swapped_{MAIN}" in result.metrics:
+        rows.append(Bar(SWAPPED, "swapped", result.metrics[f"swapped_{MAIN}"]))
+    return rows + [Bar(row.name, "baseline", row.metrics[MAIN]) for row in others]
+
+
+def accuracy_bars(result: EvaluationResult) -> list[Bar]:
+    """Accuracy of the model, with its own and with other users' histories, and of each simple method in their order."""
+    own = result.metrics
+    if OPTION_METRIC not in own:
+        return []
+    rows = [Bar(MODEL, "model", own[OPTION_METRIC])]
+    if f"swapped_{OPTION_METRIC}" in own:
+        rows.append(Bar(SWAPPED, "swapped", own[f"swapped_{OPTION_METRIC}"]))
+    rows += [
+        Bar(baseline_label(name, OPTION_METRIC), "baseline", metrics[OPTION_METRIC])
+        for name, metrics in result.baselines.items()
+        if OPTION_METRIC in metrics
+    ]
+    return [row for row in rows if row.figure.known]
+
+
+def segment_panels(result: EvaluationResult) -> list[SegmentPanel]:
     """Recall by segment, of the model and of the best simple method: a panel for each way of cutting.
 
-    Each has ``title`` and ``rows`` of ``name``, ``n``, ``model`` and ``best`` (None where there is none). A way with
-    one segment says nothing and is left out.
+    A way with one segment says nothing and is left out.
     """
-    best = best_baseline(metrics)
+    best = best_baseline(result)
     panels = []
-    for way, segments in metrics.get("segments", {}).items():
-        rows = [
-            {
-                "name": name,
-                "n": methods["model"][MAIN]["n"],
-                "model": methods["model"][MAIN],
-                "best": methods[best][MAIN] if best in methods else None,
-            }
+    for way, segments in result.segments.items():
+        rows = tuple(
+            SegmentRow(name, methods["model"][MAIN], methods.get(best or "", {}).get(MAIN))
             for name, methods in segments.items()
-        ]
+        )
         if len(rows) > 1:
-            panels.append({"title": WAYS.get(way, way), "rows": rows})
+            panels.append(SegmentPanel(WAYS.get(way, way), rows))
     return panels
-
-
-def corrected_p(versus: dict[str, Any]) -> float | None:
-    """The p value corrected for the number of methods, where it was."""
-    return versus.get("p_holm", versus["p"])
-
-
-def show_p(p: float | None) -> str:
-    """A p value in words: ``p = 0.012``, ``p < 0.001``; empty where there is none."""
-    if p is None or p != p:  # noqa: PLR0124  (NaN)
-        return ""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
-def significant(versus: dict[str, Any] | None) -> bool:
-    """Whether a paired difference is more than chance would give, by the corrected p value."""
-    p = corrected_p(versus) if versus else None
-    return p is not None and p < LEVEL

@@ -1,10 +1,12 @@
 """Templates of the pages, and how they write figures."""
 
+import math
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from shoptalk.report.verdict import span
+from shoptalk.report.mistakes import option_rows, step_figure
+from shoptalk.report.names import column_label, metric_label, span
 
 
 def render(template: str, **values: Any) -> str:
@@ -16,18 +18,30 @@ def render(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    pages.filters |= {"number": number, "span": span, "metric": metric, "amount": amount, "duration": duration}
+    pages.filters |= {
+        "number": number,
+        "span": span,
+        "metric": column_label,
+        "metric_name": metric_label,
+        "amount": amount,
+        "duration": duration,
+        "option_rows": option_rows,
+        "step_figure": step_figure,
+        "known": _known,
+    }
     return pages.get_template(template).render(**values)
 
 
 def number(value: float | None, digits: int = 4) -> str:
     """A share; ``n/a`` where there is none."""
-    return "n/a" if value is None else f"{value:z.{digits}f}"
+    return "n/a" if value is None or math.isnan(value) else f"{value:z.{digits}f}"
 
 
 def amount(value: float | None) -> str:
     """Any figure, with four digits that count."""
-    return "n/a" if value is None else f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+    if value is None or math.isnan(value):
+        return "n/a"
+    return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
 
 
 def duration(seconds: float | None) -> str:
@@ -43,19 +57,6 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {whole % 60} s"
 
 
-def metric(name: str) -> str:
-    """A metric's name as a column's: Recall@10, NDCG@10, repeats."""
-    word, at, k = name.partition("@")
-    short = {
-        "ndcg": "NDCG",
-        "mrr": "MRR",
-        "f1": "F1",
-        "ece": "ECE",
-        "hr": "HR",
-        "map": "MAP",
-        "repeat_share": "repeats",
-        "echo_share": "echoes",
-        "invalid_share": "invalid",
-    }
-    in_ten = word in {"coverage", "novelty", "diversity"}  # the heading says so already
-    return short.get(word, word if in_ten else word.capitalize().replace("_", " ")) + ("" if in_ten else f"{at}{k}")
+def _known(value: float | None) -> bool:
+    """Whether there is a figure."""
+    return value is not None and not math.isnan(value)

@@ -1,13 +1,10 @@
-"""One sentence with the honest number, and whether to believe it."""
+"""The verdict of `evaluation.verdict` in a symbol, a few words and one sentence with the honest number."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from shoptalk.report import options, rankings
-from shoptalk.report.rankings import best_baseline, corrected_p, has_rankings, show_p, significant
-
-Figure = dict[str, Any]
+from shoptalk.evaluation.verdict import OPTION_METRIC, MainResult, decide, main_result
+from shoptalk.report.names import baseline_label, show_p, span
+from shoptalk.results import AuditResult, EvaluationResult, Verdict
 
 #: How a verdict looks: a symbol and words, so that no colour is needed.
 LOOKS = {
@@ -18,10 +15,11 @@ LOOKS = {
     "better": ("✓", "Better than the best simple method"),
     "plain": ("•", "Measured"),
 }
+_COMPARED = {"better": "better than", "worse": "worse than", "even": "not clearly different from"}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class VerdictView:
     """``look`` is a key of `LOOKS`; ``warning`` the first thing that would change it, ``more`` how many follow."""
 
     look: str
@@ -40,130 +38,51 @@ class Verdict:
         return LOOKS[self.look][1]
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
-    """The main figure of a run beside what it must be compared with; what is not known is None.
-
-    ``floor`` is what luck alone gets, ``best`` the name of the best simple method, ``versus`` the paired difference.
-    """
-
-    said: str
-    digits: int
-    own: Figure
-    swapped: Figure | None
-    gap: Figure | None
-    floor: float
-    best: str | None
-    simple: Figure | None
-    versus: Figure | None
+def show_verdict(result: EvaluationResult, audit: AuditResult | None = None) -> VerdictView:
+    """The verdict on a run as the page shows it."""
+    verdict, main = decide(result, audit), main_result(result)
+    figures = decide(result)  # what the figures say by themselves
+    said = _generated(result) if main is None else _sentence(main, figures)
+    if not verdict.failures:
+        return VerdictView(verdict.kind, said)
+    return VerdictView(verdict.kind, said, sentence_of(verdict.failures[0]), len(verdict.failures) - 1)
 
 
-def main_result(metrics: dict[str, Any]) -> Result | None:
-    """What a run is judged by: rankings where there are some, else accuracy among options; None where neither is."""
-    if has_rankings(metrics):
-        return _result(metrics, rankings.MAIN, "The next purchase is among its ten for", 4)
-    return options_result(metrics)
+def digits_of(metric: str) -> int:
+    """How many digits of a metric are shown."""
+    return 3 if metric == OPTION_METRIC else 4
 
 
-def options_result(metrics: dict[str, Any]) -> Result | None:
-    """The same for the accuracy among options, even where rankings come first."""
-    own = metrics["metrics"].get(options.MAIN)
-    return None if own is None or own["value"] is None else _result(metrics, options.MAIN, "Right for", 3)
+def sentence_of(words: str) -> str:
+    """With a capital and a full stop; nothing stays nothing."""
+    words = words.strip()
+    return words[:1].upper() + words[1:] + ("" if not words or words[-1] in ".!?" else ".")
 
 
-def decide(metrics: dict[str, Any], failures: Sequence[str] = ()) -> Verdict:
-    """The verdict on a run.
-
-    Parameters
-    ----------
-    metrics
-        What ``metrics.json`` holds.
-    failures
-        What the audit found that would change a conclusion, in its words.
-    """
-    result = main_result(metrics)
-    verdict = _plain(metrics) if result is None else _compared(result)
-    if not failures:
-        return verdict
-    return Verdict("stop", verdict.sentence, failures[0], len(failures) - 1)
-
-
-def span(figure: Figure, digits: int) -> str:
-    """The interval in words; empty where there is none."""
-    if figure.get("low") is None or figure.get("high") is None:
-        return ""
-    return f"{figure['low']:z.{digits}f} to {figure['high']:z.{digits}f}"
-
-
-def reads_histories(result: Result) -> bool | None:
-    """Whether at least half of what it knows beyond luck goes with the history; None where that was not measured."""
-    if result.gap is None or result.gap["value"] is None:
-        return None
-    known = max(result.own["value"] - result.floor, 0.0)
-    surely = result.gap["low"] is None or result.gap["low"] > 0
-    return bool(surely and result.gap["value"] >= 0.5 * known)
-
-
-def _result(metrics: dict[str, Any], main: str, said: str, digits: int) -> Result:
-    own, best = metrics["metrics"], best_baseline(metrics, main)
-    both = main == options.MAIN and has_rankings(metrics)  # then the plain name is the gap of the rankings
-    simple = metrics["baselines"][best][main] if best else None
-    chance = metrics["baselines"].get("chance", {}).get(main, {}).get("value")
-    names = options.NAMES if main == options.MAIN else rankings.NAMES
-    return Result(
-        said=said,
-        digits=digits,
-        own=own[main],
-        swapped=own.get(f"swapped_{main}"),
-        gap=own.get("options_personalisation_gap" if both else "personalisation_gap"),
-        floor=chance or 0.0,
-        best=names.get(best, best) if best else None,
-        simple=simple,
-        versus=metrics.get("versus", {}).get(best, {}).get(main) if best else None,
-    )
-
-
-def _compared(result: Result) -> Verdict:
-    own, digits = result.own, result.digits
-    if own["value"] is None:
-        return Verdict("plain", "There was nothing to judge by.")
+def _sentence(main: MainResult, verdict: Verdict) -> str:
+    own, digits = main.own, digits_of(main.metric)
+    if not own.known:
+        return "There was nothing to judge by."
     interval = f" (95 % interval {span(own, digits)})" if span(own, digits) else ""
-    said = f"{result.said} {own['value']:.{digits}f} of {own['n']:,} users{interval}"
-    personal = reads_histories(result)
-    if personal is False:
-        assert result.gap is not None
-        lost = f"with another user's history it loses only {max(result.gap['value'], 0):.{digits}f}"
-        return Verdict("blind", f"{said}, but hardly for their histories: {lost}.")
+    right = "Right for" if main.metric == OPTION_METRIC else "The next purchase is among its ten for"
+    said = f"{right} {own.value:.{digits}f} of {own.n:,} users{interval}"
+    if verdict.kind == "blind":
+        assert main.gap is not None
+        lost = f"with another user's history it loses only {max(main.gap.value, 0):.{digits}f}"
+        return f"{said}, but hardly for their histories: {lost}."
     kept = ""
-    if personal and result.swapped is not None:
-        kept = f"; it reads the histories: with another user's it falls to {result.swapped['value']:.{digits}f}"
-    if result.simple is None:
-        return Verdict("plain", f"{said}{kept}.")
-    look = _compare(result)
-    words = {"better": "better than", "worse": "worse than", "even": "not clearly different from"}[look]
-    p = show_p(corrected_p(result.versus)) if result.versus else ""
-    beside = f"{result.best}, with {result.simple['value']:.{digits}f}" + (f" ({p})" if p else "")
-    return Verdict(look, f"{said}: {words} the best simple method, {beside}{kept}.")
+    if verdict.reads_histories and main.swapped is not None:
+        kept = f"; it reads the histories: with another user's it falls to {main.swapped.value:.{digits}f}"
+    if main.simple is None or main.baseline is None:
+        return f"{said}{kept}."
+    p = show_p(main.versus.corrected) if main.versus else ""
+    beside = f"{baseline_label(main.baseline, main.metric)}, with {main.simple.value:.{digits}f}"
+    return f"{said}: {_COMPARED[verdict.kind]} the best simple method, {beside}{f' ({p})' if p else ''}{kept}."
 
 
-def _compare(result: Result) -> str:
-    """By the paired test where there is one, else by intervals that do not touch."""
-    assert result.simple is not None
-    if result.versus is not None:
-        if not significant(result.versus):
-            return "even"
-        return "better" if result.versus["difference"] > 0 else "worse"
-    own, simple = result.own, result.simple
-    if own["low"] is not None and simple["high"] is not None and own["low"] > simple["high"]:
-        return "better"
-    if own["high"] is not None and simple["low"] is not None and own["high"] < simple["low"]:
-        return "worse"
-    return "even"
-
-
-def _plain(metrics: dict[str, Any]) -> Verdict:
+def _generated(result: EvaluationResult) -> str:
     """Where nothing but generated titles was judged."""
-    exact = metrics["metrics"].get("title_exact_match")
-    if not exact or exact["value"] is None:
-        return Verdict("plain", "Nothing was judged.")
-    return Verdict("plain", f"It names the exact title for {exact['value']:.3f} of {exact['n']:,} users.")
+    exact = result.metrics.get("title_exact_match")
+    if exact is None or not exact.known:
+        return "Nothing was judged."
+    return f"It names the exact title for {exact.value:.3f} of {exact.n:,} users."

@@ -1,6 +1,6 @@
 """Auditing: what is at hand of a dataset, a run or somebody's exam, in numbers, and what the checks find in it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,45 +8,37 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shoptalk.constants import DEFAULT_K
 from shoptalk.data.cases import TEST, TRAIN, asked_rows
 from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.data.exams import Instruction, Question, as_question, read_alpaca, read_candidates
 from shoptalk.errors import DatasetError, RunError, UsageError
 from shoptalk.evaluation.audit import audit
-from shoptalk.evaluation.audit.evidence import Evidence, Exam, Log, Outcome, Written
+from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet, Outcome, Written
 from shoptalk.evaluation.catalogue import find
 from shoptalk.evaluation.coded import NOTHING, Bools, Codes, Ints
 from shoptalk.evaluation.options import correctness
-from shoptalk.files import read_json, write_json
 from shoptalk.progress import Progress
 from shoptalk.recommend.memory import load_memory
+from shoptalk.results import AUDIT, METRICS, AuditResult, read_evaluation, write_result
 from shoptalk.runs import Run, open_run
 from shoptalk.stages.opening import open_run_dataset
 
 #: Questions looked at, of those for training and of the test's.
 LEARNED, ASKED = 8_000, 5_000
-#: Length at which a ranking is judged.
-_K = 10
 
 
-def audit_run(folder: Path, progress: Progress, *, seed: int = 1) -> dict[str, Any]:
-    """Audit a run with its dataset, and write ``audit.json`` into it.
-
-    Returns
-    -------
-    dict
-        What ``shoptalk audit --json`` prints.
+def audit_run(run: Run, shop: Dataset, progress: Progress, *, seed: int = 1) -> AuditResult:
+    """Audit a run with the dataset that it was trained on, and write ``audit.json`` into it.
 
     Raises
     ------
     ShoptalkError
-        For a run that is not evaluated, or whose dataset has gone or changed.
+        For a run that is not evaluated.
     """
-    run = open_run(folder)
-    shop = open_run_dataset(run)
-    report = _report(_evidence(shop, seed, run), progress)
-    write_json(folder / "audit.json", report)
-    return report
+    result = _result(_evidence(shop, seed, run), progress)
+    write_result(run.folder / AUDIT, result)
+    return result
 
 
 def audit_anything(
@@ -57,7 +49,7 @@ def audit_anything(
     progress: Progress,
     *,
     seed: int = 1,
-) -> dict[str, Any]:
+) -> AuditResult:
     """Audit what is named: a dataset, a run (with the dataset it was trained on), or an exam from elsewhere.
 
     Raises
@@ -71,14 +63,15 @@ def audit_anything(
             "an exam from elsewhere is audited alone", hint="name one --candidates or --alpaca, and no more"
         )
     if exam:
-        return _report(read_exam(candidates, alpaca, seed), progress)
+        return _result(read_exam(candidates, alpaca, seed), progress)
     if run is not None:
         if dataset is not None and open_dataset(dataset).fingerprint != open_run(run).info["fingerprint"]:
             raise DatasetError("this is not the dataset that the run was trained on", where=str(dataset))
-        return audit_run(run, progress, seed=seed)
+        opened = open_run(run)
+        return audit_run(opened, open_run_dataset(opened), progress, seed=seed)
     if dataset is None:
         raise UsageError("nothing to audit", hint="name a dataset, --run, --candidates or --alpaca")
-    return _report(_evidence(open_dataset(dataset), seed), progress)
+    return _result(_evidence(open_dataset(dataset), seed), progress)
 
 
 def read_exam(candidates: Path | None, alpaca: Path | None, seed: int) -> Evidence:
@@ -99,12 +92,9 @@ def read_exam(candidates: Path | None, alpaca: Path | None, seed: int) -> Eviden
     )
 
 
-def _report(evidence: Evidence, progress: Progress) -> dict[str, Any]:
+def _result(evidence: Evidence, progress: Progress) -> AuditResult:
     found = audit(evidence, lambda done, of, name: progress("audit", done, of, name))
-    return {
-        "findings": [finding.as_dict() for finding in found],
-        "clean": all(finding.severity != "fail" for finding in found),
-    }
+    return AuditResult(tuple(found), clean=all(finding.severity != "fail" for finding in found))
 
 
 def _evidence(shop: Dataset, seed: int, run: Run | None = None) -> Evidence:
@@ -129,7 +119,7 @@ def _log(shop: Dataset) -> Log:
     )
 
 
-def _exam(shop: Dataset, log: Log, seed: int) -> Exam | None:
+def _exam(shop: Dataset, log: Log, seed: int) -> MultipleChoiceSet | None:
     """Questions of a dataset with candidates: some of training, and some of the test."""
     rows = shop.rows
     if rows.frozen is None or not len(rows.code):
@@ -151,7 +141,7 @@ def _exam(shop: Dataset, log: Log, seed: int) -> Exam | None:
     at = np.arange(len(chosen))
     options[at, answer] = clean[item[at, answer]]
     place, held = log.before(chosen)
-    return Exam(
+    return MultipleChoiceSet(
         texts=texts,
         options=options,
         answer=answer,
@@ -167,7 +157,7 @@ def _draw(rows: Ints, most: int, generator: np.random.Generator) -> Ints:
     return rows if len(rows) <= most else np.sort(generator.choice(rows, most, replace=False))
 
 
-def _foreign(questions: Sequence[Question], seed: int) -> Exam:
+def _foreign(questions: Sequence[Question], seed: int) -> MultipleChoiceSet:
     """Questions of a file; where it does not say which are for training, half of the askers are drawn for that."""
     texts: dict[str, int] = {}
 
@@ -188,7 +178,7 @@ def _foreign(questions: Sequence[Question], seed: int) -> Exam:
         learned = np.array(said, dtype=np.bool_)
     else:
         learned = (np.random.default_rng(seed).random(len(askers)) < 0.5)[asker]
-    return Exam(
+    return MultipleChoiceSet(
         texts=list(texts),
         options=options,
         answer=np.array([question.answer for question in questions], dtype=np.int64),
@@ -220,7 +210,7 @@ def _outcome(run: Run, log: Log) -> Outcome | None:
     None for a run that is judged by other things than rankings and options.
     """
     path = run.folder / "predictions.parquet"
-    if (run.folder / "metrics.json").exists() and not path.exists():
+    if (run.folder / METRICS).exists() and not path.exists():
         return None
     try:
         columns = pq.read_table(path).to_pydict()
@@ -254,7 +244,7 @@ def _outcome(run: Run, log: Log) -> Outcome | None:
 _Judged = tuple[str, Any, Any, float]
 
 
-def _choices(columns: dict[str, Any]) -> _Judged:
+def _choices(columns: Mapping[str, Any]) -> _Judged:
     answers = columns["answer"]
     own, swapped = (
         correctness([np.array(row) for row in columns[name]], answers) for name in ("scores", "swapped_scores")
@@ -263,14 +253,14 @@ def _choices(columns: dict[str, Any]) -> _Judged:
     return "accuracy", own, swapped, chance
 
 
-def _ranking(columns: dict[str, Any], log: Log) -> _Judged:
+def _ranking(columns: Mapping[str, Any], log: Log) -> _Judged:
     codes = Codes(log.items)
     truth = codes.pairs(columns["truth"])
     own, swapped = (
-        find(codes.table(columns[name], _K), truth).recall(_K) if name in columns else None
+        find(codes.table(columns[name], DEFAULT_K), truth).recall(DEFAULT_K) if name in columns else None
         for name in ("ranked", "swapped_ranked")
     )
-    return f"recall@{_K}", own, swapped, 0.0
+    return f"recall@{DEFAULT_K}", own, swapped, 0.0
 
 
 def _ranks(values: Sequence[int | None]) -> Ints | None:
@@ -280,12 +270,12 @@ def _ranks(values: Sequence[int | None]) -> Ints | None:
 
 def _cut(run: Run) -> dict[str, float]:
     """Shares of the training examples and of the test's prompts that were cut, where the run tells."""
-    training, metrics = run.info.get("training", {}), read_json(run.folder / "metrics.json") or {}
+    training, evaluation = run.info.get("training", {}), read_evaluation(run.folder)
     found = {}
     if training.get("examples"):
         found["training examples"] = training.get("cut", 0) / training["examples"]
-    if isinstance(metrics.get("cut"), float):
-        found["test prompts"] = metrics["cut"]
+    if evaluation is not None and evaluation.cut is not None:
+        found["test prompts"] = evaluation.cut
     return found
 
 

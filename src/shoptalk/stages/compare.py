@@ -2,8 +2,8 @@
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +11,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shoptalk.constants import DEFAULT_K, SIGNIFICANCE
 from shoptalk.errors import RunError, UsageError
 from shoptalk.evaluation.bootstrap import Floats
 from shoptalk.evaluation.catalogue import find, means
 from shoptalk.evaluation.coded import Codes
-from shoptalk.evaluation.comparison import LEVEL, Comparison, compare_pairs, seeds_p
+from shoptalk.evaluation.comparison import compare_pairs, seeds_p
 from shoptalk.evaluation.options import correctness
 from shoptalk.recipe import Recipe
 from shoptalk.report.comparison import verdict
+from shoptalk.results import ComparedRecipe, Comparison, ComparisonResult, Cost, SeededEstimate, read_evaluation
 from shoptalk.runs import Run, open_run
 
-#: Length at which lists are compared, and the metrics of rankings and of choices; the first that is shared decides.
-HEAD = 10
-RANKING, CHOICE = (f"recall@{HEAD}", f"ndcg@{HEAD}", f"mrr@{HEAD}"), ("accuracy",)
+#: The metrics of rankings and of choices; the first that is shared decides.
+RANKING, CHOICE = (f"recall@{DEFAULT_K}", f"ndcg@{DEFAULT_K}", f"mrr@{DEFAULT_K}"), ("accuracy",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Group:
 
     name: str
     runs: list[Judged]
-    settings: dict[str, Any]
+    settings: Mapping[str, Any]
 
     def values(self, metric: str) -> Floats:
         """(N,) mean over the seeds."""
@@ -57,7 +58,7 @@ class Group:
         return [float(np.nanmean(one.values[metric])) for one in self.runs]
 
 
-def compare(folders: Sequence[Path], *, seed: int = 1) -> dict[str, Any]:
+def compare(folders: Sequence[Path], *, seed: int = 1) -> ComparisonResult:
     """Compare every recipe with every other on the test users that all runs share.
 
     Parameters
@@ -66,11 +67,6 @@ def compare(folders: Sequence[Path], *, seed: int = 1) -> dict[str, Any]:
         At least two runs, trained and evaluated on one dataset.
     seed
         Of the resamples and flips.
-
-    Returns
-    -------
-    dict
-        What ``shoptalk compare --json`` prints.
 
     Raises
     ------
@@ -83,16 +79,16 @@ def compare(folders: Sequence[Path], *, seed: int = 1) -> dict[str, Any]:
     found = compare_pairs(
         {group.name: {metric: group.values(metric) for metric in metrics} for group in groups}, seed=seed
     )
-    report: dict[str, Any] = {
-        "fingerprint": runs[0].run.info["fingerprint"],
-        "users": len(runs[0].users),
-        "seed": seed,
-        "metrics": metrics,
-        "groups": [_described(group, metrics, seed) for group in groups],
-        "comparisons": [one.as_dict() for one in found],
-        "warnings": [*warnings, *_machines(runs), *_seeds(groups, found)],
-    }
-    return {**report, "verdict": verdict(report)}
+    result = ComparisonResult(
+        fingerprint=runs[0].run.info["fingerprint"],
+        users=len(runs[0].users),
+        seed=seed,
+        metrics=tuple(metrics),
+        groups=tuple(_described(group, metrics, seed) for group in groups),
+        comparisons=tuple(found),
+        warnings=(*warnings, *_machines(runs), *_seeds(groups, found)),
+    )
+    return replace(result, verdict=verdict(result))
 
 
 def _open(folders: Sequence[Path]) -> list[Judged]:
@@ -162,7 +158,7 @@ def _values(path: Path) -> tuple[list[str], dict[str, Floats]]:
     values: dict[str, Floats] = {}
     if "ranked" in columns:
         codes = Codes()
-        found = find(codes.table(columns["ranked"], HEAD), codes.pairs(columns["truth"])).metrics(HEAD)
+        found = find(codes.table(columns["ranked"], DEFAULT_K), codes.pairs(columns["truth"])).metrics(DEFAULT_K)
         values |= {metric: found[metric] for metric in RANKING}
     if "answer" in columns:
         values["accuracy"] = correctness([np.asarray(row, np.float64) for row in columns[scores]], columns["answer"])
@@ -208,14 +204,14 @@ def _grouped(runs: Sequence[Judged]) -> list[Group]:
     return [Group(*group) for group in zip(_names(parts, settings), parts, settings, strict=True)]
 
 
-def _settings(recipe: Recipe) -> dict[str, Any]:
+def _settings(recipe: Recipe) -> Mapping[str, Any]:
     """``section.key`` of all that makes the model and its scores; that the data are the same is known already."""
     content = recipe.model_dump(mode="json", exclude={"name", "seed", "data"})
     content["evaluation"] = {"scoring": recipe.evaluation.scoring}
     return {f"{name}.{key}": value for name, section in content.items() for key, value in (section or {}).items()}
 
 
-def _names(parts: Sequence[Sequence[Judged]], settings: Sequence[dict[str, Any]]) -> list[str]:
+def _names(parts: Sequence[Sequence[Judged]], settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """The first of these that tells the groups apart: recipes' names, a setting or two, folders' names, their paths."""
     few = [", ".join(f"{name.partition('.')[2]}={value}" for name, value in one.items()) for one in settings]
     few = few if len(settings[0]) <= 2 else []
@@ -226,54 +222,60 @@ def _names(parts: Sequence[Sequence[Judged]], settings: Sequence[dict[str, Any]]
     return [str(folder) for folder in folders]
 
 
-def _described(group: Group, metrics: Sequence[str], seed: int) -> dict[str, Any]:
+def _described(group: Group, metrics: Sequence[str], seed: int) -> ComparedRecipe:
     found = means({metric: group.values(metric) for metric in metrics}, seed=seed)
     by_seed = {metric: group.by_seed(metric) for metric in metrics}
-    return {
-        "name": group.name,
-        "runs": [one.name for one in group.runs],
-        "seeds": [one.run.recipe.seed for one in group.runs],
-        "settings": group.settings,
-        "metrics": {
-            metric: {
-                **found[metric].as_dict(),
-                "spread": float(np.std(by_seed[metric], ddof=1)) if len(group.runs) > 1 else None,
-                "by_seed": by_seed[metric],
-            }
+    return ComparedRecipe(
+        name=group.name,
+        runs=tuple(one.name for one in group.runs),
+        seeds=tuple(one.run.recipe.seed for one in group.runs),
+        settings=group.settings,
+        metrics={
+            metric: SeededEstimate(
+                value=found[metric].value,
+                low=found[metric].low,
+                high=found[metric].high,
+                n=found[metric].n,
+                spread=float(np.std(by_seed[metric], ddof=1)) if len(group.runs) > 1 else None,
+                by_seed=tuple(by_seed[metric]),
+            )
             for metric in metrics
         },
-        "cost": _cost(group.runs),
-    }
+        cost=_cost(group.runs),
+    )
 
 
-def _cost(runs: Sequence[Judged]) -> dict[str, Any]:
+def _cost(runs: Sequence[Judged]) -> Cost:
     """Means over the runs; None where one of them does not tell."""
     known = [_cost_of(one.run) for one in runs]
-    parts = [cost.pop("joules_of") for cost in known]
-    cost = {name: None if None in (row := [one[name] for one in known]) else float(np.mean(row)) for name in known[0]}
-    return {**cost, "joules_of": parts[0] if parts.count(parts[0]) == len(parts) else None}
+
+    def mean(name: str) -> float | None:
+        values = [getattr(cost, name) for cost in known]
+        return None if None in values else float(np.mean(values))
+
+    parts = {cost.joules_of for cost in known}
+    means_of = {one.name: mean(one.name) for one in fields(Cost) if one.name != "joules_of"}
+    return Cost(**means_of, joules_of=known[0].joules_of if len(parts) == 1 else None)
 
 
-def _cost_of(run: Run) -> dict[str, Any]:
-    path = run.folder / "metrics.json"
+def _cost_of(run: Run) -> Cost:
+    evaluation = read_evaluation(run.folder)
+    seconds = evaluation.seconds if evaluation is not None else {}
     try:
-        seconds = json.loads(path.read_text(encoding="utf-8"))["seconds"] if path.exists() else {}
         training = run.info["training"]
-        told = {
+        measured = {
             "training_seconds": training.get("seconds"),
             "evaluation_seconds": sum(seconds.get(stage) or 0 for stage in ("rankings", "options", "titles")) or None,
             "peak_memory_bytes": run.info.get("peak_memory_bytes"),
             **{name: training.get(name) for name in ("tokens", "parameters", "joules")},
         }
-        numbers = {name: None if value is None else float(value) for name, value in told.items()}
+        numbers = {name: None if value is None else float(value) for name, value in measured.items()}
         known = {name: value if value is not None and math.isfinite(value) else None for name, value in numbers.items()}
-        return {**known, "joules_of": [str(part) for part in training.get("joules_of") or []]}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return Cost(**known, joules_of=tuple(str(part) for part in training.get("joules_of") or ()))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         says = " ".join(str(error).split())[:200]
         raise RunError(
-            f"its run.json or metrics.json is damaged: {says}",
-            where=str(run.folder),
-            hint=f"judge it again: shoptalk evaluate {run.folder}",
+            f"its run.json is damaged: {says}", where=str(run.folder), hint="train it again: shoptalk train"
         ) from error
 
 
@@ -294,7 +296,7 @@ def _seeds(groups: Sequence[Group], found: Sequence[Comparison]) -> list[str]:
     named = {group.name: group for group in groups}
     for one in found:
         p = seeds_p(named[one.one].by_seed(one.metric), named[one.other].by_seed(one.metric))
-        if one.p_holm < LEVEL <= p:
+        if one.p_holm < SIGNIFICANCE <= p:
             said.append(
                 f"{one.metric} of {one.one} and {one.other} differs for these users, but not clearly more than from "
                 f"seed to seed (Welch's t test over seeds: p = {p:.3f}); train with more seeds"

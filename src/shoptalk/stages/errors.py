@@ -1,7 +1,8 @@
 """What a run's wrong answers have in common: into its metrics, and every wrong answer into ``errors.parquet``."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,26 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shoptalk.constants import DEFAULT_K
 from shoptalk.data.dataset import Dataset
 from shoptalk.evaluation.calibration import reliability
 from shoptalk.evaluation.coded import NOTHING, Codes
-from shoptalk.evaluation.errors.answers import HEAD, Answers, Goods, option_answers, ranking_answers
+from shoptalk.evaluation.errors.answers import Answers, Goods, option_answers, ranking_answers
 from shoptalk.evaluation.errors.groups import EXAMPLES, Group, group_errors
 from shoptalk.evaluation.errors.what_if import Step, options_what_if, ranking_what_if
 from shoptalk.evaluation.errors.words import pulling_words
 from shoptalk.evaluation.options import judge
 from shoptalk.files import replacing
-from shoptalk.progress import silent
+from shoptalk.results import (
+    CalibrationBin,
+    ErrorAnalysis,
+    ErrorExample,
+    ErrorGroup,
+    ShortenedHistory,
+    ShortenedStep,
+)
 from shoptalk.runs import Run
 from shoptalk.schema import Case, Split
-from shoptalk.stages.rankings import rank_lists
 
 #: Where every wrong answer is written: those of the report's ``errors``, and of its ``option_errors``.
 FILE, OPTION_FILE = "errors.parquet", "option_errors.parquet"
@@ -30,7 +38,7 @@ SHOWN, WHAT_IF = 5, 5
 
 
 @dataclass(frozen=True)
-class Exam:
+class JudgedAnswers:
     """One way in which a run was judged: its answers, and for each case what was offered, with what scores.
 
     ``offered`` are ids: the options, or the first of the list; ``right`` and ``chosen`` are places among them
@@ -44,12 +52,12 @@ class Exam:
     scores: Sequence[Sequence[float]]
     right: Sequence[int]
     chosen: Sequence[int]
-    calibration: list[dict[str, Any]]
+    calibration: Sequence[CalibrationBin]
 
 
 def analyse_errors(
     run: Run, shop: Dataset, model: Any, split: Split, columns: Mapping[str, Any]
-) -> dict[str, dict[str, Any]]:
+) -> list[ErrorAnalysis]:
     """Analyse the answers of a run, and write the wrong ones.
 
     Parameters
@@ -59,19 +67,18 @@ def analyse_errors(
 
     Returns
     -------
-    dict
-        ``errors``, and ``option_errors`` where the run was judged both by rankings and by options.
+    list
+        One analysis, or that of the rankings and that of the options where the run was judged by both.
     """
     goods = _goods(run, shop, split)
     exams = [exam(run, shop, split, columns) for name, exam in (("ranked", _ranking), ("options", _options))
              if name in columns]  # fmt: skip
-    names = (("errors", FILE), ("option_errors", OPTION_FILE))
-    report = {}
-    for (name, file), exam in zip(names, exams, strict=False):
+    found = []
+    for file, exam in zip((FILE, OPTION_FILE), exams, strict=False):
         groups = group_errors(exam.answers, goods, resamples=run.recipe.evaluation.resamples, seed=run.recipe.seed)
         _write(run.folder / file, exam, groups)
-        report[name] = _report(run, shop, model, goods, exam, groups)
-    return report
+        found.append(_analysis(run, shop, model, goods, exam, groups))
+    return found
 
 
 def _goods(run: Run, shop: Dataset, split: Split) -> Goods:
@@ -87,7 +94,7 @@ def _goods(run: Run, shop: Dataset, split: Split) -> Goods:
     )
 
 
-def _options(run: Run, shop: Dataset, split: Split, columns: Mapping[str, Any]) -> Exam:  # noqa: ARG001
+def _options(run: Run, shop: Dataset, split: Split, columns: Mapping[str, Any]) -> JudgedAnswers:  # noqa: ARG001
     scores = columns["option_scores" if "option_scores" in columns else "scores"]
     rows = [np.asarray(row, dtype=np.float64) for row in scores]
     right = np.asarray(columns["answer"]).tolist()
@@ -96,12 +103,11 @@ def _options(run: Run, shop: Dataset, split: Split, columns: Mapping[str, Any]) 
     )
     assert answers.places is not None  # of options
     sure = reliability(answers.sure, judge(rows, right).correct)
-    calibration = [asdict(one) for one in sure]
-    return Exam("options", answers, split.test, columns["options"], scores, right, answers.places.chosen.tolist(),
-                calibration)  # fmt: skip
+    chosen = answers.places.chosen.tolist()
+    return JudgedAnswers("options", answers, split.test, columns["options"], scores, right, chosen, sure)
 
 
-def _ranking(run: Run, shop: Dataset, split: Split, columns: Mapping[str, Any]) -> Exam:
+def _ranking(run: Run, shop: Dataset, split: Split, columns: Mapping[str, Any]) -> JudgedAnswers:
     ranked, truth = columns["ranked"], columns["truth"]
     answers = ranking_answers(
         columns["user_id"], columns["history"], truth, ranked, columns["scores"], Codes(shop.catalogue),
@@ -112,14 +118,14 @@ def _ranking(run: Run, shop: Dataset, split: Split, columns: Mapping[str, Any]) 
         for own, wanted in zip(ranked, truth, strict=True)
     ]
     chosen = [0 if own else NOTHING for own in ranked]
-    return Exam("ranking", answers, split.test, ranked, columns["scores"], right, chosen, [])
+    return JudgedAnswers("ranking", answers, split.test, ranked, columns["scores"], right, chosen, [])
 
 
-def _write(path: Path, exam: Exam, groups: Sequence[Group]) -> None:
+def _write(path: Path, exam: JudgedAnswers, groups: Sequence[Group]) -> None:
     """One row for each wrong answer, with the names of its groups."""
     wrong = np.flatnonzero(exam.answers.wrong).tolist()
     named = [[group.kind.name for group in groups if group.members[n]] for n in wrong]
-    cut = None if exam.what == "options" else HEAD
+    cut = None if exam.what == "options" else DEFAULT_K
     columns = {
         "user_id": pa.array([exam.answers.users[n] for n in wrong], pa.string()),
         "history": pa.array([list(exam.cases[n].history.items) for n in wrong], pa.list_(pa.string())),
@@ -134,50 +140,54 @@ def _write(path: Path, exam: Exam, groups: Sequence[Group]) -> None:
         pq.write_table(pa.table(columns), temporary)
 
 
-def _report(run: Run, shop: Dataset, model: Any, goods: Goods, exam: Exam, groups: Sequence[Group]) -> dict[str, Any]:
+def _analysis(
+    run: Run, shop: Dataset, model: Any, goods: Goods, exam: JudgedAnswers, groups: Sequence[Group]
+) -> ErrorAnalysis:
     uneven = run.recipe.data.cleaning == "uneven"  # wrong options are then shown as the source has them
     shown = [item.raw_title for item in shop.catalogue.values()] if uneven else goods.titles
-    return {
-        "what": exam.what,
-        "says": _SAYS[exam.what],
-        "cases": len(exam.cases),
-        "wrong": int(exam.answers.wrong.sum()),
-        "groups": [_group(shop, exam, group) for group in groups],
-        "words": [asdict(word) | {"n": word.offered} for word in pulling_words(exam.answers, shown)],
-        "calibration": exam.calibration,
-        "what_if": _what_if(shop, model, exam, groups),
-    }
+    return ErrorAnalysis(
+        what=exam.what,
+        says=_SAYS[exam.what],
+        cases=len(exam.cases),
+        wrong=int(exam.answers.wrong.sum()),
+        groups=tuple(_group(shop, exam, group) for group in groups),
+        words=tuple(pulling_words(exam.answers, shown)),
+        calibration=tuple(exam.calibration),
+        what_if=tuple(_what_if(shop, model, exam, groups)),
+    )
 
 
 #: What is wrong, and what the reference of a pull is.
 _SAYS = {
     "options": "An answer is wrong where another option scores best. The reference is the share to be expected if "
     "errors had nothing to do with it: among all wrong options offered, or among all questions.",
-    "ranking": f"An answer is wrong where the right product is not among the first {HEAD}; the first of the list "
+    "ranking": f"An answer is wrong where the right product is not among the first {DEFAULT_K}; the first of the list "
     "counts as chosen. The reference is the share to be expected if errors had nothing to do with it: with another "
     "user's next purchase in place of the first, or among all users.",
 }
 
 
-def _group(shop: Dataset, exam: Exam, group: Group) -> dict[str, Any]:
+def _group(shop: Dataset, exam: JudgedAnswers, group: Group) -> ErrorGroup:
     users = {exam.answers.users[n] for n in np.flatnonzero(exam.answers.wrong).tolist()}
-    return {
-        "name": group.kind.name,
-        "title": group.kind.title,
-        "says": group.kind.says,
-        **group.share.as_dict(),
-        "n": len(users),
-        "wrong": int(group.members.sum()),
-        "reference": group.reference.value,
-        "excess": group.excess.as_dict(),
-        "examples": [_example(shop, exam, n, group.why(n)) for n in group.typical],
-    }
+    return ErrorGroup(
+        name=group.kind.name,
+        title=group.kind.title,
+        says=group.kind.says,
+        value=group.share.value,
+        low=group.share.low,
+        high=group.share.high,
+        n=len(users),
+        wrong=int(group.members.sum()),
+        reference=group.reference.value,
+        excess=group.excess,
+        examples=tuple(_example(shop, exam, n, group.why(n)) for n in group.typical),
+    )
 
 
-def _example(shop: Dataset, exam: Exam, n: int, why: str) -> dict[str, Any]:
+def _example(shop: Dataset, exam: JudgedAnswers, n: int, why: str) -> ErrorExample:
     """One wrong answer in titles: all options, or the first of a list with the right one behind them."""
     case = exam.cases[n]
-    scores: list[float | None] = list(exam.scores[n])
+    scores = list(exam.scores[n])
     if exam.what == "options":
         assert case.candidates is not None  # as it was judged by them
         titles, right = list(case.candidates.titles), exam.right[n]
@@ -188,21 +198,21 @@ def _example(shop: Dataset, exam: Exam, n: int, why: str) -> dict[str, Any]:
         right = len(titles)
         item = exam.offered[n][place] if found else case.truth[0]
         titles.append(shop.catalogue[item].title)
-        scores = [*scores[:right], scores[place] if found else None]
+        scores = [*scores[:right], scores[place] if found else math.nan]
         stands = f"stands at place {place + 1}" if found else f"is not among the first {len(exam.offered[n])}"
         why = f"{why}; the right one {stands}"
-    return {
-        "user": case.history.user_id,
-        "history": [shop.catalogue[item].title for item in case.history.items],
-        "options": titles,
-        "scores": scores,
-        "answer": right,
-        "chosen": exam.chosen[n],
-        "why": why,
-    }
+    return ErrorExample(
+        user=case.history.user_id,
+        history=tuple(shop.catalogue[item].title for item in case.history.items),
+        options=tuple(titles),
+        scores=tuple(scores),
+        answer=right,
+        chosen=exam.chosen[n],
+        why=why,
+    )
 
 
-def _what_if(shop: Dataset, model: Any, exam: Exam, groups: Sequence[Group]) -> list[dict[str, Any]]:
+def _what_if(shop: Dataset, model: Any, exam: JudgedAnswers, groups: Sequence[Group]) -> list[ShortenedHistory]:
     """The most typical answers of the groups in turn, each once, where a history has something to remove."""
     rounds = dict.fromkeys(n for place in range(EXAMPLES) for group in groups for n in group.typical[place : place + 1])
     numbers = [n for n in rounds if len(exam.cases[n].history.items) > 1 and exam.chosen[n] != NOTHING][:WHAT_IF]
@@ -212,26 +222,26 @@ def _what_if(shop: Dataset, model: Any, exam: Exam, groups: Sequence[Group]) -> 
     if exam.what == "options":
         told = options_what_if(model, cases)
     else:
-        told = ranking_what_if(lambda histories, k: rank_lists(model, histories, k, silent, ""), cases)
+        told = ranking_what_if(model.rank, cases)
     titles = {item_id: item.title for item_id, item in shop.catalogue.items()}
     return [
-        {
-            "user": case.history.user_id,
-            "history": [titles[item] for item in case.history.items],
-            "answer": titles[case.truth[0]],
-            "chosen": titles[exam.offered[n][exam.chosen[n]]],
-            "steps": [_step(step, titles, exam.what) for step in steps],
-        }
+        ShortenedHistory(
+            user=case.history.user_id,
+            history=tuple(titles[item] for item in case.history.items),
+            answer=titles[case.truth[0]],
+            chosen=titles[exam.offered[n][exam.chosen[n]]],
+            steps=tuple(_step(step, titles, exam.what) for step in steps),
+        )
         for n, case, steps in zip(numbers, cases, told, strict=True)
     ]
 
 
-def _step(step: Step, titles: Mapping[str, str], what: str) -> dict[str, Any]:
+def _step(step: Step, titles: Mapping[str, str], what: str) -> ShortenedStep:
     removed = [titles[item] for item in step.removed]
     if len(removed) > 1:
         removed = [f"the oldest {len(removed)}"]
     answer = None if step.answer is None else titles[step.answer]
-    told = {"removed": removed[0] if removed else None, "answer": answer}
+    first = removed[0] if removed else None
     if what == "ranking":
-        return {**told, "rank": step.right}
-    return {**told, "probability": step.right, "chosen_probability": step.first}
+        return ShortenedStep(first, answer, rank=None if step.right is None else int(step.right))
+    return ShortenedStep(first, answer, probability=step.right, chosen_probability=step.first)

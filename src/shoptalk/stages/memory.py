@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from shoptalk.baselines.tuning import Exam, Score, tune
+from shoptalk.baselines.tuning import RankingValidation, Score, tune
 from shoptalk.graph.purchases import Floats, Purchases
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.memory import Memory, Shares, learn_memory
@@ -47,7 +47,9 @@ def choose_shares(model: ItemRecommender, split: Split, words: Any, seed: int, *
     seen = model.model.items.seen
     most = min(CASES, max(1, SCORES // max(1, len(places))))
     old, new = (
-        Exam([case for case in split.validation if seen.issuperset(case.truth) is known], places, seed, most=most)
+        RankingValidation(
+            [case for case in split.validation if seen.issuperset(case.truth) is known], places, seed, most=most
+        )
         for known in (True, False)
     )
     bought = Purchases.of(split.train, places)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.errors import DatasetError
 from shoptalk.runs import Run
-from shoptalk.schema import Item
+from shoptalk.schema import Item, Split
 
 #: In a model's folder: the items that came after training.
 NEW_ITEMS = "new_items.parquet"
@@ -28,6 +28,22 @@ def open_run_dataset(run: Run) -> Dataset:
         raise DatasetError("this is not the dataset that the run was trained on", where=str(shop.folder))
     new = {item.item_id: item for item in new_items(run.model)}
     return replace(shop, catalogue={**shop.catalogue, **new}) if new else shop
+
+
+def run_split(run: Run, dataset: Dataset) -> Split:
+    """The dataset's split, as the run is judged on it.
+
+    Raises
+    ------
+    DatasetError
+        Where there are no test cases.
+    """
+    split = replace(dataset.split("last"), refit=run.recipe.training.refit)
+    if not len(split.test):
+        raise DatasetError(
+            "the dataset has no test cases", where=str(dataset.folder), hint="give the test a share in [split]"
+        )
+    return split
 
 
 def new_items(model: Path) -> list[Item]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoptalk.constants import DEFAULT_K
 from shoptalk.errors import UsageError
 from shoptalk.progress import Progress
 from shoptalk.prompts.builder import PromptBuilder
@@ -28,7 +29,7 @@ def recommend(
     user: str | None,
     typed: Sequence[str] = (),
     options: Sequence[str] = (),
-    k: int = 10,
+    k: int = DEFAULT_K,
     why: bool = False,
     filters: Filters | None = None,
     repeats: bool = False,

@@ -6,7 +6,6 @@ with the same fingerprint, and the winner judged on its test.
 """
 
 import fcntl
-import json
 import os
 import shutil
 import time
@@ -24,6 +23,7 @@ from shoptalk.progress import Progress
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.report.page import write_report
 from shoptalk.report.sweep import label, write_sweep_report
+from shoptalk.results import as_json, read_evaluation
 from shoptalk.stages.evaluate import evaluate
 from shoptalk.stages.study import Begun, Study
 from shoptalk.stages.train import train
@@ -241,7 +241,8 @@ def _report(recipe: Recipe, out: Path, study: Study) -> dict[str, Any]:
     """What ``--json`` prints, but for the seconds."""
     assert recipe.sweep is not None
     run, best = winner_run(recipe, out, study), study.best()
-    metrics = json.loads((run / "metrics.json").read_text(encoding="utf-8"))
+    evaluation = read_evaluation(run)
+    assert evaluation is not None  # the winner was judged
     return {
         "metric": recipe.sweep.metric,
         "trials": [
@@ -252,9 +253,9 @@ def _report(recipe: Recipe, out: Path, study: Study) -> dict[str, Any]:
             **{key: best[key] for key in ("number", "value", "settings")},
             "run": str(run),
             "recipe": str(out / WINNER),
-            "metrics": metrics["metrics"],
-            "baselines": metrics["baselines"],
+            "metrics": as_json(evaluation.metrics),
+            "baselines": as_json(evaluation.baselines),
         },
         "importance": study.importance(),
-        "fingerprint": metrics["fingerprint"],
+        "fingerprint": evaluation.fingerprint,
     }

@@ -10,7 +10,7 @@ from typing import Any
 from shoptalk.progress import Progress
 from shoptalk.recipe import Recipe
 from shoptalk.results import EvaluationResult
-from shoptalk.schema import Case, Catalogue, History, Recommender, Split
+from shoptalk.schema import Case, Catalogue, Recommender, Split
 
 #: One value a test case, by column, for ``predictions.parquet``.
 Columns = dict[str, Sequence[Any]]
@@ -28,8 +28,6 @@ class Evaluation:
         The items by their ids.
     split
         Its test cases are judged.
-    learned
-        The histories that the recommender and the baselines have learned from in the end.
     recommender
         What is judged: a language model of the task, or anything that has its interface.
     baselines
@@ -43,7 +41,6 @@ class Evaluation:
     recipe: Recipe
     catalogue: Catalogue
     split: Split
-    learned: Sequence[History]
     recommender: Any
     baselines: Mapping[str, Recommender]
     folder: Path
@@ -53,6 +50,11 @@ class Evaluation:
     def cases(self) -> Sequence[Case]:
         """The N test cases."""
         return self.split.test
+
+    @property
+    def fitted(self) -> Split:
+        """What the recommender and the baselines were fitted on in the end."""
+        return self.split.for_final_fit()
 
     @property
     def users(self) -> list[str]:

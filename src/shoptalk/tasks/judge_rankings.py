@@ -27,6 +27,7 @@ COMPARED = (f"recall@{DEFAULT_K}", f"ndcg@{DEFAULT_K}")
 MODEL = "model"
 
 
+
 @dataclass(frozen=True)
 class RankingEvalData:
     """N test cases in numbers, and how intervals are drawn.
@@ -95,7 +96,7 @@ def _exam(evaluation: Evaluation) -> RankingEvalData:
         truth=codes.pairs([case.truth for case in cases]),
         held=codes.pairs([case.history.items for case in cases]),
         tied=np.array([case.tied for case in cases], dtype=np.bool_),
-        learned=[history.items for history in evaluation.learned],
+        learned=[history.items for history in evaluation.fitted.train],
         vectors=title_vectors([item.title for item in evaluation.catalogue.values()]),
         settings=evaluation.bootstrap,
     )

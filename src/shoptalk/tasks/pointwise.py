@@ -90,7 +90,7 @@ class Pointwise(OptionTask):
 
 
 def judge_labels(evaluation: Evaluation) -> Judged:
-    """Yes or no for each target with a rating; the baseline is the answer more usual in training.
+    """Yes or no for each target with a rating; the baseline is the more usual answer of the final fit's data.
 
     Raises
     ------
@@ -113,7 +113,7 @@ def judge_labels(evaluation: Evaluation) -> Judged:
         lambda done, of: evaluation.progress("options", done, of, "ratings"),
     )
     metrics = option_metrics([np.array([value, 0.0]) for value in odds], answers, users, **evaluation.bootstrap)
-    ratings = [case.rating for case in evaluation.split.train_cases if case.rating is not None]
+    ratings = [case.rating for case in evaluation.fitted.train_cases if case.rating is not None]
     liked = float(np.mean([rating >= LIKED for rating in ratings])) if ratings else 0.5
     usual = [np.array([liked, 1 - liked])] * len(cases)
     majority = option_metrics(usual, answers, users, **evaluation.bootstrap)

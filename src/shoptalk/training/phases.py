@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, embedding, pad
 
+from shoptalk.constants import DEFAULT_K
 from shoptalk.models.base import LanguageModel
 from shoptalk.models.items import ItemTable
 from shoptalk.models.precision import DTYPES
 from shoptalk.models.tree import Question, tree_length, tree_log_probabilities
 from shoptalk.prompts.encode import IGNORE
+from shoptalk.rank_metrics import ndcg, target_ranks
 from shoptalk.training.batching import Batch, make_batch, plan
 from shoptalk.training.catalogue_loss import full_loss, needed, sampled_loss
 from shoptalk.training.cross_entropy import fused_cross_entropy, rounded
 from shoptalk.training.examples import TokenSet
 
 Groups = list[NDArray[np.int64]]
-#: The rank up to which a recommendation counts while training watches itself.
-CUT = 10
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class NextItems:
 
     @torch.no_grad()
     def validation(self, model: LanguageModel, batch_tokens: int) -> Watched:
-        """Mean cross-entropy in nats and NDCG@10 (1 / log2(1 + rank), 0 beyond rank 10), what was bought left out."""
+        """Mean cross-entropy in nats and NDCG@10 (see `rank_metrics`), what was bought left out."""
         loss, gain, count = 0.0, 0.0, 0
         assert model.items is not None
         table = model.items.table()
@@ -114,9 +114,9 @@ class NextItems:
             own = scores.gather(1, targets[:, None])
             bought = _bought(self.watched, group, model.items.first, scores.shape, targets.cpu())
             scores[bought[0], bought[1]] = -math.inf
-            above, equal = (scores > own).sum(dim=1), (scores == own).sum(dim=1)
-            rank = above + (equal + 1) / 2  # among equals, the middle
-            gain += float(torch.where(rank <= CUT, 1 / torch.log2(1 + rank), 0).sum())
+            columns = torch.arange(scores.shape[1], device=scores.device)
+            rank = target_ranks(scores, own, columns, targets[:, None]).cpu().numpy()
+            gain += float(ndcg(rank, range(len(rank)), np.ones(len(rank), dtype=np.int64), DEFAULT_K).sum())
             count += len(group)
         return Watched(loss / count, gain / count) if count else Watched(math.nan)
 

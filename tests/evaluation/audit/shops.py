@@ -5,7 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from shoptalk.evaluation.audit.evidence import TEST, TRAIN, UNUSED, VALIDATION, Evidence, Exam, Log, Outcome
+from shoptalk.evaluation.audit.evidence import (
+    TEST,
+    TRAIN,
+    UNUSED,
+    VALIDATION,
+    Evidence,
+    Log,
+    MultipleChoiceSet,
+    Outcome,
+)
 
 USERS, ITEMS, OPTIONS = 500, 240, 4
 LETTERS = list("abcdefghijklmnopqrstuvwxyz")
@@ -44,7 +53,7 @@ def by_time(log: Log) -> Any:
     return part
 
 
-def clean_exam(log: Log, seed: int = 1) -> Exam:
+def clean_exam(log: Log, seed: int = 1) -> MultipleChoiceSet:
     """Questions about training purchases and test purchases; distractors are drawn as often as they were bought."""
     generator = np.random.default_rng(seed)
     learned = np.flatnonzero((log.part == TRAIN) & ~log.new_user)[:1200]
@@ -58,7 +67,7 @@ def clean_exam(log: Log, seed: int = 1) -> Exam:
         free = [one for one in dict.fromkeys(pool.tolist()) if one not in owned[log.user[at]]][: OPTIONS - 1]
         item[row] = np.insert(free, answer[row], log.item[at])
     place, held = log.before(chosen)
-    return Exam(list(log.titles), item.copy(), answer, log.user[chosen].astype(np.int64),
+    return MultipleChoiceSet(list(log.titles), item.copy(), answer, log.user[chosen].astype(np.int64),
                 np.arange(len(chosen)) < len(learned), np.stack([place, log.item[held]], axis=1), item)  # fmt: skip
 
 

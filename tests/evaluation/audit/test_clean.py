@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shoptalk.evaluation.audit import audit
-from shoptalk.evaluation.audit.evidence import Evidence, Exam, Log
+from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet
 
 from .shops import clean
 
@@ -36,6 +36,8 @@ def test_every_check_looked(capsys: pytest.CaptureFixture[str]) -> None:
 def test_nothing_at_hand_is_nothing_found() -> None:
     nothing = np.zeros(0, dtype=np.int64)
     empty = Log(nothing, nothing, nothing, nothing, [], [], [])
-    questions = Exam([], np.zeros((0, 4), np.int64), nothing, nothing, nothing.astype(bool), np.zeros((0, 2), np.int64))
+    questions = MultipleChoiceSet(
+        [], np.zeros((0, 4), np.int64), nothing, nothing, nothing.astype(bool), np.zeros((0, 2), np.int64)
+    )
     assert audit(Evidence()) == []
     assert [finding.check for finding in audit(Evidence(empty, questions))] == []

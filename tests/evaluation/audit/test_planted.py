@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 
 from shoptalk.evaluation.audit import CHECKS
-from shoptalk.evaluation.audit.evidence import CONTEXT, TEST, TRAIN, VALIDATION, Evidence, Exam, Log, Outcome, Written
+from shoptalk.evaluation.audit.evidence import (
+    CONTEXT,
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Evidence,
+    Log,
+    MultipleChoiceSet,
+    Outcome,
+    Written,
+)
 from shoptalk.evaluation.audit.finding import Finding
 from shoptalk.evaluation.audit.sampled import sampled_recall
 
@@ -22,7 +32,7 @@ def log() -> Log:
 
 
 @pytest.fixture(scope="module")
-def exam(log: Log) -> Exam:
+def exam(log: Log) -> MultipleChoiceSet:
     return clean_exam(log, 7)
 
 
@@ -37,7 +47,6 @@ def findings(name: str, evidence: Evidence) -> dict[str, Finding]:
 
 def sized(finding: Finding, expected: float, tolerance: float = 0.05) -> bool:
     """Flagged, and as strong as it was planted."""
-    assert finding.size is not None
     return finding.severity != "info" and abs(finding.size.value - expected) <= tolerance
 
 
@@ -45,7 +54,7 @@ def some(count: int, seed: int = 1, share: float = STRENGTH) -> Any:
     return np.random.default_rng(seed).random(count) < share
 
 
-def shown_otherwise(exam: Exam, change: Any) -> Exam:
+def shown_otherwise(exam: MultipleChoiceSet, change: Any) -> MultipleChoiceSet:
     """The exam whose right options are, for a share of the questions, shown in another way."""
     texts, options = list(exam.texts), exam.options.copy()
     for row in np.flatnonzero(some(len(options))).tolist():
@@ -62,7 +71,7 @@ def shown_otherwise(exam: Exam, change: Any) -> Exam:
         (lambda text: text.replace(" ", ", "), "punctuation"),
     ],
 )
-def test_a_formatting_leak(log: Log, exam: Exam, change: Any, blamed: str) -> None:
+def test_a_formatting_leak(log: Log, exam: MultipleChoiceSet, change: Any, blamed: str) -> None:
     found = findings("shortcuts in the options", Evidence(log, shown_otherwise(exam, change)))
     # The leak decides .4 of the questions, of which chance would have got a quarter: it adds .4 * .75.
     assert sized(found["format_leak"], STRENGTH * (1 - 1 / OPTIONS), 0.06)
@@ -73,9 +82,9 @@ def test_a_formatting_leak(log: Log, exam: Exam, change: Any, blamed: str) -> No
     assert "right:" in found["format_leak"].example
 
 
-def test_popularity_that_uniform_negatives_give_away(log: Log, exam: Exam) -> None:
+def test_popularity_that_uniform_negatives_give_away(log: Log, exam: MultipleChoiceSet) -> None:
     generator = np.random.default_rng(3)
-    item, options = exam.item.copy(), exam.options.copy()  # type: ignore[union-attr]
+    item, options = exam.item.copy(), exam.options.copy()
     wrong = np.arange(OPTIONS) != exam.answer[:, None]
     item[wrong] = options[wrong] = generator.integers(len(log.items), size=int(wrong.sum()))
     uniform = replace(exam, item=item, options=options)
@@ -85,11 +94,11 @@ def test_popularity_that_uniform_negatives_give_away(log: Log, exam: Exam) -> No
     assert found["format_leak"].severity == found["topic"].severity == "info"
 
 
-def test_a_topic(log: Log, exam: Exam) -> None:
+def test_a_topic(log: Log, exam: MultipleChoiceSet) -> None:
     """Right items share a word that no other item has."""
     texts = [f"Organic {text}" if number % 2 else text for number, text in enumerate(exam.texts)]
     generator = np.random.default_rng(3)
-    item, options = exam.item.copy(), exam.options.copy()  # type: ignore[union-attr]
+    item, options = exam.item.copy(), exam.options.copy()
     odd = 1 + 2 * generator.integers(len(texts) // 2, size=len(item))
     chosen = some(len(item))
     right = np.where(chosen, odd, item[np.arange(len(item)), exam.answer] // 2 * 2)
@@ -154,7 +163,7 @@ def test_users_in_two_parts(log: Log) -> None:
     assert found.severity == "fail"
 
 
-def test_questions_in_two_parts_and_windows(exam: Exam) -> None:
+def test_questions_in_two_parts_and_windows(exam: MultipleChoiceSet) -> None:
     asked = np.flatnonzero(~exam.learned)
     copied = asked[some(len(asked))]
     told = [
@@ -198,7 +207,7 @@ def test_statistics_that_counted_the_test(log: Log, outcome: Outcome) -> None:
     assert sized(found["test_in_popularity"], 8 / 20, 1e-9)
     found = findings("time", Evidence(log, outcome=replace(outcome, transitions=graph)))
     assert found["test_in_graph"].severity == "fail"
-    assert abs(found["test_in_graph"].size.value - STRENGTH) < 0.08  # type: ignore[union-attr]
+    assert abs(found["test_in_graph"].size.value - STRENGTH) < 0.08
 
 
 def test_ties_in_the_order_of_a_file(log: Log) -> None:
@@ -216,7 +225,7 @@ def test_ties_in_the_order_of_a_file(log: Log) -> None:
     found = findings("ties", Evidence(flawed))
     assert sized(found["ties"], len(chosen) / len(ends), 1e-9)
     assert found["ties"].severity == "fail"
-    assert found["order_in_ties"].size.value == 1.0  # type: ignore[union-attr]
+    assert found["order_in_ties"].size.value == 1.0
     found = findings("ties", Evidence(replace(flawed, ties="set")))
     assert {finding.severity for finding in found.values()} == {"info"}
 
@@ -247,7 +256,7 @@ def test_ids_in_the_order_of_time_and_of_popularity(log: Log) -> None:
         ids[np.argsort(values, kind="stable")] = [f"{n:04}" for n in range(len(log.items))]
         found = findings("item ids", Evidence(replace(log, items=ids.tolist())))[f"ids_by_{name}"]
         assert found.severity == "warn"
-        assert abs(found.size.value) > 0.9  # type: ignore[union-attr]
+        assert abs(found.size.value) > 0.9
 
 
 def test_neighbours_that_are_bought_together(log: Log) -> None:
@@ -266,7 +275,7 @@ def test_truncation(log: Log, outcome: Outcome, cut: float, severity: str) -> No
     found = findings("truncation", Evidence(log, outcome=replace(outcome, cut={"training examples": cut})))[
         "truncation"
     ]
-    assert (found.severity, found.size.value if found.size else None) == (severity, cut)
+    assert (found.severity, found.size.value) == (severity, cut)
 
 
 def test_answers_in_their_prompts() -> None:
@@ -291,17 +300,17 @@ def test_windows_of_lists_that_overlap_and_rows_that_ask_for_nothing() -> None:
     assert sized(found["overlapping_windows"], 4 / 10, 1e-9)
     assert sized(found["rows_without_truth"], 25 / 125, 1e-9)
     apart = findings("overlap", Evidence(written=replace(rows, asker=np.arange(len(users)))))["overlapping_windows"]
-    assert (apart.severity, apart.size.value if apart.size else None) == ("info", 0.0)
+    assert (apart.severity, apart.size.value) == ("info", 0.0)
 
 
-def test_a_place_that_is_right_more_often(exam: Exam) -> None:
+def test_a_place_that_is_right_more_often(exam: MultipleChoiceSet) -> None:
     answer = np.where(some(len(exam.answer), share=0.2), 0, exam.answer)
     found = findings("options", Evidence(exam=replace(exam, answer=answer, item=None)))["answer_position"]
     assert sized(found, 0.2 + 0.8 / OPTIONS)
     assert found.severity == "fail"
 
 
-def test_duplicates_same_products_and_false_negatives(log: Log, exam: Exam) -> None:
+def test_duplicates_same_products_and_false_negatives(log: Log, exam: MultipleChoiceSet) -> None:
     rows = np.flatnonzero(some(len(exam.answer)))
     other = (exam.answer[rows] + 1) % OPTIONS
     options = exam.options.copy()
@@ -312,7 +321,7 @@ def test_duplicates_same_products_and_false_negatives(log: Log, exam: Exam) -> N
     options[rows, other] = exam.right[rows] + len(exam.texts)
     found = findings("options", Evidence(exam=replace(exam, texts=texts, options=options)))["same_product_options"]
     assert sized(found, len(rows) / len(options), 1e-9)
-    item = exam.item.copy()  # type: ignore[union-attr]
+    item = exam.item.copy()
     item[rows, other] = log.item[log.start[exam.asker[rows]]]
     fine = (item[rows, other] != item[rows, exam.answer[rows]]).sum()
     assert sized(

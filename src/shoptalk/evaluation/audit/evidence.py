@@ -105,7 +105,7 @@ class Log:
 
 
 @dataclass(frozen=True)
-class Exam:
+class MultipleChoiceSet:
     """N questions with up to P options each.
 
     Attributes
@@ -168,7 +168,7 @@ class Written:
     given
         (G, 2) rows and the texts that their answers give, rows in order; a row that gives none has no truth.
     asker, learned
-        (N,) as in `Exam`.
+        (N,) as in `MultipleChoiceSet`.
     """
 
     texts: Sequence[str]
@@ -220,7 +220,7 @@ class Evidence:
     """Everything that is at hand; a check that finds what it needs missing says nothing."""
 
     log: Log | None = None
-    exam: Exam | None = None
+    exam: MultipleChoiceSet | None = None
     outcome: Outcome | None = None
     texts: Sequence[tuple[str, str]] = ()
     seed: int = 1

@@ -1,34 +1,13 @@
 """What a check says: how bad, how big, an example, and what to do."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from shoptalk.results import Finding, Severity
 from shoptalk.schema import Estimate
 
-#: ``fail``: a conclusion would change. ``warn``: a figure needs a word beside it. ``info``: looked at, and fine.
-Severity = Literal["fail", "warn", "info"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One finding; ``size`` is the measured strength of the flaw with its 95 % interval (None: nothing to measure)."""
-
-    check: str
-    severity: Severity
-    says: str
-    size: Estimate | None = None
-    example: str = ""
-    do: str = ""
-
-    def as_dict(self) -> dict[str, str | float | int | None]:
-        """The finding as ``--json`` prints it."""
-        size = self.size or Estimate(np.nan, np.nan, np.nan, 0)
-        return {"check": self.check, "severity": self.severity, **size.as_dict(), "says": self.says,
-                "example": self.example, "do": self.do}  # fmt: skip
+__all__ = ["Finding", "Severity", "judged", "share", "shorten"]
 
 
 def judged(

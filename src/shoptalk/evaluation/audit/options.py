@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import stats
 
-from shoptalk.evaluation.audit.evidence import Evidence, Exam, Log
+from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet
 from shoptalk.evaluation.audit.finding import Finding, Severity, judged, share, shorten
 from shoptalk.evaluation.coded import Bools, Ints
 
@@ -30,7 +30,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield _false_negatives(exam, evidence.log, wrong)
 
 
-def _positions(exam: Exam) -> Finding:
+def _positions(exam: MultipleChoiceSet) -> Finding:
     """What always naming one place gets beyond chance; tested against even positions (chi-square)."""
     places = exam.options.shape[1]
     counts = np.bincount(exam.answer, minlength=places)
@@ -53,7 +53,7 @@ def _positions(exam: Exam) -> Finding:
     )
 
 
-def _duplicates(exam: Exam, wrong: Bools) -> Finding:
+def _duplicates(exam: MultipleChoiceSet, wrong: Bools) -> Finding:
     """Questions that show one text twice."""
     ordered = np.sort(exam.options, axis=1)
     twice = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(axis=1)
@@ -70,7 +70,7 @@ def _duplicates(exam: Exam, wrong: Bools) -> Finding:
     )
 
 
-def _same_product(exam: Exam, wrong: Bools) -> Finding:
+def _same_product(exam: MultipleChoiceSet, wrong: Bools) -> Finding:
     """Questions in which a wrong option has the same letters as the right one: another size of the same product."""
     keys = np.append(exam.keys, -1)[exam.options]  # (N, P)
     mine = exam.keys[exam.right]
@@ -93,7 +93,7 @@ def _same_product(exam: Exam, wrong: Bools) -> Finding:
     )
 
 
-def _false_negatives(exam: Exam, log: Log, wrong: Bools) -> Finding:
+def _false_negatives(exam: MultipleChoiceSet, log: Log, wrong: Bools) -> Finding:
     """Wrong options that the user bought, at any time."""
     assert exam.item is not None
     size = len(log.items)

@@ -5,7 +5,16 @@ from collections.abc import Iterator
 import numpy as np
 from rapidfuzz import fuzz, process
 
-from shoptalk.evaluation.audit.evidence import TEST, TRAIN, VALIDATION, Evidence, Exam, Log, Written, letters
+from shoptalk.evaluation.audit.evidence import (
+    TEST,
+    TRAIN,
+    VALIDATION,
+    Evidence,
+    Log,
+    MultipleChoiceSet,
+    Written,
+    letters,
+)
 from shoptalk.evaluation.audit.finding import Finding, judged, share, shorten
 from shoptalk.evaluation.bootstrap import estimate
 from shoptalk.evaluation.coded import Bools, Ints
@@ -106,7 +115,7 @@ def _near_duplicates(log: Log, rows: Ints, place: Ints, held: Ints, same: Bools)
     return _any(place[~same][alike], len(rows))
 
 
-def _questions(exam: Exam) -> Iterator[Finding]:
+def _questions(exam: MultipleChoiceSet) -> Iterator[Finding]:
     """Test questions that were learned from, whole or in part."""
     asked = np.flatnonzero(~exam.learned)
     known = {_identity(exam, held, row) for row, held in _each(exam, np.flatnonzero(exam.learned))}
@@ -165,7 +174,7 @@ def _lists(rows: Written, seed: int) -> Iterator[Finding]:
     )
 
 
-def _each(exam: Exam, rows: Ints) -> Iterator[tuple[int, Ints]]:
+def _each(exam: MultipleChoiceSet, rows: Ints) -> Iterator[tuple[int, Ints]]:
     """Questions with the texts of their histories; ``held`` runs by question."""
     begin = np.searchsorted(exam.held[:, 0], rows, side="left")
     end = np.searchsorted(exam.held[:, 0], rows, side="right")
@@ -173,7 +182,7 @@ def _each(exam: Exam, rows: Ints) -> Iterator[tuple[int, Ints]]:
         yield row, exam.held[first:last, 1]
 
 
-def _identity(exam: Exam, held: Ints, row: int) -> tuple[bytes, bytes]:
+def _identity(exam: MultipleChoiceSet, held: Ints, row: int) -> tuple[bytes, bytes]:
     return held.tobytes(), np.sort(exam.options[row]).tobytes()
 
 

@@ -9,16 +9,17 @@ from itertools import combinations
 import numpy as np
 from scipy import stats
 
+from shoptalk.constants import DEFAULT_K
 from shoptalk.evaluation.audit.evidence import Evidence, Log
 from shoptalk.evaluation.audit.finding import Finding
 from shoptalk.evaluation.bootstrap import Floats, estimate
 from shoptalk.evaluation.coded import Ints
 
-#: Items drawn beside the right one, and the cut of the metric.
-DRAWN, K = 100, 10
+#: Items drawn beside the right one.
+DRAWN = 100
 
 
-def sampled_recall(ranks: Ints, catalogue: int, drawn: int = DRAWN, k: int = K) -> Floats:
+def sampled_recall(ranks: Ints, catalogue: int, drawn: int = DRAWN, k: int = DEFAULT_K) -> Floats:
     """(N,) the probability that a right item of this rank is among the first k of itself and ``drawn`` others.
 
     Of ``catalogue - 1`` others ``rank - 1`` are better, and fewer than k of them may be drawn: a hypergeometric
@@ -36,13 +37,13 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         ranks, catalogue = {"popularity": _by_popularity(log, evidence.seed)}, len(log.items)
     else:
         return
-    full = {name: (own <= K).astype(np.float64) for name, own in ranks.items()}
+    full = {name: (own <= DEFAULT_K).astype(np.float64) for name, own in ranks.items()}
     drawn = {name: sampled_recall(own, catalogue) for name, own in ranks.items()}
     swapped = list(_swapped(full, drawn, evidence.seed))
     name = next(iter(ranks))
     apart = estimate(drawn[name] - full[name], seed=evidence.seed)
     said = (
-        f"recall@{K} of {name} is {full[name].mean():.4f} over the whole catalogue and would be "
+        f"recall@{DEFAULT_K} of {name} is {full[name].mean():.4f} over the whole catalogue and would be "
         f"{drawn[name].mean():.4f} against {DRAWN} drawn items"
     )
     yield Finding(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
-from shoptalk.evaluation.audit.evidence import Evidence, Exam, letters
+from shoptalk.evaluation.audit.evidence import Evidence, MultipleChoiceSet, letters
 from shoptalk.evaluation.audit.finding import Finding, judged, shorten
 from shoptalk.evaluation.bootstrap import Floats, estimate
 from shoptalk.evaluation.coded import NOTHING, Ints
@@ -95,7 +95,7 @@ def _options_only(told: Estimate, leak: Estimate, known: float, chance: float) -
 class _Probe:
     """Features of an exam's texts in blocks, and models that see some of them."""
 
-    def __init__(self, exam: Exam, evidence: Evidence) -> None:
+    def __init__(self, exam: MultipleChoiceSet, evidence: Evidence) -> None:
         self.exam, self.seed = exam, evidence.seed
         learned, shown = exam.learned, exam.shown
         right = np.bincount(exam.right[learned], minlength=len(exam.texts))
@@ -152,7 +152,7 @@ class _Probe:
         return f"right: “{shorten(exam.texts[int(exam.right[row])])}”, wrong: “{shorten(others[0])}”" if others else ""
 
 
-def _popularity(exam: Exam, evidence: Evidence) -> Floats:
+def _popularity(exam: MultipleChoiceSet, evidence: Evidence) -> Floats:
     """(T, 3) how often what a text stands for was bought in training; by its letters where no purchases are known."""
     count = np.zeros(len(exam.texts))
     if exam.item is not None and evidence.log is not None:
@@ -168,7 +168,7 @@ def _popularity(exam: Exam, evidence: Evidence) -> Floats:
     )
 
 
-def _topic(exam: Exam, met: Ints) -> Any:
+def _topic(exam: MultipleChoiceSet, met: Ints) -> Any:
     """TF-IDF of n-grams (n = 4, 5) of the letters, sparse (T, W): no space, case, digit or punctuation mark counts."""
     plain = [letters(text) for text in exam.texts]
     vectorizer = TfidfVectorizer(

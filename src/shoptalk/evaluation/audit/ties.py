@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from scipy import sparse
 
+from shoptalk.constants import DEFAULT_K
 from shoptalk.evaluation.audit.evidence import TRAIN, Evidence, Log, Outcome
 from shoptalk.evaluation.audit.finding import Finding, share
 from shoptalk.evaluation.audit.ids import id_ranks
@@ -18,7 +19,7 @@ MANY = 0.05
 ORDERED = 0.1
 #: Users of the side-by-side measurement, and the scores held at once.
 USERS, CELLS = 2_000, 16_000_000
-_DECAY, _K = 0.7, 10
+_DECAY = 0.7
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
@@ -136,7 +137,7 @@ def _recall(log: Log, steps: sparse.csr_array, first: Ints, begin: Ints, end: In
         )
         scores = (weights @ steps).toarray()
         scores[place, log.item[held]] = -1
-        k = min(_K, scores.shape[1])
+        k = min(DEFAULT_K, scores.shape[1])
         best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
         for row, (a, b) in enumerate(zip(begin[block].tolist(), end[block].tolist(), strict=True)):
             truth = np.unique(log.item[a:b])

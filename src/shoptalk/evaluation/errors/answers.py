@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoptalk.constants import DEFAULT_K
 from shoptalk.evaluation.bootstrap import Floats
 from shoptalk.evaluation.catalogue import find
 from shoptalk.evaluation.coded import NOTHING, Bools, Codes, Ints, Pairs
 from shoptalk.evaluation.options import judge
 
-#: A ranking is right when the truth is among so many.
-HEAD = 10
 #: Other users' next purchases that stand for each ranking's wrong options.
 DRAWS = 10
 
@@ -117,12 +116,14 @@ def ranking_answers(
     has as truth itself.
     """
     held, right = _held(histories, codes), codes.pairs(truth)
-    table = _known(codes.table(ranked, HEAD), codes)
+    table = _known(codes.table(ranked, DEFAULT_K), codes)
     first = _known(codes.table(truth, 1), codes)[:, 0]
     found = find(table, right)
     drawn = np.random.default_rng(seed).choice(first, (len(first), DRAWS)) if len(first) else np.empty((0, DRAWS), int)
     drawn[held.holds(drawn) | right.holds(drawn)] = NOTHING
-    lead = [float(own[0] - own[: len(one)][:HEAD][-1]) for own, one in zip(scores, ranked, strict=True) if len(one)]
+    lead = [
+        float(own[0] - own[: len(one)][:DEFAULT_K][-1]) for own, one in zip(scores, ranked, strict=True) if len(one)
+    ]
     sure = np.zeros(len(table))
     sure[[place for place, one in enumerate(ranked) if len(one)]] = lead
     return Answers(
@@ -130,7 +131,7 @@ def ranking_answers(
         held=held,
         right=first,
         chosen=table[:, 0],
-        wrong=(found.recall(HEAD) == 0),
+        wrong=(found.recall(DEFAULT_K) == 0),
         others=drawn,
         sure=sure,
     )

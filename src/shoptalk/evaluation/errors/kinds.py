@@ -13,7 +13,8 @@ import numpy as np
 from rapidfuzz import fuzz, process
 from scipy.stats import norm
 
-from shoptalk.evaluation.bootstrap import LEVEL, Floats
+from shoptalk.constants import SIGNIFICANCE
+from shoptalk.evaluation.bootstrap import Floats
 from shoptalk.evaluation.coded import NOTHING, Bools, Ints, Pairs
 from shoptalk.evaluation.errors.answers import Answers, Goods, at
 from shoptalk.evaluation.errors.likeness import Likeness
@@ -95,7 +96,7 @@ def position(answers: Answers, goods: Goods) -> Found | None:  # noqa: ARG001
     here = np.arange(width)[None, :]
     surplus = (places.chosen[:, None] == here).astype(np.float64) - (places.right[:, None] == here)  # (N, P)
     mean, error = surplus.mean(axis=0), surplus.std(axis=0) / np.sqrt(max(1, len(surplus)))
-    favourite = mean > norm.ppf(1 - (1 - LEVEL) / 2 / width) * error
+    favourite = mean > norm.ppf(1 - SIGNIFICANCE / 2 / width) * error
     offered = favourite[None, :] & (here < places.count[:, None]) & (here != places.right[:, None])
     strength = at(np.where(favourite, mean, 0.0), places.chosen)
     return Found(

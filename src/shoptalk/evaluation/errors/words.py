@@ -1,40 +1,24 @@
 """Words that pull: which words of its title make a wrong option be chosen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 from scipy.stats import t
 from sklearn.feature_extraction.text import CountVectorizer
 
-from shoptalk.evaluation.bootstrap import LEVEL, Floats
+from shoptalk.constants import CONFIDENCE, SIGNIFICANCE
+from shoptalk.evaluation.bootstrap import Floats
 from shoptalk.evaluation.coded import NOTHING
 from shoptalk.evaluation.errors.answers import Answers
 from shoptalk.evaluation.paired import holm
+from shoptalk.results import WordBias
 
 #: A word must be expected in so many wrong choices, and stand in so many products, before anything is said about it.
 LEAST, PRODUCTS = 5.0, 10
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
-    """A word, and how many times as often as by chance options with it are chosen wrongly, with a 95 % interval.
-
-    ``offered`` counts the wrong options whose title holds it, ``chosen`` those of them that were chosen, ``products``
-    the different products that they are.
-    """
-
-    word: str
-    pull: float
-    low: float
-    high: float
-    offered: int
-    chosen: int
-    products: int
-
-
-def pulling_words(answers: Answers, titles: Sequence[str], most: int = 15) -> list[Word]:
+def pulling_words(answers: Answers, titles: Sequence[str], most: int = 15) -> list[WordBias]:
     """Words of two letters or more with a pull above 1 beyond chance, those with the highest lower bounds first.
 
     Each wrong answer is one draw from its wrong options. Were all equally likely, product i would be chosen e_i times:
@@ -64,11 +48,11 @@ def pulling_words(answers: Answers, titles: Sequence[str], most: int = 15) -> li
     rest = oo - 2 * pull * oe + pull**2 * ee
     error = np.sqrt(np.maximum(chosen, products / (products - 1) * rest)) / chosen
     p = np.array(holm(np.asarray(t.sf(np.log(pull) / error, products - 1)).tolist()), dtype=np.float64)
-    width = np.exp(t.ppf((1 + LEVEL) / 2, products - 1) * error)
-    kept = np.flatnonzero(p < 1 - LEVEL)
+    width = np.exp(t.ppf((1 + CONFIDENCE) / 2, products - 1) * error)
+    kept = np.flatnonzero(p < SIGNIFICANCE)
     names = counter.get_feature_names_out()
     return [
-        Word(
+        WordBias(
             word=str(names[looked[n]]),
             pull=float(pull[n]),
             low=float(pull[n] / width[n]),
@@ -76,6 +60,7 @@ def pulling_words(answers: Answers, titles: Sequence[str], most: int = 15) -> li
             offered=int(times[n]),
             chosen=int(chosen[n]),
             products=int(products[n]),
+            n=int(times[n]),
         )
         for n in kept[np.argsort(-(pull / width)[kept], kind="stable")][:most].tolist()
     ]

@@ -1,0 +1,10 @@
+"""Numbers with one meaning each; this module imports nothing, so that every part and every command may import it."""
+
+#: Length at which ranked lists are judged, compared and shown where nobody says otherwise.
+DEFAULT_K = 10
+#: Share of resamples that an interval covers.
+CONFIDENCE = 0.95
+#: A corrected p value below this is called significant.
+SIGNIFICANCE = 0.05
+#: How often a test should find a difference that is real.
+POWER = 0.8

@@ -1,0 +1,82 @@
+"""What metrics and methods are called, and how figures are written: one table each for pages and terminal."""
+
+from typing import Protocol
+
+from shoptalk.evaluation.verdict import OPTION_METRIC
+
+#: Names of simple methods as a reader knows them.
+BASELINES = {
+    "chance": "chance",
+    "popularity": "most popular",
+    "tfidf": "TF-IDF similarity to the history",
+    "cooccurrence": "item co-occurrence",
+    "options_only": "options only, history never seen",
+    "majority": "the usual answer",
+    "recent_popularity": "most popular lately",
+    "repeat_last": "repeat the last purchase",
+    "item_knn": "item-kNN",
+    "text_knn": "text-kNN",
+    "transitions": "graph of transitions, by text",
+    "als": "ALS",
+    "bpr": "BPR",
+    "svd": "SVD",
+    "sasrec": "SASRec",
+}
+MODEL, SWAPPED = "this model", "this model, another user's history"
+#: Metrics whose name is not their word with a capital; the k of ``recall@10`` follows.
+METRICS = {
+    "ndcg": "NDCG",
+    "mrr": "MRR",
+    "f1": "F1",
+    "ece": "ECE",
+    "hr": "HR",
+    "map": "MAP",
+    "repeat_share": "repeats",
+    "echo_share": "echoes",
+    "invalid_share": "invalid",
+}
+#: Metrics of the first ten whose heading says so.
+_OF_LISTS = ("coverage", "novelty", "diversity")
+
+
+class Interval(Protocol):
+    """Anything with two ends, which are NaN where they are not known."""
+
+    @property
+    def low(self) -> float: ...  # noqa: D102
+
+    @property
+    def high(self) -> float: ...  # noqa: D102
+
+
+def metric_label(name: str) -> str:
+    """A metric's name for people: Recall@10, NDCG@10, Accuracy, Personalisation gap."""
+    word, at, k = name.partition("@")
+    return METRICS.get(word, word.capitalize().replace("_", " ")) + at + k
+
+
+def column_label(name: str) -> str:
+    """The same as the head of a column, below a heading that says of how many: Recall@10, coverage."""
+    word = name.partition("@")[0]
+    return word if word in _OF_LISTS else metric_label(name)
+
+
+def baseline_label(name: str, metric: str) -> str:
+    """A simple method's name; a popular product is the most popular option where options are shown."""
+    if name == "popularity" and metric == OPTION_METRIC:
+        return "most popular option"
+    return BASELINES.get(name, name)
+
+
+def show_p(p: float | None) -> str:
+    """A p value in words: ``p = 0.012``, ``p < 0.001``; empty where there is none."""
+    if p is None or p != p:  # noqa: PLR0124  (NaN)
+        return ""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def span(figure: Interval, digits: int) -> str:
+    """The interval in words; empty where there is none."""
+    if figure.low != figure.low or figure.high != figure.high:
+        return ""
+    return f"{figure.low:z.{digits}f} to {figure.high:z.{digits}f}"

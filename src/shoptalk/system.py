@@ -1,0 +1,44 @@
+"""What a process took and ran on: its peak memory and the versions of its packages."""
+
+import platform
+import resource
+import sys
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+
+#: Packages whose versions a dataset and a run write down.
+PACKAGES = (
+    "shoptalk",
+    "torch",
+    "transformers",
+    "peft",
+    "tokenizers",
+    "numpy",
+    "pyarrow",
+    "ibis-framework",
+    "scikit-learn",
+    "duckdb",
+    "bitsandbytes",
+)
+
+
+def peak_memory() -> int:
+    """Most memory that this process has held, in bytes; Linux counts in KiB, macOS in bytes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
+    """The version of each package; those that are not installed are left out."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def python_version() -> str:
+    """The version of Python."""
+    return platform.python_version()

@@ -1,0 +1,218 @@
+"""Frozen dataclasses as JSON and back, with every value checked, and a table of what the JSON holds.
+
+A class says all that is needed: the names and types of its fields, and under ``Attributes`` in its docstring what they
+mean. Fields may be numbers, texts, booleans, literals, other such classes, tuples of one type, mappings from text, and
+any of these or None. JSON has no NaN: it is written as null, and null is read as NaN where a field must be a float.
+"""
+
+import dataclasses
+import math
+import types
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+T = TypeVar("T")
+#: Metadata of a field that is left out of the JSON where it is None.
+ABSENT = {"absent": True}
+#: Metadata of a field whose own fields stand in the JSON beside the others, without a name of its own.
+INLINE = {"inline": True}
+
+
+class SchemaError(ValueError):
+    """Content that is not what a class says; the message names the place in it."""
+
+
+def as_json(value: Any) -> Any:
+    """A dataclass, or anything made of dataclasses, as what ``json.dumps`` takes; NaN and infinities become None."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        content: dict[str, Any] = {}
+        for one in dataclasses.fields(value):
+            inner = getattr(value, one.name)
+            if one.metadata.get("inline"):
+                content |= as_json(inner)
+            elif not (one.metadata.get("absent") and inner is None):
+                content[one.name] = as_json(inner)
+        return content
+    if isinstance(value, Mapping):
+        return {str(key): as_json(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [as_json(inner) for inner in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def from_json(cls: type[T], content: object) -> T:
+    """What ``as_json`` wrote, checked. Keys that the class does not know are ignored, so that newer files can be read.
+
+    Raises
+    ------
+    SchemaError
+        Naming the first value that is missing or of another type.
+    """
+    made: T = _read(cls, content, "")
+    return made
+
+
+def _read(kind: Any, content: object, where: str) -> Any:
+    if kind is Any:
+        return content
+    if dataclasses.is_dataclass(kind):
+        return _read_class(kind, content, where)
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return _read_optional(inner, content, where)
+    if origin is Literal:
+        if content not in inner:
+            raise SchemaError(f"{_at(where)}expected one of {', '.join(map(str, inner))}, not {_show(content)}")
+        return content
+    if origin is not None:
+        return _read_many(origin, inner, content, where)
+    return _read_plain(kind, content, where)
+
+
+def _read_many(origin: type, inner: tuple[Any, ...], content: object, where: str) -> Any:
+    """A tuple of one type, or a mapping from text."""
+    if issubclass(origin, tuple):
+        if not isinstance(content, list):
+            raise SchemaError(f"{_at(where)}expected a list, not {_show(content)}")
+        return tuple(_read(inner[0], value, f"{where}[{number}]") for number, value in enumerate(content))
+    if not isinstance(content, dict):
+        raise SchemaError(f"{_at(where)}expected an object, not {_show(content)}")
+    return {key: _read(inner[1], value, _join(where, key)) for key, value in content.items()}
+
+
+def _read_class(cls: Any, content: object, where: str) -> Any:
+    if not isinstance(content, dict):
+        raise SchemaError(f"{_at(where)}expected an object, not {_show(content)}")
+    values = {}
+    for one, kind in _fields(cls):
+        if one.metadata.get("inline"):
+            values[one.name] = _read(kind, content, where)
+        elif one.name in content:
+            values[one.name] = _read(kind, content[one.name], _join(where, one.name))
+        elif _required(one):
+            raise SchemaError(f"{_join(where, one.name)}: is missing")
+    return cls(**values)
+
+
+def _read_optional(kinds: tuple[Any, ...], content: object, where: str) -> Any:
+    if content is None and type(None) in kinds:
+        return None
+    (kind,) = (one for one in kinds if one is not type(None))
+    return _read(kind, content, where)
+
+
+def _read_plain(kind: type, content: object, where: str) -> Any:
+    if kind is float:
+        if content is None:
+            return math.nan
+        if isinstance(content, (int, float)) and not isinstance(content, bool):
+            return float(content)
+    elif kind is int:
+        if isinstance(content, int) and not isinstance(content, bool):
+            return content
+    elif isinstance(content, kind):
+        return content
+    raise SchemaError(f"{_at(where)}expected {_WORDS[kind]}, not {_show(content)}")
+
+
+_WORDS: dict[Any, str] = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
+_SHOWN = 40
+
+
+def _show(content: object) -> str:
+    if isinstance(content, dict):
+        return "an object"
+    if isinstance(content, list):
+        return "a list"
+    text = "null" if content is None else ascii(content)
+    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+
+
+def _at(where: str) -> str:
+    return f"{where}: " if where else ""
+
+
+def _join(where: str, name: str) -> str:
+    return f"{where}.{name}" if where else name
+
+
+@lru_cache
+def _fields(cls: type) -> list[tuple[dataclasses.Field[Any], Any]]:
+    hints = get_type_hints(cls)
+    return [(one, hints[one.name]) for one in dataclasses.fields(cls)]
+
+
+def _required(one: dataclasses.Field[Any]) -> bool:
+    return one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+
+
+def describe(*classes: type) -> str:
+    """Markdown: for each class, and each that its fields hold, a heading and a table of key, type and meaning."""
+    known: dict[type, None] = {}
+    for cls in classes:
+        _collect(cls, known)
+    return "\n".join(_table(cls) for cls in known)
+
+
+def _collect(cls: type, known: dict[type, None]) -> None:
+    if cls in known:
+        return
+    known[cls] = None
+    for _, kind in _fields(cls):
+        for inner in _classes(kind):
+            _collect(inner, known)
+
+
+def _classes(kind: Any) -> list[type]:
+    if dataclasses.is_dataclass(kind):
+        return [kind]  # type: ignore[list-item]
+    return [found for inner in get_args(kind) for found in _classes(inner)]
+
+
+def _table(cls: type) -> str:
+    meanings = attributes(cls)
+    rows = []
+    for one, kind in _fields(cls):
+        name = "" if one.metadata.get("inline") else f"`{one.name}`"
+        said = f"all keys of {_type(kind)}" if one.metadata.get("inline") else _type(kind)
+        may = "may be absent" if one.metadata.get("absent") else "yes" if _required(one) else "yes, since it is written"
+        rows.append(f"| {name} | {said} | {may} | {meanings.get(one.name, '')} |")
+    summary = (cls.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
+    summary = " ".join(summary.split())
+    head = "| key | type | always there | meaning |\n|---|---|---|---|"
+    return f"### {cls.__name__}\n\n{summary}\n\n{head}\n" + "\n".join(rows) + "\n"
+
+
+def _type(kind: Any) -> str:
+    """A type in the words of JSON."""
+    if dataclasses.is_dataclass(kind):
+        name = kind.__name__  # type: ignore[union-attr]
+        return f"[{name}](#{name.lower()})"
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        return " or ".join("null" if one is type(None) else _type(one) for one in inner)
+    if origin is Literal:
+        return " or ".join(f'`"{one}"`' for one in inner)
+    if origin is not None:
+        return f"list of {_type(inner[0])}" if origin is tuple else f"object: name to {_type(inner[1])}"
+    return {float: "number or null", int: "whole number", str: "text", bool: "true or false", Any: "anything"}[kind]
+
+
+def attributes(cls: type) -> dict[str, str]:
+    """The meanings under ``Attributes`` in a class's NumPy docstring, by name."""
+    found: dict[str, str] = {}
+    names: list[str] = []
+    lines = (cls.__doc__ or "").split("\n")
+    start = next((n for n, line in enumerate(lines) if line.strip() == "Attributes"), len(lines))
+    for line in lines[start + 2 :]:
+        text, depth = line.strip(), len(line) - len(line.lstrip())
+        if not text:
+            continue
+        if depth <= 4:
+            names = [name.strip() for name in text.split(",")]
+        else:
+            found |= {name: f"{found.get(name, '')} {text}".strip() for name in names}
+    return found
