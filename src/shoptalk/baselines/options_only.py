@@ -82,5 +82,5 @@ def _count(cases: Sequence[Case]) -> tuple[dict[str, int], dict[str, int]]:
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> OptionsOnly:  # noqa: ARG001
-    """Fit on the training cases."""
-    return OptionsOnly(split.train_cases, seed)
+    """Fit on the questions that the final fit sees."""
+    return OptionsOnly(split.for_final_fit().train_cases, seed)

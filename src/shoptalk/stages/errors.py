@@ -1,7 +1,7 @@
 """What a run's wrong answers have in common: into its metrics, and every wrong answer into ``errors.parquet``."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,10 +76,8 @@ def analyse_errors(
 
 def _goods(run: Run, shop: Dataset, split: Split) -> Goods:
     items, codes = list(shop.catalogue.values()), Codes(shop.catalogue)
-    learned: list[Sequence[str]] = [history.items for history in split.train]
-    if run.recipe.training.refit:
-        learned += [case.truth for case in split.validation]
-    bought = np.fromiter((codes.of(item) for own in learned for item in own), dtype=np.int64)
+    fitted = replace(split, refit=run.recipe.training.refit).for_final_fit()
+    bought = np.fromiter((codes.of(item) for history in fitted.train for item in history.items), dtype=np.int64)
     return Goods(
         titles=[item.title for item in items],
         purchases=np.bincount(bought, minlength=len(items)),

@@ -193,7 +193,7 @@ def _options(
 
 
 def _liked(run: Run, model: LanguageModelRecommender, split: Split, progress: Progress) -> dict[str, Any]:
-    """Yes or no, where there are ratings and no options; the floor is the answer more usual in training."""
+    """Yes or no, where there are ratings and no options; the floor is the more usual answer of the final fit's data."""
     cases = [case for case in split.test if case.rating is not None]
     if not cases:
         raise DatasetError("the test cases have no ratings", hint="give the recipe a [candidates] section")
@@ -203,7 +203,8 @@ def _liked(run: Run, model: LanguageModelRecommender, split: Split, progress: Pr
     )
     settings = {"resamples": run.recipe.evaluation.resamples, "seed": run.recipe.seed}
     metrics = option_metrics([np.array([value, 0.0]) for value in odds], answers, users, **settings)
-    rated = [case.rating for case in split.train_cases if case.rating is not None]
+    fitted = replace(split, refit=run.recipe.training.refit).for_final_fit()
+    rated = [case.rating for case in fitted.train_cases if case.rating is not None]
     likes = float(np.mean([rating >= LIKED for rating in rated])) if rated else 0.5
     usual = [np.array([likes, 1 - likes])] * len(cases)
     return {

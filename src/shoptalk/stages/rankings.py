@@ -1,7 +1,7 @@
 """Judging whole-catalogue rankings: the model and simple methods on every test case, history excluded."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -103,16 +103,14 @@ def judge_rankings(
 
 def _exam(run: Run, shop: Dataset, split: Split) -> Exam:
     cases, codes = list(split.test), Codes(shop.catalogue)
-    learned: list[Sequence[str]] = [history.items for history in split.train]
-    if run.recipe.training.refit:  # then validation purchases are learned from too, and nothing there is cold
-        learned += [case.truth for case in split.validation]
+    fitted = replace(split, refit=run.recipe.training.refit).for_final_fit()  # what it was fitted on is not cold
     return Exam(
         cases=cases,
         codes=codes,
         truth=codes.pairs([case.truth for case in cases]),
         held=codes.pairs([case.history.items for case in cases]),
         tied=np.array([case.tied for case in cases], dtype=np.bool_),
-        learned=learned,
+        learned=[history.items for history in fitted.train],
         vectors=title_vectors([item.title for item in shop.catalogue.values()]),
         settings={"resamples": run.recipe.evaluation.resamples, "seed": run.recipe.seed},
     )

@@ -19,8 +19,8 @@ Simple = dict[str, Any]
 def learn_baselines(run: Run, shop: Dataset, split: Split, progress: Progress) -> tuple[Simple, list[str]]:
     """What the recipe names under ``evaluation.baselines``, by name, and a warning for each that could not be had.
 
-    They learn from validation purchases in the end if the run's model did, and only then. One that needs a missing
-    package, or has nothing to learn from, must not cost the others.
+    Their final fit sees what the run's model saw (see `Split.for_final_fit`). One that needs a missing package, or has
+    nothing to learn from, must not cost the others.
     """
     split = replace(split, refit=run.recipe.training.refit)
     names = run.recipe.evaluation.baselines
