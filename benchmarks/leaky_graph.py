@@ -15,7 +15,7 @@ from shoptalk.graph.purchases import Purchases
 from shoptalk.recommend.memory import learn_memory, load_memory, save_memory
 from shoptalk.runs import open_run
 from shoptalk.stages.audit import audit_run
-from shoptalk.stages.evaluate import evaluate
+from shoptalk.stages.judge import judge
 from shoptalk.stages.opening import open_run_dataset
 from shoptalk.stages.recommender import open_recommender
 
@@ -41,7 +41,7 @@ def main() -> None:
     shutil.copytree(given.run, given.out)
     leak(given.out)
     with show_progress() as progress:
-        evaluate(given.out, progress, settings=[BASELINES])
+        judge(given.out, progress, settings=[BASELINES])
         audit_run(given.out, progress)
 
 

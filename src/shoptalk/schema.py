@@ -1,9 +1,9 @@
 """The words of shoptalk: what an item, a history, a split and a ranked list are."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -244,12 +244,64 @@ class Split:
     """What is learned from, and what is to be predicted.
 
     ``train`` holds one history per training user with every interaction that may be learned from; ``train_cases`` the
-    same interactions as exam questions, for what learns from questions. ``refit`` says whether validation purchases may
-    be learned from as well, once they have chosen the settings.
+    same interactions as exam questions, for what learns from questions. ``refit`` says whether validation purchases
+    are learned from as well, once they have chosen the settings: see `for_final_fit`.
     """
 
     train: Sequence[History]
     train_cases: Sequence[Case]
     validation: Sequence[Case]
     test: Sequence[Case]
-    refit: bool = True
+    refit: bool = False
+
+    def for_final_fit(self) -> "Split":
+        """What the final fit sees: of the model and of every baseline, whatever the task and the way of splitting.
+
+        Settings are chosen before that, on training purchases with validation cases. Without ``refit`` it is the
+        training part. With it, ``train`` also has all purchases of the validation cases (histories and targets),
+        ``train_cases`` also has the validation cases, and no validation case is left. All of them are purchases from
+        before the test: where the same user has a test case, its history shows them.
+        """
+        if not self.refit:
+            return self
+        longest: dict[str, History] = {}
+        for case in self.validation:
+            known = longest.get(case.history.user_id)
+            if known is None or len(known.items) <= len(case.history.items):
+                longest[case.history.user_id] = _followed_by(case.history, case.truth)
+        train = [longest.pop(history.user_id, history) for history in self.train]
+        cases = _Joined(self.train_cases, self.validation)
+        return replace(self, train=[*train, *longest.values()], train_cases=cases, validation=())
+
+
+def _followed_by(history: History, items: Sequence[str]) -> History:
+    """The history with further purchases; where it has reviews, those of the further purchases are empty."""
+    reviews = (*history.reviews, *("" for _ in items)) if history.reviews else ()
+    return History(history.user_id, (*history.items, *items), reviews)
+
+
+class _Joined(Sequence[Case]):
+    """Two sequences of cases as one, without a copy: a case may be made anew whenever it is looked at."""
+
+    def __init__(self, first: Sequence[Case], second: Sequence[Case]) -> None:
+        self._first, self._second = first, second
+
+    def __len__(self) -> int:
+        return len(self._first) + len(self._second)
+
+    @overload
+    def __getitem__(self, index: int) -> Case: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Case]: ...
+    def __getitem__(self, index: int | slice) -> Case | Sequence[Case]:
+        if isinstance(index, slice):
+            return [self[place] for place in range(*index.indices(len(self)))]
+        place = index + len(self) if index < 0 else index
+        if not 0 <= place < len(self):
+            raise IndexError(index)
+        first = len(self._first)
+        return self._first[place] if place < first else self._second[place - first]
+
+    def __iter__(self) -> Iterator[Case]:
+        yield from self._first
+        yield from self._second

@@ -28,4 +28,4 @@ def case(user: str, history: Sequence[str], items: Sequence[str], answer: int) -
 
 
 def split(train: Sequence[History] = TRAIN, train_cases: Sequence[Case] = (), validation: Sequence[Case] = ()) -> Split:
-    return Split(train, train_cases, validation, ())
+    return Split(train, train_cases, validation, (), refit=True)

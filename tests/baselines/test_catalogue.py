@@ -13,7 +13,7 @@ PLACES = {"a": 0, "b": 1, "c": 2}
 HELD = Purchases.of([History("u", ("a", "b", "gone", "a")), History("v", ()), History("w", ("c",))], PLACES)
 
 
-def test_learning_again_adds_what_validation_asked_of_training_users_only() -> None:
+def test_learning_again_adds_what_validation_asked_and_its_users() -> None:
     held = [
         Case(History("t1", ("lip1", "soap")), ("hair1", "hair2")),
         Case(History("stranger", ("lip1", "soap", "hair1", "hair2")), ("lip2",)),
@@ -22,8 +22,9 @@ def test_learning_again_adds_what_validation_asked_of_training_users_only() -> N
     places = {item: place for place, item in enumerate(CATALOGUE)}  # lip1 lip2 hair1 hair2 soap
     assert learned_from(shop, places).counts().tolist() == [2, 0, 1, 1, 3]
     again = learned_again(shop, places)
-    assert again.counts().tolist() == [2, 0, 2, 2, 3]
-    assert again.rows == 3
+    # the stranger's four items and its target: one more of each item
+    assert again.counts().tolist() == [3, 1, 3, 3, 4]
+    assert again.rows == 4
     assert again.age[:4].tolist() == [3, 2, 1, 0]
     assert learned_again(replace(shop, refit=False), places).counts().tolist() == [2, 0, 1, 1, 3]
 

@@ -11,7 +11,7 @@ from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.progress import silent
 from shoptalk.results import EvaluationResult, as_json, from_json, read_evaluation
-from shoptalk.stages import evaluate as stage
+from shoptalk.stages import judge as stage
 from tests.data.shops import small_shop
 from tests.stages.test_rankings import Following, recipe, run_of
 
@@ -24,7 +24,7 @@ def judged(folder: Path, monkeypatch: pytest.MonkeyPatch, step: int, **sections:
     shop = open_dataset(folder / "dataset")
     run = run_of(folder, shop, made)
     monkeypatch.setattr(stage, "open_recommender", lambda run, shop: Following(shop.catalogue, step))
-    return stage.evaluate(run.folder, silent)
+    return stage.judge(run.folder, silent).evaluation
 
 
 def test_a_ranking_that_is_always_wrong(

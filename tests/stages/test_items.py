@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,6 @@ from shoptalk.stages import memory, sasrec
 from shoptalk.stages.memory import PLAYING, withhold
 from shoptalk.stages.opening import open_run_dataset
 from shoptalk.stages.recommender import open_recommender
-from shoptalk.stages.train import with_validation
 from tests.stages.test_run import call
 from tests.words import small_model
 
@@ -78,20 +78,14 @@ def test_refitting_learns_from_validation_purchases_and_from_no_test(done: Path)
     split = dataset.split()
     items = load(run.model).items
     assert items is not None
-    both = {item for one in with_validation(split).train for item in one.items}
+    fitted = replace(split, refit=True).for_final_fit().train
+    both = {item for one in fitted for item in one.items}
     assert items.seen == both
     asked = {case.history.user_id: case for case in split.test}
-    for one in with_validation(split).train:
+    for one in fitted:
         if one.user_id in asked:
             assert one.items == asked[one.user_id].history.items
     assert len(split.test) > 100
-
-
-def test_validation_joins_the_histories_it_belongs_to() -> None:
-    train = [History("a", ("1", "2")), History("b", ("3",))]
-    cases = [Case(History("a", ("1", "2")), ("4", "5")), Case(History("c", ("6",)), ("7",))]
-    joined = with_validation(Split(train, [], cases, [])).train
-    assert [(one.user_id, "".join(one.items)) for one in joined] == [("a", "1245"), ("b", "3"), ("c", "67")]
 
 
 def test_a_memory_changes_lists_and_is_part_of_the_run(done: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from shoptalk.errors import UsageError
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.stages.audit import audit_anything
-from shoptalk.stages.evaluate import evaluate
+from shoptalk.stages.judge import judge
 from shoptalk.stages.recommend import FEW, recommend
 from shoptalk.stages.train import train
 
@@ -56,7 +56,7 @@ def test_advice_is_judged_written_down_and_given(shop: Path, tmp_path: Path) -> 
     run = tmp_path / "run"
     few = ["prompt.task=advise", "prompt.style=alpaca", "evaluation.generate=20", 'evaluation.baselines=["chance"]']
     train(recipe(shop, *few), shop / "dataset", run, silent)
-    metrics = evaluate(run, silent).metrics
+    metrics = judge(run, silent).evaluation.metrics
     assert {"accuracy", "title_exact_match", "title_echo_share", "reason_match"} <= metrics.keys()
     assert metrics["reason_match"].n == 20
     rows: list[dict[str, Any]] = json.loads((run / "generated.json").read_text())

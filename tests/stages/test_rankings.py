@@ -10,26 +10,30 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from numpy.typing import NDArray
-from shoptalk.stages.rankings import judge_rankings
 
+from shoptalk.baselines.chance import Chance
 from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.errors import MissingExtra, RecipeError
 from shoptalk.evaluation.ranking import ranking_metrics
 from shoptalk.progress import silent
+from shoptalk.ranking import CatalogueRecommender
 from shoptalk.recipe import Recipe
 from shoptalk.report.page import write_report
 from shoptalk.results import as_json
 from shoptalk.runs import Run, create_run
-from shoptalk.schema import Candidates, Catalogue, Estimate, History, RankedList, Split
-from shoptalk.stages import evaluate as stage
-from shoptalk.stages import simple
+from shoptalk.schema import Catalogue, Estimate, History, RankedList, Split
+from shoptalk.stages import baselines as fitting
+from shoptalk.stages import judge as stage
+from shoptalk.stages.opening import run_split
+from shoptalk.tasks.evaluation import Columns, Evaluation
+from shoptalk.tasks.judge_rankings import judge_rankings
 from tests.data.shops import recipe_of, small_shop
 
 ITEMS = {"task": "items"}
 
 
-class Following:
+class Following(CatalogueRecommender):
     """Knows that item n + 1 follows item n, and ranks the items after it by their distance."""
 
     name = "model"
@@ -42,13 +46,6 @@ class Following:
         last = np.array([self.items.index(history.items[-1]) if history.items else 0 for history in histories])
         distance = (np.arange(len(self.items))[None, :] - last[:, None] - self.step) % len(self.items)
         return -distance.astype(np.float32)
-
-    def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
-        scores = self.score_all(histories)
-        return [
-            scores[row, [self.items.index(item) for item in options.items]].astype(np.float64)
-            for row, options in enumerate(candidates)
-        ]
 
 
 @pytest.fixture
@@ -69,9 +66,10 @@ def run_of(folder: Path, shop: Dataset, made: Recipe | None = None) -> Run:
     return run.note(trained=True, training={"seconds": 1.0})
 
 
-def judge(run: Run, shop: Dataset, model: Any, others: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    result, columns = judge_rankings(run, shop, model, shop.split("last"), silent, others)
-    return as_json(result), columns
+def judge(run: Run, shop: Dataset, model: Any, others: Mapping[str, Any]) -> tuple[Any, Columns]:
+    split = run_split(run, shop)
+    judged = judge_rankings(Evaluation(run.recipe, shop.catalogue, split, model, others, run.folder, silent))
+    return as_json(judged.result), judged.columns
 
 
 def test_a_perfect_model_by_hand(tmp_path: Path, shop: Dataset) -> None:
@@ -156,11 +154,11 @@ def test_the_stage_writes_what_score_reads(tmp_path: Path, shop: Dataset, monkey
             raise MissingExtra("surprise is not installed")
         if name == "als":
             raise RecipeError("there is nothing to learn from")
-        return object() if name == "chance" else Following(catalogue, 3)
+        return Chance(catalogue) if name == "chance" else Following(catalogue, 3)
 
-    monkeypatch.setattr(simple, "make_baseline", learn)
+    monkeypatch.setattr(fitting, "make_baseline", learn)
     monkeypatch.setattr(stage, "open_recommender", lambda run, shop: Following(shop.catalogue))
-    report = as_json(stage.evaluate(run.folder, silent))
+    report = as_json(stage.judge(run.folder, silent).evaluation)
     assert list(report["baselines"]) == list(report["versus"]) == ["item_knn"]
     assert [warning.split(":")[0] for warning in report["warnings"]] == [
         "no baseline svd",
@@ -192,9 +190,9 @@ def test_options_are_judged_by_the_same_model(tmp_path: Path, monkeypatch: pytes
     prepare(made, tmp_path / "dataset")
     shop = open_dataset(tmp_path / "dataset")
     run = run_of(tmp_path, shop, made)
-    monkeypatch.setattr(simple, "make_baseline", lambda name, *rest: Following(rest[1], 1 if name == "chance" else 2))
+    monkeypatch.setattr(fitting, "make_baseline", lambda name, *rest: Following(rest[1], 1 if name == "chance" else 2))
     monkeypatch.setattr(stage, "open_recommender", lambda run, shop: Following(shop.catalogue))
-    report = as_json(stage.evaluate(run.folder, silent))
+    report = as_json(stage.judge(run.folder, silent).evaluation)
     write_report(run.folder)
     page = (run.folder / "report.html").read_text()
     assert "Ranking the whole catalogue" in page

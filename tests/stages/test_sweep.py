@@ -226,9 +226,9 @@ def test_no_test_row_is_on_the_disk_while_trials_run(
 
 
 def trials_evaluate(folder: Path) -> None:
-    from shoptalk.stages.evaluate import evaluate
+    from shoptalk.stages.judge import judge
 
-    evaluate(folder, silent)
+    judge(folder, silent)
 
 
 def test_changed_sources_are_not_the_test_that_was_sealed(

@@ -1,8 +1,8 @@
 """Simple methods that an honest model has to beat, behind the same protocol as a language model.
 
-They learn from ``split.train`` and ``split.train_cases``; what has variants chooses among them on the validation cases.
-Those in ``RANKERS`` score the whole catalogue too (``score_all``): once they have chosen, they learn again from
-training and validation purchases, all of which lie before the test. A new baseline is one file with a ``learn``
+They learn from ``train`` and ``train_cases`` of a split; what has variants chooses among them on the validation cases,
+and then learns from `Split.for_final_fit`, as the model does. Those in ``RANKERS`` score the whole catalogue too
+(``score_all``). A new baseline is one file with a ``learn``
 function, one line in ``_BASELINES`` (and in ``RANKERS``) and one mirrored test.
 """
 
@@ -36,7 +36,7 @@ RANKERS = (
 
 
 def make_baseline(name: str, split: Split, catalogue: Catalogue, seed: int) -> Recommender:
-    """Learn one baseline from the training part.
+    """Choose the settings of one baseline, then learn it from what the final fit sees.
 
     Parameters
     ----------

@@ -26,21 +26,13 @@ class PurchaseRecommender(CatalogueRecommender):
 
 
 def learned_from(split: Split, places: Mapping[str, int]) -> Purchases:
-    """The training histories."""
+    """The training histories, from which settings are chosen."""
     return Purchases.of(split.train, places)
 
 
 def learned_again(split: Split, places: Mapping[str, int]) -> Purchases:
-    """The training histories, each followed by what validation asked of the same user if ``split.refit`` allows it.
-
-    Once a variant is chosen, validation has done its work: those purchases are in every test history, and leaving
-    them out would make each baseline one purchase out of date. Users of whom nothing may be learned (validation users
-    of a split by user) stay unknown. The test is not touched.
-    """
-    later: dict[str, tuple[str, ...]] = {}
-    for case in split.validation if split.refit else ():
-        later[case.history.user_id] = later.get(case.history.user_id, ()) + case.truth
-    return Purchases.of((History(one.user_id, one.items + later.get(one.user_id, ())) for one in split.train), places)
+    """The histories of the final fit, once the settings are chosen; see `Split.for_final_fit`."""
+    return Purchases.of(split.for_final_fit().train, places)
 
 
 def fallback(purchases: Purchases) -> Floats:

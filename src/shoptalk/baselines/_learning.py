@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypeVar
 from shoptalk.baselines._catalogue import learned_again, learned_from
 from shoptalk.baselines.tuning import RankingValidation, Score, tune
 from shoptalk.graph.purchases import Floats, Purchases, places_of
-from shoptalk.schema import Case, Catalogue, Split
+from shoptalk.schema import Catalogue, Split
 
 
 class Fitted(Protocol):
@@ -37,30 +37,30 @@ def learn_factors(
     seed: int,
     grid: Mapping[str, Sequence[Any]],
     start: S,
-    factorise: Callable[[Purchases, Any, Sequence[Case]], Any],
+    factorise: Callable[[Purchases, Any, Split], Any],
     ranker: Callable[[Any, Purchases, Sequence[str], S], R],
 ) -> R:
-    """Choose the settings on validation cases, then factorise training and validation purchases.
+    """Choose the settings on validation cases, then factorise what the final fit sees.
 
     Parameters
     ----------
     start
         The settings to begin with.
     factorise
-        Makes the factors of purchases by a fit; it also gets the cases whose ratings it may read.
+        Makes the factors of purchases by a fit; it also gets the split that the purchases are of, for its ratings.
     ranker
         Makes the recommender of factors, purchases, ids of the items and settings.
     """
     places, items = places_of(catalogue), tuple(catalogue)
-    train, cases = learned_from(split, places), split.train_cases
+    train = learned_from(split, places)
 
     @lru_cache(maxsize=4)
     def factors(fit: Any) -> Any:
-        return factorise(train, fit, cases)
+        return factorise(train, fit, split)
 
     def score(settings: S) -> Score:
         return ranker(factors(settings.fit), train, items, settings).score_purchases
 
     best = tune(start, grid, score, RankingValidation(split.validation, places, seed), rounds=1)
-    again = learned_again(split, places)
-    return ranker(factorise(again, best.fit, [*cases, *split.validation]), again, items, best)
+    final, again = split.for_final_fit(), learned_again(split, places)
+    return ranker(factorise(again, best.fit, final), again, items, best)

@@ -93,7 +93,7 @@ def factorise(purchases: Purchases, fit: Fit, seed: int) -> Any:
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> Als:
-    """Choose the settings on validation cases, then factorise training and validation purchases.
+    """Choose the settings on validation cases, then factorise what the final fit sees.
 
     Raises
     ------

@@ -78,7 +78,7 @@ def factorise(purchases: Purchases, fit: Fit, seed: int) -> Floats:
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> FactorRanker:
-    """Choose the settings on validation cases, then factorise training and validation purchases.
+    """Choose the settings on validation cases, then factorise what the final fit sees.
 
     Raises
     ------

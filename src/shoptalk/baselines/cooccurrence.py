@@ -97,7 +97,7 @@ class Cooccurrence(OptionRecommender):
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> Cooccurrence:  # noqa: ARG001
-    """Count the training histories; choose the normalisation on the validation cases."""
+    """Choose the normalisation on validation cases, then count what the final fit sees."""
     model = Cooccurrence(split.train, catalogue)
     best = best_variant(NORMALISATIONS, lambda norm: model.with_normalisation(norm).score, split.validation)
-    return model.with_normalisation(best)
+    return Cooccurrence(split.for_final_fit().train, catalogue, best)

@@ -79,7 +79,7 @@ def similarities(purchases: Purchases, settings: Settings) -> sparse.csr_array[A
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> ItemKnn:
-    """Choose the settings on validation cases, then learn from training and validation purchases."""
+    """Choose the settings on validation cases, then learn from what the final fit sees."""
     places, items = places_of(catalogue), tuple(catalogue)
     train = learned_from(split, places)
 

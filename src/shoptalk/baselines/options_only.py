@@ -92,5 +92,5 @@ def _count(cases: Sequence[Case]) -> tuple[dict[str, int], dict[str, int]]:
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> OptionsOnly:
-    """Fit on the training cases."""
-    return OptionsOnly(split.train_cases, seed, catalogue)
+    """Fit on the questions that the final fit sees."""
+    return OptionsOnly(split.for_final_fit().train_cases, seed, catalogue)

@@ -49,7 +49,7 @@ class RecentPopularity(PurchaseRecommender):
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> RecentPopularity:
-    """Choose the window on validation cases, then count training and validation purchases."""
+    """Choose the window on validation cases, then count the purchases that the final fit sees."""
     places, items = places_of(catalogue), tuple(catalogue)
     train = learned_from(split, places)
 

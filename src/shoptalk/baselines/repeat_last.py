@@ -38,5 +38,5 @@ class RepeatLast(PurchaseRecommender):
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> RepeatLast:  # noqa: ARG001
-    """Count training and validation purchases, to break ties."""
+    """Count the purchases that the final fit sees, to break ties."""
     return RepeatLast(learned_again(split, places_of(catalogue)), tuple(catalogue))

@@ -112,7 +112,7 @@ def factorise(purchases: Purchases, stars: Stars, fit: Fit, seed: int) -> Floats
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> FactorRanker:
-    """Choose the settings on validation cases, then factorise training and validation purchases.
+    """Choose the settings on validation cases, then factorise what the final fit sees.
 
     Raises
     ------
@@ -123,6 +123,6 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> FactorRanker:
     places = places_of(catalogue)
     return learn_factors(
         split, catalogue, seed, GRID, Settings(),
-        lambda bought, fit, cases: factorise(bought, stars_of(cases, split.train, places), fit, seed),
+        lambda bought, fit, data: factorise(bought, stars_of(data.train_cases, data.train, places), fit, seed),
         partial(FactorRanker, NAME),
     )  # fmt: skip

@@ -96,7 +96,7 @@ class TfIdf(OptionRecommender):
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> TfIdf:  # noqa: ARG001
-    """Fit on the catalogue's titles; choose the pooling on the validation cases."""
+    """Fit on the catalogue's titles, and on no purchase; choose the pooling on the validation cases."""
     model = TfIdf(catalogue)
     best = best_variant(POOLINGS, lambda pooling: model.with_pooling(pooling).score, split.validation)
     return model.with_pooling(best)

@@ -120,7 +120,7 @@ class Transitions(PurchaseRecommender):
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> Transitions:
-    """Choose the settings on validation cases, then learn from training and validation purchases."""
+    """Choose the settings on validation cases, then learn from what the final fit sees."""
     places, items = places_of(catalogue), tuple(catalogue)
     train, texts = learned_from(split, places), Texts(catalogue)
 

@@ -24,7 +24,7 @@ def command(
     from shoptalk.cli.show import show_evaluation
     from shoptalk.data.dataset import open_dataset
     from shoptalk.data.sample import write_sample
-    from shoptalk.pipeline import run
+    from shoptalk.experiment import run
     from shoptalk.recipe import read_recipe
     from shoptalk.results import as_json as to_json
     from shoptalk.stages.recommend import recommend

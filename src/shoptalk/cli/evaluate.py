@@ -24,8 +24,8 @@ def command(
     """
     from shoptalk.cli.progress import show_progress
     from shoptalk.cli.show import show_evaluation
-    from shoptalk.pipeline import judge
     from shoptalk.results import as_json as to_json
+    from shoptalk.stages.judge import judge
 
     with show_progress() as progress:
         result = judge(run, progress, settings=settings, seed=seed)

@@ -22,7 +22,7 @@ def command(
     """
     from shoptalk.cli.progress import show_progress
     from shoptalk.cli.show import show_evaluation
-    from shoptalk.pipeline import run
+    from shoptalk.experiment import run
     from shoptalk.recipe import read_recipe
     from shoptalk.results import as_json as to_json
 

@@ -70,7 +70,7 @@ def analyse_errors(
     list
         One analysis, or that of the rankings and that of the options where the run was judged by both.
     """
-    goods = _goods(run, shop, split)
+    goods = _goods(shop, split)
     exams = [exam(run, shop, split, columns) for name, exam in (("ranked", _ranking), ("options", _options))
              if name in columns]  # fmt: skip
     found = []
@@ -81,12 +81,10 @@ def analyse_errors(
     return found
 
 
-def _goods(run: Run, shop: Dataset, split: Split) -> Goods:
+def _goods(shop: Dataset, split: Split) -> Goods:
     items, codes = list(shop.catalogue.values()), Codes(shop.catalogue)
-    learned: list[Sequence[str]] = [history.items for history in split.train]
-    if run.recipe.training.refit:
-        learned += [case.truth for case in split.validation]
-    bought = np.fromiter((codes.of(item) for own in learned for item in own), dtype=np.int64)
+    fitted = split.for_final_fit()
+    bought = np.fromiter((codes.of(item) for history in fitted.train for item in history.items), dtype=np.int64)
     return Goods(
         titles=[item.title for item in items],
         purchases=np.bincount(bought, minlength=len(items)),
@@ -219,10 +217,7 @@ def _what_if(shop: Dataset, model: Any, exam: JudgedAnswers, groups: Sequence[Gr
     cases = [exam.cases[n] for n in numbers]
     if not cases:
         return []
-    if exam.what == "options":
-        told = options_what_if(model, cases)
-    else:
-        told = ranking_what_if(model.rank, cases)
+    told = options_what_if(model, cases) if exam.what == "options" else ranking_what_if(model.rank, cases)
     titles = {item_id: item.title for item_id, item in shop.catalogue.items()}
     return [
         ShortenedHistory(

@@ -21,10 +21,9 @@ from shoptalk.errors import DatasetError, RecipeError, RunError, require
 from shoptalk.files import replacing, write_json, write_text
 from shoptalk.progress import Progress
 from shoptalk.recipe import Recipe, read_recipe
-from shoptalk.report.page import write_report
 from shoptalk.report.sweep import label, write_sweep_report
 from shoptalk.results import as_json, read_evaluation
-from shoptalk.stages.evaluate import evaluate
+from shoptalk.stages.judge import judge
 from shoptalk.stages.study import Begun, Study
 from shoptalk.stages.train import train
 from shoptalk.stages.trial import Event, Trial
@@ -208,8 +207,7 @@ def _judge_winner(recipe: Recipe, out: Path, study: Study, progress: Progress, j
     _open_test(recipe, out, progress)
     if winner.training.refit:
         train(winner, out / DATASET, run, progress, resume=(run / "run.json").exists())
-    evaluate(run, progress)
-    write_report(run)
+    judge(run, progress)
 
 
 def _open_test(recipe: Recipe, out: Path, progress: Progress) -> None:

@@ -23,7 +23,7 @@ from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.memory import Shares, save_memory
 from shoptalk.report.curves import draw_losses
 from shoptalk.runs import Run, create_run, open_run
-from shoptalk.schema import History, Split
+from shoptalk.schema import Split
 from shoptalk.stages.energy import Meter
 from shoptalk.stages.memory import choose_shares, make_memory, withhold
 from shoptalk.tasks import check_recipe, get_task
@@ -171,11 +171,10 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
     progress(
         "tokens", 0, 1, "training the tokenizer" if recipe.model.base == "nano" else f"loading {recipe.model.base}"
     )
-    split = shop.split(recipe.training.targets)
-    if refit:
-        split = with_validation(split)
-    elif recipe.items.newcomers:
+    split, exam = (replace(shop.split(targets), refit=refit) for targets in (recipe.training.targets, "last"))
+    if recipe.items.newcomers and not refit:
         split = withhold(split, list(shop.catalogue), recipe.seed)
+    split, exam = split.for_final_fit(), exam.for_final_fit()
     task = get_task(recipe.prompt.task)
     titles = (item.title for item in shop.catalogue.values())
     model = create(
@@ -192,8 +191,7 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
     if task.item_tokens:
         fitted = _with_items(recipe, fitted)
     progress("tokens", 0, 1, "encoding examples")
-    exam = shop.split("last").train_cases
-    material = task.training_data(recipe, split, exam, teller, fitted.model)
+    material = task.training_data(recipe, split, exam.train_cases, teller, fitted.model)
     progress("tokens", 1, 1, f"{len(material.train):,} examples, {len(material.train.ids):,} tokens")
     return fitted, material
 
@@ -209,21 +207,6 @@ def _with_items(recipe: Recipe, bare: _Fitted) -> _Fitted:
     encoder = make_encoder(recipe.items.encoder, words, recipe.items.dimensions, recipe.seed)
     model = with_items(bare.model, ids, encoder.encode(words), known, recipe.items.dropout)
     return replace(bare, model=model, encoder=encoder)
-
-
-def with_validation(split: Split) -> Split:
-    """The split with the validation purchases among what is learned from, and none left to watch.
-
-    A user's validation purchases are part of the history that a test case shows, so nothing of the test is seen.
-    """
-    told = {case.history.user_id: case for case in split.validation}
-    train = [
-        History(history.user_id, told.pop(history.user_id).history.items + case.truth) if case is not None else history
-        for history in split.train
-        for case in [told.get(history.user_id)]
-    ]
-    train += [History(user, case.history.items + case.truth) for user, case in told.items()]
-    return replace(split, train=train, train_cases=[*split.train_cases, *split.validation], validation=[])
 
 
 def _check_same(run: Run, recipe: Recipe, shop: Dataset) -> None:

@@ -27,7 +27,6 @@ COMPARED = (f"recall@{DEFAULT_K}", f"ndcg@{DEFAULT_K}")
 MODEL = "model"
 
 
-
 @dataclass(frozen=True)
 class RankingEvalData:
     """N test cases in numbers, and how intervals are drawn.
@@ -59,7 +58,7 @@ def judge_rankings(evaluation: Evaluation) -> Judged:
     Baselines that score options alone are named in a warning where there are no options to judge them by.
     """
     begin = time.perf_counter()
-    able = {name: one for name, one in evaluation.baselines.items() if one.ranks_catalogue}
+    able = {name: one for name, one in evaluation.baselines.items() if getattr(one, "ranks_catalogue", True)}
     exam = _exam(evaluation)
     ks = (DEFAULT_K, *sorted({*KS, evaluation.recipe.evaluation.k} - {DEFAULT_K}))
     histories = [case.history for case in exam.cases]

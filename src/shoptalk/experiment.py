@@ -1,0 +1,43 @@
+"""prepare -> train -> evaluate -> audit -> report: the whole experiment, in reading order."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from shoptalk.data.prepare import prepare
+from shoptalk.errors import RunError
+from shoptalk.progress import Progress
+from shoptalk.recipe import Recipe
+from shoptalk.results import RunResult
+from shoptalk.stages.judge import judge
+from shoptalk.stages.train import train
+
+
+def run(recipe: Recipe, out: Path, progress: Progress, *, resume: bool = False) -> RunResult:
+    """The whole experiment: a dataset, a model, its metrics beside simple methods, what speaks against them, a page.
+
+    Raises
+    ------
+    ShoptalkError
+        For anything that a user can mend.
+    """
+    begin = time.perf_counter()
+    dataset = out / "dataset"
+    if not resume:
+        _refuse_old_run(out)
+    if not (resume and (dataset / "dataset.json").exists()):
+        prepare(recipe, dataset, progress=lambda words: progress("prepare", 0, 1, words))
+    prepared = time.perf_counter() - begin
+    train(recipe, dataset, out, progress, resume=resume and (out / "run.json").exists())
+    result = judge(out, progress)
+    seconds = {"prepare": prepared, **result.evaluation.seconds}
+    return replace(result, evaluation=replace(result.evaluation, seconds=seconds))
+
+
+def _refuse_old_run(out: Path) -> None:
+    if (out / "run.json").exists():
+        raise RunError(
+            "this folder already holds a run",
+            where=str(out),
+            hint="go on with it by --resume, remove it, or choose another --out",
+        )

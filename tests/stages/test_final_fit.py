@@ -1,0 +1,201 @@
+"""What the final fit sees: the same users and purchases for the model and for every baseline."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from shoptalk.stages.progress import silent
+
+from shoptalk.baselines import NAMES, make_baseline
+from shoptalk.data.dataset import Dataset, open_dataset
+from shoptalk.data.prepare import prepare
+from shoptalk.data.sample import write_sample
+from shoptalk.recipe import Recipe, read_recipe
+from shoptalk.schema import Case, History, Split
+from shoptalk.stages import train as stage
+from shoptalk.stages.sasrec import sasrec_recipe
+from tests.baselines.test_registry import named
+
+METHODS = ("leave-one-out", "by-user", "by-time", "by-time-per-user")
+TASKS = ("choose", "title", "like", "items", "list", "advise")
+#: They learn from no purchase: one is fixed, the other knows the words of the catalogue.
+WITHOUT_PURCHASES = {"chance", "tfidf"}
+#: It learns from questions and not from histories.
+FROM_QUESTIONS = {"options_only"}
+Make = Callable[..., tuple[Recipe, Dataset]]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """The recipe of a task and the dataset of a way of splitting, prepared once each."""
+    folder = tmp_path_factory.mktemp("fit")
+    write_sample(folder, users=60, items=40)
+
+    def make(method: str, *more: str) -> tuple[Recipe, Dataset]:
+        common = [f"split.method={method}", "split.history=0", "split.fractions=[0.6,0.2,0.2]", "model.width=32",
+                  "model.layers=1", "model.vocabulary=300", "items.dimensions=8", "training.pretrain_epochs=0",
+                  "training.contrast_epochs=0", "data.min_history=3", "prompt.max_tokens=1024"]  # fmt: skip
+        recipe = read_recipe(folder / "recipe.toml", [*common, *more])
+        if not (folder / method).exists():
+            prepare(recipe, folder / method)
+        return recipe, open_dataset(folder / method)
+
+    return make
+
+
+def counts(split: Split) -> tuple[int, int, int]:
+    """Users, purchases and questions."""
+    return len(split.train), sum(len(history.items) for history in split.train), len(split.train_cases)
+
+
+def known_before_the_test(shop: Dataset, *, refit: bool) -> tuple[int, int]:
+    """Users and purchases that may be learned from, counted from the rows of the split's table."""
+    rows = shop.rows
+    parts = [0, 1] if refit else [0]  # places in schema.PARTS: train, validation
+    users = purchases = 0
+    for start, end in zip(rows.start.tolist(), rows.end.tolist(), strict=True):
+        learned = [place for place in range(start, end) if rows.part[place] in parts]
+        users += bool(learned)
+        purchases += learned[-1] - start + 1 if learned else 0  # and what a validation case shows before its target
+    return users, purchases
+
+
+@pytest.mark.parametrize("refit", [False, True])
+@pytest.mark.parametrize("method", METHODS)
+def test_the_final_fit_sees_training_and_with_refit_validation(made: Make, method: str, refit: bool) -> None:
+    _, shop = made(method)
+    split = replace(shop.split(), refit=refit)
+    final = split.for_final_fit()
+    users, purchases, questions = counts(final)
+    assert (users, purchases) == known_before_the_test(shop, refit=refit)
+    assert questions == len(split.train_cases) + (len(split.validation) if refit else 0)
+    assert len(split.validation) > 0
+    assert len(final.validation) == (0 if refit else len(split.validation))
+    before = counts(split)
+    assert (counts(final) > before) == refit
+
+
+@pytest.mark.parametrize("refit", [False, True])
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("method", METHODS)
+def test_the_model_of_every_task_sees_it(made: Make, method: str, task: str, refit: bool) -> None:
+    style = ["prompt.style=bare"] if task == "items" else ["prompt.style=alpaca"]
+    recipe, shop = made(method, f"prompt.task={task}", *style)
+    expected = replace(shop.split(), refit=refit).for_final_fit()
+    fitted, material = stage._set_up(recipe, shop, silent, refit=refit)
+    users, purchases, questions = counts(expected)
+    assert counts(fitted.split) == (users, purchases, questions)
+    answers = {
+        "items": purchases - users,  # every purchase of a history but its first is a target
+        "list": purchases - users,  # a list is asked for after every purchase but the last
+        "like": 2 * questions,  # the right option is liked, another is not
+    }
+    found = int((material.train.labels >= 0).sum()) if task == "items" else len(material.train)
+    assert found == answers.get(task, questions)
+    assert (len(material.validation) == 0) == refit
+
+
+def test_choosing_among_options_is_learned_from_validation_questions_too(made: Make) -> None:
+    recipe, shop = made("by-user", "prompt.task=title", "training.contrast_epochs=1")
+    split = shop.split("last")
+    sizes = {}
+    for refit in (False, True):
+        _, material = stage._set_up(recipe, shop, silent, refit=refit)
+        assert material.choices is not None
+        sizes[refit] = len(material.choices.questions)
+    assert sizes == {
+        False: len(split.train_cases),
+        True: len(split.train_cases) + len(split.validation),
+    }
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_sasrec_sees_it(made: Make, method: str) -> None:
+    recipe, shop = made(method, "training.refit=true", "prompt.task=items", "prompt.style=bare")
+    fitted, _ = stage._set_up(sasrec_recipe(recipe), shop, silent, refit=True)
+    assert sasrec_recipe(recipe).training.refit
+    assert counts(fitted.split) == counts(replace(shop.split(), refit=True).for_final_fit())
+
+
+class Watched(Sequence[Any]):
+    """A sequence that writes down when it is read from its beginning to its end."""
+
+    def __init__(self, name: str, values: Sequence[Any], log: list[tuple[str, int, int]]) -> None:
+        self._name, self._values, self._log = name, values, log
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._values[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self._values
+        items = sum(len(value.items) if isinstance(value, History) else 1 for value in self._values)
+        self._log.append((self._name, len(self._values), items))
+
+
+@pytest.mark.parametrize("refit", [False, True])
+@pytest.mark.parametrize("name", named(NAMES))
+@pytest.mark.parametrize("method", METHODS)
+def test_every_baseline_sees_it(
+    made: Make, method: str, name: str, refit: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, shop = made(method)
+    split = replace(shop.split(), refit=refit)
+    users, purchases, questions = counts(split.for_final_fit())
+    log: list[tuple[str, int, int]] = []
+    final_fit = Split.for_final_fit
+
+    def watched(kind: str, part: Split) -> Split:
+        train: Sequence[History] = Watched(f"{kind} histories", part.train, log)
+        cases: Sequence[Case] = Watched(f"{kind} questions", part.train_cases, log)
+        return replace(part, train=train, train_cases=cases)
+
+    monkeypatch.setattr(Split, "for_final_fit", lambda _: watched("final", final_fit(split)))
+    make_baseline(name, watched("selection", split), shop.catalogue, 1)
+    final = [entry for entry in log if entry[0].startswith("final")]
+    if name in WITHOUT_PURCHASES:
+        assert log == []
+        return
+    assert log[-1] == final[-1]  # the last that is read is what the final fit sees
+    if name in FROM_QUESTIONS:
+        assert set(final) == {("final questions", questions, questions)}
+    else:
+        assert ("final histories", users, purchases) in final
+        assert set(final) <= {("final histories", users, purchases), ("final questions", questions, questions)}
+    if split.refit:
+        assert not any(entry[0].startswith("selection") for entry in log[log.index(final[0]) :])
+
+
+def test_several_validation_cases_of_a_user_are_one_history() -> None:
+    train = [History("a", ("1", "2")), History("b", ("3",))]
+    cases = [
+        Case(History("a", ("1", "2")), ("4",)),
+        Case(History("a", ("1", "2", "4")), ("5", "6")),
+        Case(History("c", ("6",)), ("7",)),
+    ]
+    final = Split(train, cases[:1], cases, [], refit=True).for_final_fit()
+    assert [(one.user_id, "".join(one.items)) for one in final.train] == [("a", "12456"), ("b", "3"), ("c", "67")]
+    assert [*final.train_cases] == [final.train_cases[place] for place in range(4)] == [cases[0], *cases]
+    assert final.train_cases[-1] is cases[-1]
+    assert list(final.train_cases[1:3]) == cases[:2]
+    with pytest.raises(IndexError):
+        final.train_cases[4]
+    assert final.for_final_fit().train == final.train  # nothing is added twice
+
+
+def test_reviews_stay_at_their_purchases() -> None:
+    train = [History("a", ("1", "2"), ("good", "bad"))]
+    cases = [Case(History("a", ("1", "2"), ("good", "bad")), ("3",))]
+    final = Split(train, [], cases, [], refit=True).for_final_fit()
+    assert final.train[0].items == ("1", "2", "3")
+    assert final.train[0].reviews[:2] == ("good", "bad")
+    assert len(final.train[0].reviews) == 3
+
+
+def test_without_refit_nothing_of_validation_is_learned() -> None:
+    split = Split([History("a", ("1",))], [], [Case(History("a", ("1",)), ("2",))], [])
+    assert not split.refit
+    assert split.for_final_fit() is split
