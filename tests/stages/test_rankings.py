@@ -132,7 +132,7 @@ def test_a_model_that_writes_its_lists(tmp_path: Path, shop: Dataset) -> None:
 
         repeat_share = invalid_share = np.empty(0)
 
-        def rank(self, histories: Sequence[History], k: int, notify: Any) -> list[RankedList]:
+        def rank(self, histories: Sequence[History], k: int, **rest: Any) -> list[RankedList]:
             self.invalid_share, self.repeat_share = np.full(len(histories), 1 / 2), np.zeros(len(histories))
             return [
                 RankedList(history.user_id, (f"i{int(history.items[-1][1:]) + 1:02}",), (0.0,)) for history in histories

@@ -8,8 +8,8 @@ dross into gold loss", RecSys 2023). It is this project's item-token model witho
 from shoptalk.data.dataset import Dataset
 from shoptalk.progress import Progress
 from shoptalk.recipe import Items, Model, Prompt, Recipe, Training
-from shoptalk.recommend.items import ItemRecommender
 from shoptalk.runs import Run, open_run
+from shoptalk.schema import Recommender
 from shoptalk.stages.recommender import open_recommender
 from shoptalk.stages.train import train
 
@@ -31,13 +31,12 @@ def sasrec_recipe(recipe: Recipe) -> Recipe:
     )
 
 
-def learn_sasrec(run: Run, shop: Dataset, progress: Progress) -> ItemRecommender:
+def learn_sasrec(run: Run, shop: Dataset, progress: Progress) -> Recommender:
     """A SASRec on a run's dataset, trained once into the run's folder ``sasrec``; an interrupted one goes on."""
     folder = run.folder / NAME
     begun = (folder / "run.json").exists()
     if not (begun and open_run(folder).trained):
         train(sasrec_recipe(run.recipe), shop.folder, folder, progress, resume=begun)
     model = open_recommender(open_run(folder), shop)
-    assert isinstance(model, ItemRecommender)  # its task is `items`
     model.name = NAME
     return model
