@@ -584,6 +584,22 @@ class SeededEstimate:
 
 
 @dataclass(frozen=True, slots=True)
+class Energy:
+    """What a stage took in energy.
+
+    Attributes
+    ----------
+    joules
+        Energy; null where the machine does not tell.
+    joules_of
+        The parts that it was measured of: ``cpu``, ``gpu``.
+    """
+
+    joules: float | None = None
+    joules_of: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Cost:
     """What one run of a recipe cost, the mean over its seeds; null where a run does not tell.
 
