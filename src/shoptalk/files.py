@@ -14,6 +14,9 @@ from typing import Any
 
 from shoptalk.errors import ShoptalkError, StorageError
 
+#: A JSON object as it was read: nothing of it is checked yet.
+JsonObject = dict[str, Any]
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
@@ -54,7 +57,7 @@ def write_json(path: Path, content: Any) -> None:
 
 def read_json(
     path: Path, *, error: type[ShoptalkError] = StorageError, hint: str = "write it again"
-) -> dict[str, Any] | None:
+) -> JsonObject | None:
     """The object in a JSON file; None where there is no file.
 
     Raises

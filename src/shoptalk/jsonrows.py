@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Never
 
 from shoptalk.errors import ShoptalkError
+from shoptalk.files import JsonObject
 
 _GZIP, _MARK = b"\x1f\x8b", b"\xef\xbb\xbf"
 
 
 def read_objects(
     path: Path, error: type[ShoptalkError], example: str, *, arrays: bool = False
-) -> Iterator[tuple[int, str, dict[str, Any]]]:
+) -> Iterator[tuple[int, str, JsonObject]]:
     """The objects of a file of JSON lines, with their numbers from 1 and their places (``file:line``).
 
     Empty lines are skipped, a byte order mark is allowed. With ``arrays`` the file may also be one JSON array, whose
@@ -26,17 +27,18 @@ def read_objects(
         Of the type ``error``, showing the ``example``: when the file is missing, a folder or cut off; when a line is
         not UTF-8, not a JSON object, nested too deeply or holds NaN.
     """
-    number = 0
+    number, begun = 0, False
     try:
         with path.open("rb") as file:
             packed = file.peek(2)[:2] == _GZIP
             lines: Any = gzip.GzipFile(fileobj=file) if packed else file
             for number, line in enumerate(lines, 1):
                 text = line.removeprefix(_MARK) if number == 1 else line
-                if arrays and number == 1 and text.lstrip().startswith(b"["):
+                if arrays and not begun and text.lstrip().startswith(b"["):
                     yield from _members(text + lines.read(), path, error, example)
                     return
                 if text.strip():
+                    begun = True
                     where = f"{path}:{number}"
                     yield number, where, _object(_parse(text, where, error, example), where, error, example)
     except (EOFError, zlib.error, gzip.BadGzipFile) as damage:
@@ -59,13 +61,13 @@ def kind_of(value: Any) -> str:
 
 def _members(
     text: bytes, path: Path, error: type[ShoptalkError], example: str
-) -> Iterator[tuple[int, str, dict[str, Any]]]:
+) -> Iterator[tuple[int, str, JsonObject]]:
     for number, row in enumerate(_parse(text, str(path), error, example), 1):
         where = f"{path}, member {number}"
         yield number, where, _object(row, where, error, example)
 
 
-def _object(content: Any, where: str, error: type[ShoptalkError], example: str) -> dict[str, Any]:
+def _object(content: Any, where: str, error: type[ShoptalkError], example: str) -> JsonObject:
     if not isinstance(content, dict):
         raise error(f"expected a JSON object, not {kind_of(content)}", where=where, hint=f"write lines like {example}")
     return content

@@ -57,7 +57,7 @@ def ndcg(ranks: ArrayLike, row: ArrayLike, relevant: ArrayLike, k: int) -> NDArr
     -------
     array of shape (N,)
     """
-    rank, number = np.asarray(ranks), np.asarray(relevant)
+    rank, number = np.asarray(ranks, dtype=np.int64), np.asarray(relevant, dtype=np.int64)
     gain = np.where(rank <= k, 1 / np.log2(1 + rank), 0.0)
     total = np.bincount(np.asarray(row, dtype=np.int64), weights=gain, minlength=len(number))
     ideal = np.concatenate([[np.nan], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])

@@ -466,7 +466,7 @@ class EvaluationResult:
     cases
         Test cases.
     positions
-        Of options; absent where there are none.
+        Whether the model prefers a position of the options; absent where there are none.
     cut
         The share of the test's prompts whose history was cut to fit; absent where none was built for options.
     errors
@@ -544,6 +544,10 @@ class RunResult:
 
     Attributes
     ----------
+    evaluation
+        What evaluating found.
+    audit
+        What the audit found.
     verdict
         What the figures come to.
     """
@@ -577,6 +581,22 @@ class SeededEstimate:
     n: int
     spread: float | None
     by_seed: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Energy:
+    """What a stage took in energy.
+
+    Attributes
+    ----------
+    joules
+        Energy; null where the machine does not tell.
+    joules_of
+        The parts that it was measured of: ``cpu``, ``gpu``.
+    """
+
+    joules: float | None = None
+    joules_of: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -707,7 +727,7 @@ def _read(cls: type[T], path: Path, command: str) -> T | None:
         raise RunError(f"damaged: {error}", where=str(path), hint=f"make it again: {command}") from error
 
 
-#: What is written or printed, with the words of the page about it.
+#: What is written or printed, and its class.
 _PUBLISHED: tuple[tuple[str, type], ...] = (
     ("`metrics.json`", EvaluationResult),
     ("`audit.json`, and `shoptalk audit --json`", AuditResult),

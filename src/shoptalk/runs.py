@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from shoptalk.errors import RunError
-from shoptalk.files import read_json, write_json, write_text
+from shoptalk.files import JsonObject, read_json, write_json, write_text
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.system import package_versions, peak_memory, python_version
 
@@ -94,7 +94,7 @@ def open_run(folder: Path) -> Run:
     return Run(folder, read_recipe(folder / "recipe.toml"), info)
 
 
-def read_log(run: Path) -> list[dict[str, Any]]:
+def read_log(run: Path) -> list[JsonObject]:
     """All events of a training (``log.jsonl``); a last line that a crash cut off is left out."""
     path = run / "log.jsonl"
     events = []

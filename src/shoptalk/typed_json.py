@@ -176,14 +176,19 @@ def _table(cls: type) -> str:
     meanings = attributes(cls)
     rows = []
     for one, kind in _fields(cls):
-        name = "" if one.metadata.get("inline") else f"`{one.name}`"
-        said = f"all keys of {_type(kind)}" if one.metadata.get("inline") else _type(kind)
-        may = "may be absent" if one.metadata.get("absent") else "yes" if _required(one) else "yes, since it is written"
-        rows.append(f"| {name} | {said} | {may} | {meanings.get(one.name, '')} |")
-    summary = (cls.__doc__ or "").strip().split("\n\n")[0].replace("\n", " ")
-    summary = " ".join(summary.split())
+        if one.metadata.get("inline"):
+            rows.append(f"| | the keys of {_type(kind)} | yes | {_cell(meanings.get(one.name, ''))} |")
+        else:
+            there = "no" if one.metadata.get("absent") else "yes"
+            rows.append(f"| `{one.name}` | {_type(kind)} | {there} | {_cell(meanings.get(one.name, ''))} |")
+    summary = _cell(" ".join((cls.__doc__ or "").strip().split("\n\n")[0].split()))
     head = "| key | type | always there | meaning |\n|---|---|---|---|"
     return f"### {cls.__name__}\n\n{summary}\n\n{head}\n" + "\n".join(rows) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Words of a docstring as they may stand in a table of Markdown."""
+    return text.replace("``", "`").replace("|", "\\|")
 
 
 def _type(kind: Any) -> str:
@@ -193,7 +198,8 @@ def _type(kind: Any) -> str:
         return f"[{name}](#{name.lower()})"
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        return " or ".join("null" if one is type(None) else _type(one) for one in inner)
+        (plain,) = (one for one in inner if one is not type(None))
+        return _type(plain) if plain is float else f"{_type(plain)} or null"  # a float may be null as it is
     if origin is Literal:
         return " or ".join(f'`"{one}"`' for one in inner)
     if origin is not None:

@@ -170,7 +170,7 @@ def flip(name: str) -> Callable[[Path], None]:
         (lambda folder: (folder / "dataset.json").unlink(), "not a dataset"),
         (lambda folder: (folder / "dataset.json").write_text("{"), "not readable as JSON"),
         (lambda folder: (folder / "dataset.json").write_bytes(b"\xff\xfe"), "not readable as JSON"),
-        (lambda folder: (folder / "dataset.json").write_text("[]"), "not what shoptalk prepare writes"),
+        (lambda folder: (folder / "dataset.json").write_text("[]"), "not a JSON object"),
         (cut("interactions.parquet"), "damaged or was changed"),
         (flip("splits.parquet"), "damaged or was changed"),
         (flip("candidates.parquet"), "damaged or was changed"),

@@ -44,11 +44,13 @@ def test_chat_lines_have_roles(tmp_path: Path) -> None:
     [
         ("", "", "holds no examples"),
         ("[]", "", "holds no examples"),
-        ('[{"instruction": "a", "output": "b"}, 3]', ":2", "not an object"),
+        ('[{"instruction": "a", "output": "b"}, 3]', ", member 2", "expected a JSON object, not a number"),
         ('{"instruction": "a", "output": "b"}\n{"instruction": 1, "output": "b"}', ":2", "must be text"),
         ('{"instruction": "a", "output": "b"}\n\nnonsense', ":3", "not valid JSON"),
         ('{"instruction": "a", "output": ""}', ":1", "must not be empty"),
-        ("[" * 100_000, ":1", "not valid JSON"),
+        ("[" * 100_000, "", "nested too deeply"),
+        ('\n [{"instruction": "a", "output": "b"}, []]', ", member 2", "expected a JSON object, not a list"),
+        ('{"instruction": NaN, "output": "b"}', ":1", "NaN is not a JSON value"),
     ],
 )
 def test_what_is_no_instruction_file_is_refused(tmp_path: Path, text: str, where: str, says: str) -> None:

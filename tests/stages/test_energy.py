@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from shoptalk.results import Energy
 from shoptalk.stages import energy
 from shoptalk.stages.energy import Meter
 
@@ -44,16 +45,16 @@ def test_packages_and_memory_are_added_and_nothing_twice(powercap: Path) -> None
     meter = Meter()
     for counter, microjoules in zip(counters, (500_000, 400_000, 70_000, 30_000, 990_000, 500_000), strict=True):
         counter.write_text(str(microjoules))
-    assert meter.read() == {"joules": (500_000 + 70_000 + 30_000) / 1e6, "joules_of": ["cpu"]}
+    assert meter.read() == Energy((500_000 + 70_000 + 30_000) / 1e6, ("cpu",))
 
 
 def test_a_counter_that_begins_again(powercap: Path) -> None:
     counter = zone(powercap, "intel-rapl:0", "package-0", 900_000)
     meter = Meter()
     counter.write_text("100000")  # 100,000 to the end of its range, 100,000 more
-    assert meter.read()["joules"] == pytest.approx(0.2)
+    assert meter.read().joules == pytest.approx(0.2)
     counter.write_text("50000")  # and around once more
-    assert meter.read()["joules"] == pytest.approx(0.2 + 0.95)
+    assert meter.read().joules == pytest.approx(0.2 + 0.95)
 
 
 def test_it_is_read_now_and_then_until_the_meter_goes(powercap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,25 +66,25 @@ def test_it_is_read_now_and_then_until_the_meter_goes(powercap: Path, monkeypatc
         (powercap / "next").write_text(str(microjoules))
         (powercap / "next").replace(counter)  # at once: the watch never meets half a number
         time.sleep(0.2)
-    assert meter.read()["joules"] == pytest.approx(1.2)
+    assert meter.read().joules == pytest.approx(1.2)
 
 
 def test_what_only_root_may_read_is_not_known(powercap: Path) -> None:
     counter = zone(powercap, "intel-rapl:0", "package-0", 1)
     zone(powercap, "intel-rapl:1", "package-1", 1)
     counter.unlink()  # as unreadable for root as for all
-    assert Meter().read() == {"joules": None, "joules_of": []}
+    assert Meter().read() == Energy()
 
 
 def test_a_counter_that_goes_meanwhile_is_not_known(powercap: Path) -> None:
     counter = zone(powercap, "intel-rapl:0", "package-0", 1)
     meter = Meter()
     counter.write_text("nonsense")
-    assert meter.read() == {"joules": None, "joules_of": []}
+    assert meter.read() == Energy()
 
 
 def test_a_machine_that_does_not_tell(powercap: Path) -> None:
-    assert Meter().read() == {"joules": None, "joules_of": []}
+    assert Meter().read() == Energy()
 
 
 def test_training_notes_its_joules_whether_they_are_known_or_not(trained: Path) -> None:
@@ -108,7 +109,7 @@ def test_the_gpu_that_is_used_is_asked_in_millijoules(powercap: Path, monkeypatc
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     monkeypatch.setattr("torch.cuda.current_device", lambda: 3)
     monkeypatch.setattr("torch.cuda.get_device_properties", lambda device: SimpleNamespace(uuid=f"abc-{device}"))
-    assert Meter().read() == {"joules": 7.5, "joules_of": ["gpu"]}
+    assert Meter().read() == Energy(7.5, ("gpu",))
     assert asked == ["GPU-abc-3"]
 
 
@@ -118,4 +119,4 @@ def test_a_gpu_without_a_counter_is_not_known(powercap: Path, monkeypatch: pytes
 
     monkeypatch.setitem(sys.modules, "pynvml", SimpleNamespace(nvmlInit=fails))
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    assert Meter().read() == {"joules": None, "joules_of": []}
+    assert Meter().read() == Energy()

@@ -29,7 +29,7 @@ from shoptalk.data.cases import (
     train_histories,
 )
 from shoptalk.errors import DatasetError, RecipeError
-from shoptalk.files import read_json, sha256
+from shoptalk.files import JsonObject, read_json, sha256
 from shoptalk.recipe import Recipe, parse_recipe
 from shoptalk.schema import Catalogue, History, Item, Split
 
@@ -122,7 +122,7 @@ def open_dataset(folder: Path) -> Dataset:
     with _Damage(folder):
         recipe = parse_recipe(info["recipe"], where=str(folder / tables.INFO))
         _check_tables(folder, info["tables"])
-        if info["fingerprint"] != fingerprint(recipe, info.get(tables.WHOLE, info["tables"])):
+        if info["fingerprint"] != fingerprint(recipe, info.get(tables.WHOLE) or info["tables"]):
             raise DatasetError(
                 "the fingerprint does not fit the data: the file was changed",
                 where=str(folder / tables.INFO),
@@ -171,7 +171,7 @@ class _Damage:
             raise DatasetError(f"the dataset is damaged: {reason}", where=str(self.folder), hint=_AGAIN) from error
 
 
-def _read_info(folder: Path) -> dict[str, Any]:
+def _read_info(folder: Path) -> JsonObject:
     path = folder / tables.INFO
     if not folder.is_dir():
         missing = "is not a folder" if folder.exists() else "does not exist"

@@ -1,6 +1,7 @@
 """Items that came after a dataset was made, read and cleaned as its own were."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def read_newcomers(path: Path, recipe: Recipe) -> list[Item]:
     return items
 
 
-def _rows(path: Path, recipe: Recipe) -> list[dict[str, Any]]:
+def _rows(path: Path, recipe: Recipe) -> list[Mapping[str, Any]]:
     if lines.peek(path).first.startswith("["):
         raise SourceError("a JSON array must become JSON lines", where=f"{path}:1")
     fields = frozenset({*map(str, recipe.prompt.fields), *recipe.data.keep} - {TITLE, "token", "review"})
@@ -51,7 +52,7 @@ def _rows(path: Path, recipe: Recipe) -> list[dict[str, Any]]:
         return list(table.order_by(ITEM).to_pyarrow().to_pylist())
 
 
-def _item(row: dict[str, Any]) -> Item:
+def _item(row: Mapping[str, Any]) -> Item:
     known: dict[str, Any] = {}
     for name, value in row.items():
         if name in Item.__dataclass_fields__ and value is not None:

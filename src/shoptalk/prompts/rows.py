@@ -2,17 +2,19 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
 from shoptalk.errors import PromptError
 from shoptalk.files import replacing
+from shoptalk.jsonrows import read_objects
 from shoptalk.prompts.encode import Tokenizer
 from shoptalk.prompts.styles import pieces
 from shoptalk.schema import Example, Message
 
 FORMATS = ("csv", "alpaca", "chat")
+EXAMPLE = '{"instruction": "..", "input": "..", "output": ".."}'
 
 
 def write_rows(examples: Iterable[Example], path: Path, form: str, style: str, tokenizer: Tokenizer) -> int:
@@ -41,40 +43,16 @@ def read_rows(path: Path) -> Iterator[Example]:
     Raises
     ------
     PromptError
-        With file and row, for anything that is not such a file.
+        With file and row, for anything that is not such a file (see `jsonrows.read_objects`).
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else (error.strerror or "").lower()
-        raise PromptError(f"cannot read the examples: {reason}", where=str(path)) from error
-    rows = list(_objects(text, path))
+    rows = list(read_objects(path, PromptError, EXAMPLE, arrays=True))
     if not rows:
         raise PromptError("holds no examples", where=str(path))
-    return (_example(row, f"{path}:{place}") for place, row in rows)
+    return (_example(row, where) for _, where, row in rows)
 
 
-def _objects(text: str, path: Path) -> Iterator[tuple[int, Any]]:
-    """Each object with its line (JSON lines) or its number in the array."""
-    try:
-        if text.lstrip().startswith("["):
-            yield from enumerate(json.loads(text), 1)
-            return
-    except (ValueError, RecursionError) as error:
-        line = getattr(error, "lineno", 1)
-        raise PromptError(f"not valid JSON: {error}", where=f"{path}:{line}") from error
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            if line.strip():
-                yield number, json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise PromptError(f"not valid JSON: {error}", where=f"{path}:{number}") from error
-
-
-def _example(row: Any, where: str) -> Example:
-    hint = 'write {"instruction": "..", "input": "..", "output": ".."}'
-    if not isinstance(row, dict):
-        raise PromptError("not an object", where=where, hint=hint)
+def _example(row: Mapping[str, Any], where: str) -> Example:
+    hint = f"write {EXAMPLE}"
     instruction, given, output = (row.get(key, "") for key in ("instruction", "input", "output"))
     if not all(isinstance(text, str) for text in (instruction, given, output)):
         raise PromptError("instruction, input and output must be text", where=where, hint=hint)

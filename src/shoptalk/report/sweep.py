@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from shoptalk.files import write_text
+from shoptalk.files import JsonObject, write_text
 from shoptalk.recipe import Recipe
 from shoptalk.report.curves import UNITS
 from shoptalk.report.figure import as_svg
@@ -53,7 +53,7 @@ def write_sweep_report(out: Path, recipe: Recipe, report: dict[str, Any]) -> Non
     write_text(out / "report.html", text)
 
 
-def losses(run: str | None) -> list[dict[str, Any]]:
+def losses(run: str | None) -> list[JsonObject]:
     """The epochs of a trial; one that was pruned has those before."""
     return [event for event in read_log(Path(run)) if event.get("event") == "epoch"] if run else []
 

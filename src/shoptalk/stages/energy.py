@@ -9,9 +9,10 @@ import weakref
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import torch
+
+from shoptalk.results import Energy
 
 POWERCAP = Path("/sys/class/powercap")
 #: Seconds between two readings: RAPL begins again at 0 after some 262 kJ, which is 15 minutes at 300 W.
@@ -28,13 +29,13 @@ class Meter:
             weakref.finalize(self, gone.set)  # training may end by an error: the watch ends with it
             threading.Thread(target=_watch, args=(self._counters, gone), daemon=True).start()
 
-    def read(self) -> dict[str, Any]:
-        """Joules until now, and of which parts (``cpu``, ``gpu``): None and none where the machine does not tell."""
+    def read(self) -> Energy:
+        """The energy until now."""
         for counter in self._counters:
             counter.advance()
         known = [counter for counter in self._counters if counter.known]
         joules = sum(counter.total for counter in known) / 1e6
-        return {"joules": joules if known else None, "joules_of": sorted({counter.part for counter in known})}
+        return Energy(joules if known else None, tuple(sorted({counter.part for counter in known})))
 
 
 class Counter:

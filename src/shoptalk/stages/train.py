@@ -22,6 +22,7 @@ from shoptalk.recipe import Recipe
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.memory import Shares, save_memory
 from shoptalk.report.curves import draw_losses
+from shoptalk.results import as_json
 from shoptalk.runs import Run, create_run, open_run
 from shoptalk.schema import Split
 from shoptalk.stages.energy import Meter
@@ -78,7 +79,7 @@ def train(
     if outcome.losses:
         draw_losses(outcome.losses, out / "loss.png")
     report = {**words, **asdict(outcome), "precision": model.precision, "seconds": time.perf_counter() - begin}
-    report |= meter.read()
+    report |= as_json(meter.read())
     folder.note(trained=True, training=report)
     for rest in (out / "checkpoints", out / "refit" / "checkpoints"):
         shutil.rmtree(rest, ignore_errors=True)

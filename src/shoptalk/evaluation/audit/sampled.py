@@ -64,9 +64,7 @@ def _swapped(full: Mapping[str, Floats], drawn: Mapping[str, Floats], seed: int)
 
 
 def _by_popularity(log: Log, seed: int) -> Ints:
-    """(C,) rank of the test targets by training purchases, from 1; of items bought equally often the mean place."""
-    ordered = np.sort(log.bought)
-    own = log.bought[log.item[log.sample(seed)]]
-    above = len(ordered) - np.searchsorted(ordered, own, side="right")
-    equal = len(ordered) - above - np.searchsorted(ordered, own, side="left")
-    return np.asarray(above + (equal + 1) // 2, dtype=np.int64)
+    """(C,) rank of the test targets by training purchases, from 1; ties by the rule of `rank_metrics`."""
+    rank = np.empty(len(log.bought), dtype=np.int64)
+    rank[np.argsort(-log.bought, kind="stable")] = np.arange(1, len(rank) + 1)
+    return np.asarray(rank[log.item[log.sample(seed)]])
