@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from shoptalk.recommend.catalogue import rank_all
 
 from shoptalk.rank_metrics import ndcg, target_ranks
-from shoptalk.recommend.catalogue import rank_all
 from shoptalk.schema import History
 
 NAN = math.nan

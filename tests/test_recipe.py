@@ -41,7 +41,12 @@ def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
         ("\n[split]\nfractions = [0.5, 0.1, 0.1]\n", 10, "sum to 1, not 0.7", None),
         ('\n[prompt]\ntask = "title"\nanswer = "letter"\n', 12, 'cannot use prompt.answer = "letter"', "title"),
         ('\n[prompt]\ntask = "tittle"\n', 11, "unknown task 'tittle'", "did you mean title?"),
-        ('\n[prompt]\ntask = "like"\n[training]\ncontrast_epochs = 1\n', 13, "cannot use training.contrast_epochs", None),
+        (
+            '\n[prompt]\ntask = "like"\n[training]\ncontrast_epochs = 1\n',
+            13,
+            "cannot use training.contrast_epochs",
+            None,
+        ),
         ("\n[split\n", 10, "not valid TOML", None),
     ],
 )

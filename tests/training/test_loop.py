@@ -24,9 +24,12 @@ from tests.words import CATALOGUE, exam, prompt_builder, small_model
 QUIET = {"checkpoint_seconds": 1e9, "batch_tokens": 256, "learning_rate": 3e-3}
 
 
-def train(run: Path, *, seed: int = 1, resume: bool = False, **settings: object) -> tuple:
+LETTERS = Prompt(task="choose", style="plain", answer="letter")
+
+
+def train(run: Path, *, seed: int = 1, resume: bool = False, prompt: Prompt = LETTERS, **settings: object) -> tuple:
     model = small_model(seed)
-    teller = prompt_builder(Prompt(task="choose", style="plain", answer="letter"), CATALOGUE)
+    teller = prompt_builder(prompt, CATALOGUE)
     material = Material(
         encode_cases(exam(48), teller, model.tokenizer), encode_cases(exam(16, 1), teller, model.tokenizer)
     )
@@ -70,7 +73,8 @@ def test_training_stops_when_validation_no_longer_gains(tmp_path: Path) -> None:
 
 
 def test_a_few_examples_are_learned_by_heart(tmp_path: Path) -> None:
-    _, outcome = train(tmp_path, overfit=True)
+    # Titles need about 100 of the 200 epochs with any of four seeds; letters come down to luck.
+    _, outcome = train(tmp_path, overfit=True, prompt=Prompt(task="title", style="plain"), learning_rate=5e-3)
     assert outcome.losses[-1]["train"] < 0.05
 
 
