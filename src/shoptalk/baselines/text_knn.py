@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from shoptalk.baselines._catalogue import fallback, learned_again, learned_from, score_options
 from shoptalk.baselines.tuning import Exam, Score, tune
@@ -45,6 +44,8 @@ class Texts:
     """
 
     def __init__(self, catalogue: Catalogue, words: int = 1) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, words), dtype=np.float32)
         try:
             found = vectorizer.fit_transform([_text(item) for item in catalogue.values()])
