@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from shoptalk.cli.main import SPINS
+from shoptalk.cli.main import SPINS, main
 
 CHILD = """
 import os, sys
@@ -26,3 +26,16 @@ def test_threads_that_wait_soon_sleep_unless_told_otherwise(told: dict[str, str]
     own = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
     done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, env=own | told, check=True)
     assert done.stdout.split()[-1] == spins
+
+
+@pytest.mark.parametrize("system", ["win32", "cygwin", "emscripten"])
+def test_a_system_that_is_not_supported_is_refused_by_name(
+    system: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "platform", system)
+    with pytest.raises(SystemExit) as caught:
+        main(["train", "recipe.toml"])
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: shoptalk runs on Linux and macOS, and this is {system} (")
+    assert said.count("\n") == 1

@@ -218,19 +218,21 @@ def test_one_strange_line(name: str, packed: bool, shared_engine: Engine, tmp_pa
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "is empty"),
-        (b"\n \n", "is empty"),
-        (gzip.compress(b""), "is empty"),
-        (gzip.compress(BODY)[:-200], "damaged or cut off"),
-        (gzip.compress(BODY * 500)[:-2000], "damaged or cut off"),
-        (gzip.compress(BODY)[:9], "damaged or cut off"),
-        (pa.compress(BODY * 500, codec="zstd", asbytes=True)[:-50], "damaged or cut off"),
-        (BODY.decode().encode("utf-16"), "UTF-16"),
-        (BODY.decode().encode("utf-16-be"), "UTF-16"),
-        (BODY.replace(b"good", b"g\xf6\xf6d"), "not UTF-8 text"),
-        (BODY.replace(b"asin", b"asim"), "no column 'asin'"),
-        (json.dumps(REVIEWS).encode(), "one JSON object per line"),
-        (b'{"asin": "' + b"x" * 70_000_000 + b'"}', "longer than"),
+        pytest.param(b"", "is empty", id="empty"),
+        pytest.param(b"\n \n", "is empty", id="only white space"),
+        pytest.param(gzip.compress(b"", mtime=0), "is empty", id="empty gzip"),
+        pytest.param(gzip.compress(BODY, mtime=0)[:-200], "damaged or cut off", id="gzip without its end"),
+        pytest.param(gzip.compress(BODY * 500, mtime=0)[:-2000], "damaged or cut off", id="long gzip without its end"),
+        pytest.param(gzip.compress(BODY, mtime=0)[:9], "damaged or cut off", id="gzip header only"),
+        pytest.param(
+            pa.compress(BODY * 500, codec="zstd", asbytes=True)[:-50], "damaged or cut off", id="zstd without its end"
+        ),
+        pytest.param(BODY.decode().encode("utf-16"), "UTF-16", id="utf-16 with a mark"),
+        pytest.param(BODY.decode().encode("utf-16-be"), "UTF-16", id="utf-16 without a mark"),
+        pytest.param(BODY.replace(b"good", b"g\xf6\xf6d"), "not UTF-8 text", id="latin-1"),
+        pytest.param(BODY.replace(b"asin", b"asim"), "no column 'asin'", id="a column is missing"),
+        pytest.param(json.dumps(REVIEWS).encode(), "one JSON object per line", id="one JSON array"),
+        pytest.param(b'{"asin": "' + b"x" * 70_000_000 + b'"}', "longer than", id="one endless line"),
     ],
 )
 def test_files_that_cannot_be_read(content: bytes, message: str, shared_engine: Engine, tmp_path: Path) -> None:

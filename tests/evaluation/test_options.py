@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
 from shoptalk.evaluation.options import correctness, judge, option_metrics, position_report
 from shoptalk.results import PositionShare
@@ -90,6 +89,8 @@ def test_nan_stays_in_the_denominator() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_agrees_with_scikit_learn(seed: int) -> None:
+    from sklearn.metrics import accuracy_score, precision_recall_fscore_support
+
     generator = np.random.default_rng(seed)
     answers = generator.integers(0, 4, 200)
     scores = generator.normal(size=(200, 4))

@@ -89,7 +89,9 @@ def test_duplicate_user_of_any_name_can_be_printed(tmp_path: Path) -> None:
     assert len(str(caught.value).encode("utf-8")) < 400
 
 
-@pytest.mark.parametrize("content", [b"", b"\n\n  \n", gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "content", [b"", b"\n\n  \n", gzip.compress(b"", mtime=0)], ids=["empty", "only white space", "empty gzip"]
+)
 def test_empty_file(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(PredictionsError, match="holds no predictions"):
         read_predictions(write(tmp_path, content))

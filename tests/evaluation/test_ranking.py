@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import ndcg_score
 
 from shoptalk.evaluation.ranking import (
     average_precision,
@@ -121,6 +120,8 @@ def test_nobody_has_truth() -> None:
 
 @pytest.mark.parametrize("k", [1, 3, 10])
 def test_ndcg_agrees_with_scikit_learn(k: int) -> None:
+    from sklearn.metrics import ndcg_score
+
     generator = np.random.default_rng(k)
     for _ in range(20):
         order, relevant = generator.permutation(12), generator.random(12) < 0.3

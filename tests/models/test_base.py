@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from peft.tuners.lora import LoraLayer
 from transformers import BloomConfig, BloomForCausalLM, FalconConfig, FalconForCausalLM
 
 from shoptalk.errors import ModelError
@@ -66,6 +65,8 @@ def test_lora_trains_a_small_share_and_survives_saving(base: str, tmp_path: Path
 
 
 def test_adapters_drop_as_cheaply_as_the_rest(base: str) -> None:
+    from peft.tuners.lora import LoraLayer  # which takes a second, and not to collect the tests
+
     model = create(Model(base=base, tuning="lora", precision="fp32"), Lora(r=4, dropout=0.25), [], 1, 128)
     layers = [layer for layer in model.network.modules() if isinstance(layer, LoraLayer)]
     assert len(layers) == 2 * 7

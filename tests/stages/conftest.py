@@ -11,7 +11,8 @@ from shoptalk.progress import silent
 from shoptalk.recipe import read_recipe
 from shoptalk.stages.train import train
 
-SMALL = ["model.width=32", "model.layers=1", "model.vocabulary=300", "training.epochs=1", "training.pretrain_epochs=0",
+SMALL = ["model.width=32", "model.layers=1", "model.precision=fp32",
+         "model.vocabulary=300", "training.epochs=1", "training.pretrain_epochs=0",
          "training.contrast_epochs=0", "prompt.task=items", "prompt.style=bare", "items.dimensions=16",
          "items.memory=true", 'data.keep=["categories", "price"]']  # fmt: skip
 

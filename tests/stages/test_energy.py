@@ -2,7 +2,7 @@
 
 import json
 import sys
-import time
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +11,7 @@ import pytest
 
 from shoptalk.results import Energy
 from shoptalk.stages import energy
-from shoptalk.stages.energy import Meter
+from shoptalk.stages.energy import Counter, Meter
 
 
 def zone(powercap: Path, folder: str, name: str, microjoules: int, wraps: int = 1_000_000) -> Path:
@@ -59,13 +59,19 @@ def test_a_counter_that_begins_again(powercap: Path) -> None:
 
 def test_it_is_read_now_and_then_until_the_meter_goes(powercap: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two times around between two looks would be missed: the watch looks in between."""
-    monkeypatch.setattr(energy, "EVERY", 0.01)
-    counter = zone(powercap, "intel-rapl:0", "package-0", 900_000)
+    monkeypatch.setattr(energy, "EVERY", 0.001)
+    values, seen = [900_000, 100_000, 900_000, 100_000], threading.Event()  # .2 + .8 + .2 beyond the first
+
+    def look() -> int:
+        """The next value at each look, whenever that is; then the last one for good."""
+        if len(values) == 1:
+            seen.set()
+            return values[0]
+        return values.pop(0)
+
+    monkeypatch.setattr(energy, "_processors", lambda: [Counter("cpu", look, 1_000_000)])
     meter = Meter()
-    for microjoules in (100_000, 900_000, 100_000):  # .2 + .8 + .2
-        (powercap / "next").write_text(str(microjoules))
-        (powercap / "next").replace(counter)  # at once: the watch never meets half a number
-        time.sleep(0.2)
+    seen.wait()
     assert meter.read().joules == pytest.approx(1.2)
 
 

@@ -26,7 +26,7 @@ BARE = [
     'prompt.task="items"', 'prompt.style="bare"', 'split.method="leave-one-out"', 'split.fractions=[0.8,0.1,0.1]',
     "split.history=0", "training.pretrain_epochs=0", "training.contrast_epochs=0", "training.epochs=3",
     "training.learning_rate=0.003", "training.batch_tokens=512", "evaluation.generate=0", "evaluation.resamples=200",
-    "model.width=32", "model.layers=1", "model.vocabulary=300", "items.dimensions=32",
+    "model.width=32", "model.layers=1", "model.precision=fp32", "model.vocabulary=300", "items.dimensions=32",
 ]  # fmt: skip
 
 

@@ -17,7 +17,8 @@ from shoptalk.stages.judge import judge
 from shoptalk.stages.recommend import FEW, recommend
 from shoptalk.stages.train import train
 
-SMALL = ["model.width=32", "model.layers=1", "model.vocabulary=400", "training.epochs=1", "training.pretrain_epochs=0",
+SMALL = ["model.width=32", "model.layers=1", "model.precision=fp32",
+         "model.vocabulary=400", "training.epochs=1", "training.pretrain_epochs=0",
          "training.contrast_epochs=0", "training.targets=last", "prompt.max_tokens=1024"]  # fmt: skip
 
 

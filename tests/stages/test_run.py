@@ -12,7 +12,8 @@ import torch
 from shoptalk.cli.main import main
 from shoptalk.models.base import LanguageModel, load
 
-SMALL = ["model.width=32", "model.layers=1", "model.vocabulary=400", "training.epochs=2", "training.pretrain_epochs=1",
+SMALL = ["model.width=32", "model.layers=1", "model.precision=fp32",
+         "model.vocabulary=400", "training.epochs=2", "training.pretrain_epochs=1",
          "training.contrast_epochs=1", "evaluation.generate=5", "evaluation.resamples=200"]  # fmt: skip
 
 

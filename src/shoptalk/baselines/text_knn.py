@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, learned_again, learned_from
 from shoptalk.baselines.tuning import RankingValidation, Score, tune
@@ -44,6 +43,8 @@ class Texts:
     """
 
     def __init__(self, catalogue: Catalogue, words: int = 1) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, words), dtype=np.float32)
         try:
             found = vectorizer.fit_transform([_text(item) for item in catalogue.values()])

@@ -8,7 +8,6 @@ from typing import Any, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from shoptalk.baselines._pairs import Floats, Pairs, best_variant, pair_up
 from shoptalk.progress import Notify, quiet
@@ -54,6 +53,8 @@ class TfIdf(OptionRecommender):
         self.pooling, self.catalogue = pooling, catalogue
         self._places = {item_id: place for place, item_id in enumerate(catalogue)}
         titles = [item.title for item in catalogue.values()]
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         self._vectorizer = TfidfVectorizer(sublinear_tf=True)
         try:
             self._titles = sparse.csr_array(self._vectorizer.fit_transform(titles))  # (items, words)

@@ -55,6 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if "OMP_WAIT_POLICY" not in os.environ:  # before torch is loaded: threads that wait shall soon sleep
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:
+        _check_platform()
         code = make_app()(args=given, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except ShoptalkError as error:
@@ -64,6 +65,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(INTERRUPTED)
     except Exception as error:
         _fail(_as_ours(error), as_json="--json" in given)
+
+
+def _check_platform() -> None:
+    """Refuse systems without the file locks and the memory counts that commands need."""
+    from shoptalk.errors import UsageError
+
+    if not sys.platform.startswith(("linux", "darwin")):
+        raise UsageError(
+            f"shoptalk runs on Linux and macOS, and this is {sys.platform}",
+            hint="on Windows, use the Windows Subsystem for Linux",
+        )
 
 
 def _as_ours(error: Exception) -> ShoptalkError:

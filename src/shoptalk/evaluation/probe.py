@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
 
 from shoptalk.evaluation.bootstrap import Floats
 
@@ -26,6 +24,8 @@ class Ngrams:
     """TF-IDF of T texts' character n-grams inside words (n = 1 to 4, case kept)."""
 
     def __init__(self, texts: Sequence[str]) -> None:
+        from sklearn.feature_extraction.text import TfidfVectorizer
+
         self._vectorizer = TfidfVectorizer(
             analyzer="char_wb",
             ngram_range=(1, 4),
@@ -93,5 +93,7 @@ def log_odds(features: Any, right: Floats, wrong: Floats) -> Any:
     yes, no = np.flatnonzero(right), np.flatnonzero(wrong)
     rows = sparse.vstack([features[yes], features[no]])
     labels = np.repeat([1, 0], [len(yes), len(no)])
+    from sklearn.linear_model import LogisticRegression
+
     model = LogisticRegression(solver="liblinear", C=_PENALTY, tol=_TOLERANCE, random_state=0)
     return model.fit(rows, labels, sample_weight=np.concatenate([right[yes], wrong[no]]))

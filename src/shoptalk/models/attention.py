@@ -54,5 +54,7 @@ def attention(
     return (shares @ value.to(lower)).transpose(1, 2).contiguous(), None
 
 
-AttentionInterface.register(NAME, attention)
-AttentionMaskInterface.register(NAME, sdpa_mask)
+def register() -> None:
+    """Make it known to transformers under `NAME`; what is known already stays."""
+    AttentionInterface.register(NAME, attention)
+    AttentionMaskInterface.register(NAME, sdpa_mask)

@@ -13,7 +13,6 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.nn.functional import embedding
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
-from transformers.utils.logging import disable_progress_bar
 
 from shoptalk.errors import ModelError, StorageError
 from shoptalk.models import attention
@@ -21,11 +20,10 @@ from shoptalk.models.dropout import dropout
 from shoptalk.models.items import ItemTable, ItemTokens, load_items, save_items
 from shoptalk.models.lora import add_adapters, keep_trainable, load_adapters, quantisation
 from shoptalk.models.precision import DTYPES, choose_precision, device
+from shoptalk.models.quiet import quiet
 from shoptalk.models.tokenizer import LOADING_HINT, Tokenizer, first_line, load_tokenizer, train_tokenizer
 from shoptalk.recipe import Lora, Model
 from shoptalk.schema import ITEM_OPENS, USER_OPENS
-
-disable_progress_bar()  # of weights being loaded: it would stand between our own bars
 
 #: In a saved model's folder: what it is made of, so that it can be put together again.
 CARD = "shoptalk.json"
@@ -118,6 +116,7 @@ class LanguageModel:
         return self.network.get_output_embeddings()
 
 
+@quiet()
 def create(
     recipe: Model,
     lora: Lora,
@@ -189,6 +188,7 @@ def _begin(
 
 def nano(recipe: Model, tokenizer: Tokenizer, longest: int) -> LlamaForCausalLM:
     """A small Llama with fresh weights: heads of 64 (or 32), SwiGLU of 8/3 the width, shared embeddings."""
+    attention.register()
     head = 64 if recipe.width % 64 == 0 else 32
     config = LlamaConfig(
         vocab_size=len(tokenizer.hugging_face),
@@ -250,6 +250,7 @@ def _drop_out(model: LanguageModel) -> None:
         layer.mlp.register_forward_hook(lambda module, _, out: dropout(out, model.dropout, module.training))
 
 
+@quiet()
 def load_network(name: str, tuning: str, precision: str) -> Any:
     """Weights of a causal model by name or path: safetensors only, and no code that comes with them.
 
@@ -261,6 +262,7 @@ def load_network(name: str, tuning: str, precision: str) -> Any:
     ModelError
         When they cannot be loaded.
     """
+    attention.register()
     arguments: dict[str, Any] = {"dtype": torch.float32 if tuning == "full" else DTYPES[precision]}
     if tuning == "qlora":
         arguments["quantization_config"] = quantisation(precision)
@@ -268,8 +270,7 @@ def load_network(name: str, tuning: str, precision: str) -> Any:
         network = AutoModelForCausalLM.from_pretrained(
             name, trust_remote_code=False, use_safetensors=True, attn_implementation="sdpa", **arguments
         )
-        if network._can_set_attn_implementation():  # one that computes attention in its own way goes on doing so
-            network.set_attn_implementation(attention.NAME)
+        network.set_attn_implementation(attention.NAME)  # one that computes attention in its own way goes on doing so
     except Exception as error:  # a broken folder fails in many ways inside the library
         raise ModelError(f"cannot load the model {name!r}: {first_line(error)}", hint=LOADING_HINT) from error
     return keep_trainable(network) if tuning == "qlora" else network
@@ -304,6 +305,7 @@ def check_head(model: LanguageModel) -> None:
         raise ModelError(f"{model.base} needs more than its output layer to make logits", hint="choose another base")
 
 
+@quiet()
 def save(model: LanguageModel, folder: Path) -> None:
     """Write the model into an existing or new folder: safetensors, tokenizer, and a card that says how to load it.
 
@@ -327,6 +329,7 @@ def save(model: LanguageModel, folder: Path) -> None:
     (folder / CARD).write_text(json.dumps(card), encoding="utf-8")
 
 
+@quiet()
 def load(folder: Path) -> LanguageModel:
     """Load a saved model for scoring.
 

@@ -4,9 +4,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
-from peft.tuners.lora import LoraLayer
-
 from shoptalk.errors import ModelError, require
 from shoptalk.models.dropout import Dropout
 from shoptalk.models.precision import DTYPES
@@ -23,6 +20,9 @@ def add_adapters(network: Any, lora: Lora, *, quantised: bool, fresh: Sequence[i
     ModelError
         When no layer has one of the names that ``lora.targets`` gives.
     """
+    from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+    from peft.tuners.lora import LoraLayer
+
     if quantised:
         network = prepare_model_for_kbit_training(network, use_gradient_checkpointing=False)
     config = LoraConfig(
@@ -73,6 +73,8 @@ def load_adapters(network: Any, folder: Path, *, quantised: bool) -> Any:
     ModelError
         When they cannot be read.
     """
+    from peft import PeftModel, prepare_model_for_kbit_training
+
     if quantised:
         network = prepare_model_for_kbit_training(network, use_gradient_checkpointing=False)
     try:

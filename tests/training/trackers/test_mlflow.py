@@ -11,8 +11,6 @@ from shoptalk.recipe import parse_recipe
 from shoptalk.training.log import Log
 from shoptalk.training.trackers import make_trackers
 
-pytest.importorskip("mlflow")
-
 RECIPE = parse_recipe({
     "name": "tracked", "data": {"source": "table", "interactions": "x.csv"}, "prompt": {"task": "title"},
     "training": {"trackers": ["mlflow"], "learning_rate": 0.25},
@@ -27,6 +25,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(autouse=True)
 def _here(monkeypatch: pytest.MonkeyPatch, store: str) -> None:
+    pytest.importorskip("mlflow")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
 
 

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from shoptalk.evaluation.audit.evidence import Evidence, MultipleChoiceSet, letters
 from shoptalk.evaluation.audit.finding import Finding, judged, shorten
@@ -171,6 +170,8 @@ def _popularity(exam: MultipleChoiceSet, evidence: Evidence) -> Floats:
 def _topic(exam: MultipleChoiceSet, met: Ints) -> Any:
     """TF-IDF of n-grams (n = 4, 5) of the letters, sparse (T, W): no space, case, digit or punctuation mark counts."""
     plain = [letters(text) for text in exam.texts]
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     vectorizer = TfidfVectorizer(
         analyzer="char", ngram_range=(4, 5), sublinear_tf=True, dtype=np.float32, min_df=2 if len(met) > 1000 else 1
     )

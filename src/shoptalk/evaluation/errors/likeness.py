@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from shoptalk.evaluation.bootstrap import Floats
 from shoptalk.evaluation.coded import Ints, Pairs
@@ -27,6 +26,8 @@ class Likeness:
 
     def __init__(self, titles: Sequence[str], held: Pairs) -> None:
         try:
+            from sklearn.feature_extraction.text import TfidfVectorizer
+
             vectors = sparse.csr_array(TfidfVectorizer(sublinear_tf=True).fit_transform(titles))
         except ValueError:  # not one word in the whole catalogue: nothing is like anything
             vectors = sparse.csr_array((len(titles), 1))

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 from scipy.stats import t
-from sklearn.feature_extraction.text import CountVectorizer
 
 from shoptalk.constants import CONFIDENCE, SIGNIFICANCE
 from shoptalk.evaluation.bootstrap import Floats
@@ -35,6 +34,8 @@ def pulling_words(answers: Answers, titles: Sequence[str], most: int = 15) -> li
     """
     observed, expected, offered = _products(answers, len(titles))
     shown = np.flatnonzero(offered)
+    from sklearn.feature_extraction.text import CountVectorizer
+
     counter = CountVectorizer(binary=True, dtype=np.float64)
     try:
         words = sparse.csr_array(counter.fit_transform([titles[item] for item in shown.tolist()]))  # (K, V)
