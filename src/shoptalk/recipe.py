@@ -50,6 +50,7 @@ class Data(Section):
     min_history: Natural = Field(0, description="least items of a user")
     min_categories: Natural = Field(0, description="least categories that a user's items span")
     cleaning: Cleaning = Field("unescape", description="how titles are cleaned")
+    seed: Natural | None = Field(None, description="seed of the split and the options; without one, the recipe's")
     keep: tuple[Kept, ...] = Field((), description="what else is kept of an item, to filter recommendations by")
 
     @model_validator(mode="after")
@@ -214,6 +215,11 @@ class Recipe(Section):
         if self.prompt.style == "bare" and self.prompt.task != "items":
             raise ValueError('prompt.style = "bare" needs prompt.task = "items"')
         return self
+
+    @property
+    def data_seed(self) -> int:
+        """The seed of the split and of the options; training has its own, so that several seeds share a dataset."""
+        return self.seed if self.data.seed is None else self.data.seed
 
     def at(self, point: Mapping[str, Any]) -> "Recipe":
         """The recipe of one configuration of the sweep, which has no sweep itself.

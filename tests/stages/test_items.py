@@ -94,6 +94,14 @@ def test_validation_joins_the_histories_it_belongs_to() -> None:
     assert [(one.user_id, "".join(one.items)) for one in joined] == [("a", "1245"), ("b", "3"), ("c", "67")]
 
 
+def test_validation_joins_with_its_reviews() -> None:
+    train = [History("a", ("1", "2"), ("good", "bad"))]
+    cases = [Case(train[0], ("3",), target_reviews=("fine",))]
+    assert with_validation(Split(train, [], cases, [])).train == [
+        History("a", ("1", "2", "3"), ("good", "bad", "fine"))
+    ]
+
+
 def test_a_memory_changes_lists_and_is_part_of_the_run(done: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(done, copy)

@@ -119,10 +119,10 @@ def _split(kept: Kept, recipe: Recipe, engine: Engine) -> tuple[ir.Table, dict[s
     """The rows with ids, place and part, and ``order``, which sorts as the users' ids do; the number of cases."""
     if random(recipe.split):
         named = kept.named(kept.rows).drop("user", "item")
-        parts = engine.cache(split(named, recipe.split, recipe.seed, engine.cache))
+        parts = engine.cache(split(named, recipe.split, recipe.data_seed, engine.cache))
         return parts.mutate(order=parts[schema.USER]), _count_cases(parts, engine)
     coded = kept.rows.rename({schema.USER: "user", schema.ITEM: "item"})
-    parts = engine.cache(split(coded, recipe.split, recipe.seed, engine.cache))
+    parts = engine.cache(split(coded, recipe.split, recipe.data_seed, engine.cache))
     engine.drop(kept.rows)
     named = kept.named(parts.rename({"user": schema.USER, "item": schema.ITEM}))
     return named.rename(order="user").drop("item"), _count_cases(parts, engine)
@@ -131,16 +131,16 @@ def _split(kept: Kept, recipe: Recipe, engine: Engine) -> tuple[ir.Table, dict[s
 def _withhold(kept: Kept, recipe: Recipe, engine: Engine) -> tuple[Kept, int]:
     """Cold items are bought in tests alone; the items stay in the catalogue. Also how many purchases that took."""
     before = engine.counts(n=kept.rows)["n"]
-    chosen = cold_items(kept.things, recipe.split, recipe.seed)
+    chosen = cold_items(kept.things, recipe.split, recipe.data_seed)
     if random(recipe.split):
         named = kept.named(kept.rows).drop("user", "item")
-        left = withhold(named, chosen.select(schema.ITEM), recipe.split, recipe.seed, engine.cache)
+        left = withhold(named, chosen.select(schema.ITEM), recipe.split, recipe.data_seed, engine.cache)
         left = left.join(kept.users, schema.USER).join(kept.things.select(schema.ITEM, "item"), schema.ITEM)
         left = left.drop(schema.USER, schema.ITEM)
     else:
         coded = kept.rows.rename({schema.USER: "user", schema.ITEM: "item"})
         cold = chosen.select("item").rename({schema.ITEM: "item"})
-        left = withhold(coded, cold, recipe.split, recipe.seed, engine.cache)
+        left = withhold(coded, cold, recipe.split, recipe.data_seed, engine.cache)
         left = left.rename({"user": schema.USER, "item": schema.ITEM})
     left = engine.cache(left)
     engine.drop(kept.rows)
@@ -226,7 +226,7 @@ class _RowsWriter:
         self._names = pa.array(schema.PARTS)
         if self.section is not None:
             # Two streams: how often a draw collides never moves the places of the answers.
-            drawing, places = (np.random.default_rng([recipe.seed, stream]) for stream in (1, 2))
+            drawing, places = (np.random.default_rng([recipe.data_seed, stream]) for stream in (1, 2))
             self._drawer = _drawer(self.section, recipe.data.cleaning == "uneven", shelf, parts, engine, drawing)
             self._places = {
                 part: candidates.answer_places(self.cases[schema.PARTS[part]], self.section.options, places)

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from shoptalk.data.dataset import Dataset, open_dataset
-from shoptalk.errors import DatasetError, ModelError, RunError
+from shoptalk.data.dataset import Dataset, check_fit, open_dataset
+from shoptalk.errors import ModelError, RunError
 from shoptalk.files import replacing
 from shoptalk.models.base import LanguageModel, create, load, save, with_items
 from shoptalk.models.encoders import Encoder, make_encoder
@@ -22,7 +22,7 @@ from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.memory import Shares, save_memory
 from shoptalk.report.curves import draw_losses
 from shoptalk.runs import Run, create_run, open_run
-from shoptalk.schema import History, Split
+from shoptalk.schema import Split
 from shoptalk.stages.energy import Meter
 from shoptalk.stages.memory import choose_shares, make_memory, withhold
 from shoptalk.stages.progress import Progress
@@ -115,24 +115,6 @@ def _says(model: LanguageModel, ids: torch.Tensor) -> torch.Tensor:
         return torch.cat([logits, (hidden @ table.vectors.T + table.biases).float()], dim=-1)
 
 
-def check_fit(recipe: Recipe, shop: Dataset) -> None:
-    """Make sure that a recipe's cases are those of the dataset.
-
-    Raises
-    ------
-    DatasetError
-        Naming what differs.
-    """
-    hint = "make the dataset again with shoptalk prepare"
-    for name in ("split", "candidates"):
-        if getattr(recipe, name) != getattr(shop.recipe, name):
-            raise DatasetError(f"the recipe's [{name}] is not the dataset's", where=str(shop.folder), hint=hint)
-    if recipe.data.cleaning != shop.recipe.data.cleaning:
-        raise DatasetError("the recipe's data.cleaning is not the dataset's", where=str(shop.folder), hint=hint)
-    if missing := set(recipe.prompt.fields) - set(shop.recipe.prompt.fields) - {"title", "token"}:
-        raise DatasetError(f"the dataset has no {', '.join(sorted(missing))}", where=str(shop.folder), hint=hint)
-
-
 @dataclass(frozen=True, slots=True)
 class _Fitted:
     """A model ready for training; for item tokens with what it learns from, and what its items' words were told by."""
@@ -216,11 +198,9 @@ def with_validation(split: Split) -> Split:
     """
     told = {case.history.user_id: case for case in split.validation}
     train = [
-        History(history.user_id, told.pop(history.user_id).history.items + case.truth) if case is not None else history
-        for history in split.train
-        for case in [told.get(history.user_id)]
+        told.pop(history.user_id).with_targets() if history.user_id in told else history for history in split.train
     ]
-    train += [History(user, case.history.items + case.truth) for user, case in told.items()]
+    train += [case.with_targets() for case in told.values()]
     return replace(split, train=train, train_cases=[*split.train_cases, *split.validation], validation=[])
 
 
