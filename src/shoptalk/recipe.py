@@ -50,6 +50,7 @@ class Data(Section):
     min_history: Natural = Field(0, description="least items of a user")
     min_categories: Natural = Field(0, description="least categories that a user's items span")
     cleaning: Cleaning = Field("unescape", description="how titles are cleaned")
+    unbought: Literal["drop", "keep"] = Field("drop", description="products that nobody bought, in the catalogue")
     seed: Natural | None = Field(None, description="seed of the split and the options; without one, the recipe's")
     keep: tuple[Kept, ...] = Field((), description="what else is kept of an item, to filter recommendations by")
 
@@ -293,6 +294,7 @@ def with_settings(recipe: Recipe, overrides: Sequence[str], seed: int | None, on
             raise RecipeError(f"only settings of [{only}] can be changed here, not {override}")
         _lay_over(content, override)
     if seed is not None:
+        content["data"]["seed"] = recipe.data_seed  # the dataset stays what it is
         content["seed"] = seed
     return parse_recipe(content)
 

@@ -4,7 +4,8 @@
     As the source has it.
 ``unescape``
     HTML entities become characters (named or numbered, escaped up to three times over), control and zero-width
-    characters vanish (but for joiners inside words and emoji), every run of white space becomes one space, the ends are trimmed.
+    characters vanish (but for joiners inside words and emoji), every run of white space becomes one space, the
+    ends are trimmed.
 ``words``
     ``unescape``, then known English words only, of letters only, in their own case (as in system A); the possessive
     ``'s`` goes with its apostrophe. The words are those of pyspellchecker (MIT).

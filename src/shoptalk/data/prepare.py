@@ -23,6 +23,7 @@ from shoptalk.data.cases import TEST, TRAIN, VALIDATION, asked_rows
 from shoptalk.data.clean import clean_titles
 from shoptalk.data.dataset import FORMAT, fingerprint
 from shoptalk.data.engine import Engine
+from shoptalk.data.enough import check_cases
 from shoptalk.data.filter import Kept, keep_coded
 from shoptalk.data.sources import read
 from shoptalk.data.split import SPLIT, cold_items, random, split, withhold
@@ -92,20 +93,26 @@ def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Callable[[str
     dropped = dict(kept.dropped)
     if recipe.split.cold:
         kept, dropped["cold"] = _withhold(kept, recipe, engine)
+    dropped["unbought"] = kept.unbought
     parts, cases = _split(kept, recipe, engine)
+    thin = check_cases(parts, cases, recipe, engine)
     progress("writing" if recipe.candidates is None else "drawing options")
     shelf, written = _write_items(kept.items, folder, engine)
     rows = _RowsWriter(recipe, folder, engine, parts, cases, shelf)
     written |= rows.write()
     for name, table in written.items():
         table["sha256"] = sha256(folder / name)
-    warnings = [*([_UNEVEN] if recipe.data.cleaning == "uneven" else []), *shop.warnings, *rows.warnings()]
+    warnings = [*([_UNEVEN] if recipe.data.cleaning == "uneven" else []), *shop.warnings, *thin, *rows.warnings()]
     return {
         "format": FORMAT,
         "fingerprint": fingerprint(recipe, written),
         "read": shop.read,
         "dropped": dropped,
-        "kept": {"users": rows.users, "items": shelf.size, "interactions": written[tables.INTERACTIONS]["rows"]},
+        "kept": {
+            "users": rows.users,
+            "items": written[tables.ITEMS]["rows"],
+            "interactions": written[tables.INTERACTIONS]["rows"],
+        },
         "cases": rows.cases,
         "warnings": warnings,
         "sources": _sources(shop.files),
@@ -171,7 +178,7 @@ def _check_place(out: Path) -> None:
 
 @dataclass(frozen=True)
 class _Shelf:
-    """The catalogue as options need it; ``names`` are the sorted ids, whose places are the items' codes."""
+    """What was bought of the catalogue, as options need it; places in ``names``, the sorted ids, are the items' codes."""
 
     names: pa.Array
     titles: list[str]
@@ -185,15 +192,17 @@ class _Shelf:
 
 def _write_items(items: ir.Table, folder: Path, engine: Engine) -> tuple[_Shelf, dict[str, dict[str, Any]]]:
     columns = tables.table_schema(tables.ITEMS, frozenset(items.columns))
-    ordered = items.select(*columns.names).order_by(schema.ITEM)
+    ordered = items.select(*columns.names, "bought").order_by(schema.ITEM)
     shelf: dict[str, list[Any]] = {name: [] for name in (tables.RAW_TITLE, schema.TITLE, schema.CATEGORIES)}
     names = []
     writer = tables.TableWriter(folder / tables.ITEMS, columns)
     for batch in engine.batches(ordered):
-        writer.write(pa.Table.from_batches([batch]))
-        names.append(batch[schema.ITEM].cast(pa.string()))
+        writer.write(pa.Table.from_batches([batch]).select(columns.names))
+        # An option that nobody buys would be known as wrong without any history.
+        bought = batch.filter(batch["bought"])
+        names.append(bought[schema.ITEM].cast(pa.string()))
         for name in shelf.keys() & set(columns.names):
-            shelf[name] += batch[name].to_pylist()
+            shelf[name] += bought[name].to_pylist()
     writer.close()
     return (
         _Shelf(
@@ -236,7 +245,7 @@ class _RowsWriter:
 
     def warnings(self) -> list[str]:
         """What a reader of the dataset should know about its cases."""
-        said = [f"there is no {part} case" for part in ("validation", "test") if not self.cases[part]]
+        said = []
         if self.section is not None and self._drawer.fallbacks:
             said.append(
                 f"{self._drawer.fallbacks} distractors were drawn uniformly: {self.section.negatives} had too few items"

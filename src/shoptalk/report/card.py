@@ -55,7 +55,11 @@ def data_card(run: Run) -> dict[str, Any] | None:
     if info is None:
         return None
     recipe: Recipe = run.recipe
-    dropped = [(DROPPED.get(name, name), count) for name, count in info.get("dropped", {}).items() if count]
+    dropped = [
+        (DROPPED.get(name, name), count)
+        for name, count in info.get("dropped", {}).items()
+        if count and name != "unbought"
+    ]
     return {
         "sources": [
             {"name": "/".join(Path(source["path"]).parts[-2:]), "sha256": source["sha256"]}
@@ -63,6 +67,7 @@ def data_card(run: Run) -> dict[str, Any] | None:
         ],
         "read": info.get("read", {}),
         "dropped": dropped,
+        "unbought": info.get("dropped", {}).get("unbought", 0),
         "kept": info.get("kept", {}),
         "cases": info.get("cases", {}),
         "dates": dates(run.dataset),
