@@ -3,6 +3,7 @@
 An unknown key is an error that names its nearest match; every error names the file and, where it can, the line.
 """
 
+import difflib
 import os
 import re
 import tomllib
@@ -12,20 +13,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from shoptalk.errors import RecipeError
 from shoptalk.mistakes import explain, line_of
+from shoptalk.registry import BASELINES
 from shoptalk.space import MOST, Section, Sweep
 
 Source = Literal["amazon2014", "amazon2018", "amazon2023", "kaggle-books", "movielens", "table"]
 Cleaning = Literal["raw", "unescape", "words", "uneven"]
 Kept = Literal["brand", "categories", "description", "price"]
 TextField = Literal["token", "title", "brand", "categories", "description", "review"]
-Baseline = Literal[
-    "chance", "popularity", "tfidf", "cooccurrence", "options_only", "recent_popularity", "repeat_last", "item_knn",
-    "text_knn", "transitions", "als", "bpr", "svd", "sasrec",
-]  # fmt: skip
 Tracker = Literal["tensorboard", "mlflow"]
 ItemTask = Literal["next", "next_title", "title_of", "item_of"]
 Positive = Annotated[int, Field(ge=1)]
@@ -181,8 +179,18 @@ class Evaluation(Section):
     scoring: Literal["sum", "mean"] = Field("sum", description="of an option: log-probability of its tokens")
     resamples: Annotated[int, Field(ge=100)] = Field(1000, description="bootstrap over users")
     generate: Natural = Field(0, description="test users for whom the exact title is generated")
-    baselines: tuple[Baseline, ...] = ("chance", "popularity", "tfidf", "cooccurrence", "options_only")
+    baselines: tuple[str, ...] = ("chance", "popularity", "tfidf", "cooccurrence", "options_only")
     k: Positive = 10
+
+    @field_validator("baselines")
+    @classmethod
+    def _knows_baselines(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in BASELINES:
+                near = difflib.get_close_matches(name, BASELINES, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(BASELINES)}"
+                raise ValueError(f"unknown baseline {name} ({hint})")
+        return names
 
 
 class Recipe(Section):

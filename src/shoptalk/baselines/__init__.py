@@ -3,7 +3,7 @@
 They learn from ``split.train`` and ``split.train_cases``; what has variants chooses among them on the validation cases.
 Those in ``RANKERS`` score the whole catalogue too (the protocol `Ranker`): once they have chosen, they learn again from
 training and validation purchases, all of which lie before the test. A new baseline is one file with a ``learn``
-function, one line in ``_BASELINES`` (and in ``RANKERS``) and one mirrored test.
+function, one line in ``shoptalk.registry`` and one mirrored test.
 """
 
 import difflib
@@ -11,29 +11,13 @@ import importlib
 from typing import cast
 
 from shoptalk.errors import RecipeError
+from shoptalk.registry import BASELINES
 from shoptalk.schema import Catalogue, Ranker, Recommender, Split
 
-#: Names in a recipe, in the order in which tables list them, and the modules whose ``learn`` makes them.
-_BASELINES = {
-    "chance": "shoptalk.baselines.chance",
-    "popularity": "shoptalk.baselines.popularity",
-    "tfidf": "shoptalk.baselines.tfidf",
-    "cooccurrence": "shoptalk.baselines.cooccurrence",
-    "options_only": "shoptalk.baselines.options_only",
-    "recent_popularity": "shoptalk.baselines.recent_popularity",
-    "repeat_last": "shoptalk.baselines.repeat_last",
-    "item_knn": "shoptalk.baselines.item_knn",
-    "text_knn": "shoptalk.baselines.text_knn",
-    "transitions": "shoptalk.baselines.transitions",
-    "als": "shoptalk.baselines.als",
-    "bpr": "shoptalk.baselines.bpr",
-    "svd": "shoptalk.baselines.svd",
-}
-NAMES = tuple(_BASELINES)
+#: Those that are learned here, in the order in which tables list them.
+NAMES = tuple(name for name, entry in BASELINES.items() if entry.module is not None)
 #: Those that rank the whole catalogue.
-RANKERS = (
-    "popularity", "recent_popularity", "repeat_last", "item_knn", "text_knn", "transitions", "als", "bpr", "svd",
-)  # fmt: skip
+RANKERS = tuple(name for name in NAMES if BASELINES[name].ranks)
 
 
 def make_baseline(name: str, split: Split, catalogue: Catalogue, seed: int) -> Recommender:
@@ -57,14 +41,15 @@ def make_baseline(name: str, split: Split, catalogue: Catalogue, seed: int) -> R
     MissingExtra
         When the baseline needs a library that is not installed.
     """
-    if name not in _BASELINES:
+    entry = BASELINES.get(name)
+    if entry is None or entry.module is None:
         near = difflib.get_close_matches(name, NAMES, n=1)
         raise RecipeError(
             f"unknown baseline {name}",
             where="evaluation.baselines",
             hint=f"did you mean {near[0]}?" if near else f"known here: {', '.join(NAMES)}",
         )
-    baseline: Recommender = importlib.import_module(_BASELINES[name]).learn(split, catalogue, seed)
+    baseline: Recommender = importlib.import_module(entry.module).learn(split, catalogue, seed)
     return baseline
 
 
@@ -76,7 +61,7 @@ def make_ranker(name: str, split: Split, catalogue: Catalogue, seed: int) -> Ran
     RecipeError
         Also for a baseline that scores options only.
     """
-    if name in _BASELINES and name not in RANKERS:
+    if name in BASELINES and not BASELINES[name].ranks:
         raise RecipeError(
             f"{name} scores options and cannot rank the whole catalogue",
             where="evaluation.baselines",

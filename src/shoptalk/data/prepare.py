@@ -178,7 +178,7 @@ def _check_place(out: Path) -> None:
 
 @dataclass(frozen=True)
 class _Shelf:
-    """What was bought of the catalogue, as options need it; places in ``names``, the sorted ids, are the items' codes."""
+    """What was bought of the catalogue, as options need it; an item's code is its place in the sorted ``names``."""
 
     names: pa.Array
     titles: list[str]

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from shoptalk.registry import BASELINES
+
 #: The metric by which methods are ranked, and the one beside it.
 MAIN, BESIDE = "recall@10", "ndcg@10"
 ACCURACY = ("ndcg@10", "mrr@10")
@@ -17,21 +19,8 @@ LEVEL = 0.05
 NAMES = {
     "model": "this model",
     "swapped": "this model, another user's history",
-    "chance": "chance",
-    "popularity": "most popular",
-    "tfidf": "TF-IDF similarity to the history",
-    "cooccurrence": "item co-occurrence",
-    "options_only": "options only, history never seen",
     "majority": "the usual answer",
-    "recent_popularity": "most popular lately",
-    "repeat_last": "repeat the last purchase",
-    "item_knn": "item-kNN",
-    "text_knn": "text-kNN",
-    "transitions": "graph of transitions, by text",
-    "als": "ALS",
-    "bpr": "BPR",
-    "svd": "SVD",
-    "sasrec": "SASRec",
+    **{name: entry.label for name, entry in BASELINES.items()},
 }
 WAYS = {
     "history": "length of the history",

@@ -7,10 +7,10 @@ from typing import Any, cast
 from shoptalk.baselines import make_baseline
 from shoptalk.data.dataset import Dataset
 from shoptalk.errors import MissingExtra, RecipeError
+from shoptalk.registry import BASELINES
 from shoptalk.runs import Run
 from shoptalk.schema import Ranker, Recommender, Split
 from shoptalk.stages.progress import Progress
-from shoptalk.stages.sasrec import NAME as SASREC
 from shoptalk.stages.sasrec import learn_sasrec
 
 Simple = dict[str, Any]
@@ -29,7 +29,7 @@ def learn_baselines(run: Run, shop: Dataset, split: Split, progress: Progress) -
     for number, name in enumerate(names):
         progress("baselines", number, len(names), f"learning {name}")
         try:
-            if name == SASREC:
+            if BASELINES[name].module is None:  # learned by the run's own training loop
                 learned[name] = learn_sasrec(run, shop, progress)
             else:
                 learned[name] = make_baseline(name, split, shop.catalogue, run.recipe.seed)
