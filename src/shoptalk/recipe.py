@@ -3,6 +3,7 @@
 An unknown key is an error that names its nearest match; every error names the file and, where it can, the line.
 """
 
+import difflib
 import os
 import re
 import tomllib
@@ -12,21 +13,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from shoptalk.constants import DEFAULT_K
 from shoptalk.errors import RecipeError
 from shoptalk.mistakes import explain, line_of
+from shoptalk.registry import BASELINES
 from shoptalk.space import MOST, Section, Sweep
 
 Source = Literal["amazon2014", "amazon2018", "amazon2023", "kaggle-books", "movielens", "table"]
 Cleaning = Literal["raw", "unescape", "words", "uneven"]
 Kept = Literal["brand", "categories", "description", "price"]
 TextField = Literal["token", "title", "brand", "categories", "description", "review"]
-Baseline = Literal[
-    "chance", "popularity", "tfidf", "cooccurrence", "options_only", "recent_popularity", "repeat_last", "item_knn",
-    "text_knn", "transitions", "als", "bpr", "svd", "sasrec",
-]  # fmt: skip
 Tracker = Literal["tensorboard", "mlflow"]
 ItemTask = Literal["next", "next_title", "title_of", "item_of"]
 Positive = Annotated[int, Field(ge=1)]
@@ -51,6 +49,8 @@ class Data(Section):
     min_history: Natural = Field(0, description="least items of a user")
     min_categories: Natural = Field(0, description="least categories that a user's items span")
     cleaning: Cleaning = Field("unescape", description="how titles are cleaned")
+    unbought: Literal["drop", "keep"] = Field("drop", description="products that nobody bought, in the catalogue")
+    seed: Natural | None = Field(None, description="seed of the split and the options; without one, the recipe's")
     keep: tuple[Kept, ...] = Field((), description="what else is kept of an item, to filter recommendations by")
 
     @model_validator(mode="after")
@@ -177,8 +177,18 @@ class Evaluation(Section):
     scoring: Literal["sum", "mean"] = Field("sum", description="of an option: log-probability of its tokens")
     resamples: Annotated[int, Field(ge=100)] = Field(1000, description="bootstrap over users")
     generate: Natural = Field(0, description="test users for whom the exact title is generated")
-    baselines: tuple[Baseline, ...] = ("chance", "popularity", "tfidf", "cooccurrence", "options_only")
+    baselines: tuple[str, ...] = ("chance", "popularity", "tfidf", "cooccurrence", "options_only")
     k: Positive = DEFAULT_K
+
+    @field_validator("baselines")
+    @classmethod
+    def _knows_baselines(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        for name in names:
+            if name not in BASELINES:
+                near = difflib.get_close_matches(name, BASELINES, n=1)
+                hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(BASELINES)}"
+                raise ValueError(f"unknown baseline {name} ({hint})")
+        return names
 
 
 class Recipe(Section):
@@ -204,6 +214,11 @@ class Recipe(Section):
         if self.items.newcomers and not (self.items.memory and self.training.refit):
             raise ValueError("items.newcomers needs items.memory and training.refit")
         return self
+
+    @property
+    def data_seed(self) -> int:
+        """The seed of the split and of the options; training has its own, so that several seeds share a dataset."""
+        return self.seed if self.data.seed is None else self.data.seed
 
     def at(self, point: Mapping[str, Any]) -> "Recipe":
         """The recipe of one configuration of the sweep, which has no sweep itself.
@@ -284,6 +299,7 @@ def with_settings(recipe: Recipe, overrides: Sequence[str], seed: int | None, on
             raise RecipeError(f"only settings of [{only}] can be changed here, not {override}")
         _lay_over(content, override)
     if seed is not None:
+        content["data"]["seed"] = recipe.data_seed  # the dataset stays what it is
         content["seed"] = seed
     return parse_recipe(content)
 

@@ -100,7 +100,8 @@ class Case:
 
     ``truth`` is one item, or several where time is tied and the split says ``set``; ``answer`` is the place of the
     right option, from 0; ``rating`` is what the user gave the first item of ``truth``; ``tied`` says that the truth
-    shares its moment with the purchase before it or after it, so that the order in the file decides what is "next".
+    shares its moment with the purchase before it or after it, so that the order in the file decides what is "next";
+    ``target_reviews`` runs beside ``truth``, or is empty, and is never shown before its purchase is history.
     """
 
     history: History
@@ -109,6 +110,15 @@ class Case:
     answer: int | None = None
     rating: float | None = None
     tied: bool = False
+    target_reviews: tuple[str, ...] = ()
+
+    def with_targets(self) -> History:
+        """The history with the targets at its end, and their reviews; a missing review is empty."""
+        reviews = self.history.reviews
+        if reviews or self.target_reviews:
+            reviews += ("",) * (len(self.history.items) - len(reviews))
+            reviews += self.target_reviews or ("",) * len(self.truth)
+        return History(self.history.user_id, self.history.items + self.truth, reviews)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,16 +278,10 @@ class Split:
         for case in self.validation:
             known = longest.get(case.history.user_id)
             if known is None or len(known.items) <= len(case.history.items):
-                longest[case.history.user_id] = _followed_by(case.history, case.truth)
+                longest[case.history.user_id] = case.with_targets()
         train = [longest.pop(history.user_id, history) for history in self.train]
         cases = _Joined(self.train_cases, self.validation)
         return replace(self, train=[*train, *longest.values()], train_cases=cases, validation=())
-
-
-def _followed_by(history: History, items: Sequence[str]) -> History:
-    """The history with further purchases; where it has reviews, those of the further purchases are empty."""
-    reviews = (*history.reviews, *("" for _ in items)) if history.reviews else ()
-    return History(history.user_id, (*history.items, *items), reviews)
 
 
 class _Joined(Sequence[Case]):

@@ -1,13 +1,14 @@
 from importlib.util import find_spec
-from typing import get_args
 
 import numpy as np
 import pytest
 
 from shoptalk.baselines import NAMES, RANKERS, make_baseline, make_ranker
 from shoptalk.errors import RecipeError
-from shoptalk.recipe import Baseline, Evaluation
-from shoptalk.schema import Case, History
+from shoptalk.recipe import Evaluation, parse_recipe
+from shoptalk.registry import BASELINES, BaselineEntry
+from shoptalk.report.rankings import NAMES as LABELS
+from shoptalk.schema import Case, History, Item
 
 from .shop import CATALOGUE, case, options, split
 
@@ -27,7 +28,7 @@ def named(names: tuple[str, ...]) -> list[object]:
 
 
 def test_names_are_those_of_the_recipe() -> None:
-    assert set(NAMES) | {"sasrec"} == set(get_args(Baseline))  # sasrec is trained by stages
+    assert set(NAMES) | {"sasrec"} == set(BASELINES) <= set(LABELS)  # sasrec is trained by stages
     assert set(Evaluation().baselines) <= set(NAMES)
     assert set(RANKERS) <= set(NAMES)
 
@@ -106,3 +107,33 @@ def test_not_every_baseline_ranks() -> None:
         make_ranker("tfidf", split(), CATALOGUE, 1)
     with pytest.raises(RecipeError, match="did you mean item_knn"):
         make_ranker("item_knnn", split(), CATALOGUE, 1)
+
+
+def test_a_baseline_is_one_file_and_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BASELINES, "mine", BaselineEntry("my own", "shoptalk.baselines.chance"))
+    assert Evaluation(baselines=("mine",)).baselines == ("mine",)
+    assert make_baseline("mine", split(), CATALOGUE, 1).score([History("a", ())], [options("soap")])[0].tolist() == [0]
+
+
+def test_a_recipe_with_an_unknown_baseline_names_the_nearest() -> None:
+    content = {
+        "data": {"source": "table", "interactions": "i.csv"},
+        "candidates": {},
+        "evaluation": {"baselines": ["popularty"]},
+    }
+    with pytest.raises(
+        RecipeError, match=r"evaluation.baselines: unknown baseline popularty \(did you mean popularity"
+    ):
+        parse_recipe(content)
+
+
+@pytest.mark.parametrize("name", named(NAMES))
+def test_an_item_without_purchases_gets_a_score(name: str) -> None:
+    catalogue = {**CATALOGUE, "new": Item("new", "green soap")}
+    baseline = make_baseline(name, split(train_cases=CASES, validation=CASES), catalogue, 1)
+    scores = baseline.score([History("a", ("soap",))], [options("new", "lip1")])[0]
+    assert np.isfinite(scores).all()
+    if name in RANKERS:
+        everything = make_ranker(name, split(validation=CASES), catalogue, 1).score_all([History("a", ("soap",))])
+        assert everything.shape == (1, len(CATALOGUE) + 1)
+        assert np.isfinite(everything).all()

@@ -141,3 +141,28 @@ def test_entities_as_the_standard_library_has_them(texts: list[str], engine: Eng
 def _visible(text: str) -> str:
     """Without what tidying takes away."""
     return "".join(c for c in text if c.isprintable() and not c.isspace())
+
+
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+
+
+@pytest.mark.parametrize(
+    ("raw", "title"),
+    [
+        (
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+            "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645",
+        ),  # Persian: I want
+        ("CD\u200c\u0647\u0627", "CD\u200c\u0647\u0627"),  # CDs, with the Persian plural
+        ("\u0d05\u0d28\u0d4d\u200d x", "\u0d05\u0d28\u0d4d\u200d x"),  # Malayalam: a joiner behind a virama ends a word
+        (f"{FAMILY} set", f"{FAMILY} set"),
+        ("\u2764\ufe0f\u200d\U0001f525", "\u2764\ufe0f\u200d\U0001f525"),  # heart on fire
+        ("\U0001f44b\U0001f3fd\u200d\u2642", "\U0001f44b\U0001f3fd\u200d\u2642"),  # with a skin tone
+        ("\u0645\u06cc&zwnj;\u062e", "\u0645\u06cc\u200c\u062e"),
+        ("so\u200dap a\u200db\u200dc\u200dd", "soap abcd"),  # nothing to join in Latin letters
+        ("\u200c\u0645 \u200d\u0645\u200d \u0645\u200c\u200c\u0645\u200c", "\u0645 \u0645 \u0645\u200c\u0645"),
+        ("a\u202eb\u2067c\u2069\u061cd\u200f", "abcd"),  # overrides, isolates and marks of direction
+    ],
+)
+def test_joiners_stay_where_they_join(raw: str, title: str, engine: Engine) -> None:
+    assert cleaned(raw, "unescape", engine) == (title, raw)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from shoptalk.data.dataset import Dataset, open_dataset
+from shoptalk.data.dataset import Dataset, check_fit, open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.errors import DatasetError
 
@@ -201,3 +201,35 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(DatasetError, match="is not a folder"):
         open_dataset(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"data": {"source": "movielens"}}, 'data.source is "table" in the dataset and "movielens" in the recipe'),
+        ({"data": {"min_rating": 4.0}}, "data.min_rating is not set in the dataset and 4.0 in the recipe"),
+        ({"data": {"user_core": 2}}, "data.user_core is 0 in the dataset and 2 in the recipe"),
+        ({"seed": 2}, "seed is 1 in the dataset and 2 in the recipe"),
+        (
+            {"split": {"method": "by-time"}},
+            'split.method is "leave-one-out" in the dataset and "by-time" in the recipe',
+        ),
+        ({"candidates": {"options": 3}}, "candidates.options is 4 in the dataset and 3 in the recipe"),
+        ({"prompt": {"fields": ["title", "brand"]}}, "prompt.fields names brand, which the dataset was made without"),
+    ],
+)
+def test_a_dataset_of_other_settings_is_refused(tmp_path: Path, change: dict, says: str) -> None:
+    small_shop(tmp_path)
+    prepare(recipe_of(tmp_path), tmp_path / "dataset")
+    dataset = open_dataset(tmp_path / "dataset")
+    check_fit(recipe_of(tmp_path / "elsewhere"), dataset)  # paths may differ
+    check_fit(recipe_of(tmp_path, seed=2, data={"seed": 1}), dataset)  # another seed of training on the same data
+    with pytest.raises(DatasetError) as caught:
+        check_fit(recipe_of(tmp_path, **change), dataset)
+    assert says in str(caught.value)
+
+
+def test_a_seed_that_decides_nothing_may_differ(tmp_path: Path) -> None:
+    small_shop(tmp_path)
+    prepare(recipe_of(tmp_path, candidates=None), tmp_path / "dataset")
+    check_fit(recipe_of(tmp_path, candidates=None, seed=2), open_dataset(tmp_path / "dataset"))

@@ -175,7 +175,7 @@ def test_cold_items_are_withheld_from_everything_but_the_test(tmp_path: Path, ti
     section = {"cold": 0.3, "ties": ties}
     report = prepare(recipe_of(tmp_path, split=section), tmp_path / "cold")
     plain = prepare(recipe_of(tmp_path, split={"ties": ties}), tmp_path / "plain")
-    assert list(report["dropped"])[-1] == "cold"
+    assert list(report["dropped"])[-2:] == ["cold", "unbought"]
     assert "cold" not in plain["dropped"]
     assert report["kept"]["interactions"] == plain["kept"]["interactions"] - report["dropped"]["cold"]
     assert report["kept"]["items"] == plain["kept"]["items"] == 45  # the catalogue has the cold ones too
@@ -240,5 +240,38 @@ def test_gift_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = prepare(read_recipe(RECIPES / "gift-cards.toml"), tmp_path / "dataset")
     assert report["read"] == {"reviews": 2972, "items": 1547, "bad_lines": 0}
     assert report["dropped"]["unverified"] == 134  # shared/data/README.md
-    left = 2972 - sum(report["dropped"].values())
+    left = 2972 - sum(n for name, n in report["dropped"].items() if name != "unbought")
     assert report["kept"]["interactions"] == left
+
+
+def test_what_nobody_bought_is_counted_or_kept(tmp_path: Path) -> None:
+    small_shop(tmp_path)  # ten of twenty items are bought
+    plain = prepare(recipe_of(tmp_path), tmp_path / "drop")
+    full = prepare(recipe_of(tmp_path, data={"unbought": "keep"}), tmp_path / "keep")
+    assert (plain["dropped"]["unbought"], plain["kept"]["items"]) == (20 - 10, 10)
+    assert (full["dropped"]["unbought"], full["kept"]["items"]) == (0, 20)
+    # Options are what was bought, either way.
+    assert (tmp_path / "keep" / TABLES[3]).read_bytes() == (tmp_path / "drop" / TABLES[3]).read_bytes()
+    assert len(open_dataset(tmp_path / "keep").catalogue) == 20
+    assert len(open_dataset(tmp_path / "keep").split().test) == 6
+
+
+@pytest.mark.parametrize(
+    ("each", "split", "says"),
+    [
+        (2, {}, r"no test case: leave-one-out needs users with 3 purchases .*; 0 of 6 users have that many"),
+        (3, {}, r"no train case: leave-one-out needs users with 4 purchases .*; 0 of 6 users have that many"),
+        (
+            5,
+            {"method": "by-user", "history": 5},
+            r"no test case: by-user divides the users with 6 purchases .*; 0 of 6",
+        ),
+        (1, {"method": "by-time"}, r"no (train|test) case: by-time .*; 0 of 6 users"),
+        (1, {"method": "by-time-per-user"}, r"no (train|test) case: by-time-per-user .*; 0 of 6 users"),
+    ],
+)
+def test_too_little_data_is_refused_before_training(tmp_path: Path, each: int, split: dict, says: str) -> None:
+    small_shop(tmp_path, each=each)
+    with pytest.raises(DatasetError, match=says):
+        prepare(recipe_of(tmp_path, split=split, candidates={"options": 2}), tmp_path / "dataset")
+    assert not (tmp_path / "dataset").exists()

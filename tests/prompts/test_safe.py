@@ -69,3 +69,9 @@ def test_no_text_keeps_any_structure(text: str) -> None:
 @given(st.text(max_size=60))
 def test_what_is_harmless_stays_as_it_is(text: str) -> None:
     assert SAFE(SAFE(text)) == SAFE(text)
+
+
+@pytest.mark.parametrize("text", ["می\u200cخواهم", "👨\u200d👩\u200d👧 mug"])
+def test_joiners_stay(text: str) -> None:
+    """A Persian word with its non-joiner, and a family of three people."""
+    assert Neutraliser()(text) == text

@@ -2,37 +2,20 @@
 
 They learn from ``train`` and ``train_cases`` of a split; what has variants chooses among them on the validation cases,
 and then learns from `Split.for_final_fit`, as the model does. Those in ``RANKERS`` score the whole catalogue too
-(``score_all``). A new baseline is one file with a ``learn``
-function, one line in ``_BASELINES`` (and in ``RANKERS``) and one mirrored test.
+(``score_all``). A new baseline is one file with a ``learn`` function, one line in ``shoptalk.registry`` and one test.
 """
 
 import difflib
 import importlib
 
 from shoptalk.errors import RecipeError
+from shoptalk.registry import BASELINES
 from shoptalk.schema import Catalogue, Recommender, Split
 
-#: Names in a recipe, in the order in which tables list them, and the modules whose ``learn`` makes them.
-_BASELINES = {
-    "chance": "shoptalk.baselines.chance",
-    "popularity": "shoptalk.baselines.popularity",
-    "tfidf": "shoptalk.baselines.tfidf",
-    "cooccurrence": "shoptalk.baselines.cooccurrence",
-    "options_only": "shoptalk.baselines.options_only",
-    "recent_popularity": "shoptalk.baselines.recent_popularity",
-    "repeat_last": "shoptalk.baselines.repeat_last",
-    "item_knn": "shoptalk.baselines.item_knn",
-    "text_knn": "shoptalk.baselines.text_knn",
-    "transitions": "shoptalk.baselines.transitions",
-    "als": "shoptalk.baselines.als",
-    "bpr": "shoptalk.baselines.bpr",
-    "svd": "shoptalk.baselines.svd",
-}
-NAMES = tuple(_BASELINES)
+#: Those that are learned here, in the order in which tables list them.
+NAMES = tuple(name for name, entry in BASELINES.items() if entry.module is not None)
 #: Those that rank the whole catalogue.
-RANKERS = (
-    "popularity", "recent_popularity", "repeat_last", "item_knn", "text_knn", "transitions", "als", "bpr", "svd",
-)  # fmt: skip
+RANKERS = tuple(name for name in NAMES if BASELINES[name].ranks)
 
 
 def make_baseline(name: str, split: Split, catalogue: Catalogue, seed: int) -> Recommender:
@@ -56,14 +39,15 @@ def make_baseline(name: str, split: Split, catalogue: Catalogue, seed: int) -> R
     MissingExtra
         When the baseline needs a library that is not installed.
     """
-    if name not in _BASELINES:
+    entry = BASELINES.get(name)
+    if entry is None or entry.module is None:
         near = difflib.get_close_matches(name, NAMES, n=1)
         raise RecipeError(
             f"unknown baseline {name}",
             where="evaluation.baselines",
             hint=f"did you mean {near[0]}?" if near else f"known here: {', '.join(NAMES)}",
         )
-    baseline: Recommender = importlib.import_module(_BASELINES[name]).learn(split, catalogue, seed)
+    baseline: Recommender = importlib.import_module(entry.module).learn(split, catalogue, seed)
     return baseline
 
 
@@ -75,7 +59,7 @@ def make_ranker(name: str, split: Split, catalogue: Catalogue, seed: int) -> Rec
     RecipeError
         Also for a baseline that scores options only.
     """
-    if name in _BASELINES and name not in RANKERS:
+    if name in BASELINES and not BASELINES[name].ranks:
         raise RecipeError(
             f"{name} scores options and cannot rank the whole catalogue",
             where="evaluation.baselines",

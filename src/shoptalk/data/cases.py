@@ -91,6 +91,7 @@ class Rows:
             answer=answer,
             rating=None if math.isnan(rating) else rating,
             tied=bool(before or after),
+            target_reviews=() if self.review is None else tuple(self.review[row:end].tolist()),
         )
 
     def _options(self, row: int) -> tuple[Candidates | None, int | None]:

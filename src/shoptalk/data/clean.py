@@ -4,7 +4,8 @@
     As the source has it.
 ``unescape``
     HTML entities become characters (named or numbered, escaped up to three times over), control and zero-width
-    characters vanish, every run of white space becomes one space, the ends are trimmed.
+    characters vanish (but for joiners inside words and emoji), every run of white space becomes one space, the
+    ends are trimmed.
 ``words``
     ``unescape``, then known English words only, of letters only, in their own case (as in system A); the possessive
     ``'s`` goes with its apostrophe. The words are those of pyspellchecker (MIT).
@@ -34,7 +35,20 @@ ROUNDS = 3
 _SPACE = r"[\s\x{0B}\x{85}\p{Z}]+"
 _INVISIBLE = (
     r"[\x{00}-\x{08}\x{0E}-\x{1F}\x{7F}-\x{84}\x{86}-\x{9F}\x{AD}"
-    r"\x{200B}-\x{200F}\x{202A}-\x{202E}\x{2060}-\x{2064}\x{FEFF}]"
+    r"\x{061C}\x{200B}\x{200E}\x{200F}\x{202A}-\x{202E}\x{2060}-\x{206F}\x{FEFF}]"
+)
+#: Zero-width non-joiner and joiner: they belong to the spelling of many scripts, and to emoji made of several.
+_JOINER = r"[\x{200C}\x{200D}]"
+_EMOJI = r"\p{So}\x{2190}-\x{21FF}\x{1F3FB}-\x{1F3FF}"
+#: What a joiner may follow, and what may follow a joiner: a letter of a script that shapes its letters, or an emoji.
+_BEFORE = rf"\p{{L}}\p{{M}}\p{{N}}{_EMOJI}"
+_AFTER = (
+    r"\p{Arabic}\p{Syriac}\p{Mongolian}\p{Nko}\p{Devanagari}\p{Bengali}\p{Gurmukhi}\p{Gujarati}\p{Oriya}\p{Tamil}"
+    rf"\p{{Telugu}}\p{{Kannada}}\p{{Malayalam}}\p{{Sinhala}}\p{{Tibetan}}\p{{Myanmar}}\p{{Khmer}}{_EMOJI}"
+)
+#: A vowel killer; a joiner behind one changes the letter itself, also at the end of a word.
+_VIRAMA = (
+    r"\x{094D}\x{09CD}\x{0A4D}\x{0ACD}\x{0B4D}\x{0BCD}\x{0C4D}\x{0CCD}\x{0D4D}\x{0DCA}\x{0F84}\x{1039}\x{103A}\x{17D2}"
 )
 #: Names that HTML knows without a semicolon, the longest first, because the longest wins.
 _BARE = "|".join(sorted((name for name in html5 if not name.endswith(";")), key=lambda name: (-len(name), name)))
@@ -110,7 +124,18 @@ def _resolved(text: ir.StringValue, meaning: ir.MapValue) -> ir.StringValue:
 
 
 def _tidied(text: ir.StringValue) -> ir.StringValue:
-    return text.re_replace(_INVISIBLE, "").re_replace(_SPACE, " ").strip()
+    seen = text.re_replace(_INVISIBLE, "")
+    seen = seen.re_search(_JOINER).ifelse(_joined(seen), seen)
+    return seen.re_replace(_SPACE, " ").strip()
+
+
+def _joined(text: ir.StringValue) -> ir.StringValue:
+    """Text without the joiners that join nothing."""
+    text = text.re_replace(rf"({_JOINER}){_JOINER}+", r"\1")
+    text = text.re_replace(rf"(^|[^{_BEFORE}]){_JOINER}", r"\1")
+    for _ in range(2):  # matches share a character where joiners alternate with single characters
+        text = text.re_replace(rf"([^{_VIRAMA}]){_JOINER}([^{_AFTER}]|$)", r"\1\2")
+    return text
 
 
 def words_only(table: ir.Table, columns: list[str], engine: Engine) -> ir.Table:

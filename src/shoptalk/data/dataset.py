@@ -154,6 +154,59 @@ def fingerprint(recipe: Recipe, written: dict[str, dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps(defines, sort_keys=True).encode()).hexdigest()
 
 
+def check_fit(recipe: Recipe, dataset: Dataset) -> None:
+    """Make sure that a dataset was made with a recipe's settings; paths may differ, as the same data lies anywhere.
+
+    Raises
+    ------
+    DatasetError
+        Naming every setting that differs, with the dataset's value and the recipe's.
+    """
+    wanted, made = _deciding(recipe), _deciding(dataset.recipe)
+    if not (_seed_decides(recipe) or _seed_decides(dataset.recipe)):
+        wanted.pop("seed"), made.pop("seed")
+    differ = [
+        f"{name} is {_shown(made.get(name))} in the dataset and {_shown(wanted.get(name))} in the recipe"
+        for name in [*wanted, *(name for name in made if name not in wanted)]
+        if wanted.get(name) != made.get(name)
+    ]
+    if missing := sorted(set(recipe.prompt.fields) - set(dataset.recipe.prompt.fields) - {"title", "token"}):
+        differ.append(f"prompt.fields names {', '.join(missing)}, which the dataset was made without")
+    if differ:
+        raise DatasetError(
+            f"the dataset was made with other settings: {'; '.join(differ)}",
+            where=str(dataset.folder),
+            hint="give the recipe the dataset's settings, or make the dataset again with shoptalk prepare",
+        )
+
+
+def _deciding(recipe: Recipe) -> dict[str, Any]:
+    """Every setting that decides what a dataset holds, by its name in a recipe; of paths only whether there is one."""
+    settings: dict[str, Any] = {}
+    for section in ("data", "split", "candidates"):
+        content = getattr(recipe, section)
+        if content is None:
+            settings[section] = None
+            continue
+        for name, value in content.model_dump(mode="json").items():
+            settings[f"{section}.{name}"] = value
+    del settings["data.reviews"], settings["data.interactions"], settings["data.seed"]  # one of the paths is always set
+    settings["data.items"] = settings["data.items"] is not None
+    settings["data.keep"] = sorted(settings["data.keep"])
+    return {**settings, "seed": recipe.data_seed}
+
+
+def _seed_decides(recipe: Recipe) -> bool:
+    """Whether another seed would give another dataset."""
+    split = recipe.split
+    drawn = split.method == "by-user" or split.ties == "random" or split.cold > 0
+    return drawn or recipe.candidates is not None
+
+
+def _shown(value: Any) -> str:
+    return "not set" if value is None else json.dumps(value, ensure_ascii=False)
+
+
 class _Damage:
     """Turns whatever a damaged file makes a library raise into one clear error."""
 

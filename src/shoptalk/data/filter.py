@@ -19,8 +19,9 @@ class Kept:
     """What the filters leave.
 
     ``rows`` has whole numbers ``user`` and ``item`` in place of ids, which cost half the time and memory of text, and
-    sort as the ids do; ``users`` and ``things`` tell which is which. ``items`` are those that somebody bought, so that
-    options are what was really sold. ``dropped`` counts the interactions that each rule took.
+    sort as the ids do; ``users`` and ``things`` tell which is which. ``items`` are the catalogue: what
+    somebody bought and, where ``data.unbought`` keeps them, every other item with a title; ``bought`` tells which.
+    ``dropped`` counts the interactions that each rule took, ``unbought`` the items that leave as nobody bought them.
     """
 
     rows: ir.Table
@@ -28,6 +29,7 @@ class Kept:
     things: ir.Table
     items: ir.Table
     dropped: dict[str, int]
+    unbought: int
 
     def named(self, rows: ir.Table) -> ir.Table:
         """Rows with ``user_id`` and ``item_id`` beside ``user`` and ``item``."""
@@ -39,7 +41,7 @@ def keep(
 ) -> tuple[ir.Table, ir.Table, dict[str, int]]:
     """As `keep_coded`, with ids as text: interactions, items, dropped."""
     kept = keep_coded(interactions, items, data, engine)
-    return kept.named(kept.rows).drop("user", "item"), kept.items, kept.dropped
+    return kept.named(kept.rows).drop("user", "item"), kept.items.drop("bought"), kept.dropped
 
 
 def keep_coded(interactions: ir.Table, items: ir.Table, data: Data, engine: Engine) -> Kept:
@@ -76,8 +78,18 @@ def keep_coded(interactions: ir.Table, items: ir.Table, data: Data, engine: Engi
     left = rows.filter(~low & rows.titled.notnull()).drop("titled")
     left, later = _by_size(left, things.join(items, "item_id"), data, engine)
     engine.drop(rows)
-    sold = engine.cache(items.semi_join(things.semi_join(left, "item"), "item_id"))
-    return Kept(_with_clean_texts(left, data, engine), users, things, sold, dropped | later)
+    catalogue, unbought = _catalogue(items, things.semi_join(left, "item"), data, engine)
+    return Kept(_with_clean_texts(left, data, engine), users, things, catalogue, dropped | later, unbought)
+
+
+def _catalogue(items: ir.Table, sold: ir.Table, data: Data, engine: Engine) -> tuple[ir.Table, int]:
+    """The items that are kept, with ``bought``; how many with a title are not."""
+    bought = engine.cache(items.semi_join(sold, "item_id").mutate(bought=True))
+    titled = items.filter(items.title.fill_null("") != "")
+    others = titled.anti_join(sold, "item_id").mutate(bought=False)
+    if data.unbought == "keep":
+        return engine.cache(bought.union(others.select(*bought.columns))), 0
+    return bought, engine.counts(n=others)["n"]
 
 
 def _with_clean_texts(interactions: ir.Table, data: Data, engine: Engine) -> ir.Table:

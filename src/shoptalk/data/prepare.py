@@ -18,6 +18,7 @@ from shoptalk.data.cases import TEST, TRAIN, VALIDATION, asked_rows
 from shoptalk.data.clean import clean_titles
 from shoptalk.data.dataset import FORMAT, fingerprint
 from shoptalk.data.engine import Engine
+from shoptalk.data.enough import check_cases
 from shoptalk.data.filter import Kept, keep_coded
 from shoptalk.data.sources import read
 from shoptalk.data.split import SPLIT, cold_items, random, split, withhold
@@ -88,20 +89,26 @@ def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Callable[[str
     dropped = dict(kept.dropped)
     if recipe.split.cold:
         kept, dropped["cold"] = _withhold(kept, recipe, engine)
+    dropped["unbought"] = kept.unbought
     parts, cases = _split(kept, recipe, engine)
+    thin = check_cases(parts, cases, recipe, engine)
     progress("writing" if recipe.candidates is None else "drawing options")
     shelf, written = _write_items(kept.items, folder, engine)
     rows = _RowsWriter(recipe, folder, engine, parts, cases, shelf)
     written |= rows.write()
     for name, table in written.items():
         table["sha256"] = sha256(folder / name)
-    warnings = [*([_UNEVEN] if recipe.data.cleaning == "uneven" else []), *shop.warnings, *rows.warnings()]
+    warnings = [*([_UNEVEN] if recipe.data.cleaning == "uneven" else []), *shop.warnings, *thin, *rows.warnings()]
     return {
         "format": FORMAT,
         "fingerprint": fingerprint(recipe, written),
         "read": shop.read,
         "dropped": dropped,
-        "kept": {"users": rows.users, "items": shelf.size, "interactions": written[tables.INTERACTIONS]["rows"]},
+        "kept": {
+            "users": rows.users,
+            "items": written[tables.ITEMS]["rows"],
+            "interactions": written[tables.INTERACTIONS]["rows"],
+        },
         "cases": rows.cases,
         "warnings": warnings,
         "sources": _sources(shop.files),
@@ -115,10 +122,10 @@ def _split(kept: Kept, recipe: Recipe, engine: Engine) -> tuple[ir.Table, dict[s
     """The rows with ids, place and part, and ``order``, which sorts as the users' ids do; the number of cases."""
     if random(recipe.split):
         named = kept.named(kept.rows).drop("user", "item")
-        parts = engine.cache(split(named, recipe.split, recipe.seed, engine.cache))
+        parts = engine.cache(split(named, recipe.split, recipe.data_seed, engine.cache))
         return parts.mutate(order=parts[schema.USER]), _count_cases(parts, engine)
     coded = kept.rows.rename({schema.USER: "user", schema.ITEM: "item"})
-    parts = engine.cache(split(coded, recipe.split, recipe.seed, engine.cache))
+    parts = engine.cache(split(coded, recipe.split, recipe.data_seed, engine.cache))
     engine.drop(kept.rows)
     named = kept.named(parts.rename({"user": schema.USER, "item": schema.ITEM}))
     return named.rename(order="user").drop("item"), _count_cases(parts, engine)
@@ -127,16 +134,16 @@ def _split(kept: Kept, recipe: Recipe, engine: Engine) -> tuple[ir.Table, dict[s
 def _withhold(kept: Kept, recipe: Recipe, engine: Engine) -> tuple[Kept, int]:
     """Cold items are bought in tests alone; the items stay in the catalogue. Also how many purchases that took."""
     before = engine.counts(n=kept.rows)["n"]
-    chosen = cold_items(kept.things, recipe.split, recipe.seed)
+    chosen = cold_items(kept.things, recipe.split, recipe.data_seed)
     if random(recipe.split):
         named = kept.named(kept.rows).drop("user", "item")
-        left = withhold(named, chosen.select(schema.ITEM), recipe.split, recipe.seed, engine.cache)
+        left = withhold(named, chosen.select(schema.ITEM), recipe.split, recipe.data_seed, engine.cache)
         left = left.join(kept.users, schema.USER).join(kept.things.select(schema.ITEM, "item"), schema.ITEM)
         left = left.drop(schema.USER, schema.ITEM)
     else:
         coded = kept.rows.rename({schema.USER: "user", schema.ITEM: "item"})
         cold = chosen.select("item").rename({schema.ITEM: "item"})
-        left = withhold(coded, cold, recipe.split, recipe.seed, engine.cache)
+        left = withhold(coded, cold, recipe.split, recipe.data_seed, engine.cache)
         left = left.rename({"user": schema.USER, "item": schema.ITEM})
     left = engine.cache(left)
     engine.drop(kept.rows)
@@ -167,7 +174,7 @@ def _check_place(out: Path) -> None:
 
 @dataclass(frozen=True)
 class _Shelf:
-    """The catalogue as options need it; ``names`` are the sorted ids, whose places are the items' codes."""
+    """What was bought of the catalogue, as options need it; an item's code is its place in the sorted ``names``."""
 
     names: pa.Array
     titles: list[str]
@@ -181,15 +188,17 @@ class _Shelf:
 
 def _write_items(items: ir.Table, folder: Path, engine: Engine) -> tuple[_Shelf, dict[str, dict[str, Any]]]:
     columns = tables.table_schema(tables.ITEMS, frozenset(items.columns))
-    ordered = items.select(*columns.names).order_by(schema.ITEM)
+    ordered = items.select(*columns.names, "bought").order_by(schema.ITEM)
     shelf: dict[str, list[Any]] = {name: [] for name in (tables.RAW_TITLE, schema.TITLE, schema.CATEGORIES)}
     names = []
     writer = tables.TableWriter(folder / tables.ITEMS, columns)
     for batch in engine.batches(ordered):
-        writer.write(pa.Table.from_batches([batch]))
-        names.append(batch[schema.ITEM].cast(pa.string()))
+        writer.write(pa.Table.from_batches([batch]).select(columns.names))
+        # An option that nobody buys would be known as wrong without any history.
+        bought = batch.filter(batch["bought"])
+        names.append(bought[schema.ITEM].cast(pa.string()))
         for name in shelf.keys() & set(columns.names):
-            shelf[name] += batch[name].to_pylist()
+            shelf[name] += bought[name].to_pylist()
     writer.close()
     return (
         _Shelf(
@@ -222,7 +231,7 @@ class _RowsWriter:
         self._names = pa.array(schema.PARTS)
         if self.section is not None:
             # Two streams: how often a draw collides never moves the places of the answers.
-            drawing, places = (np.random.default_rng([recipe.seed, stream]) for stream in (1, 2))
+            drawing, places = (np.random.default_rng([recipe.data_seed, stream]) for stream in (1, 2))
             self._drawer = _drawer(self.section, recipe.data.cleaning == "uneven", shelf, parts, engine, drawing)
             self._places = {
                 part: candidates.answer_places(self.cases[schema.PARTS[part]], self.section.options, places)
@@ -232,7 +241,7 @@ class _RowsWriter:
 
     def warnings(self) -> list[str]:
         """What a reader of the dataset should know about its cases."""
-        said = [f"there is no {part} case" for part in ("validation", "test") if not self.cases[part]]
+        said = []
         if self.section is not None and self._drawer.fallbacks:
             said.append(
                 f"{self._drawer.fallbacks} distractors were drawn uniformly: {self.section.negatives} had too few items"

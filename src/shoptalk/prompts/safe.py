@@ -19,8 +19,9 @@ _CONTROL = (
 )
 #: ``B) ...`` at the start of a line, also after quotes, brackets or bullets, would read like an option.
 _OPTION = re.compile(r"(^|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029])([\W_]*[A-Za-z])(?:\s*[).:\]])+(?=\s|$)")
-#: Control and format characters, line and paragraph separators; surrogates cannot be encoded.
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff\ud800-\udfff]+")
+#: Control and format characters, line and paragraph separators; surrogates cannot be encoded. The joiners U+200C and
+#: U+200D stay: they are part of the spelling of Persian and Indic words, and of emoji made of several.
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\ufeff\ud800-\udfff]+")
 
 
 class Neutraliser:

@@ -68,6 +68,7 @@ class DataCard:
     sources: list[dict[str, str]]
     read: Mapping[str, int]
     dropped: list[tuple[str, int]]
+    unbought: int
     kept: Mapping[str, int]
     cases: Mapping[str, int]
     dates: tuple[str, str] | None
@@ -84,7 +85,8 @@ def data_card(run: Run) -> DataCard | None:
     if info is None:
         return None
     recipe: Recipe = run.recipe
-    dropped = [(DROPPED.get(name, name), count) for name, count in info.get("dropped", {}).items() if count]
+    counts = info.get("dropped", {})
+    dropped = [(DROPPED.get(name, name), count) for name, count in counts.items() if count and name != "unbought"]
     return DataCard(
         sources=[
             {"name": "/".join(Path(source["path"]).parts[-2:]), "sha256": source["sha256"]}
@@ -92,6 +94,7 @@ def data_card(run: Run) -> DataCard | None:
         ],
         read=info.get("read", {}),
         dropped=dropped,
+        unbought=counts.get("unbought", 0),
         kept=info.get("kept", {}),
         cases=info.get("cases", {}),
         dates=dates(run.dataset),

@@ -3,25 +3,10 @@
 from typing import Protocol
 
 from shoptalk.evaluation.verdict import OPTION_METRIC
+from shoptalk.registry import BASELINES
 
-#: Names of simple methods as a reader knows them.
-BASELINES = {
-    "chance": "chance",
-    "popularity": "most popular",
-    "tfidf": "TF-IDF similarity to the history",
-    "cooccurrence": "item co-occurrence",
-    "options_only": "options only, history never seen",
-    "majority": "the usual answer",
-    "recent_popularity": "most popular lately",
-    "repeat_last": "repeat the last purchase",
-    "item_knn": "item-kNN",
-    "text_knn": "text-kNN",
-    "transitions": "graph of transitions, by text",
-    "als": "ALS",
-    "bpr": "BPR",
-    "svd": "SVD",
-    "sasrec": "SASRec",
-}
+#: Names of baselines as a reader knows them.
+LABELS = {"majority": "the usual answer", **{name: entry.label for name, entry in BASELINES.items()}}
 MODEL, SWAPPED = "this model", "this model, another user's history"
 #: Metrics whose name is not their word with a capital; the k of ``recall@10`` follows.
 METRICS = {
@@ -65,7 +50,7 @@ def baseline_label(name: str, metric: str) -> str:
     """A simple method's name; a popular product is the most popular option where options are shown."""
     if name == "popularity" and metric == OPTION_METRIC:
         return "most popular option"
-    return BASELINES.get(name, name)
+    return LABELS.get(name, name)
 
 
 def show_p(p: float | None) -> str:

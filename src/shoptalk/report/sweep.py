@@ -11,7 +11,7 @@ from shoptalk.files import JsonObject, write_text
 from shoptalk.recipe import Recipe
 from shoptalk.report.curves import UNITS
 from shoptalk.report.figure import as_svg
-from shoptalk.report.names import BASELINES
+from shoptalk.report.names import baseline_label
 from shoptalk.runs import read_log
 
 #: Distinguishable for colour-blind people (Okabe and Ito), and with a mark each; more curves than these are grey.
@@ -102,7 +102,7 @@ def _said(winner: dict[str, Any]) -> str:
     if not simple:
         return said
     best = max(simple, key=lambda method: simple[method])
-    return f"{said}; the best simple method, {BASELINES.get(best, best)}, has {simple[best]:.4f}"
+    return f"{said}; the best simple method, {baseline_label(best)}, has {simple[best]:.4f}"
 
 
 def _order(row: dict[str, Any], recipe: Recipe) -> tuple[bool, float, int]:

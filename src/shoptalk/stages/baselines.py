@@ -8,10 +8,10 @@ from shoptalk.baselines import make_baseline
 from shoptalk.data.dataset import Dataset
 from shoptalk.errors import MissingExtra, RecipeError
 from shoptalk.progress import Progress
+from shoptalk.registry import BASELINES
 from shoptalk.runs import Run
 from shoptalk.schema import Recommender
 from shoptalk.stages.opening import run_split
-from shoptalk.stages.sasrec import NAME as SASREC
 from shoptalk.stages.sasrec import learn_sasrec
 
 
@@ -37,7 +37,7 @@ def fit_baselines(run: Run, dataset: Dataset, progress: Progress) -> Baselines:
     for number, name in enumerate(names):
         progress("baselines", number, len(names), f"fitting {name}")
         try:
-            if name == SASREC:
+            if BASELINES[name].module is None:  # the training loop of models fits it
                 fitted[name] = learn_sasrec(run, dataset, progress)
             else:
                 fitted[name] = make_baseline(name, split, dataset.catalogue, run.recipe.seed)

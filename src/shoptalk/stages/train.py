@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from shoptalk.data.dataset import Dataset, open_dataset
-from shoptalk.errors import DatasetError, ModelError, RunError
+from shoptalk.data.dataset import Dataset, check_fit, open_dataset
+from shoptalk.errors import ModelError, RunError
 from shoptalk.files import replacing
 from shoptalk.models.base import LanguageModel, create, load, save, with_items
 from shoptalk.models.encoders import Encoder, make_encoder
@@ -115,24 +115,6 @@ def _says(model: LanguageModel, ids: torch.Tensor) -> torch.Tensor:
             return logits
         table = model.items.table()
         return torch.cat([logits, (hidden @ table.vectors.T + table.biases).float()], dim=-1)
-
-
-def check_fit(recipe: Recipe, shop: Dataset) -> None:
-    """Make sure that a recipe's cases are those of the dataset.
-
-    Raises
-    ------
-    DatasetError
-        Naming what differs.
-    """
-    hint = "make the dataset again with shoptalk prepare"
-    for name in ("split", "candidates"):
-        if getattr(recipe, name) != getattr(shop.recipe, name):
-            raise DatasetError(f"the recipe's [{name}] is not the dataset's", where=str(shop.folder), hint=hint)
-    if recipe.data.cleaning != shop.recipe.data.cleaning:
-        raise DatasetError("the recipe's data.cleaning is not the dataset's", where=str(shop.folder), hint=hint)
-    if missing := set(recipe.prompt.fields) - set(shop.recipe.prompt.fields) - {"title", "token"}:
-        raise DatasetError(f"the dataset has no {', '.join(sorted(missing))}", where=str(shop.folder), hint=hint)
 
 
 @dataclass(frozen=True, slots=True)

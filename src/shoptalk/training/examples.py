@@ -79,10 +79,11 @@ def encode_sequences(histories: Iterable[History], teller: PromptBuilder, tokeni
     for history in histories:
         start = 0
         while start < len(history.items) - 1:
-            rest = History(history.user_id, history.items[start : start + teller.prompt.history + 1])
+            end = start + teller.prompt.history + 1
+            rest = History(history.user_id, history.items[start:end], history.reviews[start:end])
 
             def build(items: int, rest: History = rest) -> Encoded:
-                part = History(rest.user_id, rest.items[: max(items, 2)])
+                part = History(rest.user_id, rest.items[: max(items, 2)], rest.reviews[: max(items, 2)])
                 return encode(style, teller.sequence(part).messages, tokenizer)
 
             example, told = fit(build, len, len(rest.items), limit)
