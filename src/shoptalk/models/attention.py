@@ -17,6 +17,8 @@ from transformers.masking_utils import sdpa_mask
 NAME = "shoptalk"
 #: Most tokens of a row for which the products are faster than the fused form.
 SHORT = 256
+#: What changes attention and `sdpa` would leave out without a word: caps of its scores, and sinks.
+UNKNOWN_TO_SDPA = ("softcap", "s_aux")
 #: What may be said beside the tensors without changing what is computed; whatever else is said is left to `sdpa`.
 HARMLESS = {"is_causal", "position_ids", "sliding_window", "use_cache"}
 
@@ -34,7 +36,14 @@ def attention(
     """What heads (B, T, H, D) gather from values (B, H', S, D) for queries (B, H, T, D), of a causal model.
 
     ``attention_mask`` (B or 1, H or 1, T, S) is true where attention is allowed; without it, up to the own place.
+
+    Raises
+    ------
+    ValueError
+        When a model wants what only its own attention computes.
     """
+    if ignored := [name for name in UNKNOWN_TO_SDPA if rest.get(name) is not None]:
+        raise ValueError(f"attention with {' and '.join(ignored)} must be computed by the model itself")
     length = query.shape[2]
     causal = getattr(module, "is_causal", True) and rest.get("is_causal") is not False
     plain = causal if attention_mask is None else attention_mask.dtype == torch.bool
@@ -52,6 +61,16 @@ def attention(
     scores = query.to(lower) @ key.to(lower).transpose(2, 3)  # turning places has made them fp32
     shares = drop(scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1), dropout, module.training)
     return (shares @ value.to(lower)).transpose(1, 2).contiguous(), None
+
+
+def use_own(network: Any) -> None:
+    """Let a network compute attention by `attention`, if it computes it by `sdpa` and through the library's interface.
+
+    One without a fused form (its scores have a bias or a cap) goes on computing attention in its own way, and so does
+    one that has a fused form of its own.
+    """
+    if network.config._attn_implementation == "sdpa" and network._can_set_attn_implementation():
+        network.set_attn_implementation(NAME)
 
 
 AttentionInterface.register(NAME, attention)
