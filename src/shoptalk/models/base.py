@@ -258,9 +258,10 @@ def with_items(
         Of the items that go without their learned part in a training step.
     """
     first = model.tokenizer.add_names(ITEM_OPENS, ids)
-    words = model.network.get_input_embeddings().weight
+    layer = model.network.get_input_embeddings()
+    words = layer.weight
     fresh = model.base == "nano"
-    length = 1.0 if fresh or words.shape[1] == 0 else float(words.detach().float().norm(dim=1).mean())
+    length = 1.0 if fresh or words.shape[1] == 0 else _mean_norm(layer)
     told = torch.zeros(len(ids), 1) if text is None else torch.from_numpy(text)
     items = ItemTokens(
         ids, first, told, torch.from_numpy(known), words.shape[1], dropout=0 if text is None else share, length=length
@@ -272,6 +273,13 @@ def with_items(
             nn.init.zeros_(layer.self_attn.o_proj.weight)
             nn.init.zeros_(layer.mlp.down_proj.weight)
     return replace(model, items=items.to(model.device))
+
+
+@torch.no_grad()
+def _mean_norm(layer: nn.Module) -> float:
+    """Mean length of the words' vectors as an embedding layer gives them; some layers scale their weights (Gemma 3)."""
+    weight: Any = layer.weight
+    return float(layer(torch.arange(len(weight), device=weight.device)).float().norm(dim=1).mean())
 
 
 def _drop_out(model: LanguageModel) -> None:
@@ -339,10 +347,10 @@ def check_head(model: LanguageModel, longest: int | None = None) -> None:
         later = torch.cat([ids[:, :-2], ids[:, :2]], 1)
         causal = model.logits(model.hidden(later))[:, :-2]
     coarse = capabilities.is_coarse(model)
-    if not capabilities.agree(own[:, :-2], causal, coarse) and capabilities.agree(own, apart, coarse):
-        raise ModelError(f"{model.base} looks at tokens that come later: it is no causal model", hint="choose another base")
-    if not capabilities.agree(own, apart, coarse):
+    if not capabilities.agree(apart, own, coarse):
         raise ModelError(f"{model.base} needs more than its output layer to make logits", hint="choose another base")
+    if not capabilities.agree(causal, own[:, :-2], coarse):
+        raise ModelError(f"{model.base} lets a token see later ones: it is no causal model", hint="choose another base")
     model.reads_trees(length)
 
 

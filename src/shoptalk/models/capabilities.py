@@ -54,7 +54,7 @@ class LocalAttention:
             return query[:, :, None].div(self.chunk, rounding_mode="floor") == key[:, None].div(
                 self.chunk, rounding_mode="floor"
             )
-        return torch.ones((), dtype=torch.bool, device=query.device)
+        return torch.ones((), dtype=torch.bool, device=query.device).expand(*query.shape, key.shape[1])
 
 
 def local_attention(config: Any) -> dict[str, LocalAttention]:
@@ -102,10 +102,13 @@ def layer_masks(
     Tensor or dict
         (B, 1, T, S) where all layers are of one kind, and otherwise one such mask for each kind of layer.
     """
-    masks = {kind: allowed & local.within(query, key)[..., None, :, :] for kind, local in local_attention(config).items()}
-    if implementation == "eager":
-        masks = {kind: torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_fill(
-            ~mask, torch.finfo(dtype).min) for kind, mask in masks.items()}  # fmt: skip
+    masks = {}
+    for kind, local in local_attention(config).items():
+        mask = allowed if math.isinf(local.reach) else allowed & local.within(query, key)[:, None]
+        if implementation == "eager":
+            added = torch.zeros(mask.shape, dtype=dtype, device=mask.device)
+            mask = added.masked_fill(~mask, torch.finfo(dtype).min)
+        masks[kind] = mask
     return next(iter(masks.values())) if len(masks) == 1 else masks
 
 
@@ -123,6 +126,11 @@ class Measured(Protocol):
     def autocast(self) -> torch.autocast: ...  # noqa: D102
     def train(self, mode: bool = True) -> None: ...  # noqa: D102
     def hidden(self, ids: Tensor, positions: Tensor | None = None, mask: Tensor | None = None) -> Tensor: ...  # noqa: D102
+
+
+def cache_argument(decoder: nn.Module) -> str:
+    """Under which name a decoder takes a cache: it was renamed within version 5 of the library."""
+    return "cache" if "cache" in inspect.signature(decoder.forward).parameters else "past_key_values"
 
 
 def reads_trees(model: Measured, length: int) -> bool:

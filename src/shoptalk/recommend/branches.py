@@ -7,6 +7,7 @@ layers) computes the whole text of every branch again in each step, without a ca
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,6 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
 from shoptalk.models.base import LanguageModel
+from shoptalk.models.capabilities import cache_argument
 
 #: Logits held at once (4 bytes each); tokens of a batch of prompts, and most of its histories.
 LOGITS, BATCH_TOKENS, BATCH = 1 << 25, 8192, 64
@@ -40,10 +42,8 @@ class Branches:
         self.tokens, self.positions = ids, torch.arange(width, device=device).expand(len(prompts), -1)
         #: Every layer keeps all places, also one with local attention: branches share them, and masks tell them apart.
         self.cache = DynamicCache() if model.reads_trees(width) else None
-        given = {} if self.cache is None else {"past_key_values": self.cache}
-        hidden = model.decoder(
-            input_ids=ids, use_cache=self.cache is not None, return_dict=True, **given
-        ).last_hidden_state
+        given = {"use_cache": False} if self.cache is None else self._caching()
+        hidden = model.decoder(input_ids=ids, return_dict=True, **given).last_hidden_state
         #: (B, D), the states that predict each prompt's next token.
         self.last = hidden[torch.arange(len(prompts), device=device), self.lengths - 1]
         #: (B, 1, P), the places that a branch sees before it has any token of its own.
@@ -93,7 +93,7 @@ class Branches:
         else:
             allowed, key = torch.cat([past, own], 2)[:, None], torch.cat([self.positions, positions], 1)
             states = self.model.decoder(
-                input_ids=ids, past_key_values=self.cache, use_cache=True, return_dict=True,
+                input_ids=ids, return_dict=True, **self._caching(),
                 **self.model.tree_arguments(allowed, positions, key),
             ).last_hidden_state[row, place]  # fmt: skip
             if keep < width:
@@ -102,6 +102,9 @@ class Branches:
         self.positions = torch.cat([self.positions, positions[:, :keep]], 1)
         new = owner[:, None, :keep] == torch.arange(branches, device=device)[:, None]
         return states, inside, torch.cat([seen, new], 2)
+
+    def _caching(self) -> dict[str, Any]:
+        return {cache_argument(self.model.decoder): self.cache, "use_cache": True}
 
     def _again(self, row: Tensor, tokens: Tensor, step: Tensor, past: Tensor) -> Tensor:
         """States (F, D) after the tokens (F,) of branches, each branch's whole text computed in a row of its own.
