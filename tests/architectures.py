@@ -97,7 +97,7 @@ def make(name: str, folder: Path) -> None:
     """Save a tiny model of an architecture, with a tokenizer; weights are so large that attention matters."""
     words = tokenizer()
     config = AutoConfig.for_model(
-        name.split(" ")[0], vocab_size=320, pad_token_id=0, bos_token_id=1, eos_token_id=1,
+        name.partition(" ")[0], vocab_size=320, pad_token_id=0, bos_token_id=1, eos_token_id=1,
         **SETTINGS[name],
     )  # fmt: skip
     torch.manual_seed(0)

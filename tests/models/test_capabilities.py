@@ -35,7 +35,10 @@ def test_a_window_is_counted_in_positions_and_not_in_places() -> None:
 def test_each_kind_of_layer_gets_its_own_mask() -> None:
     config = MistralConfig(sliding_window=2)
     config.layer_types = ["sliding_attention", "full_attention"]
-    assert local_attention(config) == {"sliding_attention": LocalAttention(window=2), "full_attention": LocalAttention()}
+    assert local_attention(config) == {
+        "sliding_attention": LocalAttention(window=2),
+        "full_attention": LocalAttention(),
+    }
     allowed = torch.ones(1, 1, 3, 3, dtype=torch.bool).tril()
     positions = torch.arange(3)[None]
     masks = layer_masks(config, "sdpa", allowed, positions, positions, torch.float32)
@@ -121,7 +124,7 @@ def test_branches_of_a_model_with_windows_share_a_cache() -> None:
         prompt = list(range(20, 50))
         branches = Branches(both.model, [prompt])
         tokens, count = torch.tensor([[[7, 8], [9, 10]]]), torch.full((1, 2), 2)
-        states, _, seen = branches.grow(tokens, count, torch.zeros_like(count), branches.seen)
+        states, _, seen = branches.grow(tokens, count, torch.zeros_like(count), branches.seen.expand(-1, 2, -1))
         assert branches.cache is not None
         # the second branch goes on; between it and its prompt stand the places of the first
         order = seen[:, 1:]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 #: Tokens that `follows_masks` repeats as a second continuation, and how far its text goes beyond a window.
-BRANCH, BEYOND = 4, 9
+BRANCH, BEYOND = 3, 9
 #: Largest difference of two computations of the same states, as a share of their largest absolute value.
 #: In full precision, and where weights have fewer bits.
 TOLERANCE, COARSE_TOLERANCE = 1e-4, 5e-2
@@ -145,8 +145,10 @@ def reads_trees(model: Measured, length: int) -> bool:
     if beyond not in results:
         # A tree cannot be told to a decoder that does not take positions.
         names = inspect.signature(model.decoder.forward).parameters.keys()
-        sample = int(reach) + BEYOND if beyond else int(min(reach, 3 * BRANCH))
-        results[beyond] = {"position_ids", "attention_mask"} <= names and follows_masks(model, max(sample, BRANCH + 1))
+        sample = reach + BEYOND if beyond else min(reach, 16) - BRANCH  # the row holds the branch once more
+        results[beyond] = {"position_ids", "attention_mask"} <= names and follows_masks(
+            model, max(int(sample), BRANCH + 1)
+        )
     return results[beyond]
 
 
@@ -233,7 +235,7 @@ class LogitTransform:
 
 
 def logit_transform(network: nn.Module) -> LogitTransform:
-    """The transform that a causal model declares (``logit_scale``, ``logits_scaling`` or ``final_logit_softcapping``)."""
+    """The transform that a causal model declares, by ``logit_scale``, ``logits_scaling`` and the like."""
     config: Any = network.config
     config = config.get_text_config()
     scale = 1.0

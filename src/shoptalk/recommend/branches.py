@@ -2,8 +2,10 @@
 
 Ordinary beam search copies the cached prompt for every beam and again whenever beams change places. Here all branches
 of a prompt share its row: every computed token keeps its place in the cache, and a mask says which places a branch sees
-(tree attention, as in SpecInfer, arXiv 2305.09781), so that changing beams means choosing rows of a mask. A model that does not read trees (ALiBi, state-space
-layers) computes the whole text of every branch again in each step, without a cache: slower, with the same results.
+(tree attention, as in SpecInfer, arXiv 2305.09781), so that changing beams means choosing rows of a mask.
+
+A model that does not read trees (ALiBi, state-space layers) computes the whole text of every branch again in each step,
+without a cache: slower, with the same results.
 """
 
 from collections.abc import Iterator, Sequence
