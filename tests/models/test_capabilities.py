@@ -137,3 +137,9 @@ def test_a_base_without_fused_attention_is_loaded_from_its_folder(tmp_path) -> N
     make("mpt", tmp_path)
     network = base.load_network(str(tmp_path), "full", "fp32")
     assert network.config._attn_implementation == "eager"
+
+
+@pytest.mark.parametrize(("name", "says"), [("mixtral", "lora_dropout"), ("mamba", "out_proj")])
+def test_layers_that_cannot_have_adapters_are_named(name: str, says: str) -> None:
+    with pytest.raises(ModelError, match=f"a layer cannot have adapters: .*{says}"), pair(name, tuning="lora"):
+        pass
