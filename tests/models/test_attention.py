@@ -63,7 +63,7 @@ def test_without_learning_the_fused_form_is_used(monkeypatch: pytest.MonkeyPatch
     assert called
 
 
-@pytest.mark.parametrize("told", [{"softcap": 30.0}, {"is_causal": False}])
+@pytest.mark.parametrize("told", [{"position_bias": 30.0}, {"is_causal": False}])
 def test_what_it_does_not_know_is_left_to_the_fused_form(
     monkeypatch: pytest.MonkeyPatch, told: dict[str, float]
 ) -> None:
@@ -74,3 +74,9 @@ def test_what_it_does_not_know_is_left_to_the_fused_form(
     with torch.autocast("cpu", torch.bfloat16):
         attention(Layer(), *heads(7), None, **told)
     assert called
+
+
+@pytest.mark.parametrize("told", [{"softcap": 30.0}, {"s_aux": torch.zeros(4)}])
+def test_what_the_fused_form_would_leave_out_is_refused(told: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="computed by the model itself"):
+        attention(Layer(), *heads(7), None, **told)

@@ -87,8 +87,8 @@ def test_attention_that_is_a_models_own_stays_its_own(tmp_path: Path) -> None:
     BloomForCausalLM(BloomConfig(hidden_size=32, n_head=2, n_layer=1, vocab_size=300)).save_pretrained(
         tmp_path / "bloom"
     )
-    with pytest.raises(ModelError, match="cannot load"):  # it has no fused attention, and would be given a wrong mask
-        load_network(str(tmp_path / "bloom"), "full", "fp32")
+    # it has no fused attention: ours would be given a mask of another kind, and see the future
+    assert load_network(str(tmp_path / "bloom"), "full", "fp32").config._attn_implementation == "eager"
 
 
 def test_lora_is_scaled_by_alpha_over_r(base: str) -> None:

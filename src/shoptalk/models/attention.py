@@ -17,6 +17,8 @@ from transformers.masking_utils import sdpa_mask
 NAME = "shoptalk"
 #: Most tokens of a row for which the products are faster than the fused form.
 SHORT = 256
+#: What changes attention and `sdpa` would leave out without a word: caps of its scores, and sinks.
+UNKNOWN_TO_SDPA = ("softcap", "s_aux")
 #: What may be said beside the tensors without changing what is computed; whatever else is said is left to `sdpa`.
 HARMLESS = {"is_causal", "position_ids", "sliding_window", "use_cache"}
 
@@ -34,7 +36,14 @@ def attention(
     """What heads (B, T, H, D) gather from values (B, H', S, D) for queries (B, H, T, D), of a causal model.
 
     ``attention_mask`` (B or 1, H or 1, T, S) is true where attention is allowed; without it, up to the own place.
+
+    Raises
+    ------
+    ValueError
+        When a model wants what only its own attention computes.
     """
+    if ignored := [name for name in UNKNOWN_TO_SDPA if rest.get(name) is not None]:
+        raise ValueError(f"attention with {' and '.join(ignored)} must be computed by the model itself")
     length = query.shape[2]
     causal = getattr(module, "is_causal", True) and rest.get("is_causal") is not False
     plain = causal if attention_mask is None else attention_mask.dtype == torch.bool
@@ -58,3 +67,14 @@ def register() -> None:
     """Make it known to transformers under `NAME`; what is known already stays."""
     AttentionInterface.register(NAME, attention)
     AttentionMaskInterface.register(NAME, sdpa_mask)
+
+
+def use_own(network: Any) -> None:
+    """Let a network compute attention by `attention`, if it computes it by `sdpa` and through the library's interface.
+
+    One without a fused form (its scores have a bias or a cap) goes on computing attention in its own way, and so does
+    one that has a fused form of its own.
+    """
+    if network.config._attn_implementation == "sdpa":
+        register()
+        network.set_attn_implementation(NAME)

@@ -15,7 +15,8 @@ from torch.nn.functional import embedding
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from shoptalk.errors import ModelError, StorageError
-from shoptalk.models import attention
+from shoptalk.models import attention, capabilities
+from shoptalk.models.capabilities import LogitTransform, layer_masks, logit_transform
 from shoptalk.models.dropout import dropout
 from shoptalk.models.items import ItemTable, ItemTokens, load_items, save_items
 from shoptalk.models.lora import add_adapters, keep_trainable, load_adapters, quantisation
@@ -49,7 +50,8 @@ class LanguageModel:
     @property
     def longest(self) -> int:
         """Most tokens that the model can read."""
-        return int(getattr(self.network.config, "max_position_embeddings", 0) or 1 << 20)
+        config = self.network.config
+        return int(getattr(config, "max_position_embeddings", 0) or getattr(config, "max_seq_len", 0) or 1 << 20)
 
     def parameters(self) -> dict[str, int | float]:
         """How many parameters there are, how many of them are trained, and their share (4-bit ones count as two)."""
@@ -89,13 +91,35 @@ class LanguageModel:
         """Hidden states after the last layer, (B, T, D), for ids (B, T).
 
         Without ``positions`` (B, T) and ``mask`` (B, 1, T, T; true where attention is allowed) each row is one text.
-        ``table`` saves making the item tokens' embeddings again.
+        ``table`` saves making the item tokens' embeddings again. Only a model that `reads_trees` may be given a mask.
         """
         given: dict[str, Tensor] = {"input_ids": ids}
         if self.items is not None:
             given = {"inputs_embeds": self._embedded(ids, self.items, table or self.items.table())}
-        output = self.decoder(**given, position_ids=positions, attention_mask=mask, use_cache=False, return_dict=True)
-        return output.last_hidden_state
+        if mask is not None and positions is not None:
+            given |= self.tree_arguments(mask, positions, positions)
+        return self.decoder(**given, use_cache=False, return_dict=True).last_hidden_state
+
+    def tree_arguments(self, allowed: Tensor, query: Tensor, key: Tensor) -> dict[str, Any]:
+        """The decoder's arguments for tokens (B, T) at positions ``query`` that see others (B, S) at positions ``key``.
+
+        ``allowed`` (B, 1, T, S) is true where tokens belong to one text; the reach of each layer's attention is added.
+        """
+        config = self.network.config
+        dtype = self.network.get_input_embeddings().weight.dtype
+        masks = layer_masks(config, config._attn_implementation, allowed, query, key, dtype)
+        return {"position_ids": query, "attention_mask": masks}
+
+    def reads_trees(self, length: int) -> bool:
+        """Whether several continuations of a text can stand in one row of ``length`` tokens, behind a mask.
+
+        A model that cannot do so (ALiBi, state-space layers) computes one continuation a row.
+        """
+        return capabilities.reads_trees(self, length)
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Logits (..., V) of words after states (..., D): the output layer, with the model's own scale and cap."""
+        return self.logit_transform(self.head(states))
 
     def _embedded(self, ids: Tensor, items: ItemTokens, table: ItemTable) -> Tensor:
         is_item = ids >= items.first
@@ -107,13 +131,22 @@ class LanguageModel:
     @property
     def decoder(self) -> Any:
         """The layers below the output layer."""
-        plain = self.network.get_base_model() if hasattr(self.network, "get_base_model") else self.network
-        return getattr(plain, plain.base_model_prefix)
+        return getattr(self.plain, self.plain.base_model_prefix)
 
     @property
     def head(self) -> nn.Module:
-        """The output layer, hidden states to logits."""
+        """The output layer, hidden states to logits but for the model's `logit_transform`."""
         return self.network.get_output_embeddings()
+
+    @property
+    def logit_transform(self) -> LogitTransform:
+        """What the model does to the products of its output layer."""
+        return logit_transform(self.plain)
+
+    @property
+    def plain(self) -> Any:
+        """The network without the wrapper of its adapters."""
+        return self.network.get_base_model() if hasattr(self.network, "get_base_model") else self.network
 
 
 @quiet()
@@ -160,7 +193,7 @@ def create(
             f"{recipe.base} reads at most {model.longest} tokens, and prompt.max_tokens is {longest}",
             hint="lower prompt.max_tokens",
         )
-    check_head(model)
+    check_head(model, longest)
     return model
 
 
@@ -225,9 +258,10 @@ def with_items(
         Of the items that go without their learned part in a training step.
     """
     first = model.tokenizer.add_names(ITEM_OPENS, ids)
-    words = model.network.get_input_embeddings().weight
+    layer = model.network.get_input_embeddings()
+    words = layer.weight
     fresh = model.base == "nano"
-    length = 1.0 if fresh or words.shape[1] == 0 else float(words.detach().float().norm(dim=1).mean())
+    length = 1.0 if fresh or words.shape[1] == 0 else _mean_norm(layer)
     told = torch.zeros(len(ids), 1) if text is None else torch.from_numpy(text)
     items = ItemTokens(
         ids, first, told, torch.from_numpy(known), words.shape[1], dropout=0 if text is None else share, length=length
@@ -239,6 +273,13 @@ def with_items(
             nn.init.zeros_(layer.self_attn.o_proj.weight)
             nn.init.zeros_(layer.mlp.down_proj.weight)
     return replace(model, items=items.to(model.device))
+
+
+@torch.no_grad()
+def _mean_norm(layer: nn.Module) -> float:
+    """Mean length of the words' vectors as an embedding layer gives them; some layers scale their weights (Gemma 3)."""
+    weight: Any = layer.weight
+    return float(layer(torch.arange(len(weight), device=weight.device)).float().norm(dim=1).mean())
 
 
 def _drop_out(model: LanguageModel) -> None:
@@ -267,10 +308,8 @@ def load_network(name: str, tuning: str, precision: str) -> Any:
     if tuning == "qlora":
         arguments["quantization_config"] = quantisation(precision)
     try:
-        network = AutoModelForCausalLM.from_pretrained(
-            name, trust_remote_code=False, use_safetensors=True, attn_implementation="sdpa", **arguments
-        )
-        network.set_attn_implementation(attention.NAME)  # one that computes attention in its own way goes on doing so
+        network = AutoModelForCausalLM.from_pretrained(name, trust_remote_code=False, use_safetensors=True, **arguments)
+        attention.use_own(network)
     except Exception as error:  # a broken folder fails in many ways inside the library
         raise ModelError(f"cannot load the model {name!r}: {first_line(error)}", hint=LOADING_HINT) from error
     return keep_trainable(network) if tuning == "qlora" else network
@@ -283,26 +322,38 @@ def fit_vocabulary(network: Any, tokenizer: Tokenizer) -> None:
         network.resize_token_embeddings(len(tokenizer.hugging_face))
 
 
-def check_head(model: LanguageModel) -> None:
-    """Make sure that decoder and output layer, called apart, give the model's own logits.
+def check_head(model: LanguageModel, longest: int | None = None) -> None:
+    """Make sure that decoder and output layer, called apart, give the model's own logits, and that it is causal.
 
     They are called apart so that logits are computed only where they are needed; a model that does more between the two
-    (scaling, capping) must not be trained on something else than it is.
+    than `LogitTransform` knows must not be trained on something else than it is. The text is longer than the reach of
+    local attention, where texts of that length can occur, and masks are tried on it (`LanguageModel.reads_trees`).
+
+    Parameters
+    ----------
+    longest
+        Most tokens of a text; by default all that the model can read.
 
     Raises
     ------
     ModelError
-        When they differ.
+        When the logits differ, or when a position sees later ones.
     """
-    ids = torch.arange(8, device=model.device).remainder(model.network.config.vocab_size)[None]
-    was_training = model.network.training
-    model.train(False)
-    with torch.no_grad(), model.autocast():
-        own = model.network(input_ids=ids, use_cache=False).logits
-        apart = model.head(model.hidden(ids))
-    model.train(was_training)
-    if not torch.allclose(own.float(), apart.float(), atol=2e-2, rtol=2e-2):
+    reach = capabilities.shortest_reach(model.network.config)
+    longest = min(longest or model.longest, model.longest)
+    length = int(reach) + capabilities.BEYOND if reach < longest else 12
+    with capabilities.measuring(model), torch.no_grad():
+        ids = capabilities.sample_ids(length, capabilities.word_count(model), model.device)
+        own = model.network(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False).logits
+        apart = model.logits(model.hidden(ids))
+        later = torch.cat([ids[:, :-2], ids[:, :2]], 1)
+        causal = model.logits(model.hidden(later))[:, :-2]
+    coarse = capabilities.is_coarse(model)
+    if not capabilities.agree(apart, own, coarse):
         raise ModelError(f"{model.base} needs more than its output layer to make logits", hint="choose another base")
+    if not capabilities.agree(causal, own[:, :-2], coarse):
+        raise ModelError(f"{model.base} lets a token see later ones: it is no causal model", hint="choose another base")
+    model.reads_trees(length)
 
 
 @quiet()

@@ -18,7 +18,7 @@ def add_adapters(network: Any, lora: Lora, *, quantised: bool, fresh: Sequence[i
     Raises
     ------
     ModelError
-        When no layer has one of the names that ``lora.targets`` gives.
+        When no layer has one of the names that ``lora.targets`` gives, or a layer cannot have adapters.
     """
     from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
     from peft.tuners.lora import LoraLayer
@@ -36,7 +36,12 @@ def add_adapters(network: Any, lora: Lora, *, quantised: bool, fresh: Sequence[i
     try:
         adapted = get_peft_model(network, config)
     except ValueError as error:
-        raise ModelError(f"no layer fits lora.targets = {list(lora.targets)}", hint="leave it empty for all") from error
+        if "not found in the base model" in str(error):
+            problem, hint = f"no layer fits lora.targets = {list(lora.targets)}", "leave it empty for all"
+        else:  # experts of a mixture with dropout, for instance, or the output layers of Mamba
+            problem = f"a layer cannot have adapters: {str(error).splitlines()[0]}"
+            hint = "name other layers in lora.targets, or set lora.dropout to 0"
+        raise ModelError(problem, hint=hint) from error
     for module in adapted.modules():
         if isinstance(module, LoraLayer) and lora.dropout:
             for name in module.lora_dropout:

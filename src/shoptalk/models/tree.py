@@ -14,6 +14,8 @@ from shoptalk.models.base import LanguageModel
 
 #: A prompt's ids, and the ids of each answer that may follow it.
 Question = tuple[list[int], list[list[int]]]
+#: Tokens computed at once where every answer has a row of its own.
+ROW_TOKENS = 8192
 
 
 def tree_length(question: Question) -> int:
@@ -36,6 +38,8 @@ def tree_log_probabilities(model: LanguageModel, questions: Sequence[Question]) 
         (S,), float32: the tokens of all answers of all questions, end to end, in the order given.
     """
     width = max(map(tree_length, questions))
+    if not model.reads_trees(width):
+        return _one_by_one(model, questions)
     rows = [_lay_out(question, width) for question in questions]
     ids, positions, masks, sources, targets = zip(*rows, strict=True)
     device = model.device
@@ -44,9 +48,34 @@ def tree_log_probabilities(model: LanguageModel, questions: Sequence[Question]) 
             torch.stack(ids).to(device), torch.stack(positions).to(device), torch.stack(masks)[:, None].to(device)
         )
         row = torch.cat([torch.full_like(source, number) for number, source in enumerate(sources)])
-        logits = model.head(hidden[row.to(device), torch.cat(sources).to(device)]).float()
-    chosen = torch.cat(targets).to(device)
-    return logits.gather(1, chosen[:, None])[:, 0] - logits.logsumexp(1)
+        logits = model.logits(hidden[row.to(device), torch.cat(sources).to(device)]).float()
+    return _chosen(logits, torch.cat(targets).to(device))
+
+
+def _one_by_one(model: LanguageModel, questions: Sequence[Question]) -> Tensor:
+    """The same, each answer in a row of its own behind its prompt, for models that do not read trees."""
+    rows = [(prompt, answer) for prompt, answers in questions for answer in answers]
+    width = max(len(prompt) + len(answer) - 1 for prompt, answer in rows)
+    size = max(1, ROW_TOKENS // width)
+    return torch.cat([_rows(model, rows[start : start + size]) for start in range(0, len(rows), size)])
+
+
+def _rows(model: LanguageModel, rows: Sequence[tuple[list[int], list[int]]]) -> Tensor:
+    """Log-probabilities (S,) of the answers' tokens; rows are filled up behind, where a causal model never looks."""
+    width = max(len(prompt) + len(answer) - 1 for prompt, answer in rows)
+    ids = torch.zeros(len(rows), width, dtype=torch.long)
+    for number, (prompt, answer) in enumerate(rows):
+        ids[number, : len(prompt) + len(answer) - 1] = torch.tensor([*prompt, *answer[:-1]])
+    sources = torch.cat([torch.arange(len(prompt) - 1, len(prompt) + len(answer) - 1) for prompt, answer in rows])
+    owner = torch.repeat_interleave(torch.arange(len(rows)), torch.tensor([len(answer) for _, answer in rows]))
+    with model.autocast():
+        hidden = model.hidden(ids.to(model.device))
+        logits = model.logits(hidden[owner.to(model.device), sources.to(model.device)]).float()
+    return _chosen(logits, torch.tensor([token for _, answer in rows for token in answer], device=model.device))
+
+
+def _chosen(logits: Tensor, tokens: Tensor) -> Tensor:
+    return logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(1)
 
 
 def _lay_out(question: Question, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -58,7 +87,7 @@ def _lay_out(question: Question, width: int) -> tuple[Tensor, Tensor, Tensor, Te
     ids[:start] = torch.tensor(prompt)
     positions[:start] = torch.arange(start)
     mask = torch.zeros(width, width, dtype=torch.bool)
-    mask[:, 0] = True  # a place that fills up the row must see something
+    mask.fill_diagonal_(True)  # a place that fills up the row must see something, also in local attention
     mask[:start, :start] = torch.ones(start, start, dtype=torch.bool).tril()
     at = start
     sources: list[int] = []

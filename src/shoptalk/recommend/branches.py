@@ -3,15 +3,21 @@
 Ordinary beam search copies the cached prompt for every beam and again whenever beams change places. Here all branches
 of a prompt share its row: every computed token keeps its place in the cache, and a mask says which places a branch sees
 (tree attention, as in SpecInfer, arXiv 2305.09781), so that changing beams means choosing rows of a mask.
+
+A model that does not read trees (ALiBi, state-space layers) computes the whole text of every branch again in each step,
+without a cache: slower, with the same results.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
 from shoptalk.models.base import LanguageModel
+from shoptalk.models.capabilities import cache_argument
 
 #: Logits held at once (4 bytes each); tokens of a batch of prompts, and most of its histories.
 LOGITS, BATCH_TOKENS, BATCH = 1 << 25, 8192, 64
@@ -30,14 +36,16 @@ class Branches:
 
     def __init__(self, model: LanguageModel, prompts: Sequence[Sequence[int]]) -> None:
         self.model = model
-        self.cache = DynamicCache(config=model.network.config)
         device = model.device
         self.lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
         width = int(self.lengths.max())
         ids = torch.tensor([[*prompt, *[0] * (width - len(prompt))] for prompt in prompts], device=device)
-        hidden = model.decoder(
-            input_ids=ids, past_key_values=self.cache, use_cache=True, return_dict=True
-        ).last_hidden_state
+        #: (B, S) the tokens at all places of the cache, and their positions in their texts.
+        self.tokens, self.positions = ids, torch.arange(width, device=device).expand(len(prompts), -1)
+        #: Every layer keeps all places, also one with local attention: branches share them, and masks tell them apart.
+        self.cache = DynamicCache() if model.reads_trees(width) else None
+        given = {"use_cache": False} if self.cache is None else self._caching()
+        hidden = model.decoder(input_ids=ids, return_dict=True, **given).last_hidden_state
         #: (B, D), the states that predict each prompt's next token.
         self.last = hidden[torch.arange(len(prompts), device=device), self.lengths - 1]
         #: (B, 1, P), the places that a branch sees before it has any token of its own.
@@ -80,18 +88,50 @@ class Branches:
         before = torch.ones(width, width, dtype=torch.bool, device=device).tril()
         own = (owner[:, :, None] == owner[:, None]) & before  # a place that fills up sees others like it
         past = seen.gather(1, owner.clamp(max=branches - 1)[..., None].expand(-1, -1, seen.shape[2]))
-        hidden = self.model.decoder(
-            input_ids=ids,
-            position_ids=positions,
-            attention_mask=torch.cat([past, own], 2)[:, None],
-            past_key_values=self.cache,
-            use_cache=True,
-            return_dict=True,
-        ).last_hidden_state
-        if keep < width:
-            self.cache.crop(keep - width)
+        if not self.model.reads_trees(seen.shape[2] + width):  # it may read short rows and no long ones
+            self.cache = None
+        if self.cache is None:
+            states = self._again(row, ids[row, place], step, past[row, place])
+        else:
+            allowed, key = torch.cat([past, own], 2)[:, None], torch.cat([self.positions, positions], 1)
+            states = self.model.decoder(
+                input_ids=ids, return_dict=True, **self._caching(),
+                **self.model.tree_arguments(allowed, positions, key),
+            ).last_hidden_state[row, place]  # fmt: skip
+            if keep < width:
+                self.cache.crop(keep - width)
+        self.tokens = torch.cat([self.tokens, ids[:, :keep]], 1)
+        self.positions = torch.cat([self.positions, positions[:, :keep]], 1)
         new = owner[:, None, :keep] == torch.arange(branches, device=device)[:, None]
-        return hidden[row, place], inside, torch.cat([seen, new], 2)
+        return states, inside, torch.cat([seen, new], 2)
+
+    def _caching(self) -> dict[str, Any]:
+        return {cache_argument(self.model.decoder): self.cache, "use_cache": True}
+
+    def _again(self, row: Tensor, tokens: Tensor, step: Tensor, past: Tensor) -> Tensor:
+        """States (F, D) after the tokens (F,) of branches, each branch's whole text computed in a row of its own.
+
+        ``row`` (F,) is a token's prompt, ``step`` (F,) its number among the new ones of its branch, in order, and
+        ``past`` (F, S) are the places of the cache that it sees.
+        """
+        starts = torch.nonzero(step == 0).flatten().tolist()
+        ends = [*starts[1:], len(step)]
+        texts = [
+            torch.cat([self.tokens[row[start]][past[start]], tokens[start:end]])
+            for start, end in zip(starts, ends, strict=True)
+        ]
+        size = max(1, BATCH_TOKENS // max(map(len, texts)))
+        states = []
+        for first in range(0, len(texts), size):
+            part, begin = texts[first : first + size], starts[first : first + size]
+            counts = [end - start for start, end in zip(begin, ends[first : first + size], strict=True)]
+            ids = pad_sequence(part, batch_first=True)  # filled up behind, where a causal model never looks
+            hidden = self.model.decoder(input_ids=ids, use_cache=False, return_dict=True).last_hidden_state
+            states += [
+                hidden[number, len(text) - count : len(text)]
+                for number, (text, count) in enumerate(zip(part, counts, strict=True))
+            ]
+        return torch.cat(states)
 
     def log_probability(self, hidden: Tensor, tokens: Tensor) -> Tensor:
         """Natural log-probability (F,) of one token (F,) after each state (F, D), few logits at a time."""
@@ -104,7 +144,7 @@ class Branches:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Logits (F, V) after some states (F, D), in fp32."""
-        return self.model.head(hidden).float()
+        return self.model.logits(hidden).float()
 
 
 def batches(lengths: Sequence[int]) -> Iterator[list[int]]:

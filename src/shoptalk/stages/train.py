@@ -110,7 +110,7 @@ def _says(model: LanguageModel, ids: torch.Tensor) -> torch.Tensor:
     """Logits (B, T, V) of the words, and of the items where they have tokens."""
     with model.autocast():
         hidden = model.hidden(ids)
-        logits: torch.Tensor = model.head(hidden).float()
+        logits: torch.Tensor = model.logits(hidden).float()
         if model.items is None:
             return logits
         table = model.items.table()

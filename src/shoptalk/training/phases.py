@@ -156,11 +156,14 @@ def answer_loss(model: LanguageModel, batch: Batch) -> tuple[Tensor, int]:
 
 def word_loss(model: LanguageModel, states: Tensor, targets: Tensor) -> Tensor:
     """Summed cross-entropy in nats of words (n,) out of all words, told from states (n, D)."""
-    head = model.head
-    if type(head) is nn.Linear and model.precision != "fp16":  # nothing around it, and slopes that do not underflow
-        return fused_cross_entropy(states, head.weight, head.bias, targets, DTYPES[model.precision])
+    head, transform = model.head, model.logit_transform
+    # nothing around it or behind it but a factor, and slopes that do not underflow
+    if type(head) is nn.Linear and not transform.cap and model.precision != "fp16":
+        bias = None if head.bias is None else head.bias * transform.scale
+        scaled = states if transform.scale == 1 else states * transform.scale
+        return fused_cross_entropy(scaled, head.weight, bias, targets, DTYPES[model.precision])
     more = rounded(len(targets)) - len(targets)
-    logits = head(pad(states, (0, 0, 0, more))).float()
+    logits = model.logits(pad(states, (0, 0, 0, more))).float()
     return cross_entropy(logits, pad(targets, (0, more), value=IGNORE), ignore_index=IGNORE, reduction="sum")
 
 
