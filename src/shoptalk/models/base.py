@@ -17,18 +17,17 @@ from transformers.utils.logging import disable_progress_bar
 
 from shoptalk.errors import ModelError, StorageError
 from shoptalk.models import attention
+from shoptalk.models.bases import CARD, Base, base_network, base_tokenizer, find_base, locate, read_card
 from shoptalk.models.dropout import dropout
 from shoptalk.models.items import ItemTable, ItemTokens, load_items, save_items
 from shoptalk.models.lora import add_adapters, keep_trainable, load_adapters, quantisation
 from shoptalk.models.precision import DTYPES, choose_precision, device
 from shoptalk.models.tokenizer import LOADING_HINT, Tokenizer, first_line, load_tokenizer, train_tokenizer
+from shoptalk.models.weights import check_loaded
 from shoptalk.recipe import Lora, Model
 from shoptalk.schema import ITEM_OPENS, USER_OPENS
 
 disable_progress_bar()  # of weights being loaded: it would stand between our own bars
-
-#: In a saved model's folder: what it is made of, so that it can be put together again.
-CARD = "shoptalk.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,8 @@ class LanguageModel:
     precision: str
     items: ItemTokens | None = None
     dropout: float = 0.0
+    origin: Base | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def device(self) -> torch.device:
@@ -147,13 +148,14 @@ def create(
     """
     precision = choose_precision(recipe.precision)
     torch.manual_seed(seed)
-    tokenizer, network = _begin(recipe, texts, longest, precision, names, users)
+    tokenizer, network, fresh, notes = _begin(recipe, texts, longest, precision, names, users)
+    origin = None if recipe.base == "nano" else find_base(recipe.base)
     if recipe.tuning != "full":
-        vocabulary = len(tokenizer.hugging_face)
-        fresh = range(vocabulary - len(names) - len(users), vocabulary)
         network = add_adapters(network, lora, quantised=recipe.tuning == "qlora", fresh=fresh)
     share = recipe.dropout if recipe.base == "nano" else 0.0
-    model = LanguageModel(network.to(device()), tokenizer, recipe.base, recipe.tuning, precision, dropout=share)
+    model = LanguageModel(
+        network.to(device()), tokenizer, recipe.base, recipe.tuning, precision, None, share, origin, notes
+    )
     if share:
         _drop_out(model)
     if model.longest < longest:
@@ -167,8 +169,8 @@ def create(
 
 def _begin(
     recipe: Model, texts: Iterable[str], longest: int, precision: str, names: Sequence[str], users: Sequence[str]
-) -> tuple[Tokenizer, Any]:
-    """The tokenizer, which knows the names, and a network that has a row for each of its tokens."""
+) -> tuple[Tokenizer, Any, list[int], tuple[str, ...]]:
+    """The tokenizer, which knows the names, a network with a row for each token, the new rows, and what was done."""
     if recipe.base == "nano":
         if recipe.tuning != "full":
             raise ModelError(
@@ -177,21 +179,22 @@ def _begin(
             )
         tokenizer = train_tokenizer(texts, recipe.vocabulary)
     else:
-        tokenizer = load_tokenizer(recipe.base)
-    tokenizer.add_names(ITEM_OPENS, names)
-    tokenizer.add_names(USER_OPENS, users)
+        tokenizer = base_tokenizer(recipe.base)
+    folder = Path(recipe.base).expanduser()
+    reuse = recipe.base != "nano" and (folder / CARD).exists()
+    ids = tokenizer.add_names(ITEM_OPENS, names, reuse=reuse) + tokenizer.add_names(USER_OPENS, users, reuse=reuse)
     if recipe.base == "nano":
-        return tokenizer, nano(recipe, tokenizer, longest)
-    network = load_network(recipe.base, recipe.tuning, precision)
-    fit_vocabulary(network, tokenizer)
-    return tokenizer, network
+        return tokenizer, nano(recipe, tokenizer, longest), ids, ()
+    network, notes = base_network(recipe.base, recipe.tuning, precision, load_network)
+    rows = fit_vocabulary(network, tokenizer.size)
+    return tokenizer, network, sorted({*ids, *rows}), notes
 
 
 def nano(recipe: Model, tokenizer: Tokenizer, longest: int) -> LlamaForCausalLM:
     """A small Llama with fresh weights: heads of 64 (or 32), SwiGLU of 8/3 the width, shared embeddings."""
     head = 64 if recipe.width % 64 == 0 else 32
     config = LlamaConfig(
-        vocab_size=len(tokenizer.hugging_face),
+        vocab_size=tokenizer.size,
         hidden_size=recipe.width,
         intermediate_size=int(recipe.width * 8 / 3 + 31) // 32 * 32,
         num_hidden_layers=recipe.layers,
@@ -224,7 +227,10 @@ def with_items(
     share
         Of the items that go without their learned part in a training step.
     """
-    first = model.tokenizer.add_names(ITEM_OPENS, ids)
+    places = model.tokenizer.add_names(ITEM_OPENS, ids)
+    first = places[0] if places else model.tokenizer.size
+    if places != list(range(first, model.tokenizer.size)):
+        raise ModelError("the tokenizer does not number new tokens one after the other", hint="choose another base")
     words = model.network.get_input_embeddings().weight
     fresh = model.base == "nano"
     length = 1.0 if fresh or words.shape[1] == 0 else float(words.detach().float().norm(dim=1).mean())
@@ -265,21 +271,28 @@ def load_network(name: str, tuning: str, precision: str) -> Any:
     if tuning == "qlora":
         arguments["quantization_config"] = quantisation(precision)
     try:
-        network = AutoModelForCausalLM.from_pretrained(
-            name, trust_remote_code=False, use_safetensors=True, attn_implementation="sdpa", **arguments
+        network, loaded = AutoModelForCausalLM.from_pretrained(
+            name,
+            trust_remote_code=False,
+            use_safetensors=True,
+            attn_implementation="sdpa",
+            output_loading_info=True,
+            **arguments,
         )
         if network._can_set_attn_implementation():  # one that computes attention in its own way goes on doing so
             network.set_attn_implementation(attention.NAME)
     except Exception as error:  # a broken folder fails in many ways inside the library
         raise ModelError(f"cannot load the model {name!r}: {first_line(error)}", hint=LOADING_HINT) from error
+    check_loaded(network, loaded, name)
     return keep_trainable(network) if tuning == "qlora" else network
 
 
-def fit_vocabulary(network: Any, tokenizer: Tokenizer) -> None:
-    """Give a network rows for the tokens that its tokenizer has beyond it; what it has already is kept."""
-    rows = network.get_input_embeddings().weight.shape[0]
-    if len(tokenizer.hugging_face) > rows:
-        network.resize_token_embeddings(len(tokenizer.hugging_face))
+def fit_vocabulary(network: Any, size: int) -> range:
+    """Give a network rows for token ids up to ``size``; what it has already is kept. Returns the new rows."""
+    rows = int(network.get_input_embeddings().weight.shape[0])
+    if size > rows:
+        network.resize_token_embeddings(size)
+    return range(rows, max(rows, size))
 
 
 def check_head(model: LanguageModel) -> None:
@@ -321,6 +334,9 @@ def save(model: LanguageModel, folder: Path) -> None:
         raise StorageError(f"cannot write the model: {error}", where=str(folder), hint="free space") from error
     model.tokenizer.save(folder)
     card: dict[str, Any] = {"base": model.base, "tuning": model.tuning, "precision": model.precision}
+    card["tokens"] = model.tokenizer.names_digest()
+    if model.origin is not None:
+        card["origin"] = model.origin.card(folder)
     if model.items is not None:
         card["items"] = {"first": model.items.first, "count": len(model.items.ids)}
         save_items(model.items, folder)
@@ -336,23 +352,29 @@ def load(folder: Path) -> LanguageModel:
         When the folder is not a saved model, or a weight is missing from it.
     """
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        base, tuning, precision = str(card["base"]), str(card["tuning"]), str(card["precision"])
+        card = read_card(folder)
+        base, tuning, precision = card["base"], card["tuning"], card["precision"]
         first, count = (int(card["items"][key]) for key in ("first", "count")) if "items" in card else (0, 0)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise ModelError("not a saved model", where=str(folder), hint="train first: shoptalk train") from error
     tokenizer = load_tokenizer(str(folder))
+    if card.get("tokens", tokenizer.names_digest()) != tokenizer.names_digest():
+        raise ModelError(
+            "the tokens of items or users have other ids than in training", where=str(folder), hint="train again"
+        )
     if tuning == "full":
         network = load_network(str(folder), "full", "fp32")
     else:
-        plain = load_network(base, tuning, precision)
-        if not count:  # item tokens of the other kind have embeddings of their own
-            fit_vocabulary(plain, tokenizer)
+        plain, _ = base_network(locate(card, folder), tuning, precision, load_network)
+        # item tokens with embeddings of their own need no rows
+        fit_vocabulary(plain, first if count else tokenizer.size)
         network = load_adapters(plain, folder, quantised=tuning == "qlora")
     network = network.to(device()).eval()
     here = choose_precision("auto") if precision == "fp16" and device().type == "cpu" else precision
     items = load_items(folder, tokenizer.names(first, count), first).to(device()) if count else None
-    return LanguageModel(network, tokenizer, base, tuning, here, items)
+    origin = card.get("origin")
+    known = Base(origin["path"], origin["sha256"]) if origin else None
+    return LanguageModel(network, tokenizer, base, tuning, here, items, origin=known)
 
 
 def _count(parameter: nn.Parameter) -> int:

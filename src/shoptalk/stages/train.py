@@ -78,7 +78,7 @@ def train(
         draw_losses(outcome.losses, out / "loss.png")
     report = {**words, **asdict(outcome), "precision": model.precision, "seconds": time.perf_counter() - begin}
     report |= meter.read()
-    folder.note(trained=True, training=report)
+    folder.note(trained=True, training=report, base=_base(model))
     for rest in (out / "checkpoints", out / "refit" / "checkpoints"):
         shutil.rmtree(rest, ignore_errors=True)
     return report
@@ -166,6 +166,11 @@ def _save(fitted: _Fitted, shares: Shares | None, folder: Path) -> None:
         save_memory(make_memory(fitted.split, list(fitted.teller.catalogue), fitted.features, shares), folder)
 
 
+def _base(model: LanguageModel) -> dict[str, Any] | None:
+    """What the run keeps of the model that it started from."""
+    return None if model.origin is None else {**asdict(model.origin), "notes": model.notes}
+
+
 def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = False) -> tuple[_Fitted, Material]:
     progress(
         "tokens", 0, 1, "training the tokenizer" if recipe.model.base == "nano" else f"loading {recipe.model.base}"
@@ -185,6 +190,8 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
         list_tokens(recipe.prompt, shop.catalogue),
         [history.user_id for history in split.train] if recipe.prompt.user else (),
     )
+    for note in model.notes:
+        progress("tokens", 0, 1, note)
     teller = Teller(recipe.prompt, shop.catalogue, model.tokenizer.control, model.tokenizer.users)
     fitted = _Fitted(model, teller, split)
     if recipe.prompt.task == "items":
