@@ -4,12 +4,14 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from shoptalk.errors import ModelError
-from shoptalk.models.base import CARD, LanguageModel, create, load, save, with_items
+from shoptalk.models.base import CARD, LanguageModel, continue_items, create, load, save, with_items
+from shoptalk.models.bases import item_folder
 from shoptalk.models.tokenizer import load_tokenizer
 from shoptalk.recipe import Lora, Model
 from shoptalk.schema import ITEM_OPENS, item_token
@@ -74,7 +76,7 @@ def test_ids_of_items_are_asked_of_a_vocabulary_that_leaves_out_ids(plain: Path,
 
 def test_item_tokens_stand_behind_the_largest_id(plain: Path, tmp_path: Path) -> None:
     largest = with_hole(plain)
-    known = torch.ones(len(CATALOGUE), dtype=torch.bool).numpy()
+    known = np.ones(len(CATALOGUE), dtype=np.bool_)
     model = with_items(make(plain), list(CATALOGUE), None, known, 0.0)
     assert model.items is not None
     assert model.items.first == largest + 1
@@ -194,3 +196,26 @@ def test_a_runs_folder_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{}")
     with pytest.raises(ModelError, match="name its model"):
         make(tmp_path)
+
+
+def test_item_tokens_go_on_from_those_of_the_base(tmp_path: Path) -> None:
+    old = ["a", "b", "c"]
+    before = with_items(small_model(), old, None, np.array([True, True, False]), 0.0)
+    save(before, tmp_path / "first")
+    model = make(tmp_path / "first")
+    new = ["c", "d", "a"]  # another order, one gone, one new
+    model = continue_items(with_items(model, new, None, np.array([True, True, False]), 0.0), tmp_path / "first")
+    assert before.items is not None
+    assert model.items is not None
+    assert model.items.first == before.items.first
+    assert torch.equal(model.items.learned[[0, 2]], before.items.learned[[2, 0]])
+    assert model.items.known.tolist() == [True, True, True]  # a was bought in the base's training
+    assert torch.equal(logits(model), logits(make(tmp_path / "first")))
+    assert "2 of 3 items" in model.notes[-1]
+
+
+def test_a_base_whose_items_have_another_encoder_is_refused(tmp_path: Path) -> None:
+    save(with_items(small_model(), ["a"], None, np.array([True]), 0.0), tmp_path / "first")
+    assert item_folder(str(tmp_path / "first"), "none") == tmp_path / "first"
+    with pytest.raises(ModelError, match="'none', not by 'lsa'"):
+        item_folder(str(tmp_path / "first"), "lsa")

@@ -247,6 +247,35 @@ def with_items(
     return replace(model, items=items.to(model.device))
 
 
+def continue_items(model: LanguageModel, folder: Path) -> LanguageModel:
+    """The model whose item tokens go on from those of the saved model in a folder: what they share by id is taken over.
+
+    The projection and the length of embeddings are taken over too, so both need the same text encoder.
+
+    Raises
+    ------
+    ModelError
+        When the parts do not fit.
+    """
+    items = model.items
+    assert items is not None  # `with_items` made them
+    card = read_card(folder)["items"]
+    ids = load_tokenizer(str(folder)).names(int(card["first"]), int(card["count"]))
+    before = load_items(folder, ids, int(card["first"])).to(model.device)
+    if before.project.weight.shape != items.project.weight.shape:
+        raise ModelError("the text vectors of the base have another size", where=str(folder), hint="use its encoder")
+    place = {item: number for number, item in enumerate(ids)}
+    pairs = [(new, place[item]) for new, item in enumerate(items.ids) if item in place]
+    to, of = torch.tensor(pairs, dtype=torch.long, device=model.device).view(-1, 2).T
+    with torch.no_grad():
+        items.project.weight.copy_(before.project.weight)
+        items.learned[to], items.bias[to] = before.learned[of], before.bias[of]
+        items.known[to] |= before.known[of]
+        items.length.copy_(before.length)
+    note = f"{len(pairs)} of {len(items.ids)} items go on from what the base learned of them"
+    return replace(model, notes=(*model.notes, note))
+
+
 def _drop_out(model: LanguageModel) -> None:
     """Dropout of what each layer adds: the architecture has none of its own there."""
     for layer in model.decoder.layers:

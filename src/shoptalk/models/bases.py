@@ -85,10 +85,26 @@ def read_card(folder: Path) -> dict[str, Any]:
         raise ModelError("not a saved model", where=str(folder), hint="train first: shoptalk train") from error
 
 
-def has_item_tokens(name: str) -> bool:
-    """Whether a base is a saved model with item tokens."""
-    folder = local_folder(name)
-    return folder is not None and "items" in read_card(folder)
+def item_folder(name: str, encoder: str) -> Path | None:
+    """The folder of a base that is a saved model with item tokens; None for every other base.
+
+    Raises
+    ------
+    ModelError
+        When its items were told by another text encoder than the recipe's.
+    """
+    folder = None if name == "nano" else local_folder(name)
+    if folder is None or "items" not in read_card(folder):
+        return None
+    path = folder / "encoder.json"
+    former = json.loads(path.read_text(encoding="utf-8"))["encoder"] if path.exists() else "none"
+    if former != encoder:
+        raise ModelError(
+            f"the items of this base were told by the encoder {former!r}, not by {encoder!r}",
+            where=str(folder),
+            hint=f'set items.encoder to "{former}"',
+        )
+    return folder
 
 
 def base_tokenizer(name: str) -> Tokenizer:

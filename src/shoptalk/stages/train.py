@@ -14,8 +14,9 @@ import torch
 from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.errors import DatasetError, ModelError, RunError
 from shoptalk.files import replacing
-from shoptalk.models.base import LanguageModel, create, load, save, with_items
-from shoptalk.models.encoders import Encoder, make_encoder
+from shoptalk.models.base import LanguageModel, continue_items, create, load, save, with_items
+from shoptalk.models.bases import item_folder
+from shoptalk.models.encoders import Encoder, load_encoder, make_encoder
 from shoptalk.prompts.tasks import Teller, list_tokens
 from shoptalk.recipe import Recipe
 from shoptalk.recommend.items import ItemRecommender
@@ -190,12 +191,12 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
         list_tokens(recipe.prompt, shop.catalogue),
         [history.user_id for history in split.train] if recipe.prompt.user else (),
     )
-    for note in model.notes:
-        progress("tokens", 0, 1, note)
     teller = Teller(recipe.prompt, shop.catalogue, model.tokenizer.control, model.tokenizer.users)
     fitted = _Fitted(model, teller, split)
     if recipe.prompt.task == "items":
         fitted = _with_items(recipe, fitted)
+    for note in fitted.model.notes:
+        progress("tokens", 0, 1, note)
     progress("tokens", 0, 1, "encoding examples")
     exam = shop.split("last").train_cases
     material = make_material(recipe, split, exam, teller, fitted.model)
@@ -208,11 +209,19 @@ def _with_items(recipe: Recipe, bare: _Fitted) -> _Fitted:
     ids = list(bare.teller.catalogue)
     bought = {item for history in bare.split.train for item in history.items}
     known = np.array([item in bought for item in ids], dtype=np.bool_)
+    former = item_folder(recipe.model.base, recipe.items.encoder)
     if recipe.items.encoder == "none":
-        return replace(bare, model=with_items(bare.model, ids, None, known, 0))
+        model = with_items(bare.model, ids, None, known, 0)
+        return replace(bare, model=continue_items(model, former) if former else model)
     words = [bare.teller.words(item) for item in ids]
-    encoder = make_encoder(recipe.items.encoder, words, recipe.items.dimensions, recipe.seed)
+    encoder = (
+        load_encoder(former)
+        if former
+        else make_encoder(recipe.items.encoder, words, recipe.items.dimensions, recipe.seed)
+    )
     model = with_items(bare.model, ids, encoder.encode(words), known, recipe.items.dropout)
+    if former:
+        model = continue_items(model, former)
     return replace(bare, model=model, encoder=encoder)
 
 
