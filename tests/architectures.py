@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from shoptalk.prompts.tasks import Teller
 from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -19,7 +20,6 @@ from shoptalk.errors import ModelError
 from shoptalk.models.base import LanguageModel, create, with_items
 from shoptalk.models.tree import tree_log_probabilities
 from shoptalk.prompts.questions import open_question
-from shoptalk.prompts.tasks import Teller
 from shoptalk.recipe import Lora, Model, Prompt
 from shoptalk.recommend.branches import Branches
 from shoptalk.recommend.constrained import TitleRecommender

@@ -36,7 +36,7 @@ def test_control_tokens_are_known() -> None:
 def test_item_tokens_are_one_token_each_and_survive_saving(tmp_path: Path) -> None:
     tokens = tokenizer()
     odd = ["B00", "B 01", "täg|x", "a<|b"]
-    first = tokens.add_names(ITEM_OPENS, odd)
+    first = tokens.add_names(ITEM_OPENS, odd)[0]
     tokens.save(tmp_path)
     for each in (tokens, load_tokenizer(str(tmp_path))):
         ids = [each.encode(f"<|item_{name}|>") for name in odd]

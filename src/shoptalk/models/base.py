@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from shoptalk.errors import ModelError, StorageError
 from shoptalk.models import attention, capabilities
+from shoptalk.models.bases import CARD, Base, base_network, base_tokenizer, find_base, locate, read_card
 from shoptalk.models.capabilities import LogitTransform, layer_masks, logit_transform
 from shoptalk.models.dropout import dropout
 from shoptalk.models.items import ItemTable, ItemTokens, load_items, save_items
@@ -23,11 +24,9 @@ from shoptalk.models.lora import add_adapters, keep_trainable, load_adapters, qu
 from shoptalk.models.precision import DTYPES, choose_precision, device
 from shoptalk.models.quiet import quiet
 from shoptalk.models.tokenizer import LOADING_HINT, Tokenizer, first_line, load_tokenizer, train_tokenizer
+from shoptalk.models.weights import check_loaded
 from shoptalk.recipe import Lora, Model
 from shoptalk.schema import ITEM_OPENS, USER_OPENS
-
-#: In a saved model's folder: what it is made of, so that it can be put together again.
-CARD = "shoptalk.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +40,8 @@ class LanguageModel:
     precision: str
     items: ItemTokens | None = None
     dropout: float = 0.0
+    origin: Base | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def device(self) -> torch.device:
@@ -179,13 +180,14 @@ def create(
     """
     precision = choose_precision(recipe.precision)
     torch.manual_seed(seed)
-    tokenizer, network = _begin(recipe, texts, longest, precision, names, users)
+    tokenizer, network, fresh, notes = _begin(recipe, texts, longest, precision, names, users)
+    origin = None if recipe.base == "nano" else find_base(recipe.base)
     if recipe.tuning != "full":
-        vocabulary = len(tokenizer.hugging_face)
-        fresh = range(vocabulary - len(names) - len(users), vocabulary)
         network = add_adapters(network, lora, quantised=recipe.tuning == "qlora", fresh=fresh)
     share = recipe.dropout if recipe.base == "nano" else 0.0
-    model = LanguageModel(network.to(device()), tokenizer, recipe.base, recipe.tuning, precision, dropout=share)
+    model = LanguageModel(
+        network.to(device()), tokenizer, recipe.base, recipe.tuning, precision, None, share, origin, notes
+    )
     if share:
         _drop_out(model)
     if model.longest < longest:
@@ -199,8 +201,8 @@ def create(
 
 def _begin(
     recipe: Model, texts: Iterable[str], longest: int, precision: str, names: Sequence[str], users: Sequence[str]
-) -> tuple[Tokenizer, Any]:
-    """The tokenizer, which knows the names, and a network that has a row for each of its tokens."""
+) -> tuple[Tokenizer, Any, list[int], tuple[str, ...]]:
+    """The tokenizer, which knows the names, a network with a row for each token, the new rows, and what was done."""
     if recipe.base == "nano":
         if recipe.tuning != "full":
             raise ModelError(
@@ -209,14 +211,15 @@ def _begin(
             )
         tokenizer = train_tokenizer(texts, recipe.vocabulary)
     else:
-        tokenizer = load_tokenizer(recipe.base)
-    tokenizer.add_names(ITEM_OPENS, names)
-    tokenizer.add_names(USER_OPENS, users)
+        tokenizer = base_tokenizer(recipe.base)
+    folder = Path(recipe.base).expanduser()
+    reuse = recipe.base != "nano" and (folder / CARD).exists()
+    ids = tokenizer.add_names(ITEM_OPENS, names, reuse=reuse) + tokenizer.add_names(USER_OPENS, users, reuse=reuse)
     if recipe.base == "nano":
-        return tokenizer, nano(recipe, tokenizer, longest)
-    network = load_network(recipe.base, recipe.tuning, precision)
-    fit_vocabulary(network, tokenizer)
-    return tokenizer, network
+        return tokenizer, nano(recipe, tokenizer, longest), ids, ()
+    network, notes = base_network(recipe.base, recipe.tuning, precision, load_network)
+    rows = fit_vocabulary(network, tokenizer.size)
+    return tokenizer, network, sorted({*ids, *rows}), notes
 
 
 def nano(recipe: Model, tokenizer: Tokenizer, longest: int) -> LlamaForCausalLM:
@@ -224,7 +227,7 @@ def nano(recipe: Model, tokenizer: Tokenizer, longest: int) -> LlamaForCausalLM:
     attention.register()
     head = 64 if recipe.width % 64 == 0 else 32
     config = LlamaConfig(
-        vocab_size=len(tokenizer.hugging_face),
+        vocab_size=tokenizer.size,
         hidden_size=recipe.width,
         intermediate_size=int(recipe.width * 8 / 3 + 31) // 32 * 32,
         num_hidden_layers=recipe.layers,
@@ -257,7 +260,10 @@ def with_items(
     share
         Of the items that go without their learned part in a training step.
     """
-    first = model.tokenizer.add_names(ITEM_OPENS, ids)
+    places = model.tokenizer.add_names(ITEM_OPENS, ids)
+    first = places[0] if places else model.tokenizer.size
+    if places != list(range(first, model.tokenizer.size)):
+        raise ModelError("the tokenizer does not number new tokens one after the other", hint="choose another base")
     layer = model.network.get_input_embeddings()
     words = layer.weight
     fresh = model.base == "nano"
@@ -280,6 +286,35 @@ def _mean_norm(layer: nn.Module) -> float:
     """Mean length of the words' vectors as an embedding layer gives them; some layers scale their weights (Gemma 3)."""
     weight: Any = layer.weight
     return float(layer(torch.arange(len(weight), device=weight.device)).float().norm(dim=1).mean())
+
+
+def continue_items(model: LanguageModel, folder: Path) -> LanguageModel:
+    """The model whose item tokens go on from those of the saved model in a folder: what they share by id is taken over.
+
+    The projection and the length of embeddings are taken over too, so both need the same text encoder.
+
+    Raises
+    ------
+    ModelError
+        When the parts do not fit.
+    """
+    items = model.items
+    assert items is not None  # `with_items` made them
+    card = read_card(folder)["items"]
+    ids = load_tokenizer(str(folder)).names(int(card["first"]), int(card["count"]))
+    before = load_items(folder, ids, int(card["first"])).to(model.device)
+    if before.project.weight.shape != items.project.weight.shape:
+        raise ModelError("the text vectors of the base have another size", where=str(folder), hint="use its encoder")
+    place = {item: number for number, item in enumerate(ids)}
+    pairs = [(new, place[item]) for new, item in enumerate(items.ids) if item in place]
+    to, of = torch.tensor(pairs, dtype=torch.long, device=model.device).view(-1, 2).T
+    with torch.no_grad():
+        items.project.weight.copy_(before.project.weight)
+        items.learned[to], items.bias[to] = before.learned[of], before.bias[of]
+        items.known[to] |= before.known[of]
+        items.length.copy_(before.length)
+    note = f"{len(pairs)} of {len(items.ids)} items go on from what the base learned of them"
+    return replace(model, notes=(*model.notes, note))
 
 
 def _drop_out(model: LanguageModel) -> None:
@@ -308,18 +343,22 @@ def load_network(name: str, tuning: str, precision: str) -> Any:
     if tuning == "qlora":
         arguments["quantization_config"] = quantisation(precision)
     try:
-        network = AutoModelForCausalLM.from_pretrained(name, trust_remote_code=False, use_safetensors=True, **arguments)
+        network, loaded = AutoModelForCausalLM.from_pretrained(
+            name, trust_remote_code=False, use_safetensors=True, output_loading_info=True, **arguments
+        )
         attention.use_own(network)
     except Exception as error:  # a broken folder fails in many ways inside the library
         raise ModelError(f"cannot load the model {name!r}: {first_line(error)}", hint=LOADING_HINT) from error
+    check_loaded(network, loaded, name)
     return keep_trainable(network) if tuning == "qlora" else network
 
 
-def fit_vocabulary(network: Any, tokenizer: Tokenizer) -> None:
-    """Give a network rows for the tokens that its tokenizer has beyond it; what it has already is kept."""
-    rows = network.get_input_embeddings().weight.shape[0]
-    if len(tokenizer.hugging_face) > rows:
-        network.resize_token_embeddings(len(tokenizer.hugging_face))
+def fit_vocabulary(network: Any, size: int) -> range:
+    """Give a network rows for token ids up to ``size``; what it has already is kept. Returns the new rows."""
+    rows = int(network.get_input_embeddings().weight.shape[0])
+    if size > rows:
+        network.resize_token_embeddings(size)
+    return range(rows, max(rows, size))
 
 
 def check_head(model: LanguageModel, longest: int | None = None) -> None:
@@ -374,6 +413,9 @@ def save(model: LanguageModel, folder: Path) -> None:
         raise StorageError(f"cannot write the model: {error}", where=str(folder), hint="free space") from error
     model.tokenizer.save(folder)
     card: dict[str, Any] = {"base": model.base, "tuning": model.tuning, "precision": model.precision}
+    card["tokens"] = model.tokenizer.names_digest()
+    if model.origin is not None:
+        card["origin"] = model.origin.card(folder)
     if model.items is not None:
         card["items"] = {"first": model.items.first, "count": len(model.items.ids)}
         save_items(model.items, folder)
@@ -390,23 +432,29 @@ def load(folder: Path) -> LanguageModel:
         When the folder is not a saved model, or a weight is missing from it.
     """
     try:
-        card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        base, tuning, precision = str(card["base"]), str(card["tuning"]), str(card["precision"])
+        card = read_card(folder)
+        base, tuning, precision = card["base"], card["tuning"], card["precision"]
         first, count = (int(card["items"][key]) for key in ("first", "count")) if "items" in card else (0, 0)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (KeyError, ValueError, TypeError) as error:
         raise ModelError("not a saved model", where=str(folder), hint="train first: shoptalk train") from error
     tokenizer = load_tokenizer(str(folder))
+    if card.get("tokens", tokenizer.names_digest()) != tokenizer.names_digest():
+        raise ModelError(
+            "the tokens of items or users have other ids than in training", where=str(folder), hint="train again"
+        )
     if tuning == "full":
         network = load_network(str(folder), "full", "fp32")
     else:
-        plain = load_network(base, tuning, precision)
-        if not count:  # item tokens of the other kind have embeddings of their own
-            fit_vocabulary(plain, tokenizer)
+        plain, _ = base_network(locate(card, folder), tuning, precision, load_network)
+        # item tokens with embeddings of their own need no rows
+        fit_vocabulary(plain, first if count else tokenizer.size)
         network = load_adapters(plain, folder, quantised=tuning == "qlora")
     network = network.to(device()).eval()
     here = choose_precision("auto") if precision == "fp16" and device().type == "cpu" else precision
     items = load_items(folder, tokenizer.names(first, count), first).to(device()) if count else None
-    return LanguageModel(network, tokenizer, base, tuning, here, items)
+    origin = card.get("origin")
+    known = Base(origin["path"], origin["sha256"]) if origin else None
+    return LanguageModel(network, tokenizer, base, tuning, here, items, origin=known)
 
 
 def _count(parameter: nn.Parameter) -> int:

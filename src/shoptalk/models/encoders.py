@@ -195,6 +195,6 @@ def _sentence_model(name: str) -> Any:
 
         name = str(get_model_path())
     try:
-        return SentenceTransformer(name, trust_remote_code=False, device="cpu")
+        return SentenceTransformer(name, trust_remote_code=False, device="cpu", model_kwargs={"use_safetensors": True})
     except Exception as error:  # a broken folder fails in many ways inside the library
         raise ModelError(f"cannot load the text encoder {name!r}: {first_line(error)}") from error

@@ -1,5 +1,6 @@
 """Low-rank adapters (Hu et al. 2021) on a frozen base, which QLoRA (Dettmers et al. 2023) keeps in 4-bit NF4."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from shoptalk.errors import ModelError, require
 from shoptalk.models.dropout import Dropout
 from shoptalk.models.precision import DTYPES
+from shoptalk.models.weights import ADAPTER
 from shoptalk.recipe import Lora
 
 
@@ -82,8 +84,12 @@ def load_adapters(network: Any, folder: Path, *, quantised: bool) -> Any:
 
     if quantised:
         network = prepare_model_for_kbit_training(network, use_gradient_checkpointing=False)
+    if not (folder / ADAPTER).is_file():  # PEFT would read pickled weights instead
+        raise ModelError(f"there is no {ADAPTER}; pickled weights are not read", where=str(folder))
     try:
-        return PeftModel.from_pretrained(network, str(folder), use_safetensors=True)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*missing adapter keys.*")
+            return PeftModel.from_pretrained(network, str(folder), use_safetensors=True)
     except Exception as error:  # a broken folder fails in many ways inside the library
         raise ModelError(f"cannot load adapters: {error}".splitlines()[0], where=str(folder)) from error
 

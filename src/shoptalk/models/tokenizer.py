@@ -1,8 +1,12 @@
 """One face for any Hugging Face tokenizer, and the byte-level BPE that the nano model trains on the shop's own text."""
 
-from collections.abc import Iterable, Sequence
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tokenizers import Tokenizer as FastTokenizer
@@ -83,31 +87,110 @@ class Tokenizer:
         own = [*self.hugging_face.all_special_tokens, *added]
         return [token for token in own if not token.startswith((ITEM_OPENS, USER_OPENS))]
 
-    def add_names(self, kind: str, names: Sequence[str]) -> int:
-        """Make ``<|item_ID|>`` (or ``<|user_ID|>``) a token of its own for each id, in their order.
+    @property
+    def size(self) -> int:
+        """The largest token id plus one: the rows that a table of embeddings needs.
+
+        ``len(tokenizer)`` counts the tokens, which is less where ids are left out.
+        """
+        return max(self.hugging_face.get_vocab().values(), default=-1) + 1
+
+    def add_names(self, kind: str, names: Sequence[str], *, reuse: bool = False) -> list[int]:
+        """Make ``<|item_ID|>`` (or ``<|user_ID|>``) a token of its own for each id.
+
+        The ids are those that the tokenizer gives, and they are checked: every new token has an id that no other token
+        has. Where the vocabulary leaves ids out, reserved tokens take these first, because a tokenizer may otherwise
+        count up from its number of tokens into ids that are taken.
+
+        Parameters
+        ----------
+        reuse
+            Whether a token that is there already is taken for that of the same name, as in a model that was trained on
+            these names before.
 
         Returns
         -------
-        int
-            The id of the first; the others follow it.
+        list of int
+            The token id of each name, in their order.
 
         Raises
         ------
         ModelError
-            When two ids make the same token, or one is a token already: they could not be told apart.
+            When two ids make the same token, one is a token already and ``reuse`` is false, or the tokenizer gives an
+            id that is taken: they could not be told apart.
         """
-        first = len(self.hugging_face)
-        tokens = [AddedToken(f"{kind}{name}{TOKEN_CLOSES}", special=True, normalized=False) for name in names]
-        added = self.hugging_face.add_tokens(tokens, special_tokens=True)
-        if added != len(names):
-            raise ModelError(f"{len(names) - added} of {len(names)} ids have a token already", where=kind)
+        if not names:
+            return []
+        before = self.hugging_face.get_vocab()
+        if holes := sorted(set(range(max(before.values(), default=-1) + 1)) - set(before.values())):
+            self.hugging_face = _with_reserved(self.hugging_face, holes)
+            before = self.hugging_face.get_vocab()
+        texts = [f"{kind}{name}{TOKEN_CLOSES}" for name in names]
+        known = sum(text in before for text in texts)
+        if (doubled := len(texts) - len(set(texts))) or (known and not reuse):
+            raise ModelError(
+                f"{doubled or known} of {len(names)} ids have a token already",
+                where=kind,
+                hint="give each id once" if doubled else "name the run's own model folder, or its base, as model.base",
+            )
+        new = [AddedToken(text, special=True, normalized=False) for text in texts if text not in before]
+        self.hugging_face.add_tokens(new, special_tokens=True)
         self._cached.cache_clear()
-        return first
+        ids = [int(token) for token in self.hugging_face.convert_tokens_to_ids(texts)]
+        taken = {number for text, number in before.items() if text not in set(texts)}
+        if len(set(ids)) < len(ids) or taken & set(ids) or self.hugging_face.convert_ids_to_tokens(ids) != texts:
+            raise ModelError(
+                "the tokenizer gives new tokens ids that others have", where=kind, hint="choose another base model"
+            )
+        return ids
 
     def names(self, first: int, count: int) -> list[str]:
-        """The ids whose tokens `add_names` made, from their place in the vocabulary."""
-        tokens = self.hugging_face.convert_ids_to_tokens(range(first, first + count))
-        return [str(token)[len(ITEM_OPENS) : -len(TOKEN_CLOSES)] for token in tokens]
+        """The ids of ``count`` items whose tokens `add_names` made, from their first place in the vocabulary.
+
+        Raises
+        ------
+        ModelError
+            When another token than an item's stands in one of these places, or an id above them belongs to a word: the
+            tokenizer's files are not those that the model was trained with.
+        """
+        places = range(first, first + count)
+        tokens = [str(token) for token in self.hugging_face.convert_ids_to_tokens(places)]
+        wrong = [place for place, token in zip(places, tokens, strict=True) if not token.startswith(ITEM_OPENS)]
+        if wrong or self.hugging_face.convert_tokens_to_ids(tokens) != list(places):
+            raise ModelError(
+                f"token {wrong[0]} is {tokens[wrong[0] - first]!r} and not an item's"
+                if wrong
+                else "items share tokens",
+                hint="the tokenizer's files were changed after training; train again",
+            )
+        if self.size != first + count:
+            raise ModelError(
+                f"the last item has the token id {first + count - 1}, and the largest id is {self.size - 1}",
+                hint="the tokenizer's files were changed after training; train again",
+            )
+        return [token[len(ITEM_OPENS) : -len(TOKEN_CLOSES)] for token in tokens]
+
+    def names_digest(self) -> str:
+        """SHA-256 (hex) of the tokens of items and users with their ids, to notice that they changed."""
+        added = sorted((number, str(token)) for token, number in self.hugging_face.get_added_vocab().items())
+        named = [pair for pair in added if pair[1].startswith((ITEM_OPENS, USER_OPENS))]
+        return hashlib.sha256(json.dumps(named).encode()).hexdigest()
+
+    def without(self, kind: str) -> "Tokenizer":
+        """The tokenizer as it was before tokens of this kind were added; itself where there are none.
+
+        Raises
+        ------
+        ModelError
+            When they cannot be taken out.
+        """
+        if not any(str(token).startswith(kind) for token in self.hugging_face.get_added_vocab()):
+            return self
+
+        def remove(content: dict[str, Any]) -> None:
+            content["added_tokens"] = [one for one in content["added_tokens"] if not one["content"].startswith(kind)]
+
+        return Tokenizer(_edited(self.hugging_face, remove))
 
     @property
     def users(self) -> frozenset[str]:
@@ -129,16 +212,87 @@ def load_tokenizer(name: str) -> Tokenizer:
     Raises
     ------
     ModelError
-        When there is none, or it cannot be read.
+        When there is none, it cannot be read, or its added tokens do not have the ids that its file says.
     """
     try:
-        return Tokenizer(AutoTokenizer.from_pretrained(name, trust_remote_code=False))
+        return Tokenizer(_as_declared(AutoTokenizer.from_pretrained(name, trust_remote_code=False), Path(name)))
     except ModelError:
         raise
     except Exception as error:  # a broken folder fails in many ways inside the library
         raise ModelError(f"cannot load the tokenizer of {name!r}: {first_line(error)}", hint=LOADING_HINT) from error
 
 
+def _as_declared(hugging_face: Any, folder: Path) -> Any:
+    """The tokenizer with the ids that its folder's ``tokenizer.json`` gives to added tokens.
+
+    The tokenizers library numbers added tokens itself while it reads the file: behind ids that are left out they would
+    get other ids than those that the model's rows belong to.
+    """
+    path = folder / TOKENIZER_FILE
+    if not path.is_file():
+        return hugging_face
+    content = json.loads(path.read_text(encoding="utf-8"))
+    declared = {str(one["content"]): int(one["id"]) for one in content.get("added_tokens") or ()}
+    if not _moved(hugging_face, declared):
+        return hugging_face
+    model = content["model"].get("vocab")
+    taken = {*declared.values(), *(model.values() if isinstance(model, dict) else range(len(model or ())))}
+    with TemporaryDirectory() as temporary:
+        copy = Path(temporary)
+        for file in folder.iterdir():
+            if file.is_file() and file.suffix in {".json", ".jinja", ".txt", ".model"}:
+                shutil.copy(file, copy)
+        _reserve(content, sorted(set(range(max(declared.values()))) - taken))
+        (copy / TOKENIZER_FILE).write_text(json.dumps(content), encoding="utf-8")
+        again = AutoTokenizer.from_pretrained(copy, trust_remote_code=False)
+    if moved := _moved(again, declared):
+        token, number = moved[0]
+        raise ModelError(
+            f"token {token!r} has the id {declared[token]} in the file and is loaded as {number}",
+            where=str(path),
+            hint="number the added tokens without gaps",
+        )
+    return again
+
+
+def _moved(hugging_face: Any, declared: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Tokens that have another id than declared, with the id that they have."""
+    tokens = list(declared)
+    ids = hugging_face.convert_tokens_to_ids(tokens)
+    return [(token, number) for token, number in zip(tokens, ids, strict=True) if number != declared[token]]
+
+
+def _with_reserved(hugging_face: Any, holes: Sequence[int]) -> Any:
+    """The tokenizer with a reserved token for each id that its vocabulary leaves out."""
+    made = _edited(hugging_face, lambda content: _reserve(content, holes))
+    kept, vocabulary = hugging_face.get_vocab(), made.get_vocab()
+    if any(vocabulary.get(token) != number for token, number in kept.items()):
+        raise ModelError("the tokenizer leaves out ids, which cannot be reserved", hint="choose another base model")
+    return made
+
+
+def _reserve(content: dict[str, Any], holes: Sequence[int]) -> None:
+    """Put a token that no text contains at each of some ids, in the content of a ``tokenizer.json``."""
+    vocabulary = content["model"].get("vocab")
+    if not isinstance(vocabulary, dict):
+        raise ModelError("the tokenizer leaves out ids, which cannot be reserved", hint="choose another base model")
+    vocabulary.update({f"<|reserved_{number}|>": number for number in holes})
+
+
+def _edited(hugging_face: Any, edit: Callable[[dict[str, Any]], None]) -> Any:
+    """The tokenizer with an edited ``tokenizer.json``; what is not in that file stays."""
+    if not getattr(hugging_face, "is_fast", False):
+        raise ModelError("the tokens of a slow tokenizer cannot be renumbered", hint="choose another base model")
+    with TemporaryDirectory() as temporary:
+        hugging_face.save_pretrained(temporary)
+        path = Path(temporary) / TOKENIZER_FILE
+        content = json.loads(path.read_text(encoding="utf-8"))
+        edit(content)
+        path.write_text(json.dumps(content), encoding="utf-8")
+        return AutoTokenizer.from_pretrained(temporary, trust_remote_code=False)
+
+
+TOKENIZER_FILE = "tokenizer.json"
 LOADING_HINT = (
     "give a folder with a model, or a name that Hugging Face knows; without a network only what is cached loads"
 )

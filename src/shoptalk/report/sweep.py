@@ -102,7 +102,7 @@ def _said(winner: dict[str, Any]) -> str:
     if not simple:
         return said
     best = max(simple, key=lambda method: simple[method])
-    return f"{said}; the best simple method, {baseline_label(best)}, has {simple[best]:.4f}"
+    return f"{said}; the best simple method, {baseline_label(best, name)}, has {simple[best]:.4f}"
 
 
 def _order(row: dict[str, Any], recipe: Recipe) -> tuple[bool, float, int]:

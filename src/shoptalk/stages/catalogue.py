@@ -56,7 +56,10 @@ def add_items(folder: Path, file: Path) -> dict[str, Any]:
     ids = [item.item_id for item in new]
     words = [teller.words(item) for item in ids]
     text, memory = encoder.encode(words), load_memory(run.model)
-    model.tokenizer.add_names(ITEM_OPENS, ids)
+    places = model.tokenizer.add_names(ITEM_OPENS, ids)
+    last = model.items.first + len(model.items.ids)
+    if places != list(range(last, last + len(ids))):
+        raise RunError("the new items' tokens do not follow those of the others", where=str(folder))
     grown = replace(model, items=model.items.extended(ids, torch.from_numpy(text)))
     with replacing(run.model) as temporary:
         shutil.copytree(run.model, temporary)

@@ -14,8 +14,9 @@ import torch
 from shoptalk.data.dataset import Dataset, check_fit, open_dataset
 from shoptalk.errors import ModelError, RunError
 from shoptalk.files import replacing
-from shoptalk.models.base import LanguageModel, create, load, save, with_items
-from shoptalk.models.encoders import Encoder, make_encoder
+from shoptalk.models.base import LanguageModel, continue_items, create, load, save, with_items
+from shoptalk.models.bases import item_folder
+from shoptalk.models.encoders import Encoder, load_encoder, make_encoder
 from shoptalk.progress import Progress
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.recipe import Recipe
@@ -80,7 +81,7 @@ def train(
         draw_losses(outcome.losses, out / "loss.png")
     report = {**words, **asdict(outcome), "precision": model.precision, "seconds": time.perf_counter() - begin}
     report |= as_json(meter.read())
-    folder.note(trained=True, training=report)
+    folder.note(trained=True, training=report, base=_base(model))
     for rest in (out / "checkpoints", out / "refit" / "checkpoints"):
         shutil.rmtree(rest, ignore_errors=True)
     return report
@@ -150,6 +151,11 @@ def _save(fitted: _Fitted, shares: Shares | None, folder: Path) -> None:
         save_memory(make_memory(fitted.split, list(fitted.teller.catalogue), fitted.features, shares), folder)
 
 
+def _base(model: LanguageModel) -> dict[str, Any] | None:
+    """What the run keeps of the model that it started from."""
+    return None if model.origin is None else {**asdict(model.origin), "notes": model.notes}
+
+
 def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = False) -> tuple[_Fitted, Material]:
     progress(
         "tokens", 0, 1, "training the tokenizer" if recipe.model.base == "nano" else f"loading {recipe.model.base}"
@@ -173,6 +179,8 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
     fitted = _Fitted(model, teller, split)
     if task.item_tokens:
         fitted = _with_items(recipe, fitted)
+    for note in fitted.model.notes:
+        progress("tokens", 0, 1, note)
     progress("tokens", 0, 1, "encoding examples")
     material = task.training_data(recipe, split, exam.train_cases, teller, fitted.model)
     progress("tokens", 1, 1, f"{len(material.train):,} examples, {len(material.train.ids):,} tokens")
@@ -184,11 +192,19 @@ def _with_items(recipe: Recipe, bare: _Fitted) -> _Fitted:
     ids = list(bare.teller.catalogue)
     bought = {item for history in bare.split.train for item in history.items}
     known = np.array([item in bought for item in ids], dtype=np.bool_)
+    former = item_folder(recipe.model.base, recipe.items.encoder)
     if recipe.items.encoder == "none":
-        return replace(bare, model=with_items(bare.model, ids, None, known, 0))
+        model = with_items(bare.model, ids, None, known, 0)
+        return replace(bare, model=continue_items(model, former) if former else model)
     words = [bare.teller.words(item) for item in ids]
-    encoder = make_encoder(recipe.items.encoder, words, recipe.items.dimensions, recipe.seed)
+    encoder = (
+        load_encoder(former)
+        if former
+        else make_encoder(recipe.items.encoder, words, recipe.items.dimensions, recipe.seed)
+    )
     model = with_items(bare.model, ids, encoder.encode(words), known, recipe.items.dropout)
+    if former:
+        model = continue_items(model, former)
     return replace(bare, model=model, encoder=encoder)
 
 

@@ -1,0 +1,214 @@
+"""The model that a training starts from: a plain model, or what another run left, whose adapters are merged first."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from shoptalk.errors import ModelError
+from shoptalk.models.lora import load_adapters
+from shoptalk.models.tokenizer import Tokenizer, load_tokenizer
+from shoptalk.models.weights import INDEX, WHOLE, check_finite, scan
+from shoptalk.schema import ITEM_OPENS
+
+#: In a saved model's folder: what it is made of, so that it can be put together again.
+CARD = "shoptalk.json"
+ADAPTER_CARD = "adapter_config.json"
+
+#: Loads a plain network by name or path, tuning and precision.
+Loader = Callable[[str, str, str], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """The folder of a base and the hash of its weights; for a name of the hub that is not cached neither is known."""
+
+    path: str | None
+    sha256: str | None
+
+    def card(self, folder: Path) -> dict[str, str | None]:
+        """What a model in ``folder`` keeps of its base; the path from there lets both be moved together."""
+        relative = os.path.relpath(self.path, folder.resolve()) if self.path else None
+        return {"path": self.path, "relative": relative, "sha256": self.sha256}
+
+
+def local_folder(name: str) -> Path | None:
+    """The folder of a model by path, or of a hub's model that is cached.
+
+    Raises
+    ------
+    ModelError
+        For the folder of a run, which holds its model in another one, or a folder with two models.
+    """
+    folder = Path(name).expanduser()
+    if not folder.is_dir():
+        return _cached(name)
+    if (folder / "run.json").exists() and not (folder / CARD).exists():
+        raise ModelError("this is the folder of a run", where=name, hint=f"name its model: {folder / 'model'}")
+    if (folder / ADAPTER_CARD).exists() and ((folder / WHOLE).exists() or (folder / INDEX).exists()):
+        raise ModelError(
+            f"the folder holds a whole model and an adapter ({ADAPTER_CARD})", where=name, hint="keep one of the two"
+        )
+    return folder.resolve()
+
+
+def _cached(name: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, local_files_only=True))
+    except Exception:  # no name of the hub, or not cached: loading says so
+        return None
+
+
+def read_card(folder: Path) -> dict[str, Any]:
+    """The card of a saved model; empty where there is none.
+
+    Raises
+    ------
+    ModelError
+        When it is damaged.
+    """
+    path = folder / CARD
+    if not path.exists():
+        return {}
+    try:
+        card = json.loads(path.read_text(encoding="utf-8"))
+        return {**card, "base": str(card["base"]), "tuning": str(card["tuning"]), "precision": str(card["precision"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError("not a saved model", where=str(folder), hint="train first: shoptalk train") from error
+
+
+def item_folder(name: str, encoder: str) -> Path | None:
+    """The folder of a base that is a saved model with item tokens; None for every other base.
+
+    Raises
+    ------
+    ModelError
+        When its items were told by another text encoder than the recipe's.
+    """
+    folder = None if name == "nano" else local_folder(name)
+    if folder is None or "items" not in read_card(folder):
+        return None
+    path = folder / "encoder.json"
+    former = json.loads(path.read_text(encoding="utf-8"))["encoder"] if path.exists() else "none"
+    if former != encoder:
+        raise ModelError(
+            f"the items of this base were told by the encoder {former!r}, not by {encoder!r}",
+            where=str(folder),
+            hint=f'set items.encoder to "{former}"',
+        )
+    return folder
+
+
+def base_tokenizer(name: str) -> Tokenizer:
+    """The tokenizer of a base, without item tokens that have embeddings of their own; an adapter may lack one."""
+    folder = local_folder(name)
+    if folder is None:
+        return load_tokenizer(name)
+    if (folder / ADAPTER_CARD).exists() and not (folder / "tokenizer_config.json").exists():
+        return base_tokenizer(_below(folder))
+    tokenizer = load_tokenizer(str(folder))
+    return tokenizer.without(ITEM_OPENS) if "items" in read_card(folder) else tokenizer
+
+
+def find_base(name: str) -> Base:
+    """Where a base lies, and the hash of its weights; an adapter's is made of its own and its base's."""
+    folder = local_folder(name)
+    if folder is None:
+        return Base(None, None)
+    if not (folder / ADAPTER_CARD).exists():
+        return Base(str(folder), scan(folder).sha256)
+    settings = json.loads((folder / ADAPTER_CARD).read_text(encoding="utf-8"))
+    scale = [settings.get(key) for key in ("r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora")]
+    parts = [find_base(_below(folder)).sha256, scan(folder, adapter=True).sha256, scale]
+    return Base(str(folder), sha256(json.dumps(parts).encode()).hexdigest())
+
+
+def _below(folder: Path) -> str:
+    """The base of an adapter: as its card says, or PEFT's own file."""
+    card = read_card(folder)
+    if card:
+        return locate(card, folder)
+    try:
+        settings = json.loads((folder / ADAPTER_CARD).read_text(encoding="utf-8"))
+        name = str(settings["base_model_name_or_path"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"damaged adapter: {error}", where=str(folder / ADAPTER_CARD)) from error
+    beside = folder / name
+    return str(beside) if not Path(name).is_dir() and beside.is_dir() else name
+
+
+def locate(card: dict[str, Any], folder: Path) -> str:
+    """The base on which the adapters in a folder were trained: beside the folder as it was, else where it was.
+
+    Raises
+    ------
+    ModelError
+        When it is gone, or its weights are not those of the training.
+    """
+    known = card.get("origin") or {}
+    if not known.get("path"):
+        return str(card["base"])
+    places = list(dict.fromkeys([os.path.normpath(folder.resolve() / known["relative"]), known["path"]]))
+    there = [place for place in places if Path(place).is_dir()]
+    for place in there:
+        if find_base(place).sha256 == known["sha256"]:
+            return str(place)
+    if there:
+        raise ModelError(
+            f"the base in {there[0]} is not the one on which these adapters were trained: its weights differ",
+            where=str(folder),
+            hint="put the former base back, or train again",
+        )
+    raise ModelError(
+        f"the base of these adapters is gone: {' and '.join(places)}", where=str(folder), hint="put it back there"
+    )
+
+
+def base_network(name: str, tuning: str, precision: str, load: Loader) -> tuple[Any, tuple[str, ...]]:
+    """The network of a base, adapters merged, and what was done to get it.
+
+    Raises
+    ------
+    ModelError
+        When it cannot be loaded or merged.
+    """
+    folder = local_folder(name)
+    if folder is None or not (folder / ADAPTER_CARD).exists():
+        if folder is not None and tuning == "qlora":
+            check_finite(scan(folder).not_finite, name)  # rounded to 4 bits they could not be seen
+        return load(str(folder or name), tuning, precision), ()
+    settings = json.loads((folder / ADAPTER_CARD).read_text(encoding="utf-8"))
+    if settings.get("peft_type") != "LORA":
+        raise ModelError(
+            f"an adapter of the kind {settings.get('peft_type')} cannot be merged",
+            where=str(folder),
+            hint="merge it into its base with PEFT and name the merged folder",
+        )
+    below = _below(folder)
+    four_bit = read_card(folder).get("tuning") == "qlora"
+    plain, notes = base_network(below, "qlora" if four_bit else "full", "fp32", load)
+    if four_bit:  # the adapter was trained on the rounded weights
+        plain = plain.dequantize(torch.float32)
+    rows = scan(folder, adapter=True)
+    check_finite(rows.not_finite, str(folder))
+    card = read_card(folder)
+    if card:
+        tokenizer = load_tokenizer(str(folder))
+        size = int(card["items"]["first"]) if "items" in card else tokenizer.size
+        if size > plain.get_input_embeddings().weight.shape[0]:
+            plain.resize_token_embeddings(size)
+    network = load_adapters(plain, folder, quantised=False).merge_and_unload(safe_merge=True)
+    notes = (*notes, f"the adapter in {folder} was merged into its base {below}")
+    if tuning == "full":
+        return network.requires_grad_(True), notes
+    with TemporaryDirectory() as temporary:
+        network.save_pretrained(temporary)
+        return load(temporary, tuning, precision), notes

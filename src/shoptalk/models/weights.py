@@ -1,0 +1,124 @@
+"""What a folder's weights hold: their hash, and whether every one of them was given and is a number.
+
+Only safetensors are read. The hash is of names, types, shapes and values, so that it stays when the same weights are
+written again or in other pieces.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+
+from shoptalk.errors import ModelError
+
+WHOLE, INDEX, ADAPTER = "model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors"
+#: Names in a message; of further ones only how many there are is said.
+_NAMED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """A SHA-256 (hex) over all tensors of a folder, their names, and the names of those with NaN or infinity."""
+
+    sha256: str
+    names: frozenset[str]
+    not_finite: tuple[str, ...]
+
+
+def scan(folder: Path, *, adapter: bool = False) -> Scan:
+    """Read all weights of a model, or of an adapter, one tensor at a time.
+
+    Raises
+    ------
+    ModelError
+        When the folder has no safetensors, or they are damaged.
+    """
+    found = hashlib.sha256()
+    wrong: list[str] = []
+    try:
+        digests: dict[str, str] = {}
+        for path in _files(folder, adapter=adapter):
+            with safe_open(path, framework="pt") as file:
+                digests |= {name: _digest(file.get_tensor(name), name, wrong) for name in file.keys()}  # noqa: SIM118
+        for name in sorted(digests):
+            found.update(f"{name}\0{digests[name]}\n".encode())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise ModelError(f"the weights are damaged: {error}", where=str(folder), hint="copy them again") from error
+    return Scan(found.hexdigest(), frozenset(digests), tuple(sorted(wrong)))
+
+
+def _files(folder: Path, *, adapter: bool) -> list[Path]:
+    name = ADAPTER if adapter else WHOLE
+    if not adapter and not (folder / WHOLE).is_file() and (folder / INDEX).is_file():
+        pieces = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()
+        return [folder / piece for piece in sorted(set(pieces))]
+    if not (folder / name).is_file():
+        others = sorted(path.name for path in folder.glob("*.bin"))
+        raise ModelError(
+            f"there is no {name}"
+            + (f"; {', '.join(others[:_NAMED])} may be pickled and is not read" if others else ""),
+            where=str(folder),
+            hint="write the weights as safetensors: save_pretrained(folder)",
+        )
+    return [folder / name]
+
+
+def _digest(tensor: torch.Tensor, name: str, wrong: list[str]) -> str:
+    if tensor.is_floating_point() and not bool(torch.isfinite(tensor.float()).all()):
+        wrong.append(name)
+    head = f"{tensor.dtype} {tuple(tensor.shape)} ".encode()
+    return hashlib.sha256(head + tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes()).hexdigest()
+
+
+def check_loaded(network: Any, loaded: Mapping[str, Any], name: str) -> None:
+    """Make sure that every parameter of a network came from its files, and is a number.
+
+    Parameters
+    ----------
+    loaded
+        What ``from_pretrained(..., output_loading_info=True)`` says.
+
+    Raises
+    ------
+    ModelError
+        Naming the parameters that are missing, or hold NaN or infinity.
+    """
+    if missing := sorted(loaded["missing_keys"]):
+        raise ModelError(
+            f"the weights of {name!r} lack {listed(missing)}, which would be random",
+            hint="copy the model again, or correct its config.json",
+        )
+    check_finite(_not_finite(network), name)
+
+
+def check_finite(wrong: Iterable[str], name: str) -> None:
+    """Refuse weights with NaN or infinity.
+
+    Raises
+    ------
+    ModelError
+        Naming the tensors.
+    """
+    if named := list(wrong):
+        raise ModelError(
+            f"the weights of {name!r} hold NaN or infinity in {listed(named)}", hint="copy the model again"
+        )
+
+
+def _not_finite(network: Any) -> list[str]:
+    return [
+        name
+        for name, tensor in network.named_parameters()
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor.detach()).all())
+    ]
+
+
+def listed(names: list[str]) -> str:
+    """Some names, and how many there are besides."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
