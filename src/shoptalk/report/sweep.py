@@ -148,7 +148,8 @@ def _draw_curve(axes: Any, row: TrialRow, order: int, kind: str, *, few: bool, w
     events = [event for event in row.losses if _unit(event) == kind]
     epochs = [event["epoch"] for event in events]
     colour = COLOURS[order % len(COLOURS)] if few else COLOURS[0] if won else GREY
-    name = f"{row.trial.number}: {row.label}{' (winner)' if won else ''}{', stopped' if row.trial.state == 'pruned' else ''}"
+    ended = f"{' (winner)' if won else ''}{', stopped' if row.trial.state == 'pruned' else ''}"
+    name = f"{row.trial.number}: {row.label}{ended}"
     look = {"color": colour, "zorder": 3 if won else 2, "linewidth": 2.4 if won else 1.3}
     axes.plot(
         epochs, [_number(event["validation"]) for event in events], **look, markersize=4,
