@@ -25,7 +25,11 @@ GREY = "#9a9a9a"
 FEW = 3
 #: The winner's figures on the test that are said first.
 MAIN = ("accuracy", "recall@10", "title_exact_match")
-NAMES = {"validation_loss": "validation loss", "ndcg@10": "NDCG@10 on validation", "accuracy": "validation accuracy"}
+NAMES = {
+    "validation_loss": "validation loss",
+    "ndcg@10": f"{metric_label('ndcg@10')} on validation",
+    "accuracy": "validation accuracy",
+}
 
 
 @dataclass(frozen=True, slots=True)
