@@ -14,7 +14,7 @@ from typing import Any
 
 from shoptalk.errors import ShoptalkError, StorageError
 
-#: A JSON object as it was read: nothing of it is checked yet.
+#: A JSON object as it was read or will be written: nothing of it is checked.
 JsonObject = dict[str, Any]
 
 

@@ -109,7 +109,7 @@ def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:
 def test_any_size(tmp_path: Path, users: int, items: int) -> None:
     report = write_sample(tmp_path, users=users, items=items)
     assert len(lines(tmp_path / "meta.json.gz")) == items
-    assert len(lines(tmp_path / "reviews.json.gz")) == report["reviews"] >= users
+    assert len(lines(tmp_path / "reviews.json.gz")) == report.reviews >= users
 
 
 def test_what_cannot_be_made(tmp_path: Path) -> None:

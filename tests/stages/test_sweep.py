@@ -21,10 +21,11 @@ from shoptalk.data.sealed import seal
 from shoptalk.errors import DatasetError, MissingExtra, RunError, ShoptalkError
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, parse_recipe, read_recipe
+from shoptalk.results import as_json
 from shoptalk.runs import open_run
 from shoptalk.stages import trial as trials
 from shoptalk.stages.study import Study
-from shoptalk.stages.sweep import sweep
+from shoptalk.stages.sweep import sweep as sweep_typed
 from shoptalk.stages.trial import Trial, run_trial
 
 pytest.importorskip("optuna")
@@ -40,6 +41,12 @@ metric = "ndcg@10"
 training.learning_rate = [1e-4, 1e-2]
 items.dropout = [0.0, 0.5]
 """
+
+
+def sweep(recipe: Recipe, out: Path, progress: Any, **more: Any) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    content: dict[str, Any] = as_json(sweep_typed(recipe, out, progress, **more))
+    return content
 
 
 def recipe_of(shop: Path, folder: Path, section: str, *settings: str) -> Path:
@@ -108,7 +115,7 @@ def test_a_finished_sweep_tries_nothing_more_and_says_the_same(swept: Path, caps
     assert json.loads((swept / "sweep.json").read_text())["winner"] == old["winner"]
     said = capsys.readouterr().out
     assert "learning rate 0.01" in said
-    assert "winner on the test: recall@10" in said
+    assert "winner on the test: Recall@10" in said
 
 
 @pytest.mark.parametrize(
@@ -458,8 +465,8 @@ def test_what_is_drawn_does_not_depend_on_interruptions(tmp_path: Path) -> None:
         study.next()
     study = Study(recipe, tmp_path / "study.db")
     assert found == expected
-    assert [row["settings"] for row in study.rows() if row["state"] == "complete"] == expected
-    assert study.best()["value"] == min(point["training.epochs"] for point in expected)
+    assert [row.settings for row in study.rows() if row.state == "complete"] == expected
+    assert study.best().value == min(point["training.epochs"] for point in expected)
 
 
 def test_lists_of_texts_can_be_tried(tmp_path: Path) -> None:

@@ -25,9 +25,10 @@ def command(
     Example: `shoptalk sample shop && shoptalk run shop/recipe.toml --out run`
     """
     from shoptalk.data.sample import write_sample
+    from shoptalk.results import as_json as to_json
 
-    report = write_sample(folder, users=users, items=items, seed=seed, release=release)
+    result = write_sample(folder, users=users, items=items, seed=seed, release=release)
     if as_json:
-        print_json(report)
+        print_json(to_json(result))
     else:
-        print(f"{report['reviews']:,} reviews by {users:,} users of {items:,} products in {folder}")
+        print(f"{result.reviews:,} reviews by {users:,} users of {items:,} products in {folder}")

@@ -1,7 +1,7 @@
 """``shoptalk sweep``: many configurations, one winner, one look at the test."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,6 +9,7 @@ from shoptalk.cli.options import Json, RecipePath, Seed, Set, print_json
 
 if TYPE_CHECKING:
     from shoptalk.recipe import Recipe
+    from shoptalk.results import SweepResult
 
 
 def command(
@@ -30,43 +31,45 @@ def command(
     """
     from shoptalk.cli.progress import show_progress
     from shoptalk.recipe import read_recipe
+    from shoptalk.results import as_json as to_json
     from shoptalk.stages.sweep import sweep
 
     told = read_recipe(recipe, settings, seed)
     with show_progress() as progress:
-        report = sweep(told, out, progress, jobs=jobs, resume=resume)
+        result = sweep(told, out, progress, jobs=jobs, resume=resume)
     if as_json:
-        print_json(report)
+        print_json(to_json(result))
         return
-    _show(report, told)
-    print(f"open {out / 'report.html'} and {report['winner']['run']}/report.html; the recipe: {out / 'winner.toml'}")
+    _show(result, told)
+    print(f"open {out / 'report.html'} and {result.winner.run}/report.html; the recipe: {out / 'winner.toml'}")
 
 
-def _show(report: dict[str, Any], recipe: "Recipe") -> None:
+def _show(result: "SweepResult", recipe: "Recipe") -> None:
     """The trials in order, then the importance of settings, then the winner's test."""
     from rich.console import Console
     from rich.table import Table
 
+    from shoptalk.report.names import metric_label
     from shoptalk.report.sweep import MAIN, NAMES, label
 
     console = Console()
-    table = Table("trial", "configuration", NAMES[report["metric"]], "seconds", "state")
-    for row in report["trials"]:
-        value = "" if row["value"] is None else f"{row['value']:.4f}"
-        seconds = "" if row["seconds"] is None else f"{row['seconds']:.1f}"
-        won = row["number"] == report["winner"]["number"]
-        state = "winner" if won else row["state"] + (f": {row['says']}" if row["says"] else "")
-        told = (label(row["settings"], recipe), value, seconds, state)
-        table.add_row(str(row["number"]), *told, style="bold" if won else None)
+    table = Table("trial", "configuration", NAMES[result.metric], "seconds", "state")
+    for row in result.trials:
+        value = "" if row.value is None else f"{row.value:.4f}"
+        seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
+        won = row.number == result.winner.number
+        state = "winner" if won else row.state + (f": {row.says}" if row.says else "")
+        cells = (label(row.settings, recipe), value, seconds, state)
+        table.add_row(str(row.number), *cells, style="bold" if won else None)
     console.print(table)
-    if report["importance"]:
-        shares = ", ".join(f"{key} {share:.2f}" for key, share in report["importance"].items())
+    if result.importance:
+        shares = ", ".join(f"{key} {share:.2f}" for key, share in result.importance.items())
         console.print(f"importance (share of the variance between trials): {shares}", highlight=False)
     for name in MAIN:
-        if name in report["winner"]["metrics"]:
-            own = report["winner"]["metrics"][name]
+        if name in result.winner.metrics:
+            own = result.winner.metrics[name]
             console.print(
-                f"winner on the test: {name.replace('_', ' ')} {own['value']:.4f} "
-                f"({own['low']:.4f} to {own['high']:.4f}), {own['n']:,} users",
+                f"winner on the test: {metric_label(name)} {own.value:.4f} "
+                f"({own.low:.4f} to {own.high:.4f}), {own.n:,} users",
                 highlight=False,
             )

@@ -22,7 +22,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,7 +38,8 @@ from shoptalk.data.sample_words import (
     TITLES,
 )
 from shoptalk.errors import UsageError
-from shoptalk.files import replacing, write_json, write_text
+from shoptalk.files import JsonObject, replacing, write_json, write_text
+from shoptalk.results import SampleResult
 
 COMPLEMENT, POPULAR, MATCH = 0.4, 0.1, 10.0
 _TASTE = 1 - COMPLEMENT - POPULAR
@@ -93,15 +93,10 @@ class _Purchases:
 
 def write_sample(
     folder: Path, *, users: int = 2000, items: int = 600, seed: int = 1, release: Name = "2018"
-) -> dict[str, Any]:
+) -> SampleResult:
     """Write the files of reviews and products as the release has them, ``planted.json`` and ``recipe.toml``.
 
     The same arguments write the same bytes; every release tells the same purchases.
-
-    Returns
-    -------
-    dict
-        Counts of what was written, and the paths.
 
     Raises
     ------
@@ -126,7 +121,7 @@ def write_sample(
     write_text(folder / RECIPE_FILE, _recipe(folder, form))
     names = (form.reviews_file, form.items_file, PLANTED_FILE, RECIPE_FILE)
     paths = {name: str(folder / name) for name in names}
-    return {"users": users, "items": items, "reviews": len(reviews), "files": paths}
+    return SampleResult(users, items, len(reviews), paths)
 
 
 def _recipe(folder: Path, form: Format) -> str:
@@ -249,7 +244,7 @@ def _codes(count: int, length: int, prefix: str, rng: np.random.Generator) -> li
     return symbols
 
 
-def _reviews(goods: _Goods, bought: _Purchases, people: list[str], rng: np.random.Generator) -> list[dict[str, Any]]:
+def _reviews(goods: _Goods, bought: _Purchases, people: list[str], rng: np.random.Generator) -> list[JsonObject]:
     """The lines of the file of reviews, as of 2018; they come by product and date, as in the published files."""
     rows = len(bought.item)
     # Who buys out of taste is content; who follows the crowd may be or not.
@@ -281,7 +276,7 @@ def _review(
     says: int,
     day: int,
     verified: bool,
-) -> dict[str, Any]:
+) -> JsonObject:
     summary, text = REVIEWS[stars][says]
     seconds = _START + day * _DAY
     lower = {name: value if name == "brand" else value.lower() for name, value in words.items()}
@@ -299,7 +294,7 @@ def _review(
     }
 
 
-def _meta(goods: _Goods, item: int, rng: np.random.Generator) -> dict[str, Any]:
+def _meta(goods: _Goods, item: int, rng: np.random.Generator) -> JsonObject:
     """One line of the file of products, as of 2018; what sellers typed has HTML entities, as in the published files."""
     words = goods.words(item)
     family = _NAMES[goods.family[item]]
@@ -318,7 +313,7 @@ def _meta(goods: _Goods, item: int, rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def _planted(goods: _Goods, people: list[str], tastes: Ints, weights: NDArray[np.float64], seed: int) -> dict[str, Any]:
+def _planted(goods: _Goods, people: list[str], tastes: Ints, weights: NDArray[np.float64], seed: int) -> JsonObject:
     users = {
         person: [
             {
@@ -346,7 +341,7 @@ def _planted(goods: _Goods, people: list[str], tastes: Ints, weights: NDArray[np
     }
 
 
-def _write_lines(path: Path, rows: Iterable[dict[str, Any]]) -> None:
+def _write_lines(path: Path, rows: Iterable[JsonObject]) -> None:
     """Gzipped JSON lines; the header holds no time, so that the bytes are the same every time."""
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     with replacing(path) as temporary:

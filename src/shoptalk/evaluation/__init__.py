@@ -14,5 +14,6 @@ segments        metrics by history length, popularity of the truth, cold items, 
 paired          one method against others: paired bootstrap, Holm correction
 errors          what wrong answers have in common, beside what they would have by chance
 predictions     reading anybody's predictions
+verdict         what all figures of a run, or of several runs, come to
 ==============  ==================================================================
 """

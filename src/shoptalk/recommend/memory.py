@@ -158,7 +158,7 @@ def load_memory(folder: Path) -> Memory | None:
         raise ModelError(f"the memory is damaged: {error}", where=str(folder), hint="train again") from error
 
 
-def _parts(matrix: Any) -> dict[str, Any]:
+def _parts(matrix: Any) -> dict[str, NDArray[Any]]:
     return {
         "data": matrix.data.astype(np.float32),
         "indices": matrix.indices.astype(np.int32),

@@ -7,6 +7,7 @@ from typing import Any
 
 from shoptalk.files import replacing
 from shoptalk.report.figure import COLOURS, WIDE, as_svg
+from shoptalk.report.names import metric_label
 
 Rows = Sequence[dict[str, Any]]
 
@@ -79,7 +80,7 @@ def _figure(losses: Rows, refit: Rows, kept: int | None, width: float) -> Any:
         axes.set_ylabel(kind if width >= WIDE else kind.replace(" (", "\n("))
     if watched:
         _line(drawn[-1], watched, WATCHED, "swapped", marker="s", linestyle="--", label="validation")
-        drawn[-1].set_ylabel("NDCG@10")
+        drawn[-1].set_ylabel(metric_label(WATCHED))
     _phases(drawn, losses)
     for axes in drawn:
         _finish(axes, [row["epoch"] for row in [*losses, *refit]], kept)

@@ -165,7 +165,11 @@ def _tiles(result: EvaluationResult, audit: AuditResult | None) -> list[Tile]:
         if not main.own.known:
             continue
         digits = digits_of(main.metric)
-        what = "Accuracy among options" if main.metric == OPTION_METRIC else "Recall@10, whole catalogue"
+        what = (
+            "Accuracy among options"
+            if main.metric == OPTION_METRIC
+            else f"{metric_label(main.metric)}, whole catalogue"
+        )
         tiles.append(_tile(what, main.own, digits))
         if place:
             continue

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from shoptalk.report.figure import COLOURS, WIDE, as_svg
-from shoptalk.report.rankings import SegmentPanel
+from shoptalk.report.names import metric_label
+from shoptalk.report.rankings import MAIN, SegmentPanel
 
 _HALF = 0.38
 #: Segments of a panel that takes half a line.
@@ -59,6 +60,6 @@ def _fill(axes: Any, panel: SegmentPanel, best: str, size: float) -> None:
     axes.set_xticks(range(len(rows)), [f"{row.name}\n{row.n:,}" for row in rows])
     axes.tick_params(axis="x", length=0, labelsize=size)
     axes.set_ylim(bottom=0)
-    axes.set_ylabel("Recall@10")
+    axes.set_ylabel(metric_label(MAIN))
     axes.set_title(panel.title, loc="left", fontsize=9, fontweight="bold", wrap=True)
     axes.spines[["top", "right"]].set_visible(False)

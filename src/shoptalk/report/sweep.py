@@ -1,17 +1,20 @@
 """``report.html`` of a sweep: what was tried, how it learned, what mattered, and the winner's test."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from shoptalk.evaluation.verdict import PROBE
 from shoptalk.files import JsonObject, write_text
 from shoptalk.recipe import Recipe
 from shoptalk.report.curves import UNITS
 from shoptalk.report.figure import as_svg
-from shoptalk.report.names import baseline_label
+from shoptalk.report.names import baseline_label, metric_label
+from shoptalk.results import SweepResult, SweepWinner, TrialResult
 from shoptalk.runs import read_log
 
 #: Distinguishable for colour-blind people (Okabe and Ito), and with a mark each; more curves than these are grey.
@@ -22,14 +25,27 @@ GREY = "#9a9a9a"
 FEW = 3
 #: The winner's figures on the test that are said first.
 MAIN = ("accuracy", "recall@10", "title_exact_match")
-NAMES = {"validation_loss": "validation loss", "ndcg@10": "NDCG@10 on validation", "accuracy": "validation accuracy"}
+NAMES = {
+    "validation_loss": "validation loss",
+    "ndcg@10": f"{metric_label('ndcg@10')} on validation",
+    "accuracy": "validation accuracy",
+}
 
 
-def write_sweep_report(out: Path, recipe: Recipe, report: dict[str, Any]) -> None:
-    """Write ``report.html`` into a sweep's folder; ``report`` is what ``shoptalk sweep --json`` prints."""
-    rows = [row | {"label": label(row["settings"], recipe), "losses": losses(row["run"])} for row in report["trials"]]
-    keys = list(dict.fromkeys(key for row in rows for key in row["settings"]))
-    curves = [row for row in rows if row["losses"]]
+@dataclass(frozen=True, slots=True)
+class TrialRow:
+    """A trial with its configuration in a few words, and its epochs."""
+
+    trial: TrialResult
+    label: str
+    losses: list[JsonObject]
+
+
+def write_sweep_report(out: Path, recipe: Recipe, report: SweepResult) -> None:
+    """Write ``report.html`` into a sweep's folder."""
+    rows = [TrialRow(trial, label(trial.settings, recipe), losses(trial.run)) for trial in report.trials]
+    keys = list(dict.fromkeys(key for row in rows for key in row.trial.settings))
+    curves = [row for row in rows if row.losses]
     page = Environment(
         loader=PackageLoader("shoptalk.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     ).get_template("sweep.html")
@@ -40,13 +56,13 @@ def write_sweep_report(out: Path, recipe: Recipe, report: dict[str, Any]) -> Non
         report=report,
         rows=sorted(rows, key=lambda row: _order(row, recipe)),
         keys=keys,
-        metric=NAMES[report["metric"]],
+        metric=NAMES[report.metric],
         verdict=verdict(report, rows),
-        said=_said(report["winner"]),
-        seconds=sum(row["seconds"] or 0 for row in rows),
-        curves=draw_curves(curves, report["winner"]["number"]) if curves else "",
-        importance=draw_importance(report["importance"]) if report["importance"] else "",
-        finished=sum(row["value"] is not None for row in rows),
+        said=_said(report.winner),
+        seconds=sum(row.trial.seconds or 0 for row in rows),
+        curves=draw_curves(curves, report.winner.number) if curves else "",
+        importance=draw_importance(report.importance) if report.importance else "",
+        finished=sum(row.trial.value is not None for row in rows),
         show=_show_setting,
         folder=lambda run: Path(run).relative_to(out).as_posix(),
     )
@@ -58,7 +74,7 @@ def losses(run: str | None) -> list[JsonObject]:
     return [event for event in read_log(Path(run)) if event.get("event") == "epoch"] if run else []
 
 
-def label(settings: dict[str, Any], recipe: Recipe) -> str:
+def label(settings: Mapping[str, Any], recipe: Recipe) -> str:
     """A configuration in a few words: all its settings, or where they are many what sets them apart from the recipe."""
     own, told = recipe.model_dump(), []
     for key, value in settings.items():
@@ -75,29 +91,26 @@ def _show_setting(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
-def verdict(report: dict[str, Any], rows: Sequence[dict[str, Any]]) -> str:
+def verdict(report: SweepResult, rows: Sequence[TrialRow]) -> str:
     """One sentence: which configuration, out of how many, by what."""
-    winner = report["winner"]
-    name = next(row["label"] for row in rows if row["number"] == winner["number"])
-    tried = sum(row["state"] != "interrupted" for row in rows)
-    what = NAMES[report["metric"]]
-    return f"Best of {tried} configurations by {what}: {name} (trial {winner['number']}, {winner['value']:.4f})."
+    winner = report.winner
+    name = next(row.label for row in rows if row.trial.number == winner.number)
+    tried = sum(row.trial.state != "interrupted" for row in rows)
+    what = NAMES[report.metric]
+    return f"Best of {tried} configurations by {what}: {name} (trial {winner.number}, {winner.value:.4f})."
 
 
-def _said(winner: dict[str, Any]) -> str:
+def _said(winner: SweepWinner) -> str:
     """The winner's first figure on the test, and the best simple method's there."""
-    name = next((name for name in MAIN if name in winner["metrics"]), None)
+    name = next((name for name in MAIN if name in winner.metrics), None)
     if name is None:
         return ""
-    own = winner["metrics"][name]
-    said = (
-        f"{name.replace('_', ' ')} {own['value']:.4f} "
-        f"(95 % interval {own['low']:.4f} to {own['high']:.4f}, {own['n']:,} users)"
-    )
+    own = winner.metrics[name]
+    said = f"{metric_label(name)} {own.value:.4f} (95 % interval {own.low:.4f} to {own.high:.4f}, {own.n:,} users)"
     simple = {
-        method: table[name]["value"]
-        for method, table in winner["baselines"].items()
-        if name in table and method != "options_only"  # a probe is no competitor
+        method: table[name].value
+        for method, table in winner.baselines.items()
+        if name in table and method != PROBE  # a probe is no competitor
     }
     if not simple:
         return said
@@ -105,24 +118,24 @@ def _said(winner: dict[str, Any]) -> str:
     return f"{said}; the best simple method, {baseline_label(best, name)}, has {simple[best]:.4f}"
 
 
-def _order(row: dict[str, Any], recipe: Recipe) -> tuple[bool, float, int]:
+def _order(row: TrialRow, recipe: Recipe) -> tuple[bool, float, int]:
     """The best first, then those without a value."""
     assert recipe.sweep is not None
-    value = row["value"] or 0.0
-    return row["value"] is None, value if recipe.sweep.metric == "validation_loss" else -value, row["number"]
+    trial, value = row.trial, row.trial.value or 0.0
+    return trial.value is None, value if recipe.sweep.metric == "validation_loss" else -value, trial.number
 
 
-def draw_curves(rows: Sequence[dict[str, Any]], winner: int) -> str:
+def draw_curves(rows: Sequence[TrialRow], winner: int) -> str:
     """Validation (solid) and train loss (dotted) of each configuration over epochs: a panel for each kind of loss."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    kinds = list(dict.fromkeys(_unit(event) for row in rows for event in row["losses"]))
+    kinds = list(dict.fromkeys(_unit(event) for row in rows for event in row.losses))
     figure = Figure(figsize=(7.2, 3.6 * len(kinds)), layout="constrained")
     for place, kind in enumerate(kinds):
         axes = figure.add_subplot(len(kinds), 1, place + 1)
         for order, row in enumerate(rows):
-            _draw_curve(axes, row, order, kind, few=len(rows) <= len(COLOURS), won=row["number"] == winner)
+            _draw_curve(axes, row, order, kind, few=len(rows) <= len(COLOURS), won=row.trial.number == winner)
         _set_top(axes)
         axes.set_xlabel("epoch")
         axes.set_ylabel(kind)
@@ -135,13 +148,12 @@ def draw_curves(rows: Sequence[dict[str, Any]], winner: int) -> str:
     return as_svg(figure)
 
 
-def _draw_curve(axes: Any, row: dict[str, Any], order: int, kind: str, *, few: bool, won: bool) -> None:
-    events = [event for event in row["losses"] if _unit(event) == kind]
+def _draw_curve(axes: Any, row: TrialRow, order: int, kind: str, *, few: bool, won: bool) -> None:
+    events = [event for event in row.losses if _unit(event) == kind]
     epochs = [event["epoch"] for event in events]
     colour = COLOURS[order % len(COLOURS)] if few else COLOURS[0] if won else GREY
-    name = (
-        f"{row['number']}: {row['label']}{' (winner)' if won else ''}{', stopped' if row['state'] == 'pruned' else ''}"
-    )
+    ended = f"{' (winner)' if won else ''}{', stopped' if row.trial.state == 'pruned' else ''}"
+    name = f"{row.trial.number}: {row.label}{ended}"
     look = {"color": colour, "zorder": 3 if won else 2, "linewidth": 2.4 if won else 1.3}
     axes.plot(
         epochs, [_number(event["validation"]) for event in events], **look, markersize=4,
@@ -158,7 +170,7 @@ def _set_top(axes: Any) -> None:
         axes.set_ylim(top=most)
 
 
-def draw_importance(importance: dict[str, float]) -> str:
+def draw_importance(importance: Mapping[str, float]) -> str:
     """A bar for each setting, the most important first."""
     from matplotlib.figure import Figure
 

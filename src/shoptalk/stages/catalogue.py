@@ -3,7 +3,6 @@
 import shutil
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,7 +20,7 @@ from shoptalk.stages.opening import NEW_ITEMS, new_items, open_run_dataset
 from shoptalk.tasks import get_task
 
 
-def add_items(folder: Path, file: Path) -> dict[str, Any]:
+def add_items(folder: Path, file: Path) -> dict[str, int]:
     """Give a run's model a token for each new item of a file; nothing is trained.
 
     Items that the model knows already are left as they are. The model's folder changes in one step, or not at all.

@@ -10,6 +10,7 @@ importance: F. Hutter et al., "An efficient approach for assessing hyperparamete
 import json
 import math
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,7 @@ import numpy as np
 
 from shoptalk.errors import RunError, require
 from shoptalk.recipe import Recipe
+from shoptalk.results import TrialResult
 from shoptalk.space import Point, Range
 
 #: Trials that end before others may be stopped, and the epochs that each has.
@@ -95,7 +97,7 @@ class Study:
         self._study.sampler = (samplers.TPESampler if self._sweep.method == "tpe" else samplers.RandomSampler)(
             seed=seed
         )
-        trial = self._study.ask(self._distributions())
+        trial = self._study.ask(dict(self._distributions()))
         self._running[trial.number] = trial
         return Begun(trial.number, self._decoded(trial.params), trial.user_attrs.get(REPLACES))
 
@@ -113,24 +115,24 @@ class Study:
         states = {told: name for name, told in STATES.items()}
         self._study.tell(trial, value, state=self._optuna.trial.TrialState[states[state]])
 
-    def rows(self) -> list[dict[str, Any]]:
-        """Every trial that has begun: ``number``, ``state``, ``value``, ``settings``, ``seconds``, ``says``."""
+    def rows(self) -> list[TrialResult]:
+        """Every trial that has begun."""
         replaced = self._replaced()
         return [
-            {
-                "number": trial.number,
-                "state": "interrupted" if trial.number in replaced else STATES[trial.state.name],
-                "value": trial.value if trial.state.name == "COMPLETE" else None,
-                "settings": self._decoded(trial.params),
-                "seconds": trial.user_attrs.get("seconds"),
-                "says": trial.user_attrs.get("says", ""),
-            }
+            TrialResult(
+                number=trial.number,
+                state="interrupted" if trial.number in replaced else STATES[trial.state.name],
+                value=trial.value if trial.state.name == "COMPLETE" else None,
+                settings=self._decoded(trial.params),
+                seconds=trial.user_attrs.get("seconds"),
+                says=trial.user_attrs.get("says", ""),
+            )
             for trial in self._study.get_trials(deepcopy=False)
             if trial.state.name != "WAITING"
         ]
 
-    def best(self) -> dict[str, Any]:
-        """The row of the trial with the best value, the first of equals.
+    def best(self) -> TrialResult:
+        """The trial with the best value, the first of equals.
 
         Raises
         ------
@@ -139,11 +141,11 @@ class Study:
         """
         rows = self.rows()
         sign = 1 if DIRECTIONS[self._sweep.metric] == "minimize" else -1
-        able = [row for row in rows if row["value"] is not None]
+        able = [(sign * row.value, row.number, row) for row in rows if row.value is not None]
         if not able:
-            says = next((row["says"] for row in rows if row["says"]), "none was begun")
+            says = next((row.says for row in rows if row.says), "none was begun")
             raise RunError(f"no trial was finished: {says}", hint="change the recipe, and begin in another folder")
-        return min(able, key=lambda row: (sign * row["value"], row["number"]))
+        return min(able, key=lambda one: one[:2])[2]
 
     def importance(self) -> dict[str, float]:
         """Share of each setting in the variance of the values (fANOVA); empty where there is too little to tell."""
@@ -179,7 +181,7 @@ class Study:
         own = {key: content[section][name] for key in self._sweep.keys for section, name in [key.split(".")]}
         return {**own, **point}
 
-    def _distributions(self) -> dict[str, Any]:
+    def _distributions(self) -> Mapping[str, Any]:
         made: dict[str, Any] = {}
         of = self._optuna.distributions
         for key in self._sweep.keys:

@@ -11,18 +11,18 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sealed import seal
 from shoptalk.errors import DatasetError, RecipeError, RunError, require
-from shoptalk.files import replacing, write_json, write_text
+from shoptalk.files import replacing, write_text
 from shoptalk.progress import Progress
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.report.sweep import label, write_sweep_report
-from shoptalk.results import as_json, read_evaluation
+from shoptalk.results import SweepResult, SweepWinner, read_evaluation, write_result
 from shoptalk.stages.judge import judge
 from shoptalk.stages.study import Begun, Study
 from shoptalk.stages.train import train
@@ -37,7 +37,7 @@ RECIPE, DATASET, WHOLE, STUDY, TRIALS, WINNER, RESULT = (
 )  # fmt: skip
 
 
-def sweep(recipe: Recipe, out: Path, progress: Progress, *, jobs: int = 1, resume: bool = False) -> dict[str, Any]:
+def sweep(recipe: Recipe, out: Path, progress: Progress, *, jobs: int = 1, resume: bool = False) -> SweepResult:
     """Try what the recipe's section ``[sweep]`` says, fix the winner by validation, then judge it on the test.
 
     Parameters
@@ -46,11 +46,6 @@ def sweep(recipe: Recipe, out: Path, progress: Progress, *, jobs: int = 1, resum
         Trials at once, each in a process of its own.
     resume
         Go on after an interruption: finished trials are kept, and those that died are tried again.
-
-    Returns
-    -------
-    dict
-        What ``shoptalk sweep --json`` prints.
 
     Raises
     ------
@@ -71,10 +66,10 @@ def sweep(recipe: Recipe, out: Path, progress: Progress, *, jobs: int = 1, resum
             begin = time.perf_counter()
             stage(recipe, out, study, progress, jobs)
             seconds[name] = time.perf_counter() - begin
-        report = _report(recipe, out, study) | {"seconds": seconds}
-        write_json(out / RESULT, report)
-        write_sweep_report(out, recipe, report)
-    return report
+        result = replace(_result(recipe, out, study), seconds=seconds)
+        write_result(out / RESULT, result)
+        write_sweep_report(out, recipe, result)
+    return result
 
 
 def _check_place(recipe: Recipe, out: Path, *, resume: bool) -> None:
@@ -190,7 +185,7 @@ class _Telling:
         return stop
 
     def _show(self, number: int, words: str) -> None:
-        ended = sum(row["state"] not in ("running", "interrupted") for row in self._study.rows())
+        ended = sum(row.state not in ("running", "interrupted") for row in self._study.rows())
         done = ended + sum(self._shares.values())
         self._progress("sweep", done, self._size, f"trial {number} ({self.names[number]}): {words}")
 
@@ -198,7 +193,7 @@ class _Telling:
 def _fix_winner(recipe: Recipe, out: Path, study: Study, progress: Progress, jobs: int) -> None:  # noqa: ARG001
     """Write down the best configuration, before its test can be read."""
     if not (out / WINNER).exists():
-        write_text(out / WINNER, recipe.at(study.best()["settings"]).to_toml())
+        write_text(out / WINNER, recipe.at(study.best().settings).to_toml())
 
 
 def _judge_winner(recipe: Recipe, out: Path, study: Study, progress: Progress, jobs: int) -> None:  # noqa: ARG001
@@ -231,29 +226,32 @@ def _open_test(recipe: Recipe, out: Path, progress: Progress) -> None:
 def winner_run(recipe: Recipe, out: Path, study: Study) -> Path:
     """The folder of the run that is judged on the test: the trial's, unless it is trained again."""
     best = study.best()
-    refit = recipe.at(best["settings"]).training.refit
-    return out / "winner" if refit else out / TRIALS / str(best["number"])
+    refit = recipe.at(best.settings).training.refit
+    return out / "winner" if refit else out / TRIALS / str(best.number)
 
 
-def _report(recipe: Recipe, out: Path, study: Study) -> dict[str, Any]:
-    """What ``--json`` prints, but for the seconds."""
+def _result(recipe: Recipe, out: Path, study: Study) -> SweepResult:
+    """What was found, but for the seconds."""
     assert recipe.sweep is not None
     run, best = winner_run(recipe, out, study), study.best()
     evaluation = read_evaluation(run)
     assert evaluation is not None  # the winner was judged
-    return {
-        "metric": recipe.sweep.metric,
-        "trials": [
-            row | {"run": None if row["state"] == "interrupted" else str(out / TRIALS / str(row["number"]))}
+    assert best.value is not None  # as it is the best
+    return SweepResult(
+        metric=recipe.sweep.metric,
+        trials=tuple(
+            replace(row, run=None if row.state == "interrupted" else str(out / TRIALS / str(row.number)))
             for row in study.rows()
-        ],
-        "winner": {
-            **{key: best[key] for key in ("number", "value", "settings")},
-            "run": str(run),
-            "recipe": str(out / WINNER),
-            "metrics": as_json(evaluation.metrics),
-            "baselines": as_json(evaluation.baselines),
-        },
-        "importance": study.importance(),
-        "fingerprint": evaluation.fingerprint,
-    }
+        ),
+        winner=SweepWinner(
+            number=best.number,
+            value=best.value,
+            settings=best.settings,
+            run=str(run),
+            recipe=str(out / WINNER),
+            metrics=evaluation.metrics,
+            baselines=evaluation.baselines,
+        ),
+        importance=study.importance(),
+        fingerprint=evaluation.fingerprint,
+    )

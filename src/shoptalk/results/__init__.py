@@ -1,0 +1,70 @@
+"""What evaluating, auditing and comparing return, as frozen dataclasses: the schema of the files and of ``--json``.
+
+Every result is written by ``as_json`` and read back by ``from_json`` of `typed_json`, which checks it;
+``docs/reference/files.md`` is made of the classes below. A figure that cannot be computed is NaN here and null there.
+"""
+
+from shoptalk.results.analysis import (
+    CalibrationBin,
+    ErrorAnalysis,
+    ErrorExample,
+    ErrorGroup,
+    PositionReport,
+    PositionShare,
+    ShortenedHistory,
+    ShortenedStep,
+    WordBias,
+)
+from shoptalk.results.audit import AuditResult, Finding, Severity
+from shoptalk.results.comparison import ComparedRecipe, ComparisonResult, SeededEstimate
+from shoptalk.results.cost import Cost, Energy
+from shoptalk.results.evaluation import EvaluationResult, RunResult, SamplePrompt, TrainingFacts, Verdict
+from shoptalk.results.figures import NOT_MEASURED, Comparison, Difference, Metrics
+from shoptalk.results.page import schema_page
+from shoptalk.results.sample import SampleResult
+from shoptalk.results.storage import AUDIT, METRICS, read_audit, read_evaluation, write_result
+from shoptalk.results.sweep import SweepResult, SweepWinner, TrialResult
+from shoptalk.schema import Estimate
+from shoptalk.typed_json import as_json, from_json
+
+__all__ = [
+    "AUDIT",
+    "METRICS",
+    "NOT_MEASURED",
+    "AuditResult",
+    "CalibrationBin",
+    "ComparedRecipe",
+    "Comparison",
+    "ComparisonResult",
+    "Cost",
+    "Difference",
+    "Energy",
+    "ErrorAnalysis",
+    "ErrorExample",
+    "ErrorGroup",
+    "Estimate",
+    "EvaluationResult",
+    "Finding",
+    "Metrics",
+    "PositionReport",
+    "PositionShare",
+    "RunResult",
+    "SamplePrompt",
+    "SampleResult",
+    "SeededEstimate",
+    "Severity",
+    "ShortenedHistory",
+    "ShortenedStep",
+    "SweepResult",
+    "SweepWinner",
+    "TrainingFacts",
+    "TrialResult",
+    "Verdict",
+    "WordBias",
+    "as_json",
+    "from_json",
+    "read_audit",
+    "read_evaluation",
+    "schema_page",
+    "write_result",
+]

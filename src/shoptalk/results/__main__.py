@@ -1,0 +1,7 @@
+"""``python -m shoptalk.results > docs/reference/files.md`` writes the page about the schema of the results."""
+
+import sys
+
+from shoptalk.results.page import schema_page
+
+sys.stdout.write(schema_page())

@@ -1,0 +1,35 @@
+"""The page about the schema of the results, made from their classes."""
+
+from shoptalk.results.audit import AuditResult
+from shoptalk.results.comparison import ComparisonResult
+from shoptalk.results.evaluation import EvaluationResult, RunResult
+from shoptalk.results.sample import SampleResult
+from shoptalk.results.sweep import SweepResult
+from shoptalk.typed_json import describe
+
+#: What is written or printed, and its class.
+_PUBLISHED: tuple[tuple[str, type], ...] = (
+    ("`metrics.json`", EvaluationResult),
+    ("`audit.json`, and `shoptalk audit --json`", AuditResult),
+    ("`shoptalk evaluate --json` and `shoptalk run --json`", RunResult),
+    ("`shoptalk compare --json`", ComparisonResult),
+    ("`shoptalk sample --json`", SampleResult),
+    ("`sweep.json`, and `shoptalk sweep --json`", SweepResult),
+)
+
+
+_HEAD = """# Results on disk and on standard output
+
+This page is made from the classes in `src/shoptalk/results/` by `python -m shoptalk.results`, and a test compares
+the two. Rates are fractions. JSON has no NaN: a figure that cannot be computed is null. New keys may come; a reader
+ignores those that it does not know.
+
+| what | schema |
+|---|---|
+"""
+
+
+def schema_page() -> str:
+    """The page ``docs/reference/files.md``."""
+    rows = "".join(f"| {what} | [{cls.__name__}](#{cls.__name__.lower()}) |\n" for what, cls in _PUBLISHED)
+    return f"{_HEAD}{rows}\n{describe(*(cls for _, cls in _PUBLISHED))}"
