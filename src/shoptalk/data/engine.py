@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -66,7 +67,7 @@ class Engine:
         self._con: Any = None
         self._links: dict[Path, Path] = {}
         self._alias: tempfile.TemporaryDirectory[str] | None = None
-        self._plain_work = Path(os.path.abspath(work))
+        self._plain_work = work.absolute()
 
     def __enter__(self) -> Self:
         """Open the database."""
@@ -148,7 +149,8 @@ class Engine:
         with self.reading(path):  # binding looks into the file already
             return self._view(
                 f"SELECT * FROM read_json({self._file(path)}, format='newline_delimited', ignore_errors=true, "  # noqa: S608
-                f"columns={{{listed}}}, hive_partitioning=false, compression={_text(compression)}, maximum_object_size={LONGEST_LINE})"
+                f"columns={{{listed}}}, hive_partitioning=false, compression={_text(compression)}, "
+                f"maximum_object_size={LONGEST_LINE})"
             )
 
     def read_lines(self, path: Path, compression: Compression = "none") -> tuple[ir.Table, int]:
@@ -207,7 +209,8 @@ class Engine:
         chosen = ", ".join(map(_quoted, keep)) if keep else "*"
         query = (
             f"SELECT {chosen} FROM read_csv({self._file(path)}, {options}, auto_detect=false, "  # noqa: S608
-            f"hive_partitioning=false, ignore_errors=true, store_rejects=true, rejects_table='{rejects}', rejects_scan='{rejects}_scan', "
+            f"hive_partitioning=false, ignore_errors=true, store_rejects=true, "
+            f"rejects_table='{rejects}', rejects_scan='{rejects}_scan', "
             f"max_line_size={LONGEST_LINE}, compression={_text(compression)})"
         )
         name = self._name()
@@ -281,7 +284,7 @@ class Engine:
         DuckDB reads a path as a pattern. One with other characters than `_PLAIN_PATH` has is read through a symbolic
         link of a plain name.
         """
-        whole = os.path.abspath(path)
+        whole = os.path.abspath(path)  # noqa: PTH100 - links stay as they are
         if _PLAIN_PATH.fullmatch(whole):
             return _text(whole)
         if path not in self._links:
@@ -299,11 +302,11 @@ class Engine:
 
     def _named_plainly(self) -> Path:
         """The work folder, or a link to it among the system's temporary files where its own path is not plain."""
-        work = Path(os.path.abspath(self._work))
+        work = self._work.absolute()
         if _PLAIN_PATH.fullmatch(str(work)):
             return work
         self._alias = tempfile.TemporaryDirectory(prefix="shoptalk-")
-        folder = Path(os.path.abspath(self._alias.name))
+        folder = Path(self._alias.name).absolute()
         if not _PLAIN_PATH.fullmatch(str(folder)):
             raise StorageError(
                 "the folder of temporary files has characters in its path that the engine does not take as they are",
@@ -392,13 +395,13 @@ def extract_all(text: str, pattern: str) -> list[str]:
 
 
 @ibis.udf.scalar.builtin(name="try_strptime")
-def parsed_time(text: str, patterns: list[str]) -> dt.Timestamp:
+def parsed_time(text: str, patterns: list[str]) -> datetime:
     """The moment (UTC where no zone is written) by the first of constant patterns that fits, or null."""
     raise NotImplementedError
 
 
 @ibis.udf.scalar.builtin(name="epoch_us")
-def epoch_microseconds(moment: dt.Timestamp) -> int:
+def epoch_microseconds(moment: datetime) -> int:
     """Microseconds since 1970."""
     raise NotImplementedError
 

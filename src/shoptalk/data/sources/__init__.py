@@ -1,7 +1,7 @@
 """Raw files of every known format, read into the same two tables.
 
-``interactions``: user_id, item_id (text), timestamp (seconds since 1970, UTC, with their fraction), position (order in the source),
-rating (null where unknown), verified (null where unknown), and, where they are needed, review and summary.
+``interactions``: user_id, item_id (text), timestamp (seconds since 1970, UTC, with fraction), position (order in the
+source), rating (null where unknown), verified (null where unknown), and, where they are needed, review and summary.
 ``items``: item_id, title (null where missing), fallback (what to call it then), and, where needed, brand, categories
 (array of text, the most special last) and description.
 

@@ -13,7 +13,6 @@ from shoptalk.data.engine import Engine, json_list, json_text
 from shoptalk.data.sources import Shop, checks, lines, malformed
 from shoptalk.recipe import Data, resolve
 
-
 #: What is said of a line without any of the keys that are needed, where its syntax says no more.
 _NO_RECORD = "not a JSON object with the keys that are needed"
 

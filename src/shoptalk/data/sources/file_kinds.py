@@ -110,5 +110,5 @@ def _over_lines(text: str, first: str) -> FileKind | None:
     return FileKind(
         "indented json",
         "has JSON that goes over several lines, and one JSON object per line is expected",
-        "make JSON lines of it, for example with: jq -c . OLD > NEW (of one object with a list inside: jq -c '.name[]')",
+        "make JSON lines of it, for example with: jq -c . OLD > NEW (of a list inside an object: jq -c '.name[]')",
     )

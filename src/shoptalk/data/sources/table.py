@@ -38,8 +38,8 @@ _Map = Mapping[str, str | int]
 class _Opened:
     """A file's columns under our names, as they come: ``position`` is the row's, ``order`` what the file calls so.
 
-    ``names`` are the file's names of them, ``known`` of all its columns; ``rejected`` counts, by reason, lines that have
-    no row.
+    ``names`` are the file's names of them, ``known`` of all its columns; ``rejected`` counts, by reason, lines without
+    a row.
     """
 
     path: Path

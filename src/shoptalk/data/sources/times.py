@@ -51,7 +51,7 @@ _MOMENTS = ("%a %b %d %H:%M:%S %z %Y", "%a %b %d %H:%M:%S %Y", "%a, %d %b %Y %H:
 
 @dataclass(frozen=True)
 class Times:
-    """Seconds since 1970 (UTC, with their fraction) of each row, null where none is known; and what to tell the user."""
+    """Seconds since 1970 (UTC, with their fraction) of each row, null where unknown; and what to tell the user."""
 
     seconds: ir.Value
     warnings: tuple[str, ...] = ()
@@ -181,7 +181,7 @@ def _check_order(text: ir.StringValue, day_first: _Form, month_first: _Form, pat
 def _pattern_of(value: str, form: _Form) -> str:
     for pattern in form.patterns:
         with contextlib.suppress(ValueError):
-            dt.datetime.strptime(value.strip(), pattern)  # noqa: DTZ007
+            dt.datetime.strptime(value.strip(), pattern)
             return pattern
     return form.patterns[0]
 
@@ -221,9 +221,9 @@ def check_years(shop: "Shop", engine: Engine, now: dt.datetime | None = None) ->
     for (what, condition), count in zip(odd.items(), (counts["early"], counts["late"]), strict=True):
         if count:
             example = engine.to_pyarrow(shop.interactions.filter(condition).select("timestamp").limit(1))[0][0].as_py()
-            date = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=example)  # noqa: DTZ001
+            date = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=example)
             warnings.append(
-                f"{printable(shop.files[0])}: {count:,} of {counts['all']:,} purchases ({count / counts['all']:.1%}) are "
-                f"dated {what}, such as {date.isoformat(' ', 'seconds')}: check the column of timestamps and its unit"
+                f"{printable(shop.files[0])}: {count:,} of {counts['all']:,} purchases ({count / counts['all']:.1%}) "
+                f"are dated {what}, such as {date.isoformat(' ', 'seconds')}: check the column and its unit"
             )
     return replace(shop, warnings=tuple(warnings))
