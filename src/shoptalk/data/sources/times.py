@@ -158,7 +158,10 @@ def _count(text: ir.StringValue, forms: Sequence[tuple[str, ...]], engine: Engin
 
 def _parsed(text: ir.StringValue, patterns: Sequence[str]) -> ir.TimestampValue:
     """The moment by the first pattern that fits, or null; ``%Y`` would read the 10 of 1/2/10 as the year 10."""
-    moment = parsed_time(text, ibis.array(list(patterns)))
+    return _of_four_digits(parsed_time(text, ibis.array(list(patterns))))
+
+
+def _of_four_digits(moment: ir.TimestampValue) -> ir.TimestampValue:
     return (moment.year() >= _FIRST_WRITTEN_YEAR).ifelse(moment, ibis.null(moment.type()))
 
 
@@ -206,7 +209,7 @@ def _seconds(moment: ir.Value) -> ir.Value:
 
 def _iso(text: ir.StringValue) -> ir.Value:
     """The moment of a date or date-time in ISO 8601, or null."""
-    return text.strip().try_cast(idt.Timestamp(timezone="UTC"))
+    return _of_four_digits(text.strip().try_cast(idt.Timestamp(timezone="UTC")))
 
 
 def check_years(shop: "Shop", engine: Engine, now: dt.datetime | None = None) -> "Shop":
