@@ -39,6 +39,7 @@ _AGREEMENT = 0.5
 _SAMPLE = 2_000
 #: A year before is no year, but the two digits of one.
 _FIRST_WRITTEN_YEAR = 1000
+_FIRST_WRITTEN = dt.datetime(_FIRST_WRITTEN_YEAR, 1, 1, tzinfo=dt.UTC).timestamp()
 
 _CLOCKS = ("", *(f" {clock}" for clock in ("%H:%M", "%H:%M:%S", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")))
 _ORDERS = {"day first": ("%d", "%m"), "month first": ("%m", "%d")}
@@ -114,6 +115,7 @@ def _of_numbers(stamp: ir.Value, found: dict[str, int], path: Path) -> Times:
 def _of_text(text: ir.StringValue, given: int, path: Path, engine: Engine) -> Times:
     """Dates in ISO 8601 where most values are, else the written form on which most of the values agree."""
     iso = _seconds(_iso(text))
+    iso = (iso >= _FIRST_WRITTEN).ifelse(iso, ibis.null("float64"))  # 11/1/19 is no date of the year 11
     if not given or engine.counts(n=iso.count())["n"] >= given * _AGREEMENT:
         return Times(iso)
     plain = [(pattern,) for pattern in _MOMENTS] + [tuple(date + clock for clock in _CLOCKS) for date in _DATES]
@@ -158,10 +160,7 @@ def _count(text: ir.StringValue, forms: Sequence[tuple[str, ...]], engine: Engin
 
 def _parsed(text: ir.StringValue, patterns: Sequence[str]) -> ir.TimestampValue:
     """The moment by the first pattern that fits, or null; ``%Y`` would read the 10 of 1/2/10 as the year 10."""
-    return _of_four_digits(parsed_time(text, ibis.array(list(patterns))))
-
-
-def _of_four_digits(moment: ir.TimestampValue) -> ir.TimestampValue:
+    moment = parsed_time(text, ibis.array(list(patterns)))
     return (moment.year() >= _FIRST_WRITTEN_YEAR).ifelse(moment, ibis.null(moment.type()))
 
 
@@ -209,7 +208,7 @@ def _seconds(moment: ir.Value) -> ir.Value:
 
 def _iso(text: ir.StringValue) -> ir.Value:
     """The moment of a date or date-time in ISO 8601, or null."""
-    return _of_four_digits(text.strip().try_cast(idt.Timestamp(timezone="UTC")))
+    return text.strip().try_cast(idt.Timestamp(timezone="UTC"))
 
 
 def check_years(shop: "Shop", engine: Engine, now: dt.datetime | None = None) -> "Shop":
