@@ -32,6 +32,13 @@ Natural = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+#: Words of ``data.time_format`` for numbers -> how many make a second; and the word for days since 1900, as in Excel.
+TIME_UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+SPREADSHEET_DAYS = "excel-days"
+#: Directives of strptime that are understood, with at least one of them.
+_TIME_PATTERN = re.compile(r"(?=.*%[^%])(?:[^%]|%-?[dmyHIMSj]|%[aAbBYpfzZ%])+", re.DOTALL)
+
+
 class Data(Section):
     """Where the purchases come from, and which of them are kept."""
 
@@ -39,7 +46,12 @@ class Data(Section):
     reviews: str | None = Field(None, description="file of reviews or ratings; of `table`: the same as interactions")
     interactions: str | None = Field(None, description="file of interactions (source `table`)")
     items: str | None = Field(None, description="file of products; without one, items are known by their ids")
-    columns: dict[str, str] = Field({}, description="our name = the file's name (source `table`)")
+    columns: dict[str, str | Positive] = Field(
+        {}, description="our name = the file's name, or its number from 1 where the file has no header (source `table`)"
+    )
+    time_format: str | None = Field(
+        None, description="how timestamps are written: a strptime pattern, a unit or excel-days (source `table`)"
+    )
     max_bad_lines: Share = Field(0.001, description="share of malformed lines past which preparing stops")
     verified: bool = Field(True, description="keep verified purchases only, where the source says which are")
     duplicates: Literal["first", "keep"] = Field("first", description="several reviews of one item by one user")
@@ -52,6 +64,14 @@ class Data(Section):
     unbought: Literal["drop", "keep"] = Field("drop", description="products that nobody bought, in the catalogue")
     seed: Natural | None = Field(None, description="seed of the split and the options; without one, the recipe's")
     keep: tuple[Kept, ...] = Field((), description="what else is kept of an item, to filter recommendations by")
+
+    @field_validator("time_format")
+    @classmethod
+    def _is_time_format(cls, value: str | None) -> str | None:
+        words = (*TIME_UNITS, SPREADSHEET_DAYS)
+        if value is None or value in words or _TIME_PATTERN.fullmatch(value):
+            return value
+        raise ValueError(f"{value!r} is no pattern such as %d/%m/%Y, and none of {', '.join(words)}")
 
     @model_validator(mode="after")
     def _has_file(self) -> Self:
@@ -349,7 +369,11 @@ def _check_sweep(recipe: Recipe, text: str, where: str, check: Check) -> None:
 
 def resolve(path: str) -> Path:
     """A path of a recipe, with ``${SHOPTALK_DATA}`` filled in (the folder ``data`` where it is not set)."""
-    return Path(path.replace("${SHOPTALK_DATA}", os.environ.get("SHOPTALK_DATA") or "data")).expanduser()
+    whole = Path(path.replace("${SHOPTALK_DATA}", os.environ.get("SHOPTALK_DATA") or "data"))
+    try:
+        return whole.expanduser()
+    except RuntimeError:  # "~name.csv" is a file, where there is no user of that name
+        return whole
 
 
 def _lay_over(content: dict[str, Any], override: str) -> None:

@@ -59,11 +59,11 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """One purchase; ``timestamp`` in seconds since 1970 (UTC), ``rating`` on the source's own scale."""
+    """One purchase; ``timestamp`` in seconds since 1970 (UTC) with fraction, ``rating`` on the source's own scale."""
 
     user_id: str
     item_id: str
-    timestamp: int
+    timestamp: float
     rating: float | None = None
     review: str = ""
     summary: str = ""

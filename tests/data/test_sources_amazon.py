@@ -118,7 +118,7 @@ def test_2023(shared_engine: Engine, tmp_path: Path) -> None:
     items = json_lines(tmp_path / "m", {**product, "description": [], "features": ["quiet"], "details": {}})
     shop = load(shared_engine, "amazon2023", reviews, items, EVERYTHING)
     found = rows(shop.interactions, shared_engine)[0]
-    assert (found["user_id"], found["item_id"], found["timestamp"]) == ("u", "p", 1_600_000_000)  # ms, cut
+    assert (found["user_id"], found["item_id"], found["timestamp"]) == ("u", "p", 1_600_000_000.999)  # ms
     assert (found["verified"], found["summary"], found["review"]) == (False, "Nice", "Very")
     assert rows(shop.items, shared_engine, "item_id")[0]["brand"] == "Acme"
 
@@ -180,11 +180,11 @@ def test_malformed_lines_are_counted_and_named(shared_engine: Engine, tmp_path: 
     shop = load(shared_engine, "amazon2018", path, max_bad_lines=0.03)
     assert shop.read == {"reviews": 200, "items": 0, "bad_lines": 6}
     assert shop.warnings == (
-        f"{path}:5: not valid JSON: Expecting value (column 6)",  # the fourth line is blank
-        f"{path}:6: overall cannot be understood",
-        f"{path}:7: no usable unixReviewTime",
-        f"{path}:8: no usable reviewerID",
-        f"{path}:9: verified cannot be understood",  # and the sixth is counted only
+        f"{path}:5: not valid JSON: Expecting value (column 6) (2 such lines)",  # the fourth line is blank
+        f"{path}:6: overall cannot be understood: 'five'",
+        f"{path}:7: no usable unixReviewTime: 'soon' (2 such lines)",
+        f"{path}:8: no usable reviewerID: it is empty",
+        f"{path}:9: verified cannot be understood: 'perhaps'",
     )
     with pytest.raises(BadLines) as error:
         load(shared_engine, "amazon2018", path)  # 6 / 206 = 2.91 %, more than 0.1 %

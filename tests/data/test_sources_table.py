@@ -19,7 +19,7 @@ DATA = Path(os.environ.get("SHOPTALK_DATA") or Path(__file__).parents[3] / "shar
 HEADER = "user_id,item_id,timestamp\n"
 
 
-def times(shared_engine: Engine, path: Path, **data: Any) -> list[int]:
+def times(shared_engine: Engine, path: Path, **data: Any) -> list[float]:
     shop = load(shared_engine, "table", path, **data)
     return [row["timestamp"] for row in rows(shop.interactions, shared_engine)]
 
@@ -56,7 +56,7 @@ def test_json_lines_and_numbers_as_ids(shared_engine: Engine, tmp_path: Path) ->
     found = rows(shop.interactions, shared_engine)[0]
     assert (found["user_id"], found["item_id"], found["position"]) == ("1", "22", 9)
     assert rows(shop.items, shared_engine, "item_id")[0]["categories"] == ["A"]
-    assert shop.warnings == (f"{path}:3: not valid JSON: Expecting value (column 1)",)
+    assert shop.warnings[:1] == (f"{path}:3: not valid JSON: Expecting value (column 1)",)
 
 
 def test_parquet(shared_engine: Engine, tmp_path: Path) -> None:
@@ -73,18 +73,18 @@ def test_parquet(shared_engine: Engine, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "seconds"),
     [
-        (["1500000000", "1500000001.7"], [1_500_000_000, 1_500_000_002]),
-        (["1500000000999", "1500000001000"], [1_500_000_000, 1_500_000_001]),
-        (["1500000000999000", "1500000001000000"], [1_500_000_000, 1_500_000_001]),
-        (["1500000000999000000", "1500000001000000000"], [1_500_000_000, 1_500_000_001]),
+        (["1500000000", "1500000001.7"], [1_500_000_000, 1_500_000_001.7]),
+        (["1500000000999", "1500000001000"], [1_500_000_000.999, 1_500_000_001]),
+        (["1500000000999000", "1500000001000000"], [1_500_000_000.999, 1_500_000_001]),
+        (["1500000000999000000", "1500000001000000000"], [1_500_000_000.999, 1_500_000_001]),
         (["-5", "3"], [-5, 3]),
         (["1970-01-02", "2018-01-01"], [86_400, 1_514_764_800]),
         (["1970-01-01T00:01:00", "1970-01-01 01:00:00+01:00"], [60, 0]),
-        (["1970-01-01T00:01:00Z", "1970-01-01 00:00:02.5"], [60, 2]),
+        (["1970-01-01T00:01:00Z", "1970-01-01 00:00:02.5"], [60, 2.5]),
         (["19700102", "20180101"], [86_400, 1_514_764_800]),
     ],
 )
-def test_timestamps(written: list[str], seconds: list[int], shared_engine: Engine, tmp_path: Path) -> None:
+def test_timestamps(written: list[str], seconds: list[float], shared_engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "t").write_text(HEADER + "".join(f"1,{n},{text}\n" for n, text in enumerate(written)))
     assert times(shared_engine, tmp_path / "t") == seconds
 
@@ -119,7 +119,7 @@ def test_a_position_stands_for_a_missing_timestamp(shared_engine: Engine, tmp_pa
         (HEADER, {}, "no rows"),
         ("\ufeff", {}, "empty"),
         ("PAR1 and nothing else", {}, "cannot be read"),
-        (HEADER + "1,2,3\n1,2\n", {}, "1 of 2 lines .50.00%. are malformed, the first: missing columns"),
+        (HEADER + "1,2,3\n1,2\n", {}, "1 of 2 lines .50.00%. are malformed: 1 x missing columns: '1,2' .line 3."),
         (HEADER + '1,"2,3\n1,2,3\n', {}, "malformed|no rows|mixed up"),
     ],
 )

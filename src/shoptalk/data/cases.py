@@ -62,7 +62,7 @@ class Rows:
     end: Ints
     item: NDArray[np.object_]
     code: NDArray[np.int32]
-    time: Ints
+    time: NDArray[np.float64]
     position: Ints
     part: NDArray[np.int8]
     rating: NDArray[np.float64]

@@ -9,8 +9,13 @@ file would cost half as much time again, for packing columns that are read once 
 
 import itertools
 import json
+import os
+import re
+import shutil
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -28,6 +33,10 @@ if TYPE_CHECKING:
     import pandas as pd  # half a second, and only `to_pandas` needs it
 
 Compression = Literal["none", "gzip", "zstd"]
+
+#: Paths that DuckDB takes as they are. Others hold what it would expand (``* ? [ ] ~``), take for an address
+#: (``http:``) or for a column of its own (``user_id=7/``), or cannot take at all (bytes that are no UTF-8).
+_PLAIN_PATH = re.compile(r"[\w./ +,@-]*", re.ASCII)
 
 #: What a line may be before reading stops with an error, in bytes; JSON lines double it.
 LONGEST_LINE = 1 << 24
@@ -50,18 +59,22 @@ class Engine:
     def __init__(self, work: Path, memory: str | None = "512MB", threads: int | None = None) -> None:
         self._work = work
         self._settings: dict[str, Any] = {
-            "temp_directory": str(work / "spill"),
             "preserve_insertion_order": True,
         }
         self._settings |= {"memory_limit": memory} if memory else {}
         self._settings |= {"threads": threads} if threads else {}
         self._numbers = itertools.count(1)
         self._con: Any = None
+        self._links: dict[Path, Path] = {}
+        self._alias: tempfile.TemporaryDirectory[str] | None = None
+        self._plain_work = work.absolute()
 
     def __enter__(self) -> Self:
         """Open the database."""
         with storing(self._work):
-            self._con = ibis.duckdb.connect(":memory:", **self._settings)
+            self._plain_work = self._named_plainly()
+            spill = str(self._plain_work / "spill")
+            self._con = ibis.duckdb.connect(":memory:", temp_directory=spill, **self._settings)
             self._con.raw_sql("SET TimeZone = 'UTC'")  # a date-time without a zone is UTC, wherever we are
         return self
 
@@ -70,6 +83,10 @@ class Engine:
     ) -> None:
         """Close the database; its tables are gone."""
         self._con.disconnect()
+        for link in self._links.values():
+            link.unlink(missing_ok=True)
+        if self._alias is not None:
+            self._alias.cleanup()
 
     def cache(self, table: ir.Table, name: str | None = None, source: Path | None = None) -> ir.Table:
         """Compute a table once and keep it, in its order, for the life of the engine.
@@ -131,8 +148,9 @@ class Engine:
         listed = ", ".join(f"{_quoted(name)}: {_text(kind)}" for name, kind in columns.items())
         with self.reading(path):  # binding looks into the file already
             return self._view(
-                f"SELECT * FROM read_json({_text(path)}, format='newline_delimited', ignore_errors=true, "  # noqa: S608
-                f"columns={{{listed}}}, compression={_text(compression)}, maximum_object_size={LONGEST_LINE})"
+                f"SELECT * FROM read_json({self._file(path)}, format='newline_delimited', ignore_errors=true, "  # noqa: S608
+                f"columns={{{listed}}}, hive_partitioning=false, compression={_text(compression)}, "
+                f"maximum_object_size={LONGEST_LINE})"
             )
 
     def read_lines(self, path: Path, compression: Compression = "none") -> tuple[ir.Table, int]:
@@ -190,8 +208,9 @@ class Engine:
         rejects = self._name()
         chosen = ", ".join(map(_quoted, keep)) if keep else "*"
         query = (
-            f"SELECT {chosen} FROM read_csv({_text(path)}, {options}, auto_detect=false, ignore_errors=true, "  # noqa: S608
-            f"store_rejects=true, rejects_table='{rejects}', rejects_scan='{rejects}_scan', "
+            f"SELECT {chosen} FROM read_csv({self._file(path)}, {options}, auto_detect=false, "  # noqa: S608
+            f"hive_partitioning=false, ignore_errors=true, store_rejects=true, "
+            f"rejects_table='{rejects}', rejects_scan='{rejects}_scan', "
             f"max_line_size={LONGEST_LINE}, compression={_text(compression)})"
         )
         name = self._name()
@@ -203,9 +222,9 @@ class Engine:
         return self._con.table(name), [(int(line), str(reason).lower()) for line, reason in found]
 
     def read_parquet(self, path: Path) -> ir.Table:
-        """A Parquet file, or a folder's worth of them, read column by column as needed."""
+        """A Parquet file, read column by column as needed."""
         with self.reading(path):
-            return self._view(f"SELECT * FROM read_parquet({_text(path)})")  # noqa: S608
+            return self._view(f"SELECT * FROM read_parquet({self._file(path)}, hive_partitioning=false)")  # noqa: S608
 
     @contextmanager
     def reading(self, path: Path) -> Iterator[None]:
@@ -213,13 +232,17 @@ class Engine:
         try:
             yield
         except duckdb.Error as error:
-            raise _as_source_error(error, path) from error
+            text = _first_line(error).replace(str(self._links.get(path, path)), printable(path))
+            raise _as_source_error(error, text, path) from error
 
     def write_parquet(self, table: ir.Table, path: Path, order_by: Sequence[str] = ()) -> None:
         """Write one Parquet file (zstd), sorted by ``order_by``."""
         ordered = table.order_by(list(order_by)) if order_by else table
         with storing(path):
-            self._con.to_parquet(ordered, path, compression="zstd")
+            made = self._plain_work / f"{self._name()}.parquet"
+            to = f"{_text(made)} (FORMAT parquet, COMPRESSION zstd)"
+            self._con.raw_sql(f"COPY ({self._con.compile(ordered)}) TO {to}")
+            shutil.move(made, path)
 
     def counts(self, **expressions: ir.Table | ir.IntegerScalar) -> dict[str, int]:
         """Evaluate several counts in one query; a table counts its rows; null counts as 0."""
@@ -255,6 +278,44 @@ class Engine:
         """The engine's own: Ibis's way out imports pandas, and calls methods that DuckDB 2 no longer has."""
         return self._con.con.sql(self._con.compile(table))
 
+    def _file(self, path: Path) -> str:
+        """A path as an SQL string that means this one file, whatever characters its name has.
+
+        DuckDB reads a path as a pattern. One with other characters than `_PLAIN_PATH` has is read through a symbolic
+        link of a plain name.
+        """
+        whole = os.path.abspath(path)  # noqa: PTH100 - links stay as they are
+        if _PLAIN_PATH.fullmatch(whole):
+            return _text(whole)
+        if path not in self._links:
+            link = self._plain_work / f"file_{next(self._numbers)}"
+            try:
+                link.symlink_to(whole)
+            except OSError as error:
+                raise StorageError(
+                    f"no link to a file with such a name can be made: {error.strerror}",
+                    where=printable(path),
+                    hint="give the file a name of letters, digits, dots and dashes",
+                ) from error
+            self._links[path] = link
+        return _text(self._links[path])
+
+    def _named_plainly(self) -> Path:
+        """The work folder, or a link to it among the system's temporary files where its own path is not plain."""
+        work = self._work.absolute()
+        if _PLAIN_PATH.fullmatch(str(work)):
+            return work
+        self._alias = tempfile.TemporaryDirectory(prefix="shoptalk-")
+        folder = Path(self._alias.name).absolute()
+        if not _PLAIN_PATH.fullmatch(str(folder)):
+            raise StorageError(
+                "the folder of temporary files has characters in its path that the engine does not take as they are",
+                where=printable(folder),
+                hint="set TMPDIR to a folder of letters, digits, dots and dashes",
+            )
+        (folder / "work").symlink_to(work)
+        return folder / "work"
+
     def _view(self, query: str) -> ir.Table:
         name = self._name()
         self._con.raw_sql(f"CREATE TEMP VIEW {name} AS {query}")
@@ -276,31 +337,42 @@ def storing(path: Path) -> Iterator[None]:
         raise StorageError(_first_line(error), where=str(path), hint="free space or choose another folder") from error
 
 
-def _as_source_error(error: duckdb.Error, path: Path) -> Exception:
-    """The engine's message as one of ours, with what to do."""
-    text = _first_line(error)
+def _as_source_error(error: duckdb.Error, text: str, path: Path) -> Exception:
+    """The engine's message (its first line is ``text``) as one of ours, with what to do."""
     if isinstance(error, duckdb.OutOfMemoryException):
-        return StorageError(text, where=str(path), hint="give it more memory or disk")
+        return StorageError(text, where=printable(path), hint="give it more memory or disk")
     lowered = str(error).lower()
     if "no space left" in lowered or "could not write" in lowered:
-        return StorageError(text, where=str(path), hint="free space or choose another folder")
+        return StorageError(text, where=printable(path), hint="free space or choose another folder")
     if "gzip" in lowered or "zstd" in lowered or "decompress" in lowered or "deflate" in lowered:
         return SourceError(
-            f"the compressed file is damaged or cut off: {text}", where=str(path), hint="download or copy it again"
+            f"the compressed file is damaged or cut off: {text}",
+            where=printable(path),
+            hint="download or copy it again",
         )
     if "maximum_object_size" in lowered or "maximum line size" in lowered:
         return SourceError(
-            f"a line is longer than {LONGEST_LINE >> 20} MiB", where=str(path), hint="one record per line is expected"
+            f"a line is longer than {LONGEST_LINE >> 20} MiB",
+            where=printable(path),
+            hint="one record per line is expected",
         )
     if "state machine" in lowered:
         return SourceError(
-            "quotes or line ends are mixed up", where=str(path), hint="write the table anew as plain CSV"
+            "quotes or line ends are mixed up", where=printable(path), hint="write the table anew as plain CSV"
         )
-    return SourceError(f"cannot be read: {text}", where=str(path), hint="check that the file is what the recipe says")
+    return SourceError(
+        f"cannot be read: {text}", where=printable(path), hint="check that the file is what the recipe says"
+    )
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0][:300]
+
+
+def printable(path: Path) -> str:
+    """A path as text that can be printed on one line: line breaks, and bytes that are no UTF-8, are escaped."""
+    text = os.fsencode(path).decode("utf-8", errors="backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _text(value: object) -> str:
@@ -319,6 +391,18 @@ def _quoted(name: str) -> str:
 @ibis.udf.scalar.builtin(name="regexp_extract_all")
 def extract_all(text: str, pattern: str) -> list[str]:
     """Every match of an RE2 pattern, in order."""
+    raise NotImplementedError
+
+
+@ibis.udf.scalar.builtin(name="try_strptime")
+def parsed_time(text: str, patterns: list[str]) -> datetime:
+    """The moment (UTC where no zone is written) by the first of constant patterns that fits, or null."""
+    raise NotImplementedError
+
+
+@ibis.udf.scalar.builtin(name="epoch_us")
+def epoch_microseconds(moment: datetime) -> int:
+    """Microseconds since 1970."""
     raise NotImplementedError
 
 

@@ -221,14 +221,14 @@ def _share(whole: ir.IntegerValue, share: float) -> ir.IntegerValue:
     return (whole * share + 1e-9).floor().cast("int64")
 
 
-def _quantile(table: ir.Table, share: float) -> int:
+def _quantile(table: ir.Table, share: float) -> float:
     """The timestamp (seconds) before which lies ``share`` of the rows, up to the rows of that timestamp itself."""
     rows = int(table.count().to_pyarrow().as_py())
     place = int(rows * share + 1e-9)
     if place >= rows:
         return _END_OF_TIME
     found = table.select(TIME).order_by(TIME).limit(1, offset=place).to_pyarrow()
-    return int(found[TIME][0].as_py())
+    return float(found[TIME][0].as_py())
 
 
 def _named(table: ir.Table, section: SplitSection) -> ir.Table:

@@ -25,7 +25,7 @@ RAW_TITLE, SPLIT, OPTIONS, ANSWER = "raw_title", "split", "options", "answer"
 _TYPES = {
     schema.USER: pa.string(),
     schema.ITEM: pa.string(),
-    schema.TIME: pa.int64(),
+    schema.TIME: pa.float64(),
     schema.POSITION: pa.int32(),
     schema.RATING: pa.float64(),
     schema.REVIEW: pa.string(),

@@ -10,9 +10,11 @@ import ibis
 import ibis.expr.types as ir
 
 from shoptalk.data.engine import Engine, json_list, json_text
-from shoptalk.data.sources import Shop, checks, lines
-from shoptalk.errors import SourceError
+from shoptalk.data.sources import Shop, checks, lines, malformed
 from shoptalk.recipe import Data, resolve
+
+#: What is said of a line without any of the keys that are needed, where its syntax says no more.
+_NO_RECORD = "not a JSON object with the keys that are needed"
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ def items_from_ids(interactions: ir.Table, engine: Engine) -> ir.Table:
     return engine.cache(ids.mutate(title=ids.item_id, fallback=ibis.null("string")))
 
 
-def _read_reviews(data: Data, fields: frozenset[str], engine: Engine, release: Release) -> checks.Checked:
+def _read_reviews(data: Data, fields: frozenset[str], engine: Engine, release: Release) -> malformed.Checked:
     file = lines.peek(resolve(data.purchases))
     keys = dict(release.reviews)
     texts = [keys.pop(name) for name in ("review", "summary")]
@@ -70,22 +72,21 @@ def _read_reviews(data: Data, fields: frozenset[str], engine: Engine, release: R
             "rating": checks.number(rating),
         }
         columns["verified"] = ibis.null("boolean")
-        before = {"_rating": rating}
         if "verified" in keys:
-            before["_verified"] = raw[keys["verified"]]
-            columns["verified"] = before["_verified"].try_cast("boolean")
+            columns["verified"] = raw[keys["verified"]].try_cast("boolean")
+        before = {f"_{name}": raw[key] for name, key in keys.items()}
         columns |= {name: raw[text] for name, text in zip(("review", "summary"), texts, strict=False)}
         typed = engine.view(raw.select(**columns, **before))
-        needed = {keys[name]: typed[name] for name in ("user_id", "item_id", "timestamp")}
-        changed = {keys[name[1:]]: (typed[name], typed[name[1:]]) for name in before}
-        return typed.select(*columns, problem=checks.problem(needed, changed))
+        pairs = {keys[name]: (typed[f"_{name}"], typed[name]) for name in keys}
+        optional = {keys[name]: pairs.pop(keys[name]) for name in ("rating", "verified") if name in keys}
+        return typed.select(*columns, problem=malformed.problem(pairs, optional, _NO_RECORD))
 
     wanted = dict.fromkeys([*keys.values(), *texts], "VARCHAR")
     table, unreadable = lines.read_objects(file, wanted, shape, engine)
     return _screen(file, table, unreadable, keys["item_id"], data, engine)
 
 
-def _read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine, release: Release) -> checks.Checked:
+def _read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine, release: Release) -> malformed.Checked:
     file = lines.peek(path)
     keys = {name: key for name, key in release.items.items() if name != "price" or name in fields}
 
@@ -108,18 +109,20 @@ def _read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine, 
             columns["price"] = checks.price(raw[keys["price"]])
         wanted = {"item_id", "title", "fallback", *fields}
         chosen = {name: value for name, value in columns.items() if name in wanted}
-        return raw.select(**chosen, problem=checks.problem({keys["item_id"]: item}))
+        return raw.select(**chosen, problem=malformed.problem({keys["item_id"]: (raw[keys["item_id"]], item)}))
 
     wanted = {key: "VARCHAR" if name in {"item_id", "price"} else "JSON" for name, key in keys.items()}
     table, unreadable = lines.read_objects(file, wanted, shape, engine)
     return _screen(file, table, unreadable, keys["item_id"], data, engine)
 
 
-def _screen(file: lines.Peek, table: ir.Table, unreadable: int, key: str, data: Data, engine: Engine) -> checks.Checked:
+def _screen(
+    file: lines.Peek, table: ir.Table, unreadable: int, key: str, data: Data, engine: Engine
+) -> malformed.Checked:
     """Take malformed lines out; where no line has the key of the product, the file is of another release."""
     _check_keys(file, key, table, engine)
-    find = partial(lines.find_lines, file, skip_undecodable=unreadable > 0)
-    return checks.screen(table, file.path, find, data.max_bad_lines, engine, unreadable=unreadable)
+    rejected = {malformed.NOT_UTF8: unreadable} if unreadable else {}
+    return malformed.screen(table, file.path, partial(lines.find_lines, file), data.max_bad_lines, engine, rejected)
 
 
 def _check_keys(file: lines.Peek, key: str, table: ir.Table, engine: Engine) -> None:
@@ -130,7 +133,3 @@ def _check_keys(file: lines.Peek, key: str, table: ir.Table, engine: Engine) -> 
         return
     if isinstance(first, dict) and key not in first and engine.counts(n=table.item_id.count())["n"] == 0:
         raise checks.missing_column(key, list(first), file.path)
-    if not isinstance(first, dict):
-        raise SourceError(
-            "one JSON object per line is expected", where=f"{file.path}:1", hint="a JSON array must become JSON lines"
-        )

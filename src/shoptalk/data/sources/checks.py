@@ -1,50 +1,39 @@
-"""What every source checks: columns that are missing, malformed lines, product ids that repeat."""
+"""What every source checks and converts: columns that are missing, ids, numbers, product ids that repeat."""
 
 import difflib
-import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
 
-from shoptalk.data.engine import Engine
-from shoptalk.errors import BadLines, SourceError
-
-#: How many malformed lines are shown.
-SHOWN = 5
+from shoptalk.data.engine import Engine, printable
+from shoptalk.errors import SourceError
 
 #: Years 1 and 9999, in seconds since 1970: what lies outside is no time.
 _EARLIEST, _LATEST = -62_135_596_800, 253_402_300_799
 
-#: From places of malformed rows to line number, place (-1: it has no row) and reason (empty: the table's), in order.
-Finder = Callable[[list[int]], Iterator[tuple[int, int, str]]]
+#: Whole numbers as a column of floats writes them, in full.
+_WHOLE = r"^-?[0-9]{1,15}(\.0+)?$"
 
-
-@dataclass(frozen=True)
-class Checked:
-    """A table whose malformed lines are gone: ``good`` rows, ``bad`` lines, and what to tell the user."""
-
-    table: ir.Table
-    good: int
-    bad: int
-    warnings: tuple[str, ...] = ()
+#: What programs write for an id that is missing: no user and no product is called so.
+_MISSING = ("", "nan", "NaN", "<NA>", "None", "NULL", "\\N", "inf", "Infinity")
 
 
 def missing_column(name: str, known: Sequence[str], path: Path) -> SourceError:
     """The error for a column, or key, that a file does not have."""
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"it has: {', '.join(map(str, known[:20]))}"
-    return SourceError(f"there is no column {name!r}", where=str(path), hint=hint)
+    return SourceError(f"there is no column {name!r}", where=printable(path), hint=hint)
 
 
 def seconds(stamp: ir.Value, per_second: int = 1) -> ir.Value:
-    """Whole seconds since 1970 of a number that counts ``per_second`` to the second; null outside years 1 to 9999."""
-    number = stamp.try_cast("int64")
-    if per_second > 1:
-        number = (number / per_second).floor().cast("int64")
-    return number.between(_EARLIEST, _LATEST).ifelse(number, ibis.null("int64"))
+    """Seconds since 1970, with their fraction, of a number that counts ``per_second`` to the second.
+
+    Null outside the years 1 to 9999. A 64-bit float tells microseconds apart until the year 2242.
+    """
+    number = stamp.try_cast("float64") / per_second
+    return number.between(_EARLIEST, _LATEST).ifelse(number, ibis.null("float64"))
 
 
 def number(text: ir.Value) -> ir.Value:
@@ -60,87 +49,39 @@ def price(text: ir.Value) -> ir.Value:
     return (value >= 0).ifelse(value, ibis.null("float64"))
 
 
-def identifier(text: ir.Value) -> ir.Value:
-    """An id as text, or null where it is empty; spaces count, because trimming every id would double the time."""
-    return text.cast("string").nullif("")
+def identifier(value: ir.Value) -> ir.Value:
+    """An id as text, or null where it is empty or only says that nothing is there (`_MISSING`).
+
+    Spaces count, because trimming every id would double the time.
+    """
+    text = value.cast("string")
+    return text.isin(_MISSING).ifelse(ibis.null("string"), text)
+
+
+def without_decimal_point(table: ir.Table, where: str, engine: Engine) -> tuple[ir.Table, tuple[str, ...]]:
+    """Write the ids of a column of floats (``104.0``) as whole numbers (``104``), with a warning for the user.
+
+    A column of whole numbers in which one value is missing becomes a column of floats in many programs. Nothing changes
+    where any id of the column is something else than a whole number.
+    """
+    warnings = []
+    for name in [name for name in ("user_id", "item_id") if name in table.columns]:
+        ids = table[name]
+        if not engine.counts(dotted=ids.endswith(".0").sum())["dotted"]:
+            continue
+        found = engine.counts(given=ids.count(), whole=ids.re_search(_WHOLE).sum())
+        if found["whole"] < found["given"]:
+            continue
+        example = engine.to_pyarrow(table.filter(ids.endswith(".0")).select(name).limit(1))[name][0].as_py()
+        table = engine.cache(table.mutate(**{name: ids.re_replace(r"\.0+$", "")}))
+        whole = example.partition(".")[0]
+        warnings.append(f"{where}: {name} holds whole numbers with a decimal point; {example} is read as {whole}")
+    return table, tuple(warnings)
 
 
 def filled(text: ir.Value) -> ir.Value:
     """The text, or null where it is empty or blank."""
     return (text.strip() == "").ifelse(ibis.null("string"), text)
-
-
-def problem(needed: dict[str, ir.Value], typed: dict[str, tuple[ir.Value, ir.Value]] | None = None) -> ir.StringColumn:
-    """Why a row is malformed, or null.
-
-    Parameters
-    ----------
-    needed
-        The file's name of a value -> the value; null is malformed.
-    typed
-        The file's name of a value -> the value before and after conversion; what gets lost on the way is malformed.
-    """
-    branches = [(value.isnull(), f"no usable {name}") for name, value in needed.items()]
-    branches += [
-        (before.notnull() & after.isnull(), f"{name} cannot be understood")
-        for name, (before, after) in (typed or {}).items()
-    ]
-    return ibis.cases(*branches, else_=ibis.null("string"))
-
-
-def screen(table: ir.Table, path: Path, find: Finder, limit: float, engine: Engine, unreadable: int = 0) -> Checked:
-    """Take malformed rows out of a table, or stop where there are too many.
-
-    Parameters
-    ----------
-    table
-        With ``position`` and ``problem`` (null where the row is fine).
-    find
-        Finds the lines of malformed rows.
-    limit
-        The share of malformed lines that is allowed, in [0, 1].
-    unreadable
-        How many malformed lines have no row in the table; ``find`` gives them too.
-
-    Raises
-    ------
-    BadLines
-        Past the limit; with the first malformed line, and the key of the recipe that allows more.
-    SourceError
-        When there is no row at all.
-    """
-    found = engine.counts(rows=table, bad=table.problem.count())
-    lines, bad = found["rows"] + unreadable, found["bad"] + unreadable
-    if not lines:
-        raise SourceError("the file has no rows", where=str(path), hint="download or copy it again")
-    if not bad:
-        return Checked(table.drop("problem"), found["rows"], 0)
-    shown = _first_bad(table, find, engine)
-    if bad / lines > limit:
-        number, reason = shown[0]
-        recode = "convert the file to UTF-8; " if "UTF-8" in reason or "encoding" in reason else ""
-        raise BadLines(
-            f"{bad:,} of {lines:,} lines ({bad / lines:.2%}) are malformed, the first: {reason}",
-            where=f"{path}:{number}" if number else str(path),
-            hint=f"{recode}data.max_bad_lines = {_allowing(bad / lines)} would leave them out",
-        )
-    warnings = tuple(f"{path}:{number}: {reason}" for number, reason in shown)
-    return Checked(table.filter(table.problem.isnull()).drop("problem"), lines - bad, bad, warnings)
-
-
-def _first_bad(table: ir.Table, find: Finder, engine: Engine) -> list[tuple[int, str]]:
-    """Line number (0: not known) and reason of the first malformed lines."""
-    first = table.filter(table.problem.notnull()).select("position", "problem").order_by("position").limit(SHOWN)
-    rows = {row["position"]: row["problem"] for row in engine.to_pyarrow(first).to_pylist()}
-    found = []
-    for number, place, reason in itertools.islice(find(list(rows)), SHOWN):
-        found.append((number, reason or rows.get(place, "malformed")))
-    return found or [(0, reason) for reason in rows.values()] or [(0, "malformed")]
-
-
-def _allowing(share: float) -> float:
-    """The share, rounded up to three places."""
-    return min(1.0, -(-share * 1000 // 1) / 1000)
 
 
 def first_of_each(items: ir.Table, path: Path, engine: Engine) -> tuple[ir.Table, tuple[str, ...]]:
@@ -159,7 +100,7 @@ def first_of_each(items: ir.Table, path: Path, engine: Engine) -> tuple[ir.Table
         return items.drop("position"), ()
     kept = engine.cache(items.semi_join(ids, ["item_id", "position"]).drop("position"))
     differing = found["differing"]
-    warning = f"{path}: {differing:,} item ids come with different titles; the first title stays"
+    warning = f"{printable(path)}: {differing:,} item ids come with different titles; the first title stays"
     return kept, ((warning,) if differing else ())
 
 

@@ -2,21 +2,26 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
 import ibis.expr.types as ir
 
-from shoptalk.data.engine import Engine
-from shoptalk.data.sources import checks, lines
+from shoptalk.data.engine import Engine, printable
+from shoptalk.data.sources import lines, malformed
 from shoptalk.errors import SourceError
 
 DELIMITERS = (",", "\t", ";", "|")
 
 #: The place of a row in the file, from 0; no name that a file would have.
 ROW = "_row"
+
+#: What the name of a column does not look like: a number or a date.
+_VALUE = re.compile(r"[-+]?\d+([.,]\d+)?$|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}")
 
 Encoding = Literal["utf-8", "latin-1"]
 
@@ -40,12 +45,30 @@ class Rows:
     table: ir.Table
     rejected: tuple[tuple[int, str], ...]
 
+    @property
+    def reasons(self) -> dict[str, int]:
+        """Reason -> how many rows do not fit for it."""
+        return dict(Counter(reason for _, reason in self.rejected))
+
 
 def with_header(file: lines.Peek) -> Delimited:
     """Take the names from the first line; the delimiter is the one that gives the most of them (of `DELIMITERS`)."""
     rows = {mark: _cells(file.first, mark) for mark in DELIMITERS}
     delimiter = max(DELIMITERS, key=lambda mark: len(rows[mark]))
     return Delimited(file, tuple(name.strip() for name in rows[delimiter]), delimiter)
+
+
+def without_header(file: lines.Peek) -> Delimited:
+    """Names ``column 1``, ``column 2`` ... for the cells of the first line, which is a row."""
+    source = with_header(file)
+    names = tuple(f"column {number}" for number in range(1, len(source.names) + 1))
+    return replace(source, names=names, header=False)
+
+
+def looks_like_data(names: Sequence[str]) -> bool:
+    """Whether a first line is a row rather than a header: numbers, dates, empty or repeated cells."""
+    cells = [name for name in names if name]
+    return len(set(cells)) < len(cells) or any(_VALUE.match(cell) for cell in cells)
 
 
 def _cells(line: str, delimiter: str) -> list[str]:
@@ -66,7 +89,7 @@ def read_rows(source: Delimited, keep: Sequence[str], engine: Engine) -> Rows:
     twice = {name for name in source.names if source.names.count(name) > 1}
     if twice or "" in source.names:
         what = f"the column {min(twice)!r} occurs twice" if twice - {""} else "a column of the header has no name"
-        raise SourceError(what, where=f"{source.file.path}:1", hint="every column needs a name of its own")
+        raise SourceError(what, where=f"{printable(source.file.path)}:1", hint="every column needs a name of its own")
     table, rejected = engine.read_csv(
         source.file.path,
         source.names,
@@ -80,15 +103,16 @@ def read_rows(source: Delimited, keep: Sequence[str], engine: Engine) -> Rows:
     return Rows(engine.numbered(table, ROW), tuple(rejected))
 
 
-def finder(source: Delimited, rows: Rows) -> checks.Finder:
+def finder(source: Delimited, rows: Rows) -> malformed.Finder:
     """Find the lines of malformed rows."""
     return partial(_find, source, dict(rows.rejected))
 
 
-def _find(source: Delimited, rejected: dict[int, str], places: list[int]) -> Iterator[tuple[int, int, str]]:
+def _find(
+    source: Delimited, rejected: dict[int, str], places: Collection[int], reasons: Collection[str]
+) -> Iterator[malformed.Found]:
     """Rejected rows have no place; the others are counted. Only errors come here, so this goes row by row."""
-    wanted, place = set(places), 0
-    last = max(rejected, default=0)
+    wanted, no_rows, place = set(places), set(reasons), 0
     with lines.opened(source.file.path, source.file.compression) as stream:
         text = io.TextIOWrapper(stream, encoding=source.encoding, errors="replace", newline="")
         style = {"quotechar": source.quote} if source.quote else {"quotechar": None, "quoting": csv.QUOTE_NONE}
@@ -101,14 +125,15 @@ def _find(source: Delimited, rejected: dict[int, str], places: list[int]) -> Ite
                 if not cells or (number == 1 and source.header):
                     continue
                 if number in rejected:
-                    yield begins, -1, rejected[number]
-                elif place in wanted:
-                    yield begins, place, ""
-                    wanted.discard(place)
-                    place += 1
+                    if rejected[number] in no_rows:
+                        no_rows.discard(rejected[number])
+                        yield malformed.Found(begins, -1, rejected[number], source.delimiter[0].join(cells))
                 else:
+                    if place in wanted:
+                        wanted.discard(place)
+                        yield malformed.Found(begins, place, "", source.delimiter[0].join(cells))
                     place += 1
-                if not wanted and number >= last:
+                if not (wanted or no_rows):
                     return
         except csv.Error as error:
-            yield start, -1, str(error)
+            yield malformed.Found(start, -1, str(error), "")

@@ -9,8 +9,8 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 
-from shoptalk.data.engine import Engine
-from shoptalk.data.sources import Shop, checks, delimited, lines
+from shoptalk.data.engine import Engine, printable
+from shoptalk.data.sources import Shop, checks, delimited, lines, malformed
 from shoptalk.data.sources.table import with_lists
 from shoptalk.recipe import Data, resolve
 
@@ -36,7 +36,7 @@ def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
     anonymous = reviews.good - found
     warnings: tuple[str, ...] = ()
     if anonymous:
-        warnings = (f"{path}: {anonymous:,} reviews name no user and are left out",)
+        warnings = (f"{printable(path)}: {anonymous:,} reviews name no user and are left out",)
     titled = reviews.table.select("item_id", "title", "position")
     items, repeated = checks.first_of_each(titled, path, engine)
     counted = {"reviews": found, "items": 0, "bad_lines": reviews.bad}
@@ -55,7 +55,7 @@ def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
     return Shop(interactions, items, counted, warnings + books.warnings, (path, books_path))
 
 
-def _read_reviews(path: Path, data: Data, texts: tuple[str, ...], engine: Engine) -> checks.Checked:
+def _read_reviews(path: Path, data: Data, texts: tuple[str, ...], engine: Engine) -> malformed.Checked:
     source = delimited.with_header(lines.peek(path))
     wanted = [*("user_id", "item_id", "timestamp", "rating", "title"), *texts]
     _need(source, [_REVIEWS[name] for name in wanted])
@@ -69,15 +69,15 @@ def _read_reviews(path: Path, data: Data, texts: tuple[str, ...], engine: Engine
         "verified": ibis.null("boolean"),
         "title": checks.filled(raw["Title"]),
     } | {name: raw[_REVIEWS[name]] for name in texts}
-    problem = checks.problem(
-        {"Id": columns["item_id"], "review/time": columns["timestamp"]},
+    problem = malformed.problem(
+        {"Id": (raw["Id"], columns["item_id"]), "review/time": (raw["review/time"], columns["timestamp"])},
         {"review/score": (checks.filled(raw["review/score"]), columns["rating"])},
     )
     shaped = engine.cache(raw.select(**columns, problem=problem, position=raw[delimited.ROW]))
-    return checks.screen(shaped, path, delimited.finder(source, rows), data.max_bad_lines, engine, len(rows.rejected))
+    return malformed.screen(shaped, path, delimited.finder(source, rows), data.max_bad_lines, engine, rows.reasons)
 
 
-def _read_books(path: Path, data: Data, fields: frozenset[str], engine: Engine) -> checks.Checked:
+def _read_books(path: Path, data: Data, fields: frozenset[str], engine: Engine) -> malformed.Checked:
     """The books by title (``book``), with a ``title`` of the same text."""
     source = delimited.with_header(lines.peek(path))
     _need(source, list(_BOOKS.values()))
@@ -90,11 +90,11 @@ def _read_books(path: Path, data: Data, fields: frozenset[str], engine: Engine) 
         title=title,
         fallback=checks.fallback(brand, table.categories, None, table.description),
         **{name: value for name, value in columns.items() if name in fields},
-        problem=checks.problem({"Title": title}),
+        problem=malformed.problem({"Title": (table.Title, title)}),
         position=table[delimited.ROW],
     )
-    return checks.screen(
-        engine.cache(shaped), path, delimited.finder(source, rows), data.max_bad_lines, engine, len(rows.rejected)
+    return malformed.screen(
+        engine.cache(shaped), path, delimited.finder(source, rows), data.max_bad_lines, engine, rows.reasons
     )
 
 

@@ -5,7 +5,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,8 @@ from typing import BinaryIO, cast
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from shoptalk.data.engine import Compression, Engine, character, extract_all
+from shoptalk.data.engine import Compression, Engine, character, extract_all, printable
+from shoptalk.data.sources import file_kinds, malformed
 from shoptalk.errors import SourceError
 
 _MAGIC: dict[Compression, bytes] = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
@@ -56,37 +57,56 @@ class Peek:
         return False
 
 
-def peek(path: Path) -> Peek:
+def peek(path: Path, *, parquet: bool = False) -> Peek:
     """Look at a file before the engine does.
+
+    Parameters
+    ----------
+    parquet
+        Whether a Parquet file is welcome.
 
     Raises
     ------
     SourceError
-        For a missing, empty, or unreadable file, a folder, damaged compression, and text of wide characters.
+        For a missing, empty, or unreadable file, a folder, damaged compression, and what is no text by its bytes: wide
+        characters, workbooks, archives, databases ... (see `file_kinds`).
     """
-    if path.is_dir():
-        raise SourceError("is a folder, not a file", where=str(path), hint="name the file inside it")
-    if not path.exists():
-        raise SourceError("there is no such file", where=str(path), hint="check the path in the recipe's [data]")
-    try:
-        with path.open("rb") as file:
-            start = file.read(4)
-    except OSError as error:
-        raise SourceError(f"cannot be read: {error.strerror}", where=str(path), hint="check its permissions") from error
+    where = printable(path)
+    start = _start(path)
     compression: Compression = next((name for name, magic in _MAGIC.items() if start.startswith(magic)), "none")
     if compression == "none" and path.suffix in {".gz", ".zst"} and start:
-        raise SourceError(
-            f"is not compressed, though its name ends in {path.suffix}", where=str(path), hint="rename it"
-        )
+        raise SourceError(f"is not compressed, though its name ends in {path.suffix}", where=where, hint="rename it")
     with opened(path, compression) as stream:
         head = stream.read(_HEAD)
     if not head.removeprefix(_MARK).strip():
-        raise SourceError("the file is empty", where=str(path), hint="download or copy it again")
+        raise SourceError("the file is empty", where=where, hint="download or copy it again")
+    if (kind := file_kinds.kind_of(head, path)) and not (parquet and compression == "none" and kind.name == "parquet"):
+        raise SourceError(kind.message, where=where, hint=kind.hint)
     if head.startswith(_WIDE) or head.count(0) > len(head) // 4:
-        raise SourceError("is not UTF-8 text (it looks like UTF-16)", where=str(path), hint="convert it to UTF-8")
+        raise SourceError(
+            "is not UTF-8 text (it looks like UTF-16)",
+            where=where,
+            hint="convert it to UTF-8, for example with: iconv -f utf-16 -t utf-8 OLD > NEW",
+        )
     if compression == "zstd":
         _verify(path)
     return Peek(path, compression, head)
+
+
+def _start(path: Path) -> bytes:
+    """The first bytes of a file that is one."""
+    where = printable(path)
+    try:
+        if path.is_dir():
+            raise SourceError("is a folder, not a file", where=where, hint="name the file inside it")
+        if not path.exists():
+            raise SourceError("there is no such file", where=where, hint="check the path in the recipe's [data]")
+        if not path.is_file():  # it would be read more than once
+            raise SourceError("is a pipe or a device, not a file", where=where, hint="write it to a file first")
+        with path.open("rb") as file:
+            return file.read(4)
+    except OSError as error:
+        raise SourceError(f"cannot be read: {error.strerror}", where=where, hint="check its permissions") from error
 
 
 @contextmanager
@@ -102,9 +122,11 @@ def opened(path: Path, compression: Compression) -> Iterator[BinaryIO]:
                 yield raw
     except (EOFError, zlib.error, OSError) as error:
         if isinstance(error, OSError) and error.strerror:
-            raise SourceError(f"cannot be read: {error.strerror}", where=str(path)) from error
+            raise SourceError(f"cannot be read: {error.strerror}", where=printable(path)) from error
         raise SourceError(
-            f"the compressed file is damaged or cut off: {error}", where=str(path), hint="download or copy it again"
+            f"the compressed file is damaged or cut off: {error}",
+            where=printable(path),
+            hint="download or copy it again",
         ) from error
 
 
@@ -149,37 +171,48 @@ def read_objects(
     return engine.numbered(kept, "position"), unreadable
 
 
-def find_lines(file: Peek, places: list[int], *, skip_undecodable: bool) -> Iterator[tuple[int, int, str]]:
-    """Line number (from 1), place and reason of the lines at ``places``; an empty reason where it is not the syntax.
+def find_lines(file: Peek, places: Collection[int], reasons: Collection[str]) -> Iterator[malformed.Found]:
+    """The lines at ``places`` and, where it is among ``reasons``, the first that is not UTF-8 and has no row.
 
     Only errors come here, and reading stops at the last of them; so this goes line by line.
     """
-    wanted, place = set(places), 0
+    wanted, no_rows, place = set(places), set(reasons), 0
+    skip_undecodable = malformed.NOT_UTF8 in reasons
     with opened(file.path, file.compression) as stream:
         for number, raw in enumerate(stream, 1):
             line = (raw.removeprefix(_MARK) if number == 1 else raw).strip()
             if not line:
                 continue
-            reason = _syntax(line, literal=file.literal)
-            if skip_undecodable and reason == _NOT_UTF8:
-                yield number, -1, reason
-                continue
-            if place in wanted:
-                yield number, place, reason
-                wanted.discard(place)
-                if not wanted:
-                    return
-            place += 1
+            if skip_undecodable and not _decodes(line):
+                if malformed.NOT_UTF8 in no_rows:
+                    no_rows.discard(malformed.NOT_UTF8)
+                    yield malformed.Found(number, -1, malformed.NOT_UTF8, _decoded(line))
+            else:
+                if place in wanted:
+                    wanted.discard(place)
+                    yield malformed.Found(number, place, _syntax(line, literal=file.literal), _decoded(line))
+                place += 1
+            if not (wanted or no_rows):
+                return
 
 
-_NOT_UTF8 = "not UTF-8 text"
+def _decodes(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _decoded(line: bytes) -> str:
+    return line[:400].decode("utf-8", errors="replace")
 
 
 def _syntax(line: bytes, *, literal: bool) -> str:
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
-        return _NOT_UTF8
+        return malformed.NOT_UTF8
     if literal:
         return "" if _is_literal(text) else "not a Python literal"
     try:

@@ -16,7 +16,7 @@ from pathlib import Path
 import ibis
 
 from shoptalk.data.engine import Engine
-from shoptalk.data.sources import Shop, amazon, checks, delimited, lines
+from shoptalk.data.sources import Shop, amazon, checks, delimited, lines, malformed
 from shoptalk.recipe import Data, resolve
 
 _RATINGS = ("userId", "movieId", "rating", "timestamp")
@@ -54,7 +54,7 @@ def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
     return Shop(ratings.table, table, counted, ratings.warnings + films.warnings + repeated, (path, films_path))
 
 
-def _read_ratings(path: Path, data: Data, engine: Engine) -> checks.Checked:
+def _read_ratings(path: Path, data: Data, engine: Engine) -> malformed.Checked:
     file = lines.peek(path)
     source = _source(file, _RATINGS)
     rows = delimited.read_rows(source, _RATINGS, engine)
@@ -65,18 +65,18 @@ def _read_ratings(path: Path, data: Data, engine: Engine) -> checks.Checked:
         "timestamp": checks.seconds(raw.timestamp),
     }
     rating = checks.number(raw.rating)
-    problem = checks.problem(
-        dict(zip(("userId", "movieId", "timestamp", "rating"), [*columns.values(), rating], strict=True))
-    )
+    converted = {"userId": "user_id", "movieId": "item_id", "timestamp": "timestamp"}
+    pairs = {theirs: (raw[theirs], columns[name]) for theirs, name in converted.items()}
+    problem = malformed.problem(pairs | {"rating": (raw.rating, rating)})
     shaped = engine.cache(
         raw.select(
             **columns, rating=rating, verified=ibis.null("boolean"), problem=problem, position=raw[delimited.ROW]
         )
     )
-    return checks.screen(shaped, path, delimited.finder(source, rows), data.max_bad_lines, engine, len(rows.rejected))
+    return malformed.screen(shaped, path, delimited.finder(source, rows), data.max_bad_lines, engine, rows.reasons)
 
 
-def _read_films(path: Path, data: Data, fields: frozenset[str], engine: Engine) -> checks.Checked:
+def _read_films(path: Path, data: Data, fields: frozenset[str], engine: Engine) -> malformed.Checked:
     file = lines.peek(path)
     source = _source(file, _FILMS)
     kept = [name for name in source.names if name in {*_FILMS, *_FLAGS}]
@@ -94,11 +94,11 @@ def _read_films(path: Path, data: Data, fields: frozenset[str], engine: Engine) 
         title=checks.filled(raw.title),
         fallback=checks.fallback(categories=genres),
         **categories,
-        problem=checks.problem({"movieId": item}),
+        problem=malformed.problem({"movieId": (raw.movieId, item)}),
         position=raw[delimited.ROW],
     )
-    return checks.screen(
-        engine.cache(shaped), path, delimited.finder(source, rows), data.max_bad_lines, engine, len(rows.rejected)
+    return malformed.screen(
+        engine.cache(shaped), path, delimited.finder(source, rows), data.max_bad_lines, engine, rows.reasons
     )
 
 

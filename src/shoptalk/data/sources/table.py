@@ -1,50 +1,61 @@
 """Any pair of tables: CSV, TSV, Parquet or JSON lines, with a map from our column names to theirs (``data.columns``).
 
 A column that the map does not name is looked for under our own name. ``interactions`` need user_id, item_id and
-timestamp; ``items`` need item_id and title; the others are optional. Ids may be numbers.
+timestamp; ``items`` need item_id and title; the others are optional. Ids may be numbers. Where a file of text has no
+header, the map gives the number of each column, from 1. ``items.item_id`` stands for the ids of the file of items where
+they are called otherwise, or have another number, than in the purchases.
 
-Timestamps are understood per column, by what most of its values look like: dates and date-times (without a zone: UTC),
-``YYYYMMDD``, or numbers: seconds below 1e11 (the year 5138), then milliseconds, microseconds and nanoseconds by factors
-of 1,000. Without a timestamp, a ``position`` column must give the order, and stands for the timestamp as well.
+What timestamps mean is found out for the whole column, or said by ``data.time_format``; see `times`. Without a
+timestamp, a ``position`` column must give the order, and stands for the timestamp as well.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import ibis
-import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from shoptalk.data.engine import Engine, json_list
-from shoptalk.data.sources import Shop, amazon, checks, delimited, lines
+from shoptalk.data.engine import Engine, json_list, printable
+from shoptalk.data.sources import Shop, amazon, checks, delimited, lines, malformed, times
 from shoptalk.errors import RecipeError, SourceError
 from shoptalk.recipe import Data, resolve
 
 _OF_INTERACTIONS = ("user_id", "item_id", "timestamp", "position", "rating", "verified", "review", "summary")
 _OF_ITEMS = ("item_id", "title", "brand", "categories", "description", "features", "price")
 _PARQUET = b"PAR1"
+_ITEM_OF_ITEMS = "items.item_id"
+_NO_RECORD = "nothing in any of the columns that are needed"
+_HOW_WRITTEN = 'say how timestamps are written, for example data.time_format = "%d/%m/%Y %H:%M"'
+
+#: Our name of a column -> the file's name, or its number from 1.
+_Map = Mapping[str, str | int]
 
 
 @dataclass(frozen=True)
 class _Opened:
-    """A file's columns under our names, as they come: ``position`` is the row's, ``order`` what the file calls so."""
+    """A file's columns under our names, as they come: ``position`` is the row's, ``order`` what the file calls so.
+
+    ``names`` are the file's names of them, ``known`` of all its columns; ``rejected`` counts, by reason, lines without
+    a row.
+    """
 
     path: Path
     table: ir.Table
+    names: Mapping[str, str]
     known: Sequence[str]
-    find: checks.Finder
-    unreadable: int = 0
+    find: malformed.Finder
+    rejected: Mapping[str, int]
 
 
 def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
     """Read interactions and, where the recipe names them, items."""
-    known = {*_OF_INTERACTIONS, *_OF_ITEMS}
+    known = {*_OF_INTERACTIONS, *_OF_ITEMS, _ITEM_OF_ITEMS}
     if odd := set(data.columns) - known:
         raise RecipeError(f"data.columns: unknown column {min(odd)!r}", hint=f"known here: {', '.join(sorted(known))}")
-    interactions = _read_interactions(data, fields, engine)
+    interactions, dated = _read_interactions(data, fields, engine)
     files = [resolve(data.purchases)]
     counted = {"reviews": interactions.good, "items": 0, "bad_lines": interactions.bad}
     warnings = interactions.warnings
@@ -56,47 +67,58 @@ def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
         table, repeated = checks.first_of_each(items.table, files[1], engine)
         warnings += items.warnings + repeated
         counted |= {"items": items.good, "bad_lines": interactions.bad + items.bad}
-    return Shop(interactions.table, table, counted, warnings, tuple(files))
+    return Shop(interactions.table, table, counted, warnings, tuple(files), dated)
 
 
-def _read_interactions(data: Data, fields: frozenset[str], engine: Engine) -> checks.Checked:
+def _read_interactions(data: Data, fields: frozenset[str], engine: Engine) -> tuple[malformed.Checked, bool]:
+    """The purchases, and whether they are dated (and not only in an order)."""
     optional = ["timestamp", "position", "verified", *(["review", "summary"] if "review" in fields else [])]
     needed = ["user_id", "item_id", *(["rating"] if data.min_rating is not None else [])]
     optional += [] if data.min_rating is not None else ["rating"]
     opened = _open(resolve(data.purchases), data.columns, needed, optional, engine)
     raw = opened.table
-    if "timestamp" not in raw.columns and "order" not in raw.columns:
-        error = checks.missing_column(data.columns.get("timestamp", "timestamp"), opened.known, opened.path)
+    dated = "timestamp" in raw.columns
+    if not dated and "order" not in raw.columns:
+        error = checks.missing_column(str(data.columns.get("timestamp", "timestamp")), opened.known, opened.path)
         raise SourceError(error.message, where=error.where, hint=f"{error.hint}; a column `position` would do as well")
     place = raw.order.try_cast("int64") if "order" in raw.columns else raw.position
-    stamp = seconds_of(raw, engine) if "timestamp" in raw.columns else place
+    stamp = times.Times(place.cast("float64"))
+    if dated:
+        stamp = times.read_times(raw.timestamp, data.time_format, opened.path, engine)
     columns: dict[str, ir.Value] = {
         "user_id": checks.identifier(raw.user_id),
         "item_id": checks.identifier(raw.item_id),
-        "timestamp": stamp,
+        "timestamp": stamp.seconds,
     }
-    bad = {data.columns.get(name, name): value for name, value in (columns | {"position": place}).items()}
+    bad = {opened.names[name]: (raw[name], columns[name]) for name in ("user_id", "item_id")}
+    bad |= {opened.names["timestamp"]: (raw.timestamp, stamp.seconds)} if dated else {}
+    bad |= {opened.names["order"]: (raw.order, place)} if "order" in raw.columns else {}
     typed: dict[str, tuple[ir.Value, ir.Value]] = {}
     columns["rating"], columns["verified"] = ibis.null("float64"), ibis.null("boolean")
     if "rating" in raw.columns:
         columns["rating"] = checks.number(raw.rating)
-        typed["rating"] = (checks.filled(raw.rating.cast("string")), columns["rating"].fill_null(0.0))
+        written = checks.filled(raw.rating.cast("string"))
+        typed[opened.names["rating"]] = (written, columns["rating"])
     if "verified" in raw.columns:
         columns["verified"] = raw.verified.try_cast("boolean")
-        typed["verified"] = (checks.filled(raw.verified.cast("string")), columns["verified"])
+        typed[opened.names["verified"]] = (checks.filled(raw.verified.cast("string")), columns["verified"])
     columns |= {name: raw[name].cast("string") for name in ("review", "summary") if name in raw.columns}
-    problem = checks.problem(bad, typed)
+    problem = malformed.problem(bad, typed, _NO_RECORD)
     shaped = engine.cache(raw.select(**columns, place=place, problem=problem, position=raw.position))
-    checked = checks.screen(shaped, opened.path, opened.find, data.max_bad_lines, engine, opened.unreadable)
+    cures = {opened.names["timestamp"]: _HOW_WRITTEN} if dated else {}
+    checked = malformed.screen(shaped, opened.path, opened.find, data.max_bad_lines, engine, opened.rejected, cures)
     table = checked.table.drop("position").rename(position="place")
-    return checks.Checked(table, checked.good, checked.bad, checked.warnings)
+    return replace(checked, table=table, warnings=(*checked.warnings, *stamp.warnings)), dated
 
 
-def read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine) -> checks.Checked:
+def read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine) -> malformed.Checked:
     """The items of a file: Parquet, CSV, or JSON lines."""
     left_out = {"item_id", "title", *({"price"} - fields)}
     optional = [name for name in _OF_ITEMS if name not in left_out]
-    opened = _open(path, data.columns, ["item_id", "title"], optional, engine)
+    columns = dict(data.columns)
+    if _ITEM_OF_ITEMS in columns:
+        columns["item_id"] = columns[_ITEM_OF_ITEMS]
+    opened = _open(path, columns, ["item_id", "title"], optional, engine)
     raw = with_lists(
         opened.table, [name for name in ("categories", "features") if name in opened.table.columns], engine
     )
@@ -112,42 +134,107 @@ def read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine) -
             texts.get("brand"), arrays.get("categories"), arrays.get("features"), texts.get("description")
         ),
         **chosen,
-        problem=checks.problem({data.columns.get("item_id", "item_id"): item}),
+        problem=malformed.problem({opened.names["item_id"]: (raw.item_id, item)}),
         position=raw.position,
     )
-    return checks.screen(engine.cache(shaped), path, opened.find, data.max_bad_lines, engine, opened.unreadable)
+    return malformed.screen(engine.cache(shaped), path, opened.find, data.max_bad_lines, engine, opened.rejected)
 
 
-def _open(
-    path: Path, columns: Mapping[str, str], needed: Sequence[str], optional: Sequence[str], engine: Engine
-) -> _Opened:
+def _open(path: Path, columns: _Map, needed: Sequence[str], optional: Sequence[str], engine: Engine) -> _Opened:
     """Open a file of any kind with the columns that it has of ours."""
-    file = lines.peek(path)
-    if file.head.startswith(_PARQUET):
+    file = lines.peek(path, parquet=True)
+    numbered = _by_number(columns, needed, optional, path)
+    is_parquet = file.head.startswith(_PARQUET)
+    if numbered and (is_parquet or file.first.startswith("{")):
+        raise RecipeError(
+            "data.columns gives numbers of columns, but the columns of this file have names",
+            where=printable(path),
+            hint="numbers are for text without a header; give the names",
+        )
+    if is_parquet:
         table = engine.read_parquet(path)
         chosen = _chosen(table.columns, columns, needed, optional, path)
         kept = engine.cache(table.select(**chosen), source=path)
-        return _Opened(path, engine.numbered(kept, "position"), table.columns, lambda _: iter(()))
+        return _Opened(path, engine.numbered(kept, "position"), chosen, table.columns, lambda _, __: iter(()), {})
     if file.first.startswith("{"):
         return _open_objects(file, columns, needed, optional, engine)
-    source = delimited.with_header(file)
-    chosen = _chosen(source.names, columns, needed, optional, path)
+    if numbered:
+        source = delimited.without_header(file)
+        chosen = _chosen_numbers(numbered, delimited.with_header(file).names, path)
+    else:
+        source = delimited.with_header(file)
+        _check_header(source.names, columns, needed, optional, path)
+        chosen = _chosen(source.names, columns, needed, optional, path)
     rows = delimited.read_rows(source, list(dict.fromkeys(chosen.values())), engine)
     named = rows.table.select(**chosen, position=delimited.ROW)
-    return _Opened(path, named, source.names, delimited.finder(source, rows), len(rows.rejected))
+    return _Opened(path, named, chosen, source.names, delimited.finder(source, rows), rows.reasons)
 
 
 def _open_objects(
-    file: lines.Peek, columns: Mapping[str, str], needed: Sequence[str], optional: Sequence[str], engine: Engine
+    file: lines.Peek, columns: _Map, needed: Sequence[str], optional: Sequence[str], engine: Engine
 ) -> _Opened:
     known = _keys(file)
     chosen = _chosen(known, columns, needed, optional, file.path)
     lists = {chosen[name] for name in ("categories", "features") if name in chosen}
     kinds = {key: "JSON" if key in lists else "VARCHAR" for key in chosen.values()}
     table, unreadable = lines.read_objects(file, kinds, lambda raw: raw.select(**chosen), engine)
+    rejected = {malformed.NOT_UTF8: unreadable} if unreadable else {}
+    return _Opened(file.path, table, chosen, known, partial(lines.find_lines, file), rejected)
 
-    find = partial(lines.find_lines, file, skip_undecodable=unreadable > 0)
-    return _Opened(file.path, table, known, find, unreadable)
+
+def _by_number(columns: _Map, needed: Sequence[str], optional: Sequence[str], path: Path) -> dict[str, int]:
+    """Our name -> number of a file whose columns are given by number; empty where they have names.
+
+    The number of ``item_id`` alone may be meant for the other file.
+    """
+    given = {name: columns[name] for name in [*needed, *optional] if name in columns}
+    numbers = {name: value for name, value in given.items() if isinstance(value, int)}
+    if not numbers.keys() - {"item_id"}:
+        return {}
+    if odd := [name for name in given if name not in numbers] + [name for name in needed if name not in given]:
+        raise RecipeError(
+            f"data.columns gives the number of {', '.join(numbers)}, and not of {odd[0]}",
+            where=printable(path),
+            hint="a file without a header needs the number of each of its columns",
+        )
+    return numbers
+
+
+def _chosen_numbers(numbers: Mapping[str, int], first: Sequence[str], path: Path) -> dict[str, str]:
+    """Our name -> the name that `delimited.without_header` gives; ``first`` is what the first line says."""
+    for name, number in numbers.items():
+        if number > len(first):
+            raise RecipeError(
+                f"data.columns: {name} = {number}, but the file has {len(first)} columns",
+                where=printable(path),
+                hint=f"its first line is: {' | '.join(first)[:200]}",
+            )
+        if first[number - 1].casefold() == name:
+            raise SourceError(
+                "the file has a header, and data.columns gives numbers of columns",
+                where=f"{printable(path)}:1",
+                hint="numbers are for text without a header; give the names",
+            )
+    return {"order" if name == "position" else name: f"column {number}" for name, number in numbers.items()}
+
+
+def _check_header(
+    names: Sequence[str], columns: _Map, needed: Sequence[str], optional: Sequence[str], path: Path
+) -> None:
+    """Say that the first line is a row, where it names none of the columns and looks like one."""
+    ours = {str(columns.get(name, name)) for name in [*needed, *optional]} | {"item_id"}
+    if ours & set(names) or not delimited.looks_like_data(names):
+        return
+    numbers = ", ".join(f"{name} = {number}" for number, name in enumerate(_examples_of(needed), 1))
+    raise SourceError(
+        f"the file has no header: its first line is a row ({', '.join(map(repr, names[:6]))[:200]})",
+        where=f"{printable(path)}:1",
+        hint=f"give the number of each column, for example data.columns = {{ {numbers} }}",
+    )
+
+
+def _examples_of(needed: Sequence[str]) -> list[str]:
+    return [*needed, *(["timestamp"] if "user_id" in needed else [])]
 
 
 def _keys(file: lines.Peek) -> list[str]:
@@ -163,7 +250,7 @@ def _keys(file: lines.Peek) -> list[str]:
 
 
 def _chosen(
-    known: Sequence[str], columns: Mapping[str, str], needed: Sequence[str], optional: Sequence[str], path: Path
+    known: Sequence[str], columns: _Map, needed: Sequence[str], optional: Sequence[str], path: Path
 ) -> dict[str, str]:
     """Our name -> the file's name of every column that there is.
 
@@ -174,8 +261,8 @@ def _chosen(
     """
     chosen = {}
     for name in [*needed, *optional]:
-        theirs = columns.get(name, name)
-        if theirs not in known and name == "item_id" and name in known:
+        theirs = str(columns.get(name, name))
+        if theirs not in known and name == "item_id" and name in known:  # it is called so in the other file only
             theirs = name
         if theirs in known:
             chosen["order" if name == "position" else name] = theirs
@@ -210,33 +297,3 @@ def with_lists(table: ir.Table, names: Sequence[str], engine: Engine) -> ir.Tabl
             arrays[name] = json_list(value) if value.type().is_json() else value.cast("array<string>")
     table = engine.cache(table.mutate(**arrays).drop(*written))
     return engine.cache(table.mutate(**{name: checks.unique_in_order(table[name]) for name in names}))
-
-
-def seconds_of(raw: ir.Table, engine: Engine) -> ir.Value:
-    """Whole seconds since 1970 (UTC) of the column ``timestamp``, by what most of its values are; else null."""
-    stamp = raw.timestamp
-    kind = stamp.type()
-    if kind.is_timestamp() or kind.is_date():
-        return checks.seconds(stamp.cast("timestamp").epoch_seconds())
-    size = stamp.try_cast("float64").abs()
-    day = size.between(19_000_101, 21_001_231)
-    found = engine.counts(
-        given=stamp.count(),
-        numbers=size.count(),
-        days=day.sum(),
-        **{f"below_{power}": (size < 10.0**power).sum() for power in (11, 14, 17)},
-    )
-    half = found["numbers"] / 2
-    if found["given"] and found["numbers"] < found["given"] / 2:
-        return checks.seconds(_moment(stamp.cast("string")))
-    if found["numbers"] and found["days"] > half:
-        digits = stamp.cast("string")
-        return checks.seconds(_moment(digits[:4] + "-" + digits[4:6] + "-" + digits[6:8]))
-    powers = [(11, 1), (14, 10**3), (17, 10**6)]
-    per_second = next((unit for power, unit in powers if found[f"below_{power}"] >= half), 10**9)
-    return checks.seconds(stamp, per_second)
-
-
-def _moment(text: ir.StringValue) -> ir.Value:
-    """Seconds of a date or date-time in ISO 8601, or null."""
-    return text.strip().try_cast(dt.Timestamp(timezone="UTC")).epoch_seconds()

@@ -48,7 +48,7 @@ class Log:
 
     user: NDArray[np.integer]
     item: NDArray[np.integer]
-    time: NDArray[np.integer]
+    time: NDArray[np.floating | np.integer]
     part: NDArray[np.integer]
     users: Sequence[str]
     items: Sequence[str]

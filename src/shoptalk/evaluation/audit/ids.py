@@ -39,9 +39,9 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     ranks = id_ranks(log.items)
     yield from _neighbours(log, ranks, evidence.seed)
     met = log.bought > 0
-    first = np.full(len(log.items), np.iinfo(np.int64).max)
+    first = np.full(len(log.items), np.inf)
     np.minimum.at(first, log.item, log.time)
-    seen = first < np.iinfo(np.int64).max
+    seen = np.isfinite(first)
     for name, chosen, values in (("popularity", met, log.bought), ("time", seen, first)):
         if chosen.sum() < 4 or len(np.unique(values[chosen])) < 2:
             continue
