@@ -5,6 +5,7 @@ import platform
 import resource
 import sys
 from dataclasses import dataclass
+from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,20 @@ class Run:
         return next((one for one in (inside, told, *of_sweep) if (one / "dataset.json").exists()), told)
 
     @property
+    def prompt_date(self) -> date | None:
+        """The day on which the run began, which a chat template that writes the date goes on writing.
+
+        Raises
+        ------
+        RunError
+            When it is no date.
+        """
+        try:
+            return date.fromisoformat(self.info["date"]) if "date" in self.info else None
+        except (TypeError, ValueError) as error:
+            raise RunError(f"damaged: {error}", where=str(self.folder / "run.json"), hint="train again") from error
+
+    @property
     def trained(self) -> bool:
         """Whether training ended and the model was verified."""
         return bool(self.info.get("trained")) and self.model.is_dir()
@@ -80,6 +95,7 @@ def create_run(folder: Path, recipe: Recipe, dataset: Path, fingerprint: str) ->
         "dataset": str(dataset.resolve()),
         "fingerprint": fingerprint,
         "seed": recipe.seed,
+        "date": date.today().isoformat(),
         "packages": {name: found for name in PACKAGES if (found := _version(name))},
         "machine": {
             "python": platform.python_version(),

@@ -1,11 +1,13 @@
 """Questions with all their possible answers as token ids that fit, for scoring and for learning to choose."""
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
-from shoptalk.prompts.encode import Tokenizer, encode, encode_question, fit
+from shoptalk.prompts.encode import TooLong, Tokenizer, encode, encode_question, fit
 from shoptalk.prompts.tasks import Teller
 from shoptalk.schema import Candidates, History, Message
 
+T = TypeVar("T")
 #: A prompt's ids, and the ids of each answer that may follow it.
 Question = tuple[list[int], list[list[int]]]
 #: Tokens of ``prompt.max_tokens`` that are left to an answer in the model's own words.
@@ -18,8 +20,8 @@ def option_question(
 ) -> tuple[Question, bool]:
     """Which option comes next (every task but ``like``), and whether the history had to be cut."""
     return _fitted(
-        lambda latest: teller.ask(history, candidates, latest=latest),
-        lambda latest: teller.answers(candidates, history, latest=latest),
+        lambda words, latest: words.ask(history, candidates, latest=latest),
+        lambda words, latest: words.answers(candidates, history, latest=latest),
         teller,
         tokenizer,
         history,
@@ -29,7 +31,11 @@ def option_question(
 def liked_question(teller: Teller, tokenizer: Tokenizer, history: History, item_id: str) -> tuple[Question, bool]:
     """Whether an item will be liked: the answers are Yes and No, in this order."""
     return _fitted(
-        lambda latest: teller.ask_liked(history, item_id, latest=latest), lambda _: YES_NO, teller, tokenizer, history
+        lambda words, latest: words.ask_liked(history, item_id, latest=latest),
+        lambda *_: YES_NO,
+        teller,
+        tokenizer,
+        history,
     )
 
 
@@ -49,8 +55,12 @@ def open_question(
     prompt = teller.prompt
     limit = min(prompt.max_tokens - min(answer, ROOM, prompt.max_tokens // 2), longest - answer)
     told = min(len(history.items), prompt.history)
-    ids, kept = fit(
-        lambda latest: encode(prompt.style, teller.ask(history, latest=latest), tokenizer).ids, len, told, limit
+    ids, kept, _ = fit_shortened(
+        lambda words, latest: encode(prompt.style, words.ask(history, latest=latest), tokenizer).ids,
+        len,
+        teller,
+        told,
+        limit,
     )
     return ids, kept < told
 
@@ -61,18 +71,78 @@ def ending(teller: Teller, tokenizer: Tokenizer) -> list[int]:
     return answers[0]
 
 
+def fit_shortened(
+    build: Callable[[Teller, int], T],
+    length: Callable[[T], int],
+    teller: Teller,
+    items: int,
+    limit: int,
+    *,
+    count: bool = True,
+) -> tuple[T, int, Teller]:
+    """The longest history that fits (see `fit`); where not even none does, every text is cut at half as many tokens.
+
+    So a single title of page script costs its own example some words, and never ends a training. ``count`` says whether
+    ``teller.shortened`` counts such an example.
+
+    Returns
+    -------
+    example, items told, the words that it was made with
+
+    Raises
+    ------
+    TooLong
+        When it does not fit with texts of one token either: ``prompt.max_tokens`` is too small for the task.
+    """
+    words = teller
+    while True:
+        try:
+            example, kept = fit(lambda latest: build(words, latest), length, items, limit)  # noqa: B023
+        except TooLong:
+            shorter = words.shorter()
+            if shorter is None:
+                raise
+            words = shorter
+        else:
+            teller.shortened.questions += count and words is not teller
+            return example, kept, words
+
+
+def words_for_options(teller: Teller, tokenizer: Tokenizer, history: History, candidates: Candidates) -> Teller:
+    """The words with which a question is scored, for learning it with the same: its longest answer must fit."""
+    _, _, words = fit_shortened(
+        lambda words, _: encode_question(
+            teller.prompt.style,
+            words.ask(history, candidates, latest=0),
+            words.answers(candidates, history, latest=0),
+            tokenizer,
+        ),
+        _question_length,
+        teller,
+        0,
+        teller.prompt.max_tokens,
+        count=False,
+    )
+    return words
+
+
+def _question_length(question: Question) -> int:
+    return len(question[0]) + max(map(len, question[1]))
+
+
 def _fitted(
-    ask: Callable[[int], list[Message]],
-    answers: Callable[[int], Sequence[Message]],
+    ask: Callable[[Teller, int], list[Message]],
+    answers: Callable[[Teller, int], Sequence[Message]],
     teller: Teller,
     tokenizer: Tokenizer,
     history: History,
 ) -> tuple[Question, bool]:
     prompt = teller.prompt
     told = min(len(history.items), prompt.history)
-    question, kept = fit(
-        lambda latest: encode_question(prompt.style, ask(latest), answers(latest), tokenizer),
-        lambda question: len(question[0]) + max(map(len, question[1])),
+    question, kept, _ = fit_shortened(
+        lambda words, latest: encode_question(prompt.style, ask(words, latest), answers(words, latest), tokenizer),
+        _question_length,
+        teller,
         told,
         prompt.max_tokens,
     )

@@ -3,12 +3,14 @@
 One `Teller` words everything, for training, scoring and recommending alike, so that they cannot drift apart.
 """
 
-from collections.abc import Iterable, Sequence
+import copy
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 
 from shoptalk.errors import PromptError
 from shoptalk.prompts.advice import ASKS, BECAUSE, NEW, Adviser, request, tell
 from shoptalk.prompts.safe import Neutraliser
+from shoptalk.prompts.shorten import LONGEST, ShorteningReport, shorten
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Prompt
 from shoptalk.schema import (
@@ -53,9 +55,6 @@ LISTED = 10
 #: A rating from which on a purchase counts as liked (TALLRec, arXiv 2305.00447: above 3 of 5).
 LIKED = 4.0
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-#: Longest text of one field, in characters: a seller must not push the history out of the prompt. A title is
-#: shortened in the same way wherever it stands.
-LONGEST = {"title": 256, "brand": 60, "categories": 120, "description": 200, "review": 200}
 
 
 class Teller:
@@ -71,12 +70,29 @@ class Teller:
         Strings that the tokenizer treats as control tokens; they are neutralised in every text of users and sellers.
     users
         Users that have a token, and are told by it before their history.
+    encode
+        Token ids of a text, to cut every field at ``prompt.field_tokens``; without it only characters are counted.
+
+    Attributes
+    ----------
+    field_tokens
+        Most tokens of a title or another field, in histories, options and answers alike.
+    shortened
+        What has been cut so far.
     """
 
     def __init__(
-        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
+        self,
+        prompt: Prompt,
+        catalogue: Catalogue,
+        control: Iterable[str] = (),
+        users: Iterable[str] = (),
+        encode: Callable[[str], Sequence[int]] | None = None,
     ) -> None:
         self.prompt = prompt
+        self.field_tokens, self.shortened = prompt.field_tokens, ShorteningReport()
+        self._encode = encode
+        self._shorter: Teller | None = None
         self.users = frozenset(users)
         self.catalogue = catalogue
         self.safe = Neutraliser(control)
@@ -87,8 +103,20 @@ class Teller:
     def title(self, item_id: str) -> str:
         """The item's title as every prompt, option and answer shows it."""
         if item_id not in self._titles:
-            self._titles[item_id] = self._short("title", self._item(item_id).title)
+            self._titles[item_id] = self._short("title", self._item(item_id).title, item_id)
         return self._titles[item_id]
+
+    def shorter(self) -> "Teller | None":
+        """The same words with every field cut at half as many tokens; None where no less is left to cut."""
+        if self._encode is None or self.field_tokens <= 1:
+            return None
+        if self._shorter is None:
+            if self.prompt.task == "advise":
+                _ = self._adviser  # made once, as reasons are found in the whole texts
+            self._shorter = copy.copy(self)
+            self._shorter.field_tokens = self.field_tokens // 2
+            self._shorter._titles, self._shorter._lines = {}, {}
+        return self._shorter
 
     def ask(
         self, history: History, candidates: Candidates | None = None, *, latest: int | None = None
@@ -108,10 +136,7 @@ class Teller:
         if self.prompt.task == "choose":
             if candidates is None:
                 raise PromptError("the task `choose` needs options")
-            titles = [
-                f"{letter}) {self._short('title', title)}"
-                for letter, title in zip(LETTERS, candidates.titles, strict=False)
-            ]
+            titles = [f"{letter}) {title}" for letter, title in zip(LETTERS, self._options(candidates), strict=False)]
             messages += [Message("user", line) for line in ["Options:", *titles]]
         return messages
 
@@ -124,10 +149,7 @@ class Teller:
         """What the assistant would say for each option, were it the right one."""
         if self.prompt.task == "advise":
             return [Message("assistant", self.advice(history, item, latest=latest)) for item in candidates.items]
-        if self.prompt.answer == "letter":
-            texts = list(LETTERS[: len(candidates.titles)])
-        else:
-            texts = [self._short("title", title) for title in candidates.titles]
+        texts = LETTERS[: len(candidates.titles)] if self.prompt.answer == "letter" else self._options(candidates)
         return [Message("assistant", text) for text in texts]
 
     def examples(self, case: Case, *, latest: int | None = None) -> list[Example]:
@@ -166,13 +188,20 @@ class Teller:
             said += [NO_ITEM] * missing
         return " ".join(map(item_token, said))
 
-    def advice(self, history: History, item_id: str, *, latest: int | None = None) -> str:
-        """The item recommended with a reason from what is told of the history (task ``advise``)."""
-        title = self.title(item_id)
+    def advice(self, history: History, item_id: str, *, latest: int | None = None, as_listed: bool = False) -> str:
+        """The item recommended with a reason from what is told of the history (task ``advise``).
+
+        ``as_listed`` writes the titles as the catalogue has them, for people to read; no prompt may hold those.
+        """
+        title_of = (lambda item: self._item(item).title) if as_listed else self.title
+        title = title_of(item_id)
         held = history.items[self._first_told(history, latest) :]
         if found := self._adviser.reason(held, item_id):
             own, words = found
-            return BECAUSE.render(title=title, item=self.title(own), words=", ".join(words))
+            listed = ", ".join(words)
+            if self._encode is not None:
+                listed = shorten(listed, self.field_tokens, self._encode)
+            return BECAUSE.render(title=title, item=title_of(own), words=listed)
         return NEW.render(title=title)
 
     @cached_property
@@ -203,6 +232,14 @@ class Teller:
         asked, said = (token, title) if kind == "title_of" else (title, token)
         return Message("user", asked), Message("assistant", said)
 
+    def _options(self, candidates: Candidates) -> list[str]:
+        """The options' titles: those of the catalogue, but under the cleaning ``uneven``."""
+        return [
+            self.title(item) if item in self.catalogue and self.catalogue[item].title == title
+            else self._short("title", title, item)
+            for item, title in zip(candidates.items, candidates.titles, strict=True)
+        ]  # fmt: skip
+
     def _told(self, history: History, latest: int | None) -> list[Message]:
         places = range(self._first_told(history, latest), len(history.items))
         return [*self._who(history), *(Message("user", self._line(history, place)) for place in places)]
@@ -221,7 +258,7 @@ class Teller:
             self._lines[item_id] = self._describe(item_id)
         line, review = self._lines[item_id], ""
         if "review" in self.prompt.fields and place < len(history.reviews):
-            review = self._short("review", history.reviews[place])
+            review = self._short("review", history.reviews[place], item_id)
         if self.prompt.task == "advise":
             return tell(line, review)
         return f"{line} | review: {review}" if review else line
@@ -231,28 +268,38 @@ class Teller:
         if self.prompt.style == "bare":
             return item_token(self._item(item_id).item_id)
         token = [item_token(item_id)] if "token" in self.prompt.fields else []
-        told = self._fields(item_id)
+        told = self._fields(item_id, self._short)
         return " ".join([*token, " | ".join(told)] if told else token) or self.title(item_id)
 
     def words(self, item_id: str) -> str:
         """What the fields that the recipe names say of an item, for a text encoder; its title where nothing is said."""
-        return " ".join(self._fields(item_id)) or self.title(item_id)
+        whole = self._fields(item_id, lambda field, text, _: self._clean(field, text))
+        return " ".join(whole) or self.title(item_id)
 
-    def _fields(self, item_id: str) -> list[str]:
+    def _fields(self, item_id: str, cut: Callable[[str, str, str], str]) -> list[str]:
         item = self._item(item_id)
-        known = {
-            "title": self.title(item_id),
-            "brand": self._short("brand", item.brand),
-            "categories": self._short("categories", " > ".join(item.categories)),
-            "description": self._short("description", item.description),
+        texts = {
+            "title": item.title,
+            "brand": item.brand,
+            "categories": " > ".join(item.categories),
+            "description": item.description,
         }
+        known = {name: cut(name, text, item_id) for name, text in texts.items() if name in self.prompt.fields}
         told = [known["title"]] if "title" in self.prompt.fields else []
         return told + [
             f"{field}: {known[field]}" for field in self.prompt.fields if field != "title" and known.get(field)
         ]
 
-    def _short(self, field: str, text: str) -> str:
-        """Harmless and not too long; what is far too long is shortened before it is looked at."""
+    def _short(self, field: str, text: str, item_id: str) -> str:
+        """Harmless and not too long for a prompt, in characters and in tokens; what is cut is counted."""
+        clean = self._clean(field, text)
+        short = clean if self._encode is None else shorten(clean, self.field_tokens, self._encode)
+        if len(text) > LONGEST[field] or len(short) < len(clean):
+            self.shortened.add(field, item_id, len(text))
+        return short
+
+    def _clean(self, field: str, text: str) -> str:
+        """Harmless, and not longer than any field may be; what is far too long is shortened before it is looked at."""
         return self.safe(text[: 4 * LONGEST[field]])[: LONGEST[field]].rstrip()
 
     def _item(self, item_id: str) -> Item:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from shoptalk.models.tokenizer import load_tokenizer
 from shoptalk.prompts.rows import write_rows
-from shoptalk.prompts.tasks import Teller
 from shoptalk.runs import open_run
 from shoptalk.schema import Case, Example
 from shoptalk.stages.opening import open_run_dataset
+from shoptalk.stages.recommender import prompt_words
 from shoptalk.training.examples import list_cases
 
 
@@ -30,7 +30,7 @@ def export(folder: Path, part: str, form: str, out: Path) -> int:
     run = open_run(folder)
     shop = open_run_dataset(run)
     tokenizer = load_tokenizer(str(run.model))
-    teller = Teller(run.recipe.prompt, shop.catalogue, tokenizer.control, tokenizer.users)
+    teller = prompt_words(run.recipe.prompt, shop.catalogue, tokenizer)
     split = shop.split(run.recipe.training.targets)
     train: Iterable[Case] = split.train_cases
     if run.recipe.prompt.task == "list":

@@ -71,15 +71,27 @@ def recommend(
     items = model.items if isinstance(model, ItemRecommender) else list(shop.catalogue)
     choice = choose(items, shop.catalogue, history, named, filters or Filters(), repeats)
     ranked = _best(model, history, choice, k, lambda done, of: progress("recommend", done, of, ""))
+    warnings = shortfall(len(ranked.items), k, choice.count)
     shown = choice.open if named else ()  # a model that chooses was shown them all
     reasons = explain(model, history, ranked, shown) if why else [[] for _ in ranked.items]
     return {
         "user": user,
         "items": _rows(model.teller, history, ranked, reasons),
-        "history": [{"item_id": item, "title": model.teller.title(item)} for item in history.items],
+        "history": [{"item_id": item, "title": shop.catalogue[item].title} for item in history.items],
         "allowed": choice.count,
+        "warnings": warnings,
         "seconds": time.perf_counter() - begin,
     }
+
+
+def shortfall(given: int, k: int, allowed: int) -> list[str]:
+    """What to say where fewer products are recommended than were asked for; nothing where none is missing."""
+    if given >= k:
+        return []
+    if given == allowed:
+        return [f"only {given} of the {k} products asked for: no more may be recommended"]
+    return [f"only {given} of the {k} products asked for, though {allowed} may be recommended: products of one title "
+            "count as one, and those without words cannot be named"]  # fmt: skip
 
 
 def _open(run: Run, shop: Dataset) -> Any:
@@ -172,10 +184,10 @@ def _rows(
     return [
         {
             "item_id": item,
-            "title": teller.title(item),
+            "title": teller.catalogue[item].title,
             "score": score,
             "because": [{"item_id": reason.item_id, "effect": reason.effect} for reason in because],
-            **({"advice": teller.advice(history, item)} if advised else {}),
+            **({"advice": teller.advice(history, item, as_listed=True)} if advised else {}),
         }
         for item, score, because in zip(ranked.items, ranked.scores, reasons, strict=True)
     ]

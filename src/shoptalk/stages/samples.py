@@ -43,7 +43,7 @@ def _sample(recommender: ItemRecommender | ListRecommender | LanguageModelRecomm
     answer = item_token(case.truth[0]) if isinstance(recommender, ItemRecommender) else teller.listed(case.truth)
     shown = _read(model, prompt) | {"answer": answer}
     whole = shown["prompt"] + answer
-    named = {item_token(item): teller.title(item) for item in (*case.history.items, *case.truth)}
+    named = {item_token(item): teller.catalogue[item].title for item in (*case.history.items, *case.truth)}
     return shown | {"titles": {token: title for token, title in named.items() if token in whole}}
 
 

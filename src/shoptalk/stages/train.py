@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from shoptalk.errors import DatasetError, ModelError, RunError
 from shoptalk.files import replacing
 from shoptalk.models.base import LanguageModel, create, load, save, with_items
 from shoptalk.models.encoders import Encoder, make_encoder
+from shoptalk.prompts.shorten import shortening_lines
 from shoptalk.prompts.tasks import Teller, list_tokens
 from shoptalk.recipe import Recipe
 from shoptalk.recommend.items import ItemRecommender
@@ -26,6 +28,7 @@ from shoptalk.schema import History, Split
 from shoptalk.stages.energy import Meter
 from shoptalk.stages.memory import choose_shares, make_memory, withhold
 from shoptalk.stages.progress import Progress
+from shoptalk.stages.recommender import prompt_words
 from shoptalk.training.batching import make_batch
 from shoptalk.training.loop import Material, fine_tune
 from shoptalk.training.material import make_material
@@ -56,9 +59,10 @@ def train(
     if folder.trained:
         return dict(folder.info["training"])
     begin, meter = time.perf_counter(), Meter()
-    fitted, material = _set_up(recipe, shop, progress)
+    fitted, material = _set_up(recipe, shop, progress, day=folder.prompt_date)
     model = fitted.model
-    words = {"examples": len(material.train), "cut": material.train.cut, **model.parameters()}
+    words: dict[str, Any] = {"examples": len(material.train), "cut": material.train.cut, **model.parameters()}
+    words["shortened"] = fitted.teller.shortened.as_dict()
 
     def notify(done: float, of: int, loss: float, speed: float) -> None:
         progress("train", done, of, f"loss {loss:.3f}, {speed:,.0f} tokens/s")
@@ -67,7 +71,7 @@ def train(
     outcome = learn(model, material, run=out, trackers=[*trackers, *watch])
     shares = _choose_shares(recipe, fitted, progress) if recipe.items.memory else None
     if recipe.training.refit:
-        fitted, material = _set_up(recipe, shop, progress, refit=True)
+        fitted, material = _set_up(recipe, shop, progress, refit=True, day=folder.prompt_date)
         model = fitted.model
         again = learn(model, material, run=out / "refit", until=outcome.best_epoch, trackers=trackers)
         outcome = replace(outcome, tokens=outcome.tokens + again.tokens)
@@ -166,7 +170,9 @@ def _save(fitted: _Fitted, shares: Shares | None, folder: Path) -> None:
         save_memory(make_memory(fitted.split, list(fitted.teller.catalogue), fitted.features, shares), folder)
 
 
-def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = False) -> tuple[_Fitted, Material]:
+def _set_up(
+    recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = False, day: date | None = None
+) -> tuple[_Fitted, Material]:
     progress(
         "tokens", 0, 1, "training the tokenizer" if recipe.model.base == "nano" else f"loading {recipe.model.base}"
     )
@@ -185,7 +191,9 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
         list_tokens(recipe.prompt, shop.catalogue),
         [history.user_id for history in split.train] if recipe.prompt.user else (),
     )
-    teller = Teller(recipe.prompt, shop.catalogue, model.tokenizer.control, model.tokenizer.users)
+    if day is not None:
+        model.tokenizer.freeze_date(day)
+    teller = prompt_words(recipe.prompt, shop.catalogue, model.tokenizer)
     fitted = _Fitted(model, teller, split)
     if recipe.prompt.task == "items":
         fitted = _with_items(recipe, fitted)
@@ -193,6 +201,8 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
     exam = shop.split("last").train_cases
     material = make_material(recipe, split, exam, teller, fitted.model)
     progress("tokens", 1, 1, f"{len(material.train):,} examples, {len(material.train.ids):,} tokens")
+    for line in shortening_lines(teller.shortened.as_dict()):
+        progress("tokens", 1, 1, line)
     return fitted, material
 
 
