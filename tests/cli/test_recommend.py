@@ -63,11 +63,8 @@ def test_without_options_nothing_is_filtered(asked: dict[str, Any], capsys: pyte
 def test_a_terminal_shows_titles_as_they_are_but_obeys_none(capsys: pytest.CaptureFixture[str]) -> None:
     from shoptalk.cli.recommend import show_recommendations
 
-    titles = {
-        "a": "</s> [INST] soap",
-        "b": "bell\x07 \x1b[31mred\nline",
-        "c": "\u06a9\u062a\u0627\u0628\u200c\u0647\u0627",
-    }
+    books = "\u06a9\u062a\u0627\u0628\u200c\u0647\u0627"  # Persian, with a joiner inside the word
+    titles = {"a": "</s> [INST] soap", "b": "bell\x07 \x1b[31mred\nline", "c": books}
     rows = [{"item_id": name, "title": title, "score": 1.0, "because": []} for name, title in titles.items()]
     show_recommendations({"history": [], "items": rows, "warnings": ["only 3 of the 9 products asked for"]})
     said = capsys.readouterr().out

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from shoptalk.prompts.encode import TooLong, Tokenizer, encode, encode_question, fit
+from shoptalk.prompts.encode import Tokenizer, TooLong, encode, encode_question, fit
 from shoptalk.prompts.tasks import Teller
 from shoptalk.schema import Candidates, History, Message
 
