@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from shoptalk.prompts.tasks import Teller
 from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoModelForCausalLM
 
@@ -22,11 +21,11 @@ from shoptalk.models.tree import tree_log_probabilities
 from shoptalk.prompts.questions import open_question
 from shoptalk.recipe import Lora, Model, Prompt
 from shoptalk.recommend.branches import Branches
-from shoptalk.recommend.constrained import TitleRecommender
+from shoptalk.recommend.constrained import TitleSearch
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.training.batching import Batch
 from shoptalk.training.phases import answer_loss
-from tests.words import CATALOGUE, history, tokenizer
+from tests.words import CATALOGUE, history, prompt_builder, tokenizer
 
 SIZE = {
     "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2, "num_attention_heads": 4,
@@ -133,10 +132,10 @@ def option_error(both: Pair) -> float:
 
 def title_error(both: Pair) -> float:
     """Largest difference of scores of all titles of the catalogue, found by an exhaustive search."""
-    teller = Teller(Prompt.model_validate({"task": "title", "style": "plain"}), CATALOGUE)
-    search = TitleRecommender(both.model, teller, beams=len(CATALOGUE))
+    teller = prompt_builder(Prompt.model_validate({"task": "title", "style": "plain"}), CATALOGUE)
+    search = TitleSearch(both.model, teller, beams=len(CATALOGUE))
     worst = 0.0
-    for asked, found in zip(HISTORIES, search.rank(HISTORIES, len(IDS), repeats=True), strict=True):
+    for asked, found in zip(HISTORIES, search.rank(HISTORIES, len(IDS), exclude_history=False), strict=True):
         assert set(found.items) == set(IDS)
         prompt = prompt_of(search, asked)
         for item, score in zip(found.items, found.scores, strict=True):
@@ -145,7 +144,7 @@ def title_error(both: Pair) -> float:
     return worst
 
 
-def prompt_of(search: TitleRecommender, asked: Any) -> list[int]:
+def prompt_of(search: TitleSearch, asked: Any) -> list[int]:
     """The ids that a search reads of a history."""
     return open_question(search.teller, search.model.tokenizer, asked, search.trie.longest, search.model.longest)[0]
 
@@ -181,7 +180,7 @@ def item_error(both: Pair) -> float:
             parameter.add_(torch.randn_like(parameter) * 0.1)
     model.train(False)
     prompt = Prompt.model_validate({"task": "items", "style": "alpaca", "fields": ("token", "title")})
-    ours = ItemRecommender(model, Teller(prompt, CATALOGUE, model.tokenizer.control))
+    ours = ItemRecommender(model, prompt_builder(prompt, CATALOGUE, model.tokenizer.control))
     scores, table, worst = ours.score_all(HISTORIES), model.items.table(), 0.0
     decoder = getattr(both.reference, both.reference.base_model_prefix)
     with torch.no_grad():

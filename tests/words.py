@@ -62,6 +62,7 @@ def prompt_builder(
     catalogue: Catalogue = CATALOGUE,
     control: Iterable[str] = (),
     users: Iterable[str] = (),
+    encode: Any = None,
 ) -> Any:
     """The prompts of the task that a recipe's section names."""
-    return get_task(prompt.task).prompts(prompt, catalogue, control, users)
+    return get_task(prompt.task).prompts(prompt, catalogue, control, users, encode)

@@ -126,6 +126,7 @@ class Prompt(Section):
         "repeat", description="list: fewer than ten are filled up by repeating them, by a token of their own, or not"
     )
     history: Positive = Field(50, description="most items of a history that are told, the latest")
+    field_tokens: Positive = Field(96, description="longest title, brand, description ... in a prompt or answer")
     max_tokens: Annotated[int, Field(ge=32)] = Field(512, description="longest prompt with its answer")
 
 

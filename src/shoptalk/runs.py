@@ -3,6 +3,7 @@
 import json
 import platform
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,20 @@ class Run:
         inside, told = self.folder / "dataset", Path(self.info["dataset"])
         of_sweep = [parent / "dataset" for parent in self.folder.resolve().parents[:2]]
         return next((one for one in (inside, told, *of_sweep) if (one / "dataset.json").exists()), told)
+
+    @property
+    def prompt_date(self) -> date | None:
+        """The day on which the run began, which a chat template that writes the date goes on writing.
+
+        Raises
+        ------
+        RunError
+            When it is no date.
+        """
+        try:
+            return date.fromisoformat(self.info["date"]) if "date" in self.info else None
+        except (TypeError, ValueError) as error:
+            raise RunError(f"damaged: {error}", where=str(self.folder / "run.json"), hint="train again") from error
 
     @property
     def trained(self) -> bool:
@@ -66,6 +81,7 @@ def create_run(folder: Path, recipe: Recipe, dataset: Path, fingerprint: str) ->
         "dataset": str(dataset.resolve()),
         "fingerprint": fingerprint,
         "seed": recipe.seed,
+        "date": date.today().isoformat(),
         "packages": package_versions(),
         "machine": {
             "python": python_version(),

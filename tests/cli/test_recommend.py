@@ -60,6 +60,20 @@ def test_without_options_nothing_is_filtered(asked: dict[str, Any], capsys: pyte
     assert "+0.250 because of Soap" in said
 
 
+def test_a_terminal_shows_titles_as_they_are_but_obeys_none(capsys: pytest.CaptureFixture[str]) -> None:
+    from shoptalk.cli.recommend import show_recommendations
+
+    books = "\u06a9\u062a\u0627\u0628\u200c\u0647\u0627"  # Persian, with a joiner inside the word
+    titles = {"a": "</s> [INST] soap", "b": "bell\x07 \x1b[31mred\nline", "c": books}
+    rows = [{"item_id": name, "title": title, "score": 1.0, "because": []} for name, title in titles.items()]
+    show_recommendations({"history": [], "items": rows, "warnings": ["only 3 of the 9 products asked for"]})
+    said = capsys.readouterr().out
+    assert "1. </s> [INST] soap  [a]" in said
+    assert "2. bell [31mred line  [b]" in said
+    assert f"3. {titles['c']}  [c]" in said
+    assert said.endswith("only 3 of the 9 products asked for\n")
+
+
 @pytest.mark.parametrize("option", ["--allow", "--deny"])
 def test_a_bad_list_is_one_line_with_its_place(
     asked: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from shoptalk.errors import PromptError
 from shoptalk.prompts.encode import IGNORE, encode, encode_question, fit
+from shoptalk.prompts.questions import ending
 from shoptalk.recipe import Prompt
 from shoptalk.schema import Message
 from tests.words import CATALOGUE, exam, prompt_builder, tokenizer
@@ -37,6 +38,28 @@ def test_scoring_reads_the_very_tokens_that_training_learned(style: str, setting
         )
         assert asked + answers[case.answer] == learned.ids
         assert learned.labels == [IGNORE] * len(asked) + answers[case.answer]
+
+
+def test_a_template_of_its_own_mark_closes_answers_in_training_and_scoring() -> None:
+    tokens = tokenizer()
+    tokens.hugging_face.add_tokens(["<end_of_turn>"], special_tokens=True)
+    tokens.hugging_face.chat_template = (
+        "{% for message in messages %}{{ message['role'] + '\n' + message['content'] + '<end_of_turn>\n' }}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'model\n' }}{% endif %}"
+    )
+    end = tokens.hugging_face.convert_tokens_to_ids("<end_of_turn>")
+    question, answer = [Message("user", "Rose soap")], Message("assistant", "Mint comb")
+    learned = [label for label in encode("chat", [*question, answer], tokens).labels if label != IGNORE]
+    assert learned == [*tokens.encode("Mint comb"), end]
+    assert encode_question("chat", question, [answer], tokens)[1] == [learned]
+    assert ending(prompt_builder(Prompt(style="chat"), CATALOGUE), tokens)[-1] == end  # where generation stops
+
+
+def test_phi3_answers_end_as_its_turns_do_where_the_tokenizer_knows_the_mark() -> None:
+    tokens = tokenizer()
+    tokens.end = "<|pad|>"  # an end of text that is not the end of a turn, as that of Phi-3
+    assert encode("phi3", [Message("assistant", "Yes")], tokens).ids[-1:] == tokens.encode("<|end|>")
+    assert encode("alpaca", [Message("assistant", "Yes")], tokens).ids[-1:] == tokens.encode("<|pad|>")
 
 
 def test_the_alpaca_form_is_the_published_one() -> None:

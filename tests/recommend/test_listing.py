@@ -74,11 +74,11 @@ def test_scores_are_log_probabilities_of_the_text_so_far() -> None:
     assert ranked.scores == pytest.approx([sum(gains[: end + 1]) for end in ends], abs=1e-4)
 
 
-def test_held_lists_are_new_different_allowed_and_at_most_ten() -> None:
+def test_held_lists_are_new_different_and_allowed() -> None:
     lists = recommender()
     asked = [history("R0", "R1"), history(*ITEMS[:15]), history(*ITEMS)]
     many, few, none = lists.rank(asked, 30)
-    assert len(set(many.items)) == len(many.items) == 10
+    assert len(set(many.items)) == len(many.items) == len(ITEMS) - 2  # all that are allowed
     assert not {"R0", "R1"} & set(many.items)
     assert set(few.items) == set(ITEMS[15:])
     assert none.items == ()
@@ -86,6 +86,23 @@ def test_held_lists_are_new_different_allowed_and_at_most_ten() -> None:
     assert set(lists.rank(asked[:1], allowed=only(["R0", "M1", "M2"]))[0].items) == {"M1", "M2"}
     assert set(lists.rank(asked[:1], allowed=only(["R0", "M1"]), exclude_history=False)[0].items) == {"R0", "M1"}
     assert lists.rank(asked[:1], 0)[0].items == ()
+
+
+def test_beyond_ten_items_follow_by_their_probability_as_the_tenth() -> None:
+    lists = recommender()
+    asked = [history("R0"), history("M1", "C2")]
+    for ten, more in zip(lists.rank(asked, 10), lists.rank(asked, 14), strict=True):
+        assert len(more.items) == 14
+        assert more.items[:10] == ten.items
+        assert more.scores[:10] == pytest.approx(ten.scores, abs=1e-5)
+        assert list(more.scores[9:]) == sorted(more.scores[9:], reverse=True)
+    tokens, ranked = lists.model.tokenizer, lists.rank(asked[:1], 12)[0]
+    prompt = encode("alpaca", lists.teller.ask(asked[0]), tokens).ids
+    said = tokens.encode(" ".join(map(item_token, [*ranked.items[:9], ranked.items[11]])))  # the twelfth as the tenth
+    with torch.inference_mode():
+        logits = lists.model.network(torch.tensor([prompt + said])).logits[0].log_softmax(-1)
+    score = sum(float(logits[len(prompt) - 1 + place, token]) for place, token in enumerate(said))
+    assert ranked.scores[11] == pytest.approx(score, abs=1e-4)
 
 
 def test_company_does_not_matter() -> None:

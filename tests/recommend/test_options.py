@@ -57,7 +57,7 @@ def test_the_order_of_cases_and_their_company_do_not_matter() -> None:
 
 def test_likes_are_odds_of_yes_for_each_option() -> None:
     prompts = prompt_builder(Prompt(task="like"), CATALOGUE)
-    model = PointwiseRecommender(recommender().model, prompts, prompts, "sum")
+    model = PointwiseRecommender(recommender().model, prompts, "sum")
     case = exam(1)[0]
     (scores,) = model.score([case.history], [case.candidates])
     odds = model.odds([case.history] * 3, list(case.candidates.items))

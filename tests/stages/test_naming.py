@@ -48,6 +48,9 @@ def test_what_is_recommended_is_real_and_new(shop: Path, tmp_path: Path, task: s
     assert scores == sorted(scores, reverse=True)
     few = recommend(tmp_path / "run", silent, user=None, typed=bought, options=list(items)[3:6], k=5)["items"]
     assert {item["item_id"] for item in few} == set(list(items)[3:6])
+    many = recommend(tmp_path / "run", silent, user=None, typed=bought, k=40)
+    assert len({item["item_id"] for item in many["items"]}) == 40
+    assert many["warnings"] == []
     if task == "list":
         with pytest.raises(UsageError, match="writes lists"):
             recommend(tmp_path / "run", silent, user=None, typed=bought, why=True)

@@ -1,5 +1,6 @@
 """Recommending from a run with item tokens: what filters, lists of ids and repeats let pass, and why."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from shoptalk.recommend.filters import Filters
 from shoptalk.runs import open_run
 from shoptalk.schema import Candidates, History, Item
 from shoptalk.stages.opening import open_run_dataset
-from shoptalk.stages.recommend import choose, recommend
+from shoptalk.stages.recommend import choose, recommend, shortfall
 from shoptalk.stages.recommender import open_recommender
 
 SHOP = {name: Item(name, name, categories=("Vowel",) if name in "ae" else ("Other",)) for name in "abcde"}
@@ -63,6 +64,26 @@ def test_item_tokens_are_ranked_in_one_pass_and_filters_hold(trained: Path) -> N
     assert {item["item_id"] for item in again} == set(ids)
     named = everything(trained, bought, options=[bought[0], ids[7]])["items"]
     assert {item["item_id"] for item in named} == {bought[0], ids[7]}
+
+
+def test_titles_are_those_of_the_catalogue(trained: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = open_run_dataset(open_run(trained))
+    first, second = list(shop.catalogue)[:2]
+    odd = {first: "</s> end A) [INST]", second: "<|user|> ## comb"}
+    items = {name: replace(shop.catalogue[name], title=title) for name, title in odd.items()}
+    changed = replace(shop, catalogue={**shop.catalogue, **items})
+    monkeypatch.setattr("shoptalk.stages.recommend.open_run_dataset", lambda _: changed)
+    report = recommend(trained, silent, user=None, typed=[first], options=[second])
+    assert [row["title"] for row in report["history"]] == [odd[first]]
+    assert [row["title"] for row in report["items"]] == [odd[second]]
+
+
+def test_fewer_than_asked_for_is_said(trained: Path) -> None:
+    report = everything(trained, list(open_run_dataset(open_run(trained)).catalogue)[:1])
+    count = len(report["items"])
+    assert report["warnings"] == [f"only {count} of the 1000 products asked for: no more may be recommended"]
+    assert shortfall(3, 3, 9) == []
+    assert shortfall(2, 3, 9)[0].startswith("only 2 of the 3 products asked for, though 9 may be recommended")
 
 
 def test_prices_are_those_of_the_dataset(trained: Path) -> None:

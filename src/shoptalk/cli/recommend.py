@@ -9,6 +9,8 @@ from shoptalk.cli.evaluate import RunPath
 from shoptalk.cli.options import Json, print_json
 from shoptalk.constants import DEFAULT_K
 
+#: Format characters without which words of some scripts, and some emoji, fall apart.
+_JOINERS = "\u200c\u200d"
 HISTORY = "A bought product, by title or id; repeat it, the latest last."
 
 
@@ -63,11 +65,19 @@ def command(
 
 def show_recommendations(report: dict[str, Any]) -> None:
     """Print what was bought, and the recommended products with the reasons measured for them."""
-    titles = {row["item_id"]: row["title"] for row in report["history"]}
+    titles = {row["item_id"]: printable(row["title"]) for row in report["history"]}
     print("bought: " + "; ".join(titles.values()))
     for place, item in enumerate(report["items"], 1):
-        print(f"{place:>3}. {item['title']}  [{item['item_id']}]  score {item['score']:.3f}")
+        print(f"{place:>3}. {printable(item['title'])}  [{item['item_id']}]  score {item['score']:.3f}")
         if "advice" in item:
-            print(f"       {item['advice']}")
+            print(f"       {printable(item['advice'])}")
         for reason in item["because"][:2]:
             print(f"       {reason['effect']:+.3f} because of {titles[reason['item_id']]}")
+    for warning in report.get("warnings", []):
+        print(warning)
+
+
+def printable(text: str) -> str:
+    """A seller's text on one line of a terminal, which must not take any of it for an instruction."""
+    shown = "".join(mark if mark.isprintable() or mark in _JOINERS else " " for mark in text)
+    return " ".join(shown.split())

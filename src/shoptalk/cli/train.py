@@ -22,6 +22,7 @@ def command(
     Example: `shoptalk train recipes/sample.toml --data dataset --out run --set training.epochs=3`
     """
     from shoptalk.cli.progress import show_progress
+    from shoptalk.prompts.shorten import shortening_lines
     from shoptalk.recipe import read_recipe
     from shoptalk.stages.train import train
 
@@ -33,6 +34,8 @@ def command(
     print(
         f"{report['parameters']:,} parameters, {report['trainable_share']:.2%} of them trained in {report['precision']}"
     )
+    for line in shortening_lines(report.get("shortened", {"fields": {}, "questions": 0})):
+        print(line)
     for row in report["losses"]:
         print(f"epoch {row['epoch']:>3}  train {row['train']:.4f}  validation {row['validation']:.4f}")
     print(f"best epoch {report['best_epoch']}; {report['tokens']:,} tokens in {report['seconds']:.0f} s")

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
+from datetime import date, datetime
+from functools import cached_property, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -25,6 +27,10 @@ CHAT_TEMPLATE = (
     "{% if add_generation_prompt %}{{ '<|assistant|>\\n' }}{% endif %}"
 )
 ROLES = ("<|system|>", "<|user|>", "<|assistant|>")
+#: In a saved tokenizer's folder: the date that its chat template writes.
+DATE_FILE = "chat_date.json"
+#: Stands for an answer while a chat template is asked how it closes one; no template has it in its own text.
+ANSWER_MARKER = "x0answer0x"
 
 
 class Tokenizer:
@@ -35,7 +41,10 @@ class Tokenizer:
     start
         Ids that every text begins with: the begin-of-text token, where the tokenizer itself would put one.
     end
-        The text of the end token, which closes an answer.
+        The text of the end token, which closes an answer where a prompt style has no mark of its own.
+    date
+        The date that a chat template writes with ``strftime_now``; None until `freeze_date`, which means today. A run
+        freezes it, so that its prompts are the same on every day.
     """
 
     def __init__(self, hugging_face: Any) -> None:
@@ -43,6 +52,7 @@ class Tokenizer:
             raise ModelError("the tokenizer has no end-of-text token", hint="choose another base model")
         self.hugging_face = hugging_face
         self.end: str = hugging_face.eos_token
+        self.date: date | None = None
         with_start = hugging_face("a", add_special_tokens=True)["input_ids"]
         bos = hugging_face.bos_token_id
         self.start: Sequence[int] = [bos] if bos is not None and with_start[:1] == [bos] else []
@@ -68,17 +78,61 @@ class Tokenizer:
         ModelError
             When the tokenizer has no chat template.
         """
+        text = self._render([{"role": "user", "content": question}], add_generation_prompt=True)
+        bos = self.hugging_face.bos_token
+        return text.removeprefix(bos) if bos and self.start else text
+
+    @cached_property
+    def chat_end(self) -> str:
+        """What closes an answer in the tokenizer's own chat template, up to and with its first control token.
+
+        A template that writes no control token behind an answer has no mark of its own; then it is the end token.
+
+        Raises
+        ------
+        ModelError
+            When there is no chat template, or it does not show what the assistant says.
+        """
+        messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": ANSWER_MARKER}]
+        text = self._render(messages, add_generation_prompt=False)
+        _, found, after = text.rpartition(ANSWER_MARKER)
+        if not found:
+            raise ModelError(
+                "the chat template does not show what the assistant says",
+                hint='choose prompt.style "alpaca", "phi3" or "plain"',
+            )
+        marks = sorted((token for token in self.control if token.strip()), key=len, reverse=True)
+        mark = re.search("|".join(map(re.escape, marks)), after)
+        return after[: mark.end()] if mark else self.end
+
+    def freeze_date(self, day: date) -> None:
+        """From now on the chat template writes this date; one that was frozen before (by a base's own run) stays."""
+        if self.date is None:
+            self.date = day
+
+    def _render(self, messages: list[dict[str, str]], *, add_generation_prompt: bool) -> str:
+        """Messages in the chat template, with the frozen date in place of the clock."""
         if not self.hugging_face.chat_template:
             raise ModelError(
                 "this tokenizer has no chat template", hint='choose prompt.style "alpaca", "phi3" or "plain"'
             )
-        text = str(
-            self.hugging_face.apply_chat_template(
-                [{"role": "user", "content": question}], tokenize=False, add_generation_prompt=True
+        try:
+            template = str(self.hugging_face.get_chat_template())
+            if self._writes_date:
+                template = frozen_clock(self.date or date.today()) + template
+            text = self.hugging_face.apply_chat_template(
+                messages, chat_template=template, tokenize=False, add_generation_prompt=add_generation_prompt
             )
-        )
-        bos = self.hugging_face.bos_token
-        return text.removeprefix(bos) if bos and self.start else text
+        except Exception as error:  # a template is a program, which can fail in any way
+            raise ModelError(
+                f"the chat template cannot be filled in: {first_line(error)}",
+                hint='choose prompt.style "alpaca", "phi3" or "plain"',
+            ) from error
+        return str(text)
+
+    @property
+    def _writes_date(self) -> bool:
+        return "strftime_now" in str(self.hugging_face.chat_template)
 
     @property
     def control(self) -> list[str]:
@@ -199,8 +253,11 @@ class Tokenizer:
         return frozenset(one[len(USER_OPENS) : -len(TOKEN_CLOSES)] for one in added if one.startswith(USER_OPENS))
 
     def save(self, folder: Path) -> None:
-        """Write the tokenizer's files."""
+        """Write the tokenizer's files, and the date of its prompts where its chat template writes one."""
         self.hugging_face.save_pretrained(folder)
+        if self._writes_date:
+            day = self.date or date.today()
+            (folder / DATE_FILE).write_text(json.dumps({"date": day.isoformat()}), encoding="utf-8")
 
     def _encode(self, text: str) -> tuple[int, ...]:
         return tuple(self.hugging_face(text, add_special_tokens=False)["input_ids"])
@@ -215,11 +272,42 @@ def load_tokenizer(name: str) -> Tokenizer:
         When there is none, it cannot be read, or its added tokens do not have the ids that its file says.
     """
     try:
-        return Tokenizer(_as_declared(AutoTokenizer.from_pretrained(name, trust_remote_code=False), Path(name)))
+        tokenizer = Tokenizer(_as_declared(AutoTokenizer.from_pretrained(name, trust_remote_code=False), Path(name)))
     except ModelError:
         raise
     except Exception as error:  # a broken folder fails in many ways inside the library
         raise ModelError(f"cannot load the tokenizer of {name!r}: {first_line(error)}", hint=LOADING_HINT) from error
+    tokenizer.date = _saved_date(Path(name) / DATE_FILE)
+    return tokenizer
+
+
+def frozen_clock(day: date) -> str:
+    """A Jinja macro that stands for ``strftime_now`` in the template behind it and says midnight of a given day.
+
+    The library hands a template data only, no functions, so that the clock can only be replaced inside of it.
+    """
+    midnight = datetime(day.year, day.month, day.day)
+    values = {f"%{letter}": midnight.strftime(f"%{letter}") for letter in "aAwdbBmyYHIpMSfjUWcxXGuV"}
+    values |= {"%-d": str(day.day), "%-m": str(day.month), "%e": f"{day.day:2}", "%F": day.isoformat()}
+    table = json.dumps([["%%", "\0"], *map(list, values.items()), ["\0", "%"]])
+    return (
+        "{%- macro strftime_now(format) -%}{%- set date = namespace(text=format) -%}"
+        f"{{%- for mark, value in {table} -%}}"
+        "{%- set date.text = date.text | replace(mark, value) -%}{%- endfor -%}"
+        "{{- date.text -}}{%- endmacro -%}"
+    )
+
+
+def _saved_date(path: Path) -> date | None:
+    """The date that a saved tokenizer's prompts have; None where none was saved."""
+    try:
+        return date.fromisoformat(json.loads(path.read_text(encoding="utf-8"))["date"])
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ModelError(
+            f"the date of the prompts is damaged: {first_line(error)}", where=str(path), hint="train again"
+        ) from error
 
 
 def _as_declared(hugging_face: Any, folder: Path) -> Any:

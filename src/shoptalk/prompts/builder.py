@@ -4,12 +4,14 @@ A task (see ``shoptalk.tasks``) words its instruction, question and answer in a 
 scoring and recommending use the same object, so that the prompt at serving cannot differ from the one at training.
 """
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar, Self
 
 from shoptalk.errors import PromptError
 from shoptalk.prompts.safe import Neutraliser
+from shoptalk.prompts.shorten import LONGEST, ShorteningReport, shorten
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Prompt
 from shoptalk.schema import Candidates, Case, Catalogue, Example, History, Item, Message, item_token, user_token
@@ -18,9 +20,8 @@ from shoptalk.schema import Candidates, Case, Catalogue, Example, History, Item,
 HISTORY = "A reviewer has bought the products below, the latest last. "
 #: The instruction of the style ``plain``.
 PLAIN = Template("plain", "Bought:")
-#: Longest text of one field, in characters: a seller must not push the history out of the prompt. A title is
-#: shortened in the same way wherever it stands.
-LONGEST = {"title": 256, "brand": 60, "categories": 120, "description": 200, "review": 200}
+#: Token ids of a text.
+Encode = Callable[[str], Sequence[int]]
 
 
 class PromptBuilder(ABC):
@@ -36,9 +37,15 @@ class PromptBuilder(ABC):
         Strings that the tokenizer treats as control tokens; they are neutralised in every text of users and sellers.
     users
         Users that have a token; it stands before their history.
+    encode
+        Token ids of a text, to cut every field at ``prompt.field_tokens``; without it only characters are counted.
 
     Attributes
     ----------
+    field_tokens
+        Most tokens of a title or another field, in histories, options and answers alike.
+    shortened
+        What has been cut so far.
     shows_options
         Whether the question holds the options, so that a score depends on all of them.
     longest_answer
@@ -49,9 +56,17 @@ class PromptBuilder(ABC):
     longest_answer: ClassVar[int] = 96
 
     def __init__(
-        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
+        self,
+        prompt: Prompt,
+        catalogue: Catalogue,
+        control: Iterable[str] = (),
+        users: Iterable[str] = (),
+        encode: Encode | None = None,
     ) -> None:
         self.prompt = prompt
+        self.field_tokens, self.shortened = prompt.field_tokens, ShorteningReport()
+        self.encode = encode
+        self._shorter: Self | None = None
         self.users = frozenset(users)
         self.catalogue = catalogue
         self.safe = Neutraliser(control)
@@ -86,7 +101,7 @@ class PromptBuilder(ABC):
 
     def answers(self, candidates: Candidates, history: History, *, latest: int | None = None) -> list[Message]:  # noqa: ARG002
         """What the assistant would say for each option, were it the right one: its title, unless a task says more."""
-        return [Message("assistant", self.shorten("title", title)) for title in candidates.titles]
+        return [Message("assistant", title) for title in self.option_titles(candidates)]
 
     def examples(self, case: Case, *, latest: int | None = None) -> list[Example]:
         """What is learned from a case: the question with its right answer."""
@@ -111,12 +126,32 @@ class PromptBuilder(ABC):
     def title(self, item_id: str) -> str:
         """The item's title as every prompt, option and answer shows it."""
         if item_id not in self._titles:
-            self._titles[item_id] = self.shorten("title", self._item(item_id).title)
+            self._titles[item_id] = self.shorten("title", self._item(item_id).title, item_id)
         return self._titles[item_id]
+
+    def option_titles(self, candidates: Candidates) -> list[str]:
+        """The options' titles: those of the catalogue, but under the cleaning ``uneven``."""
+        return [
+            self.title(item)
+            if item in self.catalogue and self.catalogue[item].title == title
+            else self.shorten("title", title, item)
+            for item, title in zip(candidates.items, candidates.titles, strict=True)
+        ]
+
+    def shorter(self) -> Self | None:
+        """The same prompts with every field cut at half as many tokens; None where no less is left to cut."""
+        if self.encode is None or self.field_tokens <= 1:
+            return None
+        if self._shorter is None:
+            self._shorter = copy.copy(self)
+            self._shorter.field_tokens = self.field_tokens // 2
+            self._shorter._titles, self._shorter._lines = {}, {}
+        return self._shorter
 
     def words(self, item_id: str) -> str:
         """What the recipe's fields say of an item, for a text encoder; its title where they say nothing."""
-        return " ".join(self._fields(item_id)) or self.title(item_id)
+        whole = self._fields(item_id, lambda field, text, _: self._clean(field, text))
+        return " ".join(whole) or self.title(item_id)
 
     def history(self, history: History, latest: int | None) -> list[Message]:
         """The history, a line for each item that is shown, after the user's token where there is one."""
@@ -139,10 +174,18 @@ class PromptBuilder(ABC):
         if item_id not in self._lines:
             self._lines[item_id] = self._describe(item_id)
         reviewed = "review" in self.prompt.fields and index < len(history.reviews)
-        return self._lines[item_id], self.shorten("review", history.reviews[index]) if reviewed else ""
+        return self._lines[item_id], self.shorten("review", history.reviews[index], item_id) if reviewed else ""
 
-    def shorten(self, field: str, text: str) -> str:
-        """Harmless and not too long; what is far too long is shortened before it is looked at."""
+    def shorten(self, field: str, text: str, item_id: str) -> str:
+        """Harmless and not too long for a prompt, in characters and in tokens; what is cut is counted."""
+        clean = self._clean(field, text)
+        short = clean if self.encode is None else shorten(clean, self.field_tokens, self.encode)
+        if len(text) > LONGEST[field] or len(short) < len(clean):
+            self.shortened.add(field, item_id, len(text))
+        return short
+
+    def _clean(self, field: str, text: str) -> str:
+        """Harmless, and not longer than any field may be; what is far too long is shortened before it is looked at."""
         return self.safe(text[: 4 * LONGEST[field]])[: LONGEST[field]].rstrip()
 
     def _user(self, history: History) -> list[Message]:
@@ -153,17 +196,19 @@ class PromptBuilder(ABC):
         if self.prompt.style == "bare":
             return item_token(self._item(item_id).item_id)
         token = [item_token(item_id)] if "token" in self.prompt.fields else []
-        fields = self._fields(item_id)
+        fields = self._fields(item_id, self.shorten)
         return " ".join([*token, " | ".join(fields)] if fields else token) or self.title(item_id)
 
-    def _fields(self, item_id: str) -> list[str]:
+    def _fields(self, item_id: str, cut: Callable[[str, str, str], str]) -> list[str]:
+        """What the recipe's fields say of an item, each made by ``cut(field, text, item_id)``."""
         item = self._item(item_id)
-        known = {
-            "title": self.title(item_id),
-            "brand": self.shorten("brand", item.brand),
-            "categories": self.shorten("categories", " > ".join(item.categories)),
-            "description": self.shorten("description", item.description),
+        texts = {
+            "title": item.title,
+            "brand": item.brand,
+            "categories": " > ".join(item.categories),
+            "description": item.description,
         }
+        known = {name: cut(name, text, item_id) for name, text in texts.items() if name in self.prompt.fields}
         title = [known["title"]] if "title" in self.prompt.fields else []
         return title + [
             f"{field}: {known[field]}" for field in self.prompt.fields if field != "title" and known.get(field)

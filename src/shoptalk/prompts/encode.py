@@ -60,6 +60,10 @@ def encode_question(
     return prompt, [tokenizer.encode(answer.text) + end for answer in answers]
 
 
+class TooLong(PromptError):
+    """An example that does not fit without any history either."""
+
+
 def fit(build: Callable[[int], T], length: Callable[[T], int], items: int, limit: int) -> tuple[T, int]:
     """The longest history that fits: the oldest items go first, the answer and the options never.
 
@@ -80,7 +84,7 @@ def fit(build: Callable[[int], T], length: Callable[[T], int], items: int, limit
 
     Raises
     ------
-    PromptError
+    TooLong
         When it does not fit without any history either.
     """
     whole = build(items)
@@ -89,7 +93,7 @@ def fit(build: Callable[[int], T], length: Callable[[T], int], items: int, limit
     low, high = 0, items  # `low` items may fit, `high` do not
     best = build(0)
     if length(best) > limit:
-        raise PromptError(
+        raise TooLong(
             f"an example needs {length(best)} tokens even without its history, and prompt.max_tokens is {limit}",
             hint="raise prompt.max_tokens, or leave fields out",
         )

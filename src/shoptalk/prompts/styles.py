@@ -22,13 +22,24 @@ ALPACA_NO_INPUT = Template(
     "Below is an instruction that describes a task. Write a response that appropriately completes the request.\n\n"
     "### Instruction:\n$instruction\n\n### Response:\n",
 )
-PHI3 = Template("phi3", "<|user|>\n$question<|end|>\n<|assistant|>\n")
+PHI3_END = "<|end|>"
+PHI3 = Template("phi3", f"<|user|>\n$question{PHI3_END}\n<|assistant|>\n")
 
 
 class Chat(Protocol):
-    """A tokenizer's own chat template."""
+    """A tokenizer's own chat template, and the marks that close an answer."""
 
     end: str
+
+    @property
+    def chat_end(self) -> str:
+        """What closes an answer in the chat template."""
+        ...
+
+    @property
+    def control(self) -> Sequence[str]:
+        """Strings that are one control token each."""
+        ...
 
     def chat(self, question: str) -> str:
         """The text up to where the assistant begins to answer the question."""
@@ -45,7 +56,7 @@ def pieces(style: str, messages: Sequence[Message], tokenizer: Chat) -> list[Mes
     messages
         At most one system message (the instruction), then user messages (lines of the input) and assistant messages.
     tokenizer
-        Supplies the end token, and the chat template for the style ``chat``.
+        Supplies the marks that close an answer, and the chat template for the style ``chat``.
     """
     if style == "plain":
         return _plain(messages)
@@ -57,7 +68,14 @@ def pieces(style: str, messages: Sequence[Message], tokenizer: Chat) -> list[Mes
     prompt = Message("user", _prompt(style, "\n".join(told), "\n".join(asked), tokenizer))
     if not said:
         return [prompt]
-    return [prompt, *said, Message("assistant", tokenizer.end)]
+    return [prompt, *said, Message("assistant", _closing(style, tokenizer))]
+
+
+def _closing(style: str, tokenizer: Chat) -> str:
+    """What closes an answer: the mark of the style itself where the tokenizer knows one, else the end token."""
+    if style == "chat":
+        return tokenizer.chat_end
+    return PHI3_END if style == "phi3" and PHI3_END in tokenizer.control else tokenizer.end
 
 
 def _prompt(style: str, instruction: str, lines: str, tokenizer: Chat) -> str:

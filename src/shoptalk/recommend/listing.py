@@ -16,6 +16,7 @@ from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import ending, open_question
 from shoptalk.ranking import explain_by_removal
 from shoptalk.recommend.branches import Branches, batches
+from shoptalk.recommend.titles import stop_ids
 from shoptalk.schema import LIST_LENGTH as LISTED
 from shoptalk.schema import NO_ITEM, Candidates, History, RankedList, Reason, item_token
 
@@ -65,6 +66,7 @@ class ListRecommender:
         self._known = {item: place for place, item in enumerate(self.items)}
         self.separator = _separator(model.tokenizer, self.items)
         self.end = ending(teller, model.tokenizer)
+        self._stops = torch.tensor(sorted(stop_ids(model, self.end)), dtype=torch.long, device=model.device)
         self._longest = LISTED * (1 + len(self.separator)) + len(self.end)
         self.invalid_share = self.repeat_share = np.empty(0)
 
@@ -83,7 +85,11 @@ class ListRecommender:
         targets: Sequence[str] | None = None,  # noqa: ARG002
         notify: Notify = quiet,
     ) -> list[RankedList]:
-        """The first k items, of at most ten, of each history's list, with the log-probability of the list up to each.
+        """The first k items of each history's list, with the log-probability of the list up to each.
+
+        A list has ten items, as the model has learned. Where more are asked for, the others follow in the order of
+        their probability as the tenth, with the log-probability of the list that they would end. Free lists stay as
+        the model writes them.
 
         See `Recommender`. Free lists are only counted, never changed. No target has a rank: a list is all there is.
         """
@@ -96,7 +102,7 @@ class ListRecommender:
             with self.model.autocast():
                 branches = Branches(self.model, [asked[number][0] for number in chosen])
                 if self.constrained:
-                    lists = self._hold(branches, some, min(k, LISTED), open_to_all, exclude_history=exclude_history)
+                    lists = self._hold(branches, some, k, open_to_all, exclude_history=exclude_history)
                 else:
                     lists = self._let(branches)
             said |= dict(zip(chosen, lists, strict=True))
@@ -147,6 +153,7 @@ class ListRecommender:
         self, branches: Branches, histories: Sequence[History], k: int, open_to_all: Tensor, *, exclude_history: bool
     ) -> list[Said]:
         """Lists held to items; an item and what stands behind it are computed in one pass."""
+        steps = min(k, LISTED)
         size, device = len(histories), self.model.device
         may = open_to_all.repeat(size, 1)  # (B, I)
         if exclude_history:
@@ -156,23 +163,28 @@ class ListRecommender:
         behind = torch.tensor(self.separator, dtype=torch.long, device=device).expand(size, -1)
         count = torch.full((size, 1), 1 + len(self.separator), device=device)
         state, seen, score = branches.last, branches.seen, torch.zeros(size, device=device)
-        chosen, scores = [], []
-        for step in range(k):
+        chosen: list[Tensor] = []
+        scores: list[Tensor] = []
+        for step in range(steps):
             logits = branches.logits(state)
             gains = (logits[:, self._tokens] - logits.logsumexp(1, keepdim=True)).masked_fill(~may, -torch.inf)
+            if step + 1 == steps:
+                gain, best = gains.topk(min(k - step, gains.shape[1]), dim=1)
+                chosen.extend(best.unbind(1))
+                scores.extend((score[:, None] + gain).unbind(1))
+                break
             gain, best = gains.max(1)
             score = score + gain
             chosen.append(best)
             scores.append(score)
             may[torch.arange(size, device=device), best] = False
-            if step + 1 < k:
-                tokens = torch.cat([self._tokens[best][:, None], behind], 1)[:, None]
-                depth = torch.full((size, 1), step * (1 + len(self.separator)), device=device)
-                hidden, _, seen = branches.grow(tokens, count, depth, seen)
-                state = hidden.view(size, -1, hidden.shape[1])[:, -1]
-                if self.separator:
-                    between = hidden.view(size, -1, hidden.shape[1])[:, :-1].flatten(0, 1)
-                    score = score + branches.log_probability(between, behind.flatten()).view(size, -1).sum(1)
+            tokens = torch.cat([self._tokens[best][:, None], behind], 1)[:, None]
+            depth = torch.full((size, 1), step * (1 + len(self.separator)), device=device)
+            hidden, _, seen = branches.grow(tokens, count, depth, seen)
+            state = hidden.view(size, -1, hidden.shape[1])[:, -1]
+            if self.separator:
+                between = hidden.view(size, -1, hidden.shape[1])[:, :-1].flatten(0, 1)
+                score = score + branches.log_probability(between, behind.flatten()).view(size, -1).sum(1)
         if not k:
             return [Said((), (), 0, 0, 0)] * size
         said = []
@@ -196,7 +208,7 @@ class ListRecommender:
             score = score + gain
             tokens.append(best.masked_fill(over, self.end[-1]))
             scores.append(score)
-            over |= best == self.end[-1]
+            over |= torch.isin(best, self._stops)
             if over.all() or step + 1 == self._longest:
                 break
             where = torch.full((size, 1), step, device=device)
@@ -209,9 +221,10 @@ class ListRecommender:
         filling = _filling(self.model.tokenizer)
         found: dict[str, float] = {}
         entries = invalid = repeats = 0
+        stops = set(self._stops.tolist())
         strange = False  # inside an entry that is no item
         for token, score in zip(said, scores, strict=True):
-            if token == self.end[-1] or entries == LISTED:
+            if token in stops or entries == LISTED:
                 break
             place = self._place.get(token)
             if place is None and (token in self.separator or token in self.end or token == filling):

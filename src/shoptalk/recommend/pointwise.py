@@ -1,15 +1,13 @@
 """Scores of options by the log-odds that the user likes each of them."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shoptalk.models.base import LanguageModel
 from shoptalk.models.tree import Question
 from shoptalk.progress import Notify, quiet
-from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import fitted_question
 from shoptalk.recommend.options import LanguageModelRecommender, log_probabilities
 from shoptalk.schema import Candidates, History, Message
@@ -33,14 +31,8 @@ class PointwiseRecommender(LanguageModelRecommender):
     model, scoring
         See `LanguageModelRecommender`.
     teller
-        The prompts that it was trained on.
-    questions
-        The same prompts, as far as they ask about one item.
+        The prompts that it was trained on; they ask about one item (see `ItemQuestions`).
     """
-
-    def __init__(self, model: LanguageModel, teller: PromptBuilder, questions: ItemQuestions, scoring: str) -> None:
-        super().__init__(model, teller, scoring)
-        self.questions = questions
 
     def score(
         self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
@@ -62,8 +54,8 @@ class PointwiseRecommender(LanguageModelRecommender):
     def ask_item(self, history: History, item_id: str) -> tuple[Question, bool]:
         """The ids of the prompt about an item and of the answers Yes and No, and whether the history had to be cut."""
         return fitted_question(
-            lambda latest: self.questions.ask_item(history, item_id, latest=latest),
-            lambda _: YES_NO,
+            lambda prompts, latest: cast(ItemQuestions, prompts).ask_item(history, item_id, latest=latest),
+            lambda *_: YES_NO,
             self.teller,
             self.model.tokenizer,
             history,

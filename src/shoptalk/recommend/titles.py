@@ -1,6 +1,6 @@
 """Generating the exact title, system A's first attempt, or advice (system C): greedy decoding, free to say anything."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 
 import torch
@@ -75,13 +75,20 @@ def _decode(model: LanguageModel, prompts: list[list[int]], end: list[int], most
     pad = model.tokenizer.pad_id
     ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
     mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=model.device)
-    stops = sorted({end[-1], model.network.generation_config.eos_token_id or end[-1]})
+    stops = sorted(stop_ids(model, end))
     with model.autocast():
         output = model.network.generate(
             input_ids=ids, attention_mask=mask, max_new_tokens=most, do_sample=False, num_beams=1,
             eos_token_id=stops, pad_token_id=pad,
         )  # fmt: skip
     return [_until(said, stops, model) for said in output[:, width:].tolist()]
+
+
+def stop_ids(model: LanguageModel, end: Sequence[int]) -> set[int]:
+    """The tokens after which a model says no more: the last of what closes an answer, and its own end tokens."""
+    own = getattr(model.network.generation_config, "eos_token_id", None)
+    more: Iterable[int] = () if own is None else [own] if isinstance(own, int) else own
+    return {end[-1], *more}
 
 
 def _until(ids: list[int], stops: list[int], model: LanguageModel) -> str:

@@ -17,7 +17,7 @@ from shoptalk.recommend.memory import load_memory, save_memory
 from shoptalk.runs import open_run
 from shoptalk.schema import ITEM_OPENS
 from shoptalk.stages.opening import NEW_ITEMS, new_items, open_run_dataset
-from shoptalk.tasks import get_task
+from shoptalk.tasks import get_task, make_prompts
 
 
 def add_items(folder: Path, file: Path) -> dict[str, int]:
@@ -46,12 +46,8 @@ def add_items(folder: Path, file: Path) -> dict[str, int]:
         return {"added": 0, "known": len(given), "items": len(catalogue)}
     model, encoder = load(run.model), load_encoder(run.model)
     assert model.items is not None  # the run's task is `items`
-    teller = task.prompts(
-        run.recipe.prompt,
-        {**catalogue, **{item.item_id: item for item in new}},
-        model.tokenizer.control,
-        model.tokenizer.users,
-    )
+    items = {**catalogue, **{item.item_id: item for item in new}}
+    teller = make_prompts(run.recipe.prompt, items, model.tokenizer)
     ids = [item.item_id for item in new]
     words = [teller.words(item) for item in ids]
     text, memory = encoder.encode(words), load_memory(run.model)

@@ -8,7 +8,7 @@ from shoptalk.prompts.rows import write_rows
 from shoptalk.runs import open_run
 from shoptalk.schema import Case, Example
 from shoptalk.stages.opening import open_run_dataset
-from shoptalk.tasks import get_task
+from shoptalk.tasks import get_task, make_prompts
 
 
 def export(folder: Path, part: str, form: str, out: Path) -> int:
@@ -30,7 +30,7 @@ def export(folder: Path, part: str, form: str, out: Path) -> int:
     shop = open_run_dataset(run)
     tokenizer = load_tokenizer(str(run.model))
     task = get_task(run.recipe.prompt.task)
-    teller = task.prompts(run.recipe.prompt, shop.catalogue, tokenizer.control, tokenizer.users)
+    teller = make_prompts(run.recipe.prompt, shop.catalogue, tokenizer)
     split = shop.split(run.recipe.training.targets)
     cases: Iterable[Case]
     if part == "train":

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from shoptalk.constants import DEFAULT_K
 from shoptalk.errors import UsageError
 from shoptalk.progress import Progress
-from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.recommend.filters import Filters, Shelf
 from shoptalk.recommend.match import match_items
 from shoptalk.runs import open_run
@@ -67,12 +66,14 @@ def recommend(
     )[0]  # fmt: skip
     options = choice.open if named else ()  # a model that chooses was shown them all
     reasons = _reasons(model, shop.catalogue, history, ranked, options) if why else [[] for _ in ranked.items]
+    warnings = shortfall(len(ranked.items), k, choice.count)
     written = get_task(run.recipe.prompt.task).written(model.teller, history, ranked)
     return {
         "user": user,
-        "items": _rows(model.teller, ranked, reasons, written),
-        "history": [{"item_id": item, "title": model.teller.title(item)} for item in history.items],
+        "items": _rows(shop.catalogue, ranked, reasons, written),
+        "history": [{"item_id": item, "title": shop.catalogue[item].title} for item in history.items],
         "allowed": choice.count,
+        "warnings": warnings,
         "seconds": time.perf_counter() - begin,
     }
 
@@ -84,6 +85,16 @@ def _reasons(
     shown = Candidates(tuple(options), tuple(catalogue[item].title for item in options)) if options else None
     reasons: list[list[Reason]] = model.explain(history, ranked.items, shown)
     return reasons
+
+
+def shortfall(given: int, k: int, allowed: int) -> list[str]:
+    """What to say where fewer products are recommended than were asked for; nothing where none is missing."""
+    if given >= k:
+        return []
+    if given == allowed:
+        return [f"only {given} of the {k} products asked for: no more may be recommended"]
+    return [f"only {given} of the {k} products asked for, though {allowed} may be recommended: products of one title "
+            "count as one, and those without words cannot be named"]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +157,12 @@ def choose(
 
 
 def _rows(
-    teller: PromptBuilder, ranked: RankedList, reasons: Sequence[Sequence[Reason]], written: Sequence[str] | None
+    catalogue: Catalogue, ranked: RankedList, reasons: Sequence[Sequence[Reason]], written: Sequence[str] | None
 ) -> list[dict[str, Any]]:
     return [
         {
             "item_id": item,
-            "title": teller.title(item),
+            "title": catalogue[item].title,
             "score": score,
             "because": [{"item_id": reason.item_id, "effect": reason.effect} for reason in reasons[number]],
             **({"advice": written[number]} if written is not None else {}),

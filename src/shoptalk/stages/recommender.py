@@ -5,7 +5,7 @@ from shoptalk.errors import RunError
 from shoptalk.models.base import load
 from shoptalk.runs import Run
 from shoptalk.schema import Recommender
-from shoptalk.tasks import get_task
+from shoptalk.tasks import get_task, make_prompts
 
 
 def open_recommender(run: Run, shop: Dataset) -> Recommender:
@@ -20,5 +20,5 @@ def open_recommender(run: Run, shop: Dataset) -> Recommender:
         raise RunError("training has not ended", where=str(run.folder), hint="go on with shoptalk train --resume")
     model = load(run.model)
     task = get_task(run.recipe.prompt.task)
-    prompts = task.prompts(run.recipe.prompt, shop.catalogue, model.tokenizer.control, model.tokenizer.users)
+    prompts = make_prompts(run.recipe.prompt, shop.catalogue, model.tokenizer)
     return task.recommender(model, prompts, run.recipe, run.model)

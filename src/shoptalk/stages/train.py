@@ -4,6 +4,7 @@ import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from shoptalk.models.bases import item_folder
 from shoptalk.models.encoders import Encoder, load_encoder, make_encoder
 from shoptalk.progress import Progress
 from shoptalk.prompts.builder import PromptBuilder
+from shoptalk.prompts.shorten import shortening_lines
 from shoptalk.recipe import Recipe
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.memory import Shares, save_memory
@@ -28,7 +30,7 @@ from shoptalk.runs import Run, create_run, open_run
 from shoptalk.schema import Split
 from shoptalk.stages.energy import Meter
 from shoptalk.stages.memory import choose_shares, make_memory, withhold
-from shoptalk.tasks import check_recipe, get_task
+from shoptalk.tasks import check_recipe, get_task, make_prompts
 from shoptalk.training.batching import make_batch
 from shoptalk.training.loop import Material, fine_tune
 from shoptalk.training.trackers import Tracker, make_trackers
@@ -59,9 +61,10 @@ def train(
     if folder.trained:
         return dict(folder.info["training"])
     begin, meter = time.perf_counter(), Meter()
-    fitted, material = _set_up(recipe, shop, progress)
+    fitted, material = _set_up(recipe, shop, progress, day=folder.prompt_date)
     model = fitted.model
-    words = {"examples": len(material.train), "cut": material.train.cut, **model.parameters()}
+    words: dict[str, Any] = {"examples": len(material.train), "cut": material.train.cut, **model.parameters()}
+    words["shortened"] = fitted.teller.shortened.as_dict()
 
     def notify(done: float, of: int, loss: float, speed: float) -> None:
         progress("train", done, of, f"loss {loss:.3f}, {speed:,.0f} tokens/s")
@@ -70,7 +73,7 @@ def train(
     outcome = learn(model, material, run=out, trackers=[*trackers, *watch])
     shares = _choose_shares(recipe, fitted, progress) if recipe.items.memory else None
     if recipe.training.refit:
-        fitted, material = _set_up(recipe, shop, progress, refit=True)
+        fitted, material = _set_up(recipe, shop, progress, refit=True, day=folder.prompt_date)
         model = fitted.model
         again = learn(model, material, run=out / "refit", until=outcome.best_epoch, trackers=trackers)
         outcome = replace(outcome, tokens=outcome.tokens + again.tokens)
@@ -156,7 +159,9 @@ def _base(model: LanguageModel) -> dict[str, Any] | None:
     return None if model.origin is None else {**asdict(model.origin), "notes": model.notes}
 
 
-def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = False) -> tuple[_Fitted, Material]:
+def _set_up(
+    recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = False, day: date | None = None
+) -> tuple[_Fitted, Material]:
     progress(
         "tokens", 0, 1, "training the tokenizer" if recipe.model.base == "nano" else f"loading {recipe.model.base}"
     )
@@ -175,7 +180,9 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
         task.vocabulary(recipe.prompt, shop.catalogue),
         [history.user_id for history in split.train] if recipe.prompt.user else (),
     )
-    teller = task.prompts(recipe.prompt, shop.catalogue, model.tokenizer.control, model.tokenizer.users)
+    if day is not None:
+        model.tokenizer.freeze_date(day)
+    teller = make_prompts(recipe.prompt, shop.catalogue, model.tokenizer)
     fitted = _Fitted(model, teller, split)
     if task.item_tokens:
         fitted = _with_items(recipe, fitted)
@@ -184,6 +191,8 @@ def _set_up(recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = 
     progress("tokens", 0, 1, "encoding examples")
     material = task.training_data(recipe, split, exam.train_cases, teller, fitted.model)
     progress("tokens", 1, 1, f"{len(material.train):,} examples, {len(material.train.ids):,} tokens")
+    for line in shortening_lines(teller.shortened.as_dict()):
+        progress("tokens", 1, 1, line)
     return fitted, material
 
 

@@ -6,11 +6,14 @@ another package is added by `register`.
 
 import difflib
 import importlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from shoptalk.errors import RecipeError
-from shoptalk.recipe import Recipe, read_recipe
+from shoptalk.prompts.builder import PromptBuilder
+from shoptalk.recipe import Prompt, Recipe, read_recipe
+from shoptalk.schema import Catalogue
 from shoptalk.tasks.task import Task
 
 #: Names in a recipe, and the modules whose ``TASK`` they are.
@@ -58,6 +61,33 @@ def get_task(name: str) -> Task:
         )
     task: Task = importlib.import_module(_TASKS[name]).TASK
     return task
+
+
+class PromptTokenizer(Protocol):
+    """What prompts need to know of a tokenizer."""
+
+    @property
+    def control(self) -> Sequence[str]:
+        """Strings that are one control token each."""
+        ...
+
+    @property
+    def users(self) -> Collection[str]:
+        """Users that have a token."""
+        ...
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of a text."""
+        ...
+
+
+def make_prompts(prompt: Prompt, catalogue: Catalogue, tokenizer: PromptTokenizer) -> PromptBuilder:
+    """The prompts of a recipe's task, for training and serving alike.
+
+    What the tokenizer treats as control tokens is neutralised in every text, and fields are cut by its tokens.
+    """
+    task = get_task(prompt.task)
+    return task.prompts(prompt, catalogue, tokenizer.control, tokenizer.users, tokenizer.encode)
 
 
 def check_recipe(recipe: Recipe, metric: str | None = None) -> None:

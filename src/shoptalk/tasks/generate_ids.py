@@ -53,13 +53,8 @@ class GenerateIds(RankingTask):
 
     name = "list"
     summary = "write the tokens of the next ten items"
+    prompts = IdListPrompts
     learns_choices = False
-
-    def prompts(
-        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
-    ) -> IdListPrompts:
-        """The wording of the task."""
-        return IdListPrompts(prompt, catalogue, control, users)
 
     def vocabulary(self, prompt: Prompt, catalogue: Catalogue) -> list[str]:
         """All items, and what fills up a list where the recipe says that a token does."""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from shoptalk.prompts.advice import BECAUSE, NEW, Adviser, recommended, request, tell
 from shoptalk.prompts.builder import PromptBuilder
-from shoptalk.recipe import Prompt, Recipe
-from shoptalk.schema import Candidates, Case, Catalogue, History, Message, RankedList, Recommender
+from shoptalk.prompts.shorten import shorten
+from shoptalk.recipe import Recipe
+from shoptalk.schema import Candidates, Case, History, Message, RankedList, Recommender
 from shoptalk.tasks.options import OptionTask
 
 if TYPE_CHECKING:
@@ -39,14 +40,29 @@ class ReasonPrompts(PromptBuilder):
         """The next product with the reason for it."""
         return Message("assistant", self.reason(case.history, case.truth[0], latest=latest))
 
-    def reason(self, history: History, item_id: str, *, latest: int | None = None) -> str:
-        """The item recommended with a reason from what is shown of the history."""
-        title = self.title(item_id)
+    def reason(self, history: History, item_id: str, *, latest: int | None = None, as_listed: bool = False) -> str:
+        """The item recommended with a reason from what is shown of the history.
+
+        ``as_listed`` writes the titles as the catalogue has them, for people to read; no prompt may hold those.
+        """
+        title_of = self._listed_title if as_listed else self.title
+        title = title_of(item_id)
         shown = history.items[self.first_shown(history, latest) :]
         if found := self._adviser.reason(shown, item_id):
             bought, words = found
-            return BECAUSE.render(title=title, item=self.title(bought), words=", ".join(words))
+            listed = ", ".join(words)
+            if self.encode is not None:
+                listed = shorten(listed, self.field_tokens, self.encode)
+            return BECAUSE.render(title=title, item=title_of(bought), words=listed)
         return NEW.render(title=title)
+
+    def shorter(self) -> Self | None:
+        """See `PromptBuilder`; reasons are still found in the whole texts."""
+        _ = self._adviser  # made once, for the shorter prompts as well
+        return super().shorter()
+
+    def _listed_title(self, item_id: str) -> str:
+        return self.catalogue[item_id].title
 
     @cached_property
     def _adviser(self) -> Adviser:
@@ -58,12 +74,7 @@ class GenerateReason(OptionTask):
 
     name = "advise"
     summary = "recommend the next product with a reason, in words"
-
-    def prompts(
-        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
-    ) -> ReasonPrompts:
-        """The wording of the task."""
-        return ReasonPrompts(prompt, catalogue, control, users)
+    prompts = ReasonPrompts
 
     def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
         """Scores each product by the probability of its title and reason."""
@@ -74,7 +85,7 @@ class GenerateReason(OptionTask):
     def written(self, prompts: PromptBuilder, history: History, ranked: RankedList) -> Sequence[str]:
         """Each recommended product with its reason."""
         assert isinstance(prompts, ReasonPrompts)  # made by this task
-        return [prompts.reason(history, item) for item in ranked.items]
+        return [prompts.reason(history, item, as_listed=True) for item in ranked.items]
 
     def judge_texts(self, evaluation: Evaluation) -> Judged:
         """The titles that are recommended, and whether the reasons are the true ones."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shoptalk.prompts.builder import HISTORY, PLAIN, PromptBuilder
 from shoptalk.prompts.template import Template
-from shoptalk.recipe import Prompt, Recipe
-from shoptalk.schema import Case, Catalogue, History, Message, Recommender
+from shoptalk.recipe import Recipe
+from shoptalk.schema import Case, History, Message, Recommender
 from shoptalk.tasks.options import OptionTask
 
 if TYPE_CHECKING:
@@ -44,12 +43,7 @@ class GenerateTitle(OptionTask):
 
     name = "title"
     summary = "write the title of the next product"
-
-    def prompts(
-        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
-    ) -> TitlePrompts:
-        """The wording of the task."""
-        return TitlePrompts(prompt, catalogue, control, users)
+    prompts = TitlePrompts
 
     def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
         """Scores titles; of a large catalogue it searches the likeliest ones."""

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shoptalk.errors import PromptError, RecipeError
 from shoptalk.prompts.builder import HISTORY, PromptBuilder
 from shoptalk.prompts.template import Template
-from shoptalk.recipe import Prompt, Recipe
-from shoptalk.schema import Candidates, Case, Catalogue, History, Message, Recommender
+from shoptalk.recipe import Recipe
+from shoptalk.schema import Candidates, Case, History, Message, Recommender
 from shoptalk.tasks.options import OptionTask
 
 if TYPE_CHECKING:
@@ -38,10 +38,8 @@ class MultipleChoicePrompts(PromptBuilder):
         """The question with its options."""
         if candidates is None:
             raise PromptError("the task `choose` needs options")
-        titles = [
-            f"{letter}) {self.shorten('title', title)}"
-            for letter, title in zip(LETTERS, candidates.titles, strict=False)
-        ]
+        options = zip(LETTERS, self.option_titles(candidates), strict=False)
+        titles = [f"{letter}) {title}" for letter, title in options]
         lines = [Message("user", line) for line in ["Options:", *titles]]
         return [*super().ask(history, candidates, latest=latest), *lines]
 
@@ -63,6 +61,7 @@ class MultipleChoice(OptionTask):
 
     name = "choose"
     summary = "choose the next product among the options that the prompt shows"
+    prompts = MultipleChoicePrompts
     answer_forms = ("title", "letter")
 
     def check(self, recipe: Recipe) -> None:
@@ -70,12 +69,6 @@ class MultipleChoice(OptionTask):
         if recipe.candidates is None:
             raise RecipeError('prompt.task = "choose" needs a [candidates] section')
         super().check(recipe)
-
-    def prompts(
-        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
-    ) -> MultipleChoicePrompts:
-        """The wording of the task."""
-        return MultipleChoicePrompts(prompt, catalogue, control, users)
 
     def cases(self, cases: Sequence[Case], recipe: Recipe) -> Sequence[Case]:  # noqa: ARG002
         """All cases, with their options."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from shoptalk.prompts.builder import PLAIN, PromptBuilder
 from shoptalk.prompts.template import Template
-from shoptalk.recipe import Prompt, Recipe
-from shoptalk.schema import Case, Catalogue, Example, History, Message, Recommender, Split, item_token
+from shoptalk.recipe import Recipe
+from shoptalk.schema import Case, Example, History, Message, Recommender, Split, item_token
 from shoptalk.tasks.rankings import RankingTask
 
 if TYPE_CHECKING:
@@ -52,15 +52,10 @@ class NextItem(RankingTask):
 
     name = "items"
     summary = "predict the next item's token out of the whole catalogue"
+    prompts = ItemPrompts
     item_tokens = True
     styles = (*RankingTask.styles, "bare")
     validation_metrics = ("validation_loss", "ndcg@10")
-
-    def prompts(
-        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
-    ) -> ItemPrompts:
-        """The wording of the task."""
-        return ItemPrompts(prompt, catalogue, control, users)
 
     def training_data(
         self, recipe: Recipe, split: Split, choices: Sequence[Case], prompts: PromptBuilder, model: LanguageModel

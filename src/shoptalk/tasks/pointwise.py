@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from shoptalk.errors import DatasetError, PromptError
 from shoptalk.prompts.builder import HISTORY, PromptBuilder
 from shoptalk.prompts.template import Template
-from shoptalk.recipe import Prompt, Recipe
-from shoptalk.schema import Case, Catalogue, Example, History, Message, Recommender
+from shoptalk.recipe import Recipe
+from shoptalk.schema import Case, Example, History, Message, Recommender
 from shoptalk.tasks.options import OptionTask
 from shoptalk.tasks.samples import scored_sample
 
@@ -55,13 +55,8 @@ class Pointwise(OptionTask):
 
     name = "like"
     summary = "say whether the user will like one product: yes or no"
+    prompts = PointwisePrompts
     learns_choices = False
-
-    def prompts(
-        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
-    ) -> PointwisePrompts:
-        """The wording of the task."""
-        return PointwisePrompts(prompt, catalogue, control, users)
 
     def cases(self, cases: Sequence[Case], recipe: Recipe) -> Sequence[Case]:
         """All cases with options, or those with a rating."""
@@ -71,8 +66,7 @@ class Pointwise(OptionTask):
         """Scores an option by the log-odds of Yes."""
         from shoptalk.recommend.pointwise import PointwiseRecommender
 
-        assert isinstance(prompts, PointwisePrompts)  # made by this task
-        return PointwiseRecommender(model, prompts, prompts, recipe.evaluation.scoring)
+        return PointwiseRecommender(model, prompts, recipe.evaluation.scoring)
 
     def evaluate(self, evaluation: Evaluation) -> Judged:
         """Choices among options where there are some; else yes or no by the ratings."""

@@ -31,7 +31,7 @@ def scored_sample(
 def token_sample(model: LanguageModel, prompts: PromptBuilder, prompt: Sequence[int], case: Case) -> SamplePrompt:
     """A prompt whose answer holds item tokens, with what those in either stand for."""
     text, answer = model.tokenizer.decode(prompt, special=True), prompts.answer(case).text
-    tokens = {item_token(item): prompts.title(item) for item in (*case.history.items, *case.truth)}
+    tokens = {item_token(item): prompts.catalogue[item].title for item in (*case.history.items, *case.truth)}
     titles = {token: title for token, title in tokens.items() if token in text + answer}
     return SamplePrompt(text, answer, len(prompt), titles=titles)
 

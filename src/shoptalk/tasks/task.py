@@ -34,6 +34,8 @@ class Task(ABC):
         As a recipe names it (``prompt.task``).
     summary
         What is asked, for the documentation.
+    prompts
+        How its questions and answers are worded: a subclass of `PromptBuilder`.
     item_tokens
         Whether every item is one token whose embedding is built from its text (``[items]`` of the recipe).
     learns_choices
@@ -46,6 +48,7 @@ class Task(ABC):
 
     name: ClassVar[str]
     summary: ClassVar[str]
+    prompts: ClassVar[type[PromptBuilder]]
     item_tokens: ClassVar[bool] = False
     learns_choices: ClassVar[bool] = True
     styles: ClassVar[tuple[str, ...]] = ("alpaca", "phi3", "chat", "plain")
@@ -73,12 +76,6 @@ class Task(ABC):
             raise RecipeError(f'prompt.task = "{self.name}" cannot use training.contrast_epochs')
         if recipe.training.contrast_epochs and recipe.candidates is None:
             raise RecipeError("training.contrast_epochs needs a [candidates] section")
-
-    @abstractmethod
-    def prompts(
-        self, prompt: Prompt, catalogue: Catalogue, control: Iterable[str] = (), users: Iterable[str] = ()
-    ) -> PromptBuilder:
-        """How the task's questions and answers are worded (parameters: see `PromptBuilder`)."""
 
     def vocabulary(self, prompt: Prompt, catalogue: Catalogue) -> list[str]:  # noqa: ARG002
         """Ids of items that need an entry of the model's own vocabulary; by default none."""

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from shoptalk.errors import PromptError
 from shoptalk.models.tokenizer import Tokenizer
 from shoptalk.prompts.builder import PromptBuilder
-from shoptalk.prompts.encode import Encoded, encode, fit
+from shoptalk.prompts.encode import Encoded, encode
+from shoptalk.prompts.questions import fit_shortened, words_for_options
 from shoptalk.schema import Case, Example, History
 
 
@@ -57,11 +58,17 @@ def encode_cases(cases: Iterable[Case], teller: PromptBuilder, tokenizer: Tokeni
         told = min(len(case.history.items), teller.prompt.history)
         for place in range(len(teller.examples(case, latest=0))):
 
-            def build(latest: int, case: Case = case, place: int = place) -> Encoded:
-                example = teller.examples(case, latest=latest)[place]
-                return encode(teller.prompt.style, example.messages, tokenizer)
+            def build(words: PromptBuilder, latest: int, case: Case = case, place: int = place) -> Encoded:
+                example = words.examples(case, latest=latest)[place]
+                return encode(words.prompt.style, example.messages, tokenizer)
 
-            example, kept = fit(build, len, told, teller.prompt.max_tokens)
+            limit = teller.prompt.max_tokens
+            example, kept, words = fit_shortened(build, len, teller, told, limit)
+            if case.candidates is not None and len(example) + teller.field_tokens > limit:
+                # Where another answer is so long that texts are cut for scoring, they are cut for learning, too.
+                scored = words_for_options(teller, tokenizer, case.history, case.candidates)
+                if scored.field_tokens < words.field_tokens:
+                    example, kept, _ = fit_shortened(build, len, scored, told, limit)
             encoded.append(example)
             cut += kept < told
     return gather(encoded, cut)
@@ -82,11 +89,11 @@ def encode_sequences(histories: Iterable[History], teller: PromptBuilder, tokeni
             end = start + teller.prompt.history + 1
             rest = History(history.user_id, history.items[start:end], history.reviews[start:end])
 
-            def build(items: int, rest: History = rest) -> Encoded:
+            def build(words: PromptBuilder, items: int, rest: History = rest) -> Encoded:
                 part = History(rest.user_id, rest.items[: max(items, 2)], rest.reviews[: max(items, 2)])
-                return encode(style, teller.sequence(part).messages, tokenizer)
+                return encode(style, words.sequence(part).messages, tokenizer)
 
-            example, told = fit(build, len, len(rest.items), limit)
+            example, told, _ = fit_shortened(build, len, teller, len(rest.items), limit)
             encoded.append(example)
             start += max(told, 2) - 1
             cut += start < len(history.items) - 1

@@ -1,0 +1,97 @@
+"""Titles and other fields are cut at a stated length, everywhere alike; one outlier ends nothing."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shoptalk.errors import PromptError
+from shoptalk.prompts.encode import IGNORE
+from shoptalk.prompts.questions import liked_question, open_question, option_question
+from shoptalk.prompts.shorten import ShorteningReport, shorten, shortening_lines
+from shoptalk.recipe import Prompt
+from shoptalk.schema import Candidates, Case, History, Item
+from shoptalk.training.examples import encode_cases, encode_sequences
+from tests.words import CATALOGUE, history, prompt_builder, tokenizer
+
+TOKENS = tokenizer()
+#: Page script in place of a title: nearly every character is a token, those of other scripts are several.
+SCRIPT = "if(!\u0935\u0937\u0938){window.\u6f22\u5b57=[{a:1}];}" * 40
+SHOP = {**CATALOGUE, "X": Item("X", SCRIPT, brand=SCRIPT, description=SCRIPT, categories=(SCRIPT,))}
+OPTIONS = Candidates(("R1", "X", "C2"), (SHOP["R1"].title, SCRIPT, SHOP["C2"].title))
+
+
+def words(**settings: object) -> Any:
+    return prompt_builder(
+        Prompt.model_validate({"style": "plain", **settings}), SHOP, TOKENS.control, (), TOKENS.encode
+    )
+
+
+@given(st.text(max_size=60), st.integers(1, 30))
+def test_the_longest_beginning_that_fits_is_kept(text: str, tokens: int) -> None:
+    short = shorten(text, tokens, str.encode)  # a token for each byte
+    assert text.startswith(short)
+    assert len(short.encode()) <= max(tokens, len(text[:1].encode()))
+    if short != text:
+        assert len((short + text[len(short)]).encode()) > tokens or text[len(short)].isspace()
+
+
+@pytest.mark.parametrize("task", ["choose", "title", "like", "advise"])
+@pytest.mark.parametrize("shown", [("R0", "R2"), ("X", "R0"), ("X",)])
+def test_one_title_of_page_script_ends_nothing(task: str, shown: tuple[str, ...]) -> None:
+    teller = words(task=task, max_tokens=256, fields=("title", "brand", "description", "review"))
+    past = History("u", shown, (SCRIPT,) * len(shown))
+    options = OPTIONS if task in ("choose", "like") else None
+    for truth in ("X", "R1"):
+        answer = None if options is None else options.items.index(truth)
+        encoded = encode_cases([Case(past, (truth,), options, answer, 5.0)], teller, TOKENS)
+        assert encoded.lengths.max() <= 256
+    (prompt, answers), _ = option_question(teller, TOKENS, past, OPTIONS) if task != "like" else liked_question(
+        teller, TOKENS, past, "X"
+    )  # fmt: skip
+    assert len(prompt) + max(map(len, answers)) <= 256
+    if task in ("title", "advise"):
+        assert len(open_question(teller, TOKENS, past, 20, 2048)[0]) <= 256 - 20
+    assert teller.shortened.as_dict()["fields"]["title"]["longest"] == {"item_id": "X", "characters": len(SCRIPT)}
+
+
+def test_whole_histories_as_sequences_are_cut_alike() -> None:
+    teller = words(task="title", style="plain", max_tokens=64)
+    encoded = encode_sequences([history("R0", "X", "R1", "X")], teller, TOKENS)
+    assert encoded.lengths.max() <= 64
+
+
+@pytest.mark.parametrize("right", [0, 1, 2])
+@pytest.mark.parametrize("most", [200, 240, 300, 400, 512])
+def test_training_and_scoring_cut_answers_in_the_same_way(right: int, most: int) -> None:
+    teller = words(task="choose", max_tokens=most)
+    learned = encode_cases([Case(history("R0"), (OPTIONS.items[right],), OPTIONS, right)], teller, TOKENS)
+    (_, answers), _ = option_question(teller, TOKENS, history("R0"), OPTIONS)
+    assert [label for label in learned.labels.tolist() if label != IGNORE] == answers[right]
+
+
+def test_fields_have_at_most_so_many_tokens_and_are_counted() -> None:
+    teller = words(field_tokens=5)
+    assert len(TOKENS.encode(teller.title("X"))) <= 5
+    assert SCRIPT.startswith(teller.title("X"))
+    assert teller.title("R0") == SHOP["R0"].title
+    report = teller.shortened.as_dict()
+    assert report == {
+        "fields": {"title": {"items": 1, "longest": {"item_id": "X", "characters": len(SCRIPT)}}},
+        "questions": 0,
+    }
+    assert shortening_lines(report) == [f"1 title cut for the prompt, the longest of X ({len(SCRIPT):,} characters)"]
+
+
+def test_what_needs_no_cut_stays_whole() -> None:
+    cut, whole = words(task="choose"), prompt_builder(Prompt(task="choose", style="plain"), SHOP, TOKENS.control)
+    options = Candidates(("R1", "C2"), (SHOP["R1"].title, SHOP["C2"].title))
+    assert cut.ask(history("R0", "M1"), options) == whole.ask(history("R0", "M1"), options)
+    assert cut.shortened == ShorteningReport()
+
+
+def test_prompts_too_short_for_the_task_itself_are_refused() -> None:
+    teller = words(task="choose", max_tokens=32)
+    with pytest.raises(PromptError, match="prompt.max_tokens is 32"):
+        option_question(teller, TOKENS, history("R0"), OPTIONS)
