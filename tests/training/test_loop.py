@@ -12,13 +12,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from shoptalk.errors import ModelError, RunError, StorageError
+from shoptalk.errors import Diverged, ModelError, RunError, StorageError
 from shoptalk.recipe import Prompt, Training
 from shoptalk.runs import read_log
 from shoptalk.training.checkpoint import State, load_checkpoint, save_checkpoint
-from shoptalk.training.examples import encode_cases
+from shoptalk.training.examples import encode_cases, encode_texts
 from shoptalk.training.loop import Material, fine_tune, learning_rate, make_optimiser
-from tests.words import CATALOGUE, exam, prompt_builder, small_model
+from shoptalk.training.phases import Answers, Watched
+from tests.words import CATALOGUE, TITLES, exam, prompt_builder, small_model
 
 QUIET = {"checkpoint_seconds": 1e9, "batch_tokens": 256, "learning_rate": 3e-3}
 
@@ -26,15 +27,20 @@ QUIET = {"checkpoint_seconds": 1e9, "batch_tokens": 256, "learning_rate": 3e-3}
 LETTERS = Prompt(task="choose", style="plain", answer="letter")
 
 
-def train(run: Path, *, seed: int = 1, resume: bool = False, prompt: Prompt = LETTERS, **settings: object) -> tuple:
+def train(
+    run: Path, *, seed: int = 1, resume: bool = False, watched: int = 16, fixed: dict[str, int] | None = None,
+    pretrain: bool = False, prompt: Prompt = LETTERS, **settings: object,
+) -> tuple:  # fmt: skip
     model = small_model(seed)
     teller = prompt_builder(prompt, CATALOGUE)
     material = Material(
-        encode_cases(exam(48), teller, model.tokenizer), encode_cases(exam(16, 1), teller, model.tokenizer)
+        encode_cases(exam(48), teller, model.tokenizer),
+        encode_cases(exam(watched, 1), teller, model.tokenizer),
+        encode_texts(TITLES, model.tokenizer) if pretrain else None,
     )
     recipe = Training.model_validate({**QUIET, "epochs": 3, **settings})
     run.mkdir(exist_ok=True)
-    outcome = fine_tune(model, material, recipe, seed, run, resume=resume, notify=lambda *_: None)
+    outcome = fine_tune(model, material, recipe, seed, run, resume=resume, notify=lambda *_: None, epochs=fixed)
     return model, outcome
 
 
@@ -63,6 +69,67 @@ def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
     assert outcome.best_epoch == 1 + validation.index(min(validation))
     best = load_file(tmp_path / "checkpoints" / "best.safetensors")
     assert all(torch.equal(tensor, best[name]) for name, tensor in weights(model).items())
+
+
+def rising(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, torch.Tensor]]:
+    """Let every epoch seem worse by its training loss than the one before; returns the weights after each epoch."""
+    after: list[dict[str, torch.Tensor]] = []
+    validation, loss = Answers.validation, Answers.loss
+
+    def worse(phase: Answers, model: object, group: object) -> tuple:
+        total, terms, tokens = loss(phase, model, group)
+        return total + 10.0 * (len(after) + 1) * terms, terms, tokens  # no gradient: nothing else changes
+
+    def watch(phase: Answers, model: object, batch_tokens: int) -> Watched:
+        after.append(weights(model))
+        return validation(phase, model, batch_tokens)
+
+    monkeypatch.setattr(Answers, "loss", worse)
+    monkeypatch.setattr(Answers, "validation", watch)
+    return after
+
+
+def test_without_validation_cases_the_last_epoch_counts_whatever_the_training_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    after = rising(monkeypatch)
+    model, outcome = train(tmp_path, epochs=4, patience=1, watched=0)
+    losses = [row["train"] for row in outcome.losses]
+    assert losses == sorted(losses)  # the training loss rose by about 10 an epoch, and patience was 1
+    assert (len(after), outcome.best_epoch, outcome.stopped_early, outcome.epochs) == (4, 4, False, {"answers": 4})
+    assert all(torch.equal(tensor, after[-1][name]) for name, tensor in weights(model).items())
+
+
+def test_a_fixed_number_of_epochs_ends_with_the_last_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    after = rising(monkeypatch)
+    fixed = {"catalogue": 1, "answers": 3}
+    model, outcome = train(tmp_path, epochs=5, pretrain_epochs=2, pretrain=True, patience=1, fixed=fixed)
+    assert [(row["phase"], row["epoch"]) for row in outcome.losses] == [
+        ("catalogue", 1),  # the second of two is left out
+        *(("answers", epoch) for epoch in (3, 4, 5)),
+    ]
+    assert (outcome.epochs, outcome.stopped_early) == (fixed, False)
+    assert all(torch.equal(tensor, after[-1][name]) for name, tensor in weights(model).items())
+    assert not (tmp_path / "checkpoints" / "best.safetensors").exists()
+
+
+def test_the_same_epochs_without_validation_end_with_the_weights_that_were_best(tmp_path: Path) -> None:
+    settings = {"epochs": 12, "pretrain_epochs": 3, "pretrain": True, "learning_rate": 2e-2, "patience": 2}
+    model, outcome = train(tmp_path / "select", **settings)
+    assert outcome.stopped_early
+    assert set(outcome.epochs) == {"catalogue", "answers"}
+    for phase, start in (("catalogue", 0), ("answers", 3)):  # the epoch with the least validation loss of each
+        losses = {row["epoch"]: row["validation"] for row in outcome.losses if row["phase"] == phase}
+        assert outcome.epochs[phase] == min(losses, key=losses.__getitem__) - start
+    again, _ = train(tmp_path / "again", watched=0, fixed=outcome.epochs, **settings)
+    before = weights(model)
+    assert all(torch.equal(tensor, before[name]) for name, tensor in weights(again).items())
+
+
+def test_a_validation_loss_that_is_no_number_stops_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Answers, "validation", lambda *_: Watched(float("nan")))
+    with pytest.raises(Diverged, match="the validation loss became nan at step"):
+        train(tmp_path)
 
 
 def test_training_stops_when_validation_no_longer_gains(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def train(
     if recipe.training.refit:
         fitted, material = _set_up(recipe, shop, progress, refit=True, day=folder.prompt_date)
         model = fitted.model
-        again = learn(model, material, run=out / "refit", until=outcome.best_epoch, trackers=trackers)
+        again = learn(model, material, run=out / "refit", epochs=outcome.epochs, trackers=trackers)
         outcome = replace(outcome, tokens=outcome.tokens + again.tokens)
     with replacing(folder.model) as temporary:
         _save(fitted, shares, temporary)

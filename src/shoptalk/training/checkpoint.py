@@ -28,7 +28,8 @@ class State:
     """Where training stands: ``epoch`` and ``batch`` are the next to do, counted from 0.
 
     ``loss_sum`` and its number of ``terms`` run over the current epoch, ``tokens`` and ``seconds`` over all of them;
-    ``skipped`` counts epochs that early stopping saved.
+    ``skipped`` counts epochs that early stopping saved; ``kept`` says for each phase after how many of its epochs its
+    weights were kept.
     """
 
     epoch: int = 0
@@ -42,6 +43,7 @@ class State:
     best_epoch: int = -1
     skipped: int = 0
     losses: list[dict[str, Any]] = field(default_factory=list)
+    kept: dict[str, int] = field(default_factory=dict)
 
 
 def save_checkpoint(folder: Path, state: State, weights: dict[str, Tensor], optimiser: Any) -> None:

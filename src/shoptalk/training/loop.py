@@ -2,8 +2,8 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence, Sized
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +26,8 @@ from shoptalk.training.trackers import Tracker
 #: A set-up that works learns a handful of examples to this loss per token (natural logarithm).
 LEARNED = 0.05
 OVERFIT_EXAMPLES, OVERFIT_EPOCHS = 16, 200
+#: In the folder of the checkpoints: the weights of the best epoch so far of the phase at hand.
+BEST = "best.safetensors"
 #: How often a step is logged, and how gradients are bounded.
 LOG_STEPS, CLIP = 20, 1.0
 #: Steps of warm-up where a phase has another kind of loss than the one before.
@@ -55,6 +57,11 @@ class Phase(Protocol):
     name: str
     fresh: bool
 
+    @property
+    def watched(self) -> Sized:
+        """The validation cases, by which its epochs are compared; with none of them, its last epoch counts."""
+        ...
+
     def plan(self, batch_tokens: int, generator: np.random.Generator) -> list[NDArray[np.int64]]:
         """The batches of an epoch."""
         ...
@@ -70,7 +77,10 @@ class Phase(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How training went; losses are per answer token, in nats."""
+    """How training went; losses are per answer token, in nats.
+
+    ``epochs`` says for each phase after how many of its epochs its weights were kept.
+    """
 
     losses: list[dict[str, Any]]
     best_epoch: int
@@ -78,6 +88,7 @@ class Outcome:
     tokens: int
     seconds: float
     stopped_early: bool
+    epochs: dict[str, int] = field(default_factory=dict)
 
 
 def fine_tune(
@@ -89,22 +100,27 @@ def fine_tune(
     *,
     resume: bool,
     notify: Notify,
-    until: int | None = None,
+    epochs: Mapping[str, int] | None = None,
     trackers: Sequence[Tracker] = (),
 ) -> Outcome:
     """Train, keep the best weights by validation loss (NDCG, for item tokens), and leave the model with them.
 
+    Where there is nothing to compare epochs by (no validation cases, or their number is fixed), every epoch is trained
+    and the last weights are kept.
+
     Parameters
     ----------
-    until
-        Stop after this many of the planned epochs, as if they had been interrupted there.
+    epochs
+        How many epochs of each phase are trained (its name: their number), as `Outcome.epochs` of another training
+        says; the learning rate is that of the same epochs there. Without it, ``recipe`` says how many, and
+        ``recipe.patience`` how long one waits for a better one.
     notify
         Called after each step: epochs done (and the share of this one), epochs in all, loss, tokens per second.
 
     Raises
     ------
     Diverged
-        When the loss is not a number.
+        When the loss of training or of validation is not a number.
     ModelError
         When an `overfit` check does not learn its examples.
     """
@@ -113,7 +129,7 @@ def fine_tune(
         watched = few if material.negatives is None else material.validation.first(OVERFIT_EXAMPLES)
         material = Material(few, watched, negatives=material.negatives)
         recipe = recipe.model_copy(update={"epochs": OVERFIT_EPOCHS, "patience": 0})
-    return _Trainer(model, material, recipe, seed, run, notify, trackers).run(resume=resume, until=until)
+    return _Trainer(model, material, recipe, seed, run, notify, trackers, epochs).run(resume=resume)
 
 
 class _Trainer:
@@ -128,8 +144,10 @@ class _Trainer:
         run: Path,
         notify: Notify,
         trackers: Sequence[Tracker],
+        epochs: Mapping[str, int] | None,
     ) -> None:
         self.model, self.recipe, self.seed, self.notify, self.trackers = model, recipe, seed, notify, trackers
+        self.fixed = epochs
         self.folder, self.run_folder = run / "checkpoints", run
         self.weights = model.learned()
         self.optimiser = make_optimiser(model, recipe)
@@ -137,7 +155,7 @@ class _Trainer:
         self.plan = phases(material, recipe)
         self.state = State()
 
-    def run(self, *, resume: bool, until: int | None = None) -> Outcome:
+    def run(self, *, resume: bool) -> Outcome:
         """All epochs that are left; see `fine_tune`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if resume:
@@ -148,9 +166,10 @@ class _Trainer:
                 self.model.network.enable_input_require_grads()
         self._saved = time.monotonic()
         with Log(self.run_folder, self.state.step, self.trackers) as log:
-            while self.state.epoch < (until or len(self.plan)):
+            while self.state.epoch < len(self.plan):
                 self._epoch(log)
-        self._load_best()
+        if self.plan:
+            self._load_best(self.plan[-1])
         self.model.train(False)
         return self._outcome()
 
@@ -208,28 +227,57 @@ class _Trainer:
             losses["ndcg@10"] = seen.ndcg
         state.losses.append({**losses, "phase": phase.name})
         log.event("epoch", state.step, **losses, phase=phase.name, tokens=state.tokens)
-        watched = train_loss if math.isnan(seen.cost) else seen.cost
-        if watched < state.best_loss:
-            state.best_loss, state.best_epoch = watched, state.epoch
-            with replacing(self.folder / "best.safetensors") as temporary:
-                save_tensors(_copies(self.weights), temporary)
-        waited = state.epoch - state.best_epoch
-        enough = bool(self.recipe.patience) and waited >= self.recipe.patience
+        self._compare(phase, seen)
         following = state.epoch + 1
-        if enough or (self.recipe.overfit and train_loss < LEARNED):
+        if self._enough(phase, train_loss):
             while following < len(self.plan) and self.plan[following] is phase:
                 following += 1
         state.batch, state.loss_sum, state.terms = 0, 0.0, 0
-        state.skipped += following - state.epoch - 1
+        state.skipped += 0 if self.fixed is not None else following - state.epoch - 1
         if following < len(self.plan) and self.plan[following] is not phase:
-            self._load_best()
+            self._load_best(phase)
             state.best_loss = math.inf  # the next phase has another loss
         state.epoch = following
         self._save_now_and_then()
 
-    def _load_best(self) -> None:
-        best = self.folder / "best.safetensors"
-        if best.exists():
+    def _selects(self, phase: Phase) -> bool:
+        """Whether epochs of a phase are compared, so that another than the last may be kept."""
+        return self.fixed is None and len(phase.watched) > 0
+
+    def _compare(self, phase: Phase, seen: Watched) -> None:
+        """Keep the weights of the epoch that has just ended where it is the best of its phase, or the last that counts.
+
+        The training loss says nothing about which is better: it nearly always falls.
+        """
+        state = self.state
+        if self._selects(phase):
+            if math.isnan(seen.cost):
+                raise Diverged(
+                    f"the validation loss became {seen.loss} at step {state.step}", hint="lower training.learning_rate"
+                )
+            if seen.cost >= state.best_loss:
+                return
+            state.best_loss = seen.cost
+            with replacing(self.folder / BEST) as temporary:
+                save_tensors(_copies(self.weights), temporary)
+        state.best_epoch = state.epoch
+        state.kept[phase.name] = state.epoch - self.plan.index(phase) + 1
+
+    def _enough(self, phase: Phase, train_loss: float) -> bool:
+        """Whether the rest of a phase's epochs is left out."""
+        state = self.state
+        if self.fixed is not None:
+            done = state.epoch - self.plan.index(phase) + 1
+            return done >= self.fixed.get(phase.name, len(self.plan))
+        if self.recipe.overfit and train_loss < LEARNED:
+            return True
+        waited = state.epoch - state.best_epoch  # 0 where epochs are not compared: the last one is the best so far
+        return bool(self.recipe.patience) and waited >= self.recipe.patience
+
+    def _load_best(self, phase: Phase) -> None:
+        """Go back to the weights that a phase keeps; where its epochs are not compared, they are the last ones."""
+        best = self.folder / BEST
+        if self._selects(phase) and best.exists():
             load_weights(load_file(best), self.weights, best)
 
     def _save_now_and_then(self) -> None:
@@ -240,8 +288,9 @@ class _Trainer:
     def _outcome(self) -> Outcome:
         state = self.state
         best: dict[str, Any] = next((row for row in state.losses if row["epoch"] == state.best_epoch + 1), {})
-        loss = best.get("validation" if "ndcg@10" not in best else "train", math.nan)
-        if self.recipe.overfit and not loss < LEARNED:
+        watched = "ndcg@10" not in best and not math.isnan(best.get("validation", math.nan))
+        loss = best.get("validation" if watched else "train", math.nan)
+        if self.recipe.overfit and self.fixed is None and not loss < LEARNED:
             raise ModelError(
                 f"the set-up does not learn {OVERFIT_EXAMPLES} examples: loss {loss:.3f} after "
                 f"{len(state.losses)} epochs",
@@ -249,7 +298,7 @@ class _Trainer:
             )
         return Outcome(
             state.losses, state.best_epoch + 1, best.get("validation", math.nan), state.tokens, state.seconds,
-            stopped_early=state.skipped > 0,
+            stopped_early=state.skipped > 0, epochs=state.kept,
         )  # fmt: skip
 
 

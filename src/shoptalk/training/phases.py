@@ -37,6 +37,10 @@ class Choices:
     right: NDArray[np.int64]
     mean: bool
 
+    def __len__(self) -> int:
+        """N, in questions."""
+        return len(self.questions)
+
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """Tokens of each question's tree (N)."""
@@ -52,8 +56,8 @@ class Watched:
 
     @property
     def cost(self) -> float:
-        """What is to be smallest; NaN where there are no validation cases."""
-        return self.loss if self.ndcg is None else -self.ndcg
+        """What is to be smallest; NaN where there are no validation cases, or where the loss is not a number."""
+        return self.loss if self.ndcg is None or math.isnan(self.loss) else -self.ndcg
 
 
 class Answers:
