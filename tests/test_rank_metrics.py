@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from shoptalk.recommend.catalogue import rank_all
 
 from shoptalk.rank_metrics import ndcg, target_ranks
+from shoptalk.ranking import CatalogueRecommender, rank_by_scores
 from shoptalk.schema import History
 
 NAN = math.nan
@@ -50,7 +50,7 @@ def test_nothing_is_ranked() -> None:
 def test_a_rank_is_where_the_item_stands_in_the_list() -> None:
     """A whole catalogue of equal scores: the written list and the rank beside it agree."""
 
-    class Equal:
+    class Equal(CatalogueRecommender):
         name = "equal"
         items = ("a", "b", "c", "d")
 
@@ -58,6 +58,6 @@ def test_a_rank_is_where_the_item_stands_in_the_list() -> None:
             return np.zeros((len(histories), 4), dtype=np.float32)
 
     histories = [History("u", ("b",))] * 3
-    lists = list(rank_all(Equal(), histories, 4, wanted=["a", "c", "d"]))
+    lists = list(rank_by_scores(Equal(), histories, 4, targets=["a", "c", "d"]))
     assert [one.items for one in lists] == [("a", "c", "d")] * 3
     assert [one.rank for one in lists] == [1, 2, 3]  # the middle of three would be 2 for all

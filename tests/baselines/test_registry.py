@@ -7,7 +7,7 @@ from shoptalk.baselines import NAMES, RANKERS, make_baseline, make_ranker
 from shoptalk.errors import RecipeError
 from shoptalk.recipe import Evaluation, parse_recipe
 from shoptalk.registry import BASELINES, BaselineEntry
-from shoptalk.report.rankings import NAMES as LABELS
+from shoptalk.report.names import LABELS
 from shoptalk.schema import Case, History, Item
 
 from .shop import CATALOGUE, case, options, split

@@ -8,13 +8,16 @@ import pyarrow.parquet as pq
 
 from shoptalk.recipe import Recipe, parse_recipe
 
-Row = tuple[str, str, int]  # user, item, timestamp
+Row = tuple[str, str, int]  # user, item, seconds after `BEGIN`
+#: 2017-07-14, as purchases dated 1970 would be warned of.
+BEGIN = 1_500_000_000
 
 
 def write_shop(folder: Path, rows: list[Row], titles: dict[str, str], **columns: list[Any]) -> None:
     """``interactions.parquet`` (``columns`` beside the rows) and ``items.parquet``."""
     folder.mkdir(parents=True, exist_ok=True)
-    user, item, time = zip(*rows, strict=True)
+    user, item, after = zip(*rows, strict=True)
+    time = [BEGIN + seconds for seconds in after]
     pq.write_table(
         pa.table({"user_id": user, "item_id": item, "timestamp": time, **columns}), folder / "interactions.parquet"
     )
@@ -33,7 +36,7 @@ def recipe_of(folder: Path, seed: int = 1, data: dict[str, Any] | None = None, *
 
 
 def small_shop(folder: Path, users: int = 6, each: int = 5, items: int = 20) -> None:
-    """Users ``u0``.. with ``each`` items at timestamps 0, 1, 2, ..; user n starts at item n."""
+    """Users ``u0``.. with ``each`` items, a second apart; user n starts at item n."""
     rows = [(f"u{user}", f"i{(user + at) % items:02}", at) for user in range(users) for at in range(each)]
     titles = {f"i{n:02}": f"Soap &amp; {chr(65 + n)} number {n}" for n in range(items)}
     write_shop(folder, rows, titles, rating=[float(1 + at % 5) for _ in range(users) for at in range(each)])

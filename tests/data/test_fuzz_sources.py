@@ -77,7 +77,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Originals:
         "csv": ("table", table.encode(), named.encode()),
         "json": (
             "table",
-            lines([{**each, "user_id": "u", "item_id": "i", "timestamp": 5} for each in OLD]),
+            lines([{**each, "user_id": "u", "item_id": "i0", "timestamp": 5} for each in OLD]),
             named.encode(),
         ),
         "parquet": (

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from shoptalk.errors import PromptError
 from shoptalk.prompts.encode import IGNORE
-from shoptalk.prompts.questions import liked_question, open_question, option_question
+from shoptalk.prompts.questions import fitted_question, open_question, option_question
 from shoptalk.prompts.shorten import ShorteningReport, shorten, shortening_lines
 from shoptalk.recipe import Prompt
+from shoptalk.recommend.pointwise import YES_NO
 from shoptalk.schema import Candidates, Case, History, Item
 from shoptalk.training.examples import encode_cases, encode_sequences
 from tests.words import CATALOGUE, history, prompt_builder, tokenizer
@@ -47,9 +48,12 @@ def test_one_title_of_page_script_ends_nothing(task: str, shown: tuple[str, ...]
         answer = None if options is None else options.items.index(truth)
         encoded = encode_cases([Case(past, (truth,), options, answer, 5.0)], teller, TOKENS)
         assert encoded.lengths.max() <= 256
-    (prompt, answers), _ = option_question(teller, TOKENS, past, OPTIONS) if task != "like" else liked_question(
-        teller, TOKENS, past, "X"
-    )  # fmt: skip
+    if task == "like":
+        (prompt, answers), _ = fitted_question(
+            lambda prompts, latest: prompts.ask_item(past, "X", latest=latest), lambda *_: YES_NO, teller, TOKENS, past
+        )
+    else:
+        (prompt, answers), _ = option_question(teller, TOKENS, past, OPTIONS)
     assert len(prompt) + max(map(len, answers)) <= 256
     if task in ("title", "advise"):
         assert len(open_question(teller, TOKENS, past, 20, 2048)[0]) <= 256 - 20

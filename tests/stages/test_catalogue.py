@@ -111,7 +111,7 @@ def test_odd_ids_are_told_apart(items_run: Path, tmp_path: Path) -> None:
         (b"item_id,title\nA1,Soap\n,Comb\n", ":3", "no usable item_id"),
         (b'{"item_id": "A1", "title": "Soap"}\n{"item_id":\n', ":2", "not valid JSON"),
         (b'{"item_id": "A\\ud800", "title": "Soap"}\n', ":1", "no usable item_id"),
-        (b'[{"item_id": "A1", "title": "Soap"}]', ":1", "JSON array"),
+        (b'[{"item_id": "A1", "title": "Soap"}]', "", "JSON array"),
         (bytes(range(256)) * 9, "", "no column 'item_id'"),
         (b"PAR1 and then nothing", "", "magic bytes"),
         (None, "", "no such file"),

@@ -208,7 +208,7 @@ def test_what_is_no_run_or_not_ready_is_refused(tmp_path: Path) -> None:
     assert "training has not ended" in str(refused(run, untrained))
     unjudged = make_run(tmp_path / "unjudged", GOOD)
     (unjudged / "predictions.parquet").unlink()
-    assert f"not evaluated yet (run: shoptalk evaluate {unjudged})" in str(refused(run, unjudged))
+    assert f"it has no predictions to compare (run: shoptalk evaluate {unjudged}" in str(refused(run, unjudged))
 
 
 DAMAGE: dict[str, Any] = {

@@ -5,12 +5,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from shoptalk.stages.progress import silent
 
 from shoptalk.baselines import NAMES, make_baseline
 from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
+from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.schema import Case, History, Split
 from shoptalk.stages import train as stage

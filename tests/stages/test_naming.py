@@ -12,9 +12,10 @@ from shoptalk.data.sample import write_sample
 from shoptalk.errors import UsageError
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, read_recipe
+from shoptalk.recommend.titles import FEW
 from shoptalk.stages.audit import audit_anything
 from shoptalk.stages.judge import judge
-from shoptalk.stages.recommend import FEW, recommend
+from shoptalk.stages.recommend import recommend
 from shoptalk.stages.train import train
 
 SMALL = ["model.width=32", "model.layers=1", "model.precision=fp32",

@@ -5,11 +5,11 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
-from shoptalk.stages.progress import silent
 
 from shoptalk.data.prepare import prepare
 from shoptalk.models.base import save
 from shoptalk.models.tokenizer import DATE_FILE
+from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, parse_recipe
 from shoptalk.runs import open_run
 from shoptalk.stages.evaluate import evaluate

@@ -204,7 +204,7 @@ def test_a_dataset_of_another_recipe_is_refused(
         capsys, "train", shop / "recipe.toml", "--data", done / "dataset", "--out", tmp_path / "run", *other
     )
     assert code == 2
-    assert "[candidates] is not the dataset's" in report["error"]["message"]
+    assert "candidates.options is 4 in the dataset and 5 in the recipe" in report["error"]["message"]
 
 
 @pytest.mark.parametrize("form", ["csv", "alpaca", "chat"])

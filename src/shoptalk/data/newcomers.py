@@ -7,7 +7,7 @@ from typing import Any
 
 from shoptalk.data.clean import clean_titles
 from shoptalk.data.engine import Engine
-from shoptalk.data.sources import checks, lines
+from shoptalk.data.sources import checks
 from shoptalk.data.sources.table import read_items
 from shoptalk.errors import SourceError
 from shoptalk.recipe import Recipe
@@ -40,8 +40,6 @@ def read_newcomers(path: Path, recipe: Recipe) -> list[Item]:
 
 
 def _rows(path: Path, recipe: Recipe) -> list[Mapping[str, Any]]:
-    if lines.peek(path).first.startswith("["):
-        raise SourceError("a JSON array must become JSON lines", where=f"{path}:1")
     fields = frozenset({*map(str, recipe.prompt.fields), *recipe.data.keep} - {TITLE, "token", "review"})
     with tempfile.TemporaryDirectory(prefix="shoptalk-") as work, Engine(Path(work)) as engine:
         read = read_items(path, recipe.data, fields, engine)

@@ -4,4 +4,5 @@ import sys
 
 from shoptalk.results.page import schema_page
 
-sys.stdout.write(schema_page())
+if __name__ == "__main__":
+    sys.stdout.write(schema_page())

@@ -134,10 +134,12 @@ def _judged(run: Run) -> Judged:
     if not run.info.get("trained"):
         raise RunError("training has not ended", where=where, hint="go on with shoptalk train --resume")
     path = run.folder / "predictions.parquet"
-    if not path.is_file() and (run.folder / "metrics.json").is_file():
-        raise RunError("this run leaves no predictions to compare", where=where, hint="leave it out")
     if not path.is_file():
-        raise RunError("not evaluated yet", where=where, hint=f"run: shoptalk evaluate {where}")
+        raise RunError(
+            "it has no predictions to compare",
+            where=where,
+            hint=f"run: shoptalk evaluate {where}; a run that is judged by ratings alone has none",
+        )
     try:
         users, values = _values(path)
         if not users or None in users:
