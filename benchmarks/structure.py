@@ -1,6 +1,6 @@
 """How the code is built, in numbers: what a reader or extender would trip over, with the places.
 
-    python benchmarks/structure.py [SOURCE_FOLDER] [--places]
+    python benchmarks/structure.py [SOURCE_FOLDER] [--sites]
 
 - task decisions: comparisons of ``.task``, look-ups by it and ``isinstance`` of a recommender, outside ``tasks/``
 - rank signatures: different parameter lists of methods and functions called ``rank``
@@ -152,20 +152,20 @@ def main() -> None:
     """Print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", nargs="?", type=Path, default=Path(__file__).parent.parent / "src" / "shoptalk")
-    parser.add_argument("--places", action="store_true", help="print every place")
+    parser.add_argument("--sites", action="store_true", help="print every site")
     parser.add_argument("--json", action="store_true", help="print one JSON object of counts")
     given = parser.parse_args()
     found = measure(given.source)
     if given.json:
-        print(json.dumps({name: len(places) for name, places in found.items()}))
+        print(json.dumps({name: len(sites) for name, sites in found.items()}))
         return
-    for name, places in found.items():
-        print(f"{len(places):>5}  {name}")
-        if given.places:
+    for name, sites in found.items():
+        print(f"{len(sites):>5}  {name}")
+        if given.sites:
             grouped = defaultdict(list)
-            for place in places:
-                grouped[place.split(":")[0]].append(place)
-            print("\n".join(f"       {place}" for group in grouped.values() for place in group))
+            for site in sites:
+                grouped[site.split(":")[0]].append(site)
+            print("\n".join(f"       {site}" for group in grouped.values() for site in group))
 
 
 if __name__ == "__main__":

@@ -78,8 +78,11 @@ def test_moments_keep_their_fraction(unit: str, shared_engine: Engine, tmp_path:
 
 
 def test_milliseconds_keep_the_order_of_a_newest_first_file(tmp_path: Path) -> None:
-    """Five purchases of one user 150 ms apart, the newest in the first row: item 0 is the oldest."""
-    whole = [("u", f"i{n}", NOVEMBER * 1000 + 150 * n) for n in range(4, -1, -1)]
+    """Five purchases of one user 150 ms apart, the newest in the first row: item 0 is the oldest.
+
+    ``write_shop`` adds `BEGIN` to what it is given.
+    """
+    whole = [("u", f"i{n}", NOVEMBER * 1000 + 150 * n - BEGIN) for n in range(4, -1, -1)]
     write_shop(tmp_path, whole, {f"i{n}": f"Soap number {n}" for n in range(5)})
     prepare(recipe_of(tmp_path, candidates=None), tmp_path / "dataset")
     table = pq.read_table(tmp_path / "dataset" / "interactions.parquet")

@@ -9,7 +9,6 @@ import pytest
 
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
-from shoptalk.errors import UsageError
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.recommend.titles import FEW
@@ -52,9 +51,9 @@ def test_what_is_recommended_is_real_and_new(shop: Path, tmp_path: Path, task: s
     many = recommend(tmp_path / "run", silent, user=None, typed=bought, k=40)
     assert len({item["item_id"] for item in many["items"]}) == 40
     assert many["warnings"] == []
-    if task == "list":
-        with pytest.raises(UsageError, match="writes lists"):
-            recommend(tmp_path / "run", silent, user=None, typed=bought, why=True)
+    if task == "list":  # the effect on an item as the first of the list
+        explained = recommend(tmp_path / "run", silent, user=None, typed=bought, k=2, why=True)["items"]
+        assert {reason["item_id"] for reason in explained[0]["because"]} == set(bought)
 
 
 def test_advice_is_judged_written_down_and_given(shop: Path, tmp_path: Path) -> None:

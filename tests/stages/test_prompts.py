@@ -12,7 +12,7 @@ from shoptalk.models.tokenizer import DATE_FILE
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, parse_recipe
 from shoptalk.runs import open_run
-from shoptalk.stages.evaluate import evaluate
+from shoptalk.stages.judge import judge
 from shoptalk.stages.opening import open_run_dataset
 from shoptalk.stages.recommend import recommend
 from shoptalk.stages.recommender import open_recommender
@@ -57,7 +57,7 @@ def test_one_title_of_page_script_ends_no_run(tmp_path: Path, task: str, style: 
     report = train(recipe, tmp_path / "dataset", tmp_path / "run", silent)
     assert report["shortened"]["fields"]["title"]["items"] == 1
     assert report["shortened"]["fields"]["title"]["longest"]["item_id"] == f"i{ITEMS - 1}"
-    assert "accuracy" in evaluate(tmp_path / "run", silent)["metrics"]
+    assert "accuracy" in judge(tmp_path / "run", silent).evaluation.metrics
     found = recommend(tmp_path / "run", silent, user=None, typed=["i0"], options=["i1", f"i{ITEMS - 1}"])
     assert SCRIPT in [row["title"] for row in found["items"]]
 
