@@ -29,7 +29,7 @@ min_history = 3
 [split]
 method = "leave-one-out"
 [prompt]
-task = "items"
+task = "next_item"
 style = "bare"
 """
 _EACH = 10
@@ -80,8 +80,8 @@ def main() -> None:
         return
     rows = []
     for millions in given.millions:
-        with tempfile.TemporaryDirectory() as place:
-            folder = Path(place)
+        with tempfile.TemporaryDirectory() as index:
+            folder = Path(index)
             write_shop(folder, round(millions * 1e6), given.seed)
             command = [sys.executable, "-m", "shoptalk.cli.main", "prepare", folder / "recipe.toml", "--out"]
             subprocess.run([*command, folder / "dataset"], check=True, capture_output=True)

@@ -29,12 +29,12 @@ from shoptalk.models.base import LanguageModel, create
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import ending, open_question
 from shoptalk.recipe import Lora, Model, Prompt
-from shoptalk.recommend.branches import Branches, batches
 from shoptalk.recommend.constrained import TitleSearch
 from shoptalk.recommend.options import LanguageModelRecommender
+from shoptalk.recommend.tree_decoder import TreeDecoder, batches
 from shoptalk.runs import open_run
 from shoptalk.schema import Catalogue, History, Item
-from shoptalk.stages.opening import open_run_dataset
+from shoptalk.stages.load_dataset import open_run_dataset
 from shoptalk.stages.recommender import open_recommender
 from shoptalk.tasks import get_task
 from shoptalk.training.batching import make_batch, plan
@@ -48,7 +48,7 @@ class Subject(NamedTuple):
     """Whose decoding is timed, on what, and the loss of its last steps where it was trained here."""
 
     model: LanguageModel
-    teller: PromptBuilder
+    builder: PromptBuilder
     asked: list[History]
     loss: float | None
 
@@ -63,9 +63,9 @@ def read_shop(folder: Path) -> tuple[Catalogue, list[History]]:
     return catalogue, [History(user, tuple(bought)[-12:]) for user, bought in users]
 
 
-def learn(model: LanguageModel, teller: PromptBuilder, histories: Sequence[History], seconds: float) -> float:
+def learn(model: LanguageModel, builder: PromptBuilder, histories: Sequence[History], seconds: float) -> float:
     """Train on the histories for some time; the last losses' mean, in nats per token."""
-    tokens = encode_sequences(histories, teller, model.tokenizer)
+    tokens = encode_sequences(histories, builder, model.tokenizer)
     groups = plan(tokens.lengths, 4096, np.random.default_rng(1))
     optimiser = torch.optim.AdamW(model.network.parameters(), lr=3e-3)
     begin, losses, step = time.perf_counter(), [float("nan")], 0
@@ -86,12 +86,12 @@ def made(shop: Path, count: int, seconds: float) -> Subject:
     catalogue, users = read_shop(shop)
     titles = [item.title for item in catalogue.values()]
     model = create(Model(width=128, layers=4, vocabulary=4096, precision="fp32"), Lora(), titles, 1, 1024)
-    teller = get_task("title").prompts(
-        Prompt(task="title", style="plain", max_tokens=1024), catalogue, model.tokenizer.control
+    builder = get_task("generate_title").prompts(
+        Prompt(task="generate_title", style="plain", max_tokens=1024), catalogue, model.tokenizer.control
     )
     chosen = np.random.default_rng(1).permutation(len(users))
-    loss = learn(model, teller, [users[number] for number in chosen[count:]], seconds)
-    return Subject(model, teller, [users[number] for number in chosen[:count]], loss)
+    loss = learn(model, builder, [users[number] for number in chosen[count:]], seconds)
+    return Subject(model, builder, [users[number] for number in chosen[:count]], loss)
 
 
 def opened(folder: Path, count: int) -> Subject:
@@ -102,7 +102,7 @@ def opened(folder: Path, count: int) -> Subject:
     model = replace(known.model, precision="fp32")  # Hugging Face's decoding computes in what the weights are kept in
     test = shop.split("last").test
     chosen = np.random.default_rng(1).permutation(len(test))[:count]
-    return Subject(model, known.teller, [test[number].history for number in chosen.tolist()], None)
+    return Subject(model, known.builder, [test[number].history for number in chosen.tolist()], None)
 
 
 def padded(prompts: Sequence[list[int]], pad: int) -> dict[str, torch.Tensor]:
@@ -127,7 +127,7 @@ def free_branches(model: LanguageModel, prompts: Sequence[list[int]], tokens: in
     """Beam search in our own branches, free to say anything, for a fixed number of tokens."""
     for chosen in batches([len(prompt) for prompt in prompts]):
         with model.autocast():
-            branches = Branches(model, [prompts[number] for number in chosen])
+            branches = TreeDecoder(model, [prompts[number] for number in chosen])
             states, seen, size = branches.last[:, None], branches.seen, len(chosen)
             score = torch.zeros(size, 1)
             for depth in range(tokens):
@@ -167,12 +167,12 @@ def usual(
                 node = node.get(token, {})
             return list(node) or [pad]
 
-        said = model.network.generate(
+        stated = model.network.generate(
             **given, do_sample=False, num_beams=K, num_return_sequences=K, max_new_tokens=longest, length_penalty=0.0,
             prefix_allowed_tokens_fn=allowed, eos_token_id=end, pad_token_id=pad,
         )  # fmt: skip
-        for place, number in enumerate(chosen):
-            rows = said[place * K : (place + 1) * K, width:].tolist()
+        for index, number in enumerate(chosen):
+            rows = stated[index * K : (index + 1) * K, width:].tolist()
             found[number] = [tuple(row[: row.index(end) + 1]) if end in row else tuple(row) for row in rows]
     return found
 
@@ -211,22 +211,22 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     if given.run:
-        model, teller, asked, loss = opened(given.run, given.histories)
+        model, builder, asked, loss = opened(given.run, given.histories)
     else:
-        model, teller, asked, loss = made(given.shop, given.histories, given.seconds)
+        model, builder, asked, loss = made(given.shop, given.histories, given.seconds)
     begin = time.perf_counter()
-    search = TitleSearch(model, teller, beams=given.beams)
+    search = TitleSearch(model, builder, beams=given.beams)
     built = time.perf_counter() - begin
-    single = TitleSearch(model, teller, beams=1)
+    single = TitleSearch(model, builder, beams=1)
     tokens = model.tokenizer
-    prompts = [open_question(teller, tokens, history, search.trie.longest, model.longest)[0] for history in asked]
+    prompts = [open_question(builder, tokens, history, search.trie.longest, model.longest)[0] for history in asked]
     mean = round(float(search.trie.length.double().mean()))
-    dictionary, end = nested(list(search.meant)), ending(teller, tokens)[-1]
-    held = f"trie_beam_{given.beams}"
+    dictionary, end = nested(list(search.meant)), ending(builder, tokens)[-1]
+    seen_items = f"trie_beam_{given.beams}"
     with torch.inference_mode():
         seconds = best(
             {
-                held: lambda: search.rank(asked, K, exclude_history=False),
+                seen_items: lambda: search.rank(asked, K, exclude_history=False),
                 "trie_beam_1": lambda: single.rank(asked, 1, exclude_history=False),
                 "free_greedy": lambda: free(model, prompts, mean, 1),
                 "free_beam_10": lambda: free(model, prompts, mean, K),
@@ -236,7 +236,7 @@ def main() -> None:
             },
             given.rounds,
         )
-        every = LanguageModelRecommender(model, teller, "sum")
+        every = LanguageModelRecommender(model, builder, "sum")
         few, names = asked[: given.exact], {same[0] for same in search.items}
         allowed = np.array([item in names for item in every.items], dtype=np.bool_)
         begin = time.perf_counter()
@@ -248,7 +248,7 @@ def main() -> None:
     report = {
         "histories": len(asked), "titles": len(search.trie), "threads": torch.get_num_threads(), "loss": loss,
         "trie_seconds": built, "seconds": seconds,
-        "times_our_time": {name: value / seconds[held] for name, value in seconds.items()},
+        "times_our_time": {name: value / seconds[seen_items] for name, value in seconds.items()},
         "ours": exactness([ranked.items for ranked in search.rank(few, K, exclude_history=False)], exact),
         "prefix_fn": exactness(named, exact),
     }  # fmt: skip

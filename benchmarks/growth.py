@@ -23,14 +23,14 @@ from shoptalk.data.sample import write_sample
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.runs import open_run
-from shoptalk.stages.opening import open_run_dataset
+from shoptalk.stages.load_dataset import open_run_dataset
 from shoptalk.stages.recommender import open_recommender
 from shoptalk.stages.train import train
 
 SETTINGS = (
-    "prompt.task=items", "prompt.style=bare", "split.method=leave-one-out", "split.history=0", "model.width=64",
+    "prompt.task=next_item", "prompt.style=bare", "split.method=leave-one-out", "split.history=0", "model.width=64",
     "model.layers=1", "model.vocabulary=300", "model.precision=fp32", "items.dimensions=64", "training.epochs=1",
-    "training.pretrain_epochs=0", "training.contrast_epochs=0", "evaluation.generate=0",
+    "training.pretrain_epochs=0", "training.choice_epochs=0", "evaluation.generate=0",
 )  # fmt: skip
 STAGES = ("prepare", "train, drawn negatives", "train, whole softmax", "rank")
 #: Histories ranked together.

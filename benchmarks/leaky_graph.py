@@ -11,12 +11,12 @@ import shutil
 from pathlib import Path
 
 from shoptalk.cli.progress import show_progress
-from shoptalk.graph.purchases import Purchases
-from shoptalk.recommend.memory import learn_memory, load_memory, save_memory
+from shoptalk.graph.interactions import InteractionMatrix
+from shoptalk.recommend.transition_text import fit_transition_text_scorer, load_transition_text, save_transition_text
 from shoptalk.runs import open_run
 from shoptalk.stages.audit import audit_run
 from shoptalk.stages.judge import judge
-from shoptalk.stages.opening import open_run_dataset
+from shoptalk.stages.load_dataset import open_run_dataset
 from shoptalk.stages.recommender import open_recommender
 
 BASELINES = 'evaluation.baselines=["popularity", "item_knn"]'
@@ -26,11 +26,14 @@ def leak(folder: Path) -> None:
     """Learn the run's memory again from every purchase of the dataset, with the shares that it has."""
     run = open_run(folder)
     shop = open_run_dataset(run)
-    memory = load_memory(run.model)
+    memory = load_transition_text(run.model)
     if memory is None:
         raise SystemExit(f"{folder} has no memory: train it with items.memory = true")
-    places = {item: place for place, item in enumerate(open_recommender(run, shop).items)}
-    save_memory(learn_memory(Purchases.of(shop.histories(), places), memory.words, memory.shares), run.model)
+    indices = {item: index for index, item in enumerate(open_recommender(run, shop).items)}
+    save_transition_text(
+        fit_transition_text_scorer(InteractionMatrix.of(shop.histories(), indices), memory.words, memory.mixing),
+        run.model,
+    )
 
 
 def main() -> None:

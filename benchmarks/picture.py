@@ -20,15 +20,15 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     given = parser.parse_args()
     figure = Figure(figsize=(5.6 * len(given.runs), 3.4), layout="constrained")
-    for place, folder in enumerate(given.runs):
+    for index, folder in enumerate(given.runs):
         result = read_evaluation(folder)
         if result is None:
             parser.error(f"{folder} is not evaluated: shoptalk evaluate {folder}")
-        axes = figure.add_subplot(1, len(given.runs), place + 1)
+        axes = figure.add_subplot(1, len(given.runs), index + 1)
         fill_axes(axes, accuracy_bars(result))
         axes.set_xlim(0, 1.12)
         axes.set_title(open_run(folder).recipe.name)
-        if place:
+        if index:
             axes.set_yticklabels([])
     figure.savefig(given.out, dpi=110)
 

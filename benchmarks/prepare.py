@@ -109,10 +109,10 @@ def run_pandas(reviews: Path, items: Path) -> dict[str, Any]:
     import pandas as pd
 
     frame = pd.read_json(reviews, lines=True, compression="gzip")
-    shelf = pd.read_json(items, lines=True, compression="gzip")
+    filter_index = pd.read_json(items, lines=True, compression="gzip")
     frame = frame[frame["verified"]]
     frame = frame.sort_values("unixReviewTime", kind="stable").drop_duplicates(["reviewerID", "asin"])
-    frame = frame.merge(shelf, on="asin")
+    frame = frame.merge(filter_index, on="asin")
     before = -1
     while before != len(frame):
         before = len(frame)

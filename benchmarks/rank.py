@@ -24,7 +24,7 @@ from shoptalk.prompts.questions import open_question
 from shoptalk.recipe import Lora, Model, Prompt
 from shoptalk.recommend.index import LARGE, Index
 from shoptalk.recommend.items import ItemRecommender
-from shoptalk.recommend.memory import Memory
+from shoptalk.recommend.transition_text import TransitionTextScorer
 from shoptalk.schema import History, Item
 from shoptalk.tasks import get_task
 
@@ -39,7 +39,7 @@ class World:
     """A catalogue around centres, a model of it, and histories that mostly stay near one centre."""
 
     model: ItemRecommender
-    memory: Memory
+    memory: TransitionTextScorer
     histories: list[History]
 
 
@@ -56,20 +56,20 @@ def make_world(items: int, width: int, layers: int, histories: int, length: int)
     model = with_items(base, ids, text, np.ones(items, dtype=np.bool_), 0.0)
     assert model.items is not None
     with torch.no_grad():
-        model.items.learned.normal_(std=LEARNED)
+        model.items.residual.normal_(std=LEARNED)
         model.items.bias.normal_(std=0.1)
         for layer in model.decoder.layers:  # which would begin by adding nothing
             layer.self_attn.o_proj.weight.normal_(std=0.02)
             layer.mlp.down_proj.weight.normal_(std=0.02)
     model.train(False)
-    prompt = Prompt.model_validate({"task": "items", "style": "bare", "max_tokens": 512})
-    teller = get_task(prompt.task).prompts(prompt, {name: Item(name, name) for name in ids}, model.tokenizer.control)
+    prompt = Prompt.model_validate({"task": "next_item", "style": "bare", "max_tokens": 512})
+    builder = get_task(prompt.task).prompts(prompt, {name: Item(name, name) for name in ids}, model.tokenizer.control)
     drawn = (random.integers(0, items, (histories, 1)) + random.integers(0, CENTRE, (histories, length))) % items
-    told = [History(str(row), tuple(ids[place] for place in some)) for row, some in enumerate(drawn.tolist())]
-    return World(ItemRecommender(model, teller), make_memory(items, random), told)
+    shown = [History(str(row), tuple(ids[position] for position in some)) for row, some in enumerate(drawn.tolist())]
+    return World(ItemRecommender(model, builder), make_transition_text(items, random), shown)
 
 
-def make_memory(items: int, random: np.random.Generator) -> Memory:
+def make_transition_text(items: int, random: np.random.Generator) -> TransitionTextScorer:
     """Edges to items nearby, and words as frequent as words are, weighing as TF-IDF weighs them."""
     rows = np.repeat(np.arange(items), EDGES_OF)
     columns = (rows + random.integers(1, CENTRE, len(rows))) % items
@@ -77,15 +77,17 @@ def make_memory(items: int, random: np.random.Generator) -> Memory:
     graph = sparse.csr_array((weights, (rows, columns)), shape=(items, items))
     words = np.minimum(random.zipf(1.3, items * WORDS_OF), WORDS) - 1
     weight = np.log(items / np.maximum(np.bincount(words, minlength=WORDS), 1)).astype(np.float32)
-    told = sparse.csr_array((weight[words], (np.repeat(np.arange(items), WORDS_OF), words)), shape=(items, WORDS))
-    told = sparse.csr_array(sparse.diags_array(1 / np.sqrt(told.multiply(told).sum(axis=1))) @ told, dtype=np.float32)
-    return Memory(graph, told, np.ones(items, dtype=bool))
+    shown = sparse.csr_array((weight[words], (np.repeat(np.arange(items), WORDS_OF), words)), shape=(items, WORDS))
+    shown = sparse.csr_array(
+        sparse.diags_array(1 / np.sqrt(shown.multiply(shown).sum(axis=1))) @ shown, dtype=np.float32
+    )
+    return TransitionTextScorer(graph, shown, np.ones(items, dtype=bool))
 
 
 def contenders(world: World, allow: int) -> tuple[dict[str, Contender], dict[str, float]]:
     """What is timed, by name, and what is known of the index."""
     ours = world.model
-    whole = ours.model, ours.teller
+    whole = ours.model, ours.builder
     table, count = ours.table, len(ours.items)
     remembering = ItemRecommender(*whole, memory=world.memory)
     allowed = np.zeros(count, dtype=np.bool_)
@@ -127,7 +129,7 @@ def contenders(world: World, allow: int) -> tuple[dict[str, Contender], dict[str
 
 
 def prompt_of(model: ItemRecommender, history: History) -> list[int]:
-    return open_question(model.teller, model.model.tokenizer, history, 1, model.model.longest)[0]
+    return open_question(model.builder, model.model.tokenizer, history, 1, model.model.longest)[0]
 
 
 def agreement(exact: ItemRecommender, near: ItemRecommender, histories: list[History], allowed: Any) -> float:
@@ -144,16 +146,16 @@ def generate(model: ItemRecommender, prompts: list[list[int]]) -> list[list[int]
     items, table = model.model.items, model.table
     assert items is not None
     ids, cache = torch.tensor(prompts), DynamicCache()
-    held = ids - items.first
-    said: list[torch.Tensor] = []
+    seen_items = ids - items.first
+    stated: list[torch.Tensor] = []
     for _ in range(K):
         embedded = model.model._embedded(ids, items, table)
         out = model.model.decoder(inputs_embeds=embedded, past_key_values=cache, use_cache=True, return_dict=True)
         scores = torch.addmm(table.biases, out.last_hidden_state[:, -1], table.vectors.T)
-        best = scores.scatter_(1, held, -torch.inf).argmax(dim=1, keepdim=True)
-        held, ids = torch.cat([held, best], dim=1), best + items.first
-        said.append(best)
-    return torch.cat(said, dim=1).tolist()
+        best = scores.scatter_(1, seen_items, -torch.inf).argmax(dim=1, keepdim=True)
+        seen_items, ids = torch.cat([seen_items, best], dim=1), best + items.first
+        stated.append(best)
+    return torch.cat(stated, dim=1).tolist()
 
 
 @torch.inference_mode()

@@ -106,8 +106,8 @@ def _side_by_side(group: Group, page: str, runs: Path) -> list[str]:
             parts.append("\n".join([f"`shoptalk audit --alpaca` of {step.what}:", "", *map(_line, found)]))
     for step in there:
         bad = [one for one in _read(runs / step.name / "audit.json")["findings"] if one["severity"] == "fail"]
-        said = "; ".join(f"{one['check'].replace('_', ' ')} ({one['says']})" for one in bad)
-        parts.append(f"`shoptalk audit --run` of *{step.what}*: {said or 'no fail'}.")
+        stated = "; ".join(f"{one['check'].replace('_', ' ')} ({one['says']})" for one in bad)
+        parts.append(f"`shoptalk audit --run` of *{step.what}*: {stated or 'no fail'}.")
     return [*parts, "```bash\n" + "\n".join(_typed(group, Path("runs") / page)) + "\n```"]
 
 
@@ -142,9 +142,9 @@ def _scores(judged: list[tuple[str, dict[str, Any]]]) -> str:
     for what, own in judged:
         known, whole = own["users"], own["users"] + own["without_truth"]
         for rows, share in ((known, 1.0), (whole, known / whole)):
-            said = "rows with a truth" if rows == known else "all rows"
+            stated = "rows with a truth" if rows == known else "all rows"
             values = " | ".join(f"{own[name] * share:.4f}" for name in names)
-            lines.append(f"| {what}, {said} | {values} | {rows:,} |")
+            lines.append(f"| {what}, {stated} | {values} | {rows:,} |")
     return "\n".join(lines)
 
 
@@ -165,10 +165,10 @@ def _span(row: dict[str, Any]) -> str:
 def _simple(metrics: dict[str, Any]) -> str:
     by = next((name for name in BY if name in metrics["metrics"]), None)
     able = {name: own[by]["value"] for name, own in metrics["baselines"].items() if by in own}
-    said = ", ".join(
+    stated = ", ".join(
         f"{name.replace('_', ' ')} {able[name]:.4f}" for name in sorted(able, key=lambda name: -able[name])
     )
-    return f"Simple methods by {by}: {said}." if by and said else ""
+    return f"Simple methods by {by}: {stated}." if by and stated else ""
 
 
 def _findings(audit: dict[str, Any]) -> str:

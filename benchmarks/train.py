@@ -52,7 +52,7 @@ from shoptalk.recipe import Lora, Model, Prompt, Training
 from shoptalk.schema import Catalogue, History, Item
 from shoptalk.tasks import get_task
 from shoptalk.training.examples import TokenSet, encode_sequences, gather
-from shoptalk.training.loop import Material, fine_tune
+from shoptalk.training.loop import TrainingData, fine_tune
 
 PEERS = Path(__file__).parent / "peers"
 INSTALL_TRL = "trl is not installed here; run: pip install 'trl>=1.16,<2'"
@@ -91,22 +91,24 @@ def text_part(given: argparse.Namespace) -> Part:
     tokens, rows = text_examples(model, catalogue, histories[: given.users])
     contenders = {"shoptalk": lambda: ours(model, tokens, given.batch_tokens)}
     missing = with_trl(contenders, lambda: copy.deepcopy(model.network), model, tokens, rows, given)
-    return Part(contenders, operations(model, tokens), missing, said(model, tokens))
+    return Part(contenders, operations(model, tokens), missing, stated(model, tokens))
 
 
 def text_examples(
     model: LanguageModel, catalogue: Catalogue, histories: Sequence[History]
 ) -> tuple[TokenSet, list[dict[str, str]]]:
     """The examples in our form and as rows of prompt and completion; histories too long for one row are left out."""
-    teller = get_task("title").prompts(Prompt(task="title", style="plain"), catalogue, model.tokenizer.control)
-    whole = [history for history in histories if len(encode_sequences([history], teller, model.tokenizer)) == 1]
+    builder = get_task("generate_title").prompts(
+        Prompt(task="generate_title", style="plain"), catalogue, model.tokenizer.control
+    )
+    whole = [history for history in histories if len(encode_sequences([history], builder, model.tokenizer)) == 1]
     rows = []
     for history in whole:
-        told = pieces("plain", teller.sequence(history).messages, model.tokenizer)
-        first = next(place for place, piece in enumerate(told) if piece.role == "assistant")
-        prompt, completion = ("".join(piece.text for piece in part) for part in (told[:first], told[first:]))
+        shown = pieces("plain", builder.sequence(history).messages, model.tokenizer)
+        first = next(index for index, piece in enumerate(shown) if piece.role == "assistant")
+        prompt, completion = ("".join(piece.text for piece in part) for part in (shown[:first], shown[first:]))
         rows.append({"prompt": prompt, "completion": completion})
-    return encode_sequences(whole, teller, model.tokenizer), rows
+    return encode_sequences(whole, builder, model.tokenizer), rows
 
 
 def with_trl(
@@ -147,7 +149,7 @@ def items_part(given: argparse.Namespace) -> Part:
             return ours(model, tokens, given.item_batch_tokens)
 
     contenders = {"shoptalk": lambda: ours(model, tokens, given.item_batch_tokens), "plain_cross_entropy": plain}
-    return Part(contenders, operations(model, tokens, given.item_batch_tokens), size=said(model, tokens))
+    return Part(contenders, operations(model, tokens, given.item_batch_tokens), size=stated(model, tokens))
 
 
 def item_model(settings: Model, catalogue: Catalogue, histories: Sequence[History], *, words: bool) -> LanguageModel:
@@ -165,17 +167,17 @@ def item_model(settings: Model, catalogue: Catalogue, histories: Sequence[Histor
 
 def item_examples(model: LanguageModel, catalogue: Catalogue, histories: Sequence[History]) -> TokenSet:
     """Histories as nothing but item tokens."""
-    teller = get_task("items").prompts(Prompt(task="items", style="bare"), catalogue, model.tokenizer.control)
-    return encode_sequences(histories, teller, model.tokenizer)
+    builder = get_task("next_item").prompts(Prompt(task="next_item", style="bare"), catalogue, model.tokenizer.control)
+    return encode_sequences(histories, builder, model.tokenizer)
 
 
 def plain_loss(hidden: Tensor, table: Any, targets: Tensor, dtype: torch.dtype, among: Tensor) -> Tensor:
     """What `full_loss` computes, as it is usually written: all scores (n, A), then `cross_entropy`."""
     del dtype  # autocast sees to it
-    place = torch.zeros(len(table.vectors), dtype=torch.long, device=targets.device)
-    place[among] = torch.arange(len(among), device=targets.device)
+    index = torch.zeros(len(table.vectors), dtype=torch.long, device=targets.device)
+    index[among] = torch.arange(len(among), device=targets.device)
     scores = hidden @ table.vectors[among].T + table.biases[among]
-    return cross_entropy(scores.float(), place[targets], reduction="sum")
+    return cross_entropy(scores.float(), index[targets], reduction="sum")
 
 
 def qlora_part(given: argparse.Namespace) -> Part:
@@ -207,7 +209,7 @@ def qlora_part(given: argparse.Namespace) -> Part:
 
     contenders = {"shoptalk": lambda: ours(create(loaded, lora, [], 1, 512), tokens, given.batch_tokens, fresh=True)}
     missing = with_trl(contenders, four_bits, model, tokens, rows, given, adapters)
-    return Part(contenders, operations(model, tokens), missing, said(model, tokens))
+    return Part(contenders, operations(model, tokens), missing, stated(model, tokens))
 
 
 def sasrec_part(given: argparse.Namespace, width: int) -> Part:
@@ -227,7 +229,7 @@ def sasrec_part(given: argparse.Namespace, width: int) -> Part:
         contenders["rectools_256_negatives"] = lambda: rectools(given, width) | few
         contenders["rectools_tuned_malloc"] = lambda: rectools(given, width, keep_memory=True) | few
         missing = ""
-    return Part(contenders, operations(model, tokens, size), missing, said(model, tokens))
+    return Part(contenders, operations(model, tokens, size), missing, stated(model, tokens))
 
 
 def rectools(given: argparse.Namespace, width: int, *, keep_memory: bool = False) -> dict[str, Any]:
@@ -260,10 +262,10 @@ def ours(
         negatives = 0
     torch.manual_seed(1)
     recipe = Training(epochs=1, batch_tokens=batch_tokens, patience=0, checkpoint_seconds=1e9)
-    material = Material(tokens, gather([], 0), negatives=negatives)
+    training_data = TrainingData(tokens, gather([], 0), negatives=negatives)
     with tempfile.TemporaryDirectory() as folder:
         begin, processor = time.perf_counter(), time.process_time()
-        outcome = fine_tune(model, material, recipe, 1, Path(folder), resume=False, notify=lambda *_: None)
+        outcome = fine_tune(model, training_data, recipe, 1, Path(folder), resume=False, notify=lambda *_: None)
         seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - processor
     loss = outcome.losses[-1]["train"]
     return {"seconds": seconds, "cpu_seconds": cpu_seconds, "tokens": outcome.tokens, "loss": loss}
@@ -279,17 +281,19 @@ def operations(model: LanguageModel, tokens: TokenSet, batch_tokens: int = 0, co
             count = module.in_features * module.out_features
             adapters, base = (adapters + count, base) if "lora_" in name else (adapters, base + count)
     read, learned = len(tokens.ids), int((tokens.labels >= 0).sum())
-    rows = model.network.config.vocab_size if model.items is None else competing or int(model.items.known.sum())
+    rows = (
+        model.network.config.vocab_size if model.items is None else competing or int(model.items.has_interactions.sum())
+    )
     passes = 3 if trained else 2  # forwards, the gradient of what came in, and that of the weights
     total = read * 2.0 * (passes * base + 3 * adapters) + learned * 2.0 * passes * width * rows
     total += 3 * 2.0 * width * layers * float((tokens.lengths.astype(np.float64) ** 2).sum())
-    if model.items is not None and model.items.text.shape[1] > 1:  # the table is made anew in each step
+    if model.items is not None and model.items.text_vectors.shape[1] > 1:  # the table is made anew in each step
         steps = math.ceil(read / batch_tokens)
-        total += steps * 2 * 2.0 * math.prod(model.items.text.shape) * width
+        total += steps * 2 * 2.0 * math.prod(model.items.text_vectors.shape) * width
     return total
 
 
-def said(model: LanguageModel, tokens: TokenSet) -> str:
+def stated(model: LanguageModel, tokens: TokenSet) -> str:
     """Shape of the model and of the examples, in words."""
     config, counts = model.network.config, model.parameters()
     of = f"{config.vocab_size:,} words" if model.items is None else f"{int(model.items.known.sum()):,} items"

@@ -20,9 +20,9 @@ from shoptalk.models.base import LanguageModel, create, with_items
 from shoptalk.models.tree import tree_log_probabilities
 from shoptalk.prompts.questions import open_question
 from shoptalk.recipe import Lora, Model, Prompt
-from shoptalk.recommend.branches import Branches
 from shoptalk.recommend.constrained import TitleSearch
 from shoptalk.recommend.items import ItemRecommender
+from shoptalk.recommend.tree_decoder import TreeDecoder
 from shoptalk.training.batching import Batch
 from shoptalk.training.phases import answer_loss
 from tests.words import CATALOGUE, history, prompt_builder, tokenizer
@@ -132,8 +132,8 @@ def option_error(both: Pair) -> float:
 
 def title_error(both: Pair) -> float:
     """Largest difference of scores of all titles of the catalogue, found by an exhaustive search."""
-    teller = prompt_builder(Prompt.model_validate({"task": "title", "style": "plain"}), CATALOGUE)
-    search = TitleSearch(both.model, teller, beams=len(CATALOGUE))
+    builder = prompt_builder(Prompt.model_validate({"task": "generate_title", "style": "plain"}), CATALOGUE)
+    search = TitleSearch(both.model, builder, beams=len(CATALOGUE))
     worst = 0.0
     for asked, found in zip(HISTORIES, search.rank(HISTORIES, len(IDS), exclude_history=False), strict=True):
         assert set(found.items) == set(IDS)
@@ -146,7 +146,7 @@ def title_error(both: Pair) -> float:
 
 def prompt_of(search: TitleSearch, asked: Any) -> list[int]:
     """The ids that a search reads of a history."""
-    return open_question(search.teller, search.model.tokenizer, asked, search.trie.longest, search.model.longest)[0]
+    return open_question(search.builder, search.model.tokenizer, asked, search.trie.longest, search.model.longest)[0]
 
 
 def loss_error(both: Pair) -> float:
@@ -179,7 +179,7 @@ def item_error(both: Pair) -> float:
         for parameter in model.items.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
     model.train(False)
-    prompt = Prompt.model_validate({"task": "items", "style": "alpaca", "fields": ("token", "title")})
+    prompt = Prompt.model_validate({"task": "next_item", "style": "alpaca", "fields": ("token", "title")})
     ours = ItemRecommender(model, prompt_builder(prompt, CATALOGUE, model.tokenizer.control))
     scores, table, worst = ours.score_all(HISTORIES), model.items.table(), 0.0
     decoder = getattr(both.reference, both.reference.base_model_prefix)
@@ -220,7 +220,7 @@ def measure(name: str) -> tuple[str, ...]:
     with pair(name) as both:
         long = max(len(prompt) + sum(map(len, answers)) for prompt, answers in zip(PROMPTS, ANSWERS, strict=True))
         options = "one pass" if both.model.reads_trees(long) else "one by one"
-        titles = "recomputed" if Branches(both.model, PROMPTS).cache is None else "cached"
+        titles = "recomputed" if TreeDecoder(both.model, PROMPTS).cache is None else "cached"
         has_attention = hasattr(both.model.network.config, "num_attention_heads")
         attention = both.model.network.config._attn_implementation.replace("shoptalk", "fused")
         cells = (

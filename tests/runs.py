@@ -36,7 +36,7 @@ def make_run(
         score = "scores" if ranks is None else "option_scores"
         columns |= {"answer": pa.array([1] * USERS, pa.int8()), score: [[0.0, 2.0 * right - 1] for right in options]}
     if ranks is not None:
-        lists = [[f"x{place}" for place in range(10)] for _ in ranks]
+        lists = [[f"x{index}" for index in range(10)] for _ in ranks]
         for row, rank in zip(lists, ranks, strict=True):
             if rank:
                 row[rank - 1] = "right"

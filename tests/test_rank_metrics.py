@@ -29,8 +29,8 @@ LOG = math.log2
 def test_ranks_by_hand(scores: list[float], column: int, rank: int) -> None:
     row, at = np.array([scores]), np.array([[column]])
     assert target_ranks(row, row[:, [column]], np.arange(len(scores)), at).tolist() == [rank]
-    tensor, place = torch.tensor([scores]), torch.tensor([[column]])
-    assert target_ranks(tensor, tensor.gather(1, place), torch.arange(len(scores)), place).tolist() == [rank]
+    tensor, index = torch.tensor([scores]), torch.tensor([[column]])
+    assert target_ranks(tensor, tensor.gather(1, index), torch.arange(len(scores)), index).tolist() == [rank]
 
 
 def test_ndcg_by_hand() -> None:

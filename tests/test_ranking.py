@@ -87,7 +87,7 @@ def test_a_ranking_is_that_of_the_scores(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_model_that_chooses_cannot_be_shown_a_catalogue() -> None:
     with pytest.raises(UsageError, match="learned to choose among a few"):
-        recommender(task="choose").rank([history("R0")], 3, allowed=only(["R1"]))
+        recommender(task="multiple_choice").rank([history("R0")], 3, allowed=only(["R1"]))
 
 
 def test_an_effect_is_the_score_that_goes_without_the_item() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from shoptalk.cli.main import COMMANDS, main
-from tests.words import CATALOGUE, exam
+from tests.words import CATALOGUE, eval_data
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
@@ -30,8 +30,8 @@ def test_your_own_table_in_five_lines(
     with Path("purchases.csv").open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["customer", "sku", "bought_at"])
-        for number, case in enumerate(exam(60)):
-            for day, item in enumerate([*case.history.items, *case.truth], 1):
+        for number, case in enumerate(eval_data(60)):
+            for day, item in enumerate([*case.history.items, *case.targets], 1):
                 writer.writerow([4700 + number, item, f"2024-03-{day:02d}"])
     small = ["--set", "model.width=32", "--set", "model.layers=1", "--set", "training.epochs=1"]
     for arguments in (
@@ -41,6 +41,6 @@ def test_your_own_table_in_five_lines(
     ):
         with pytest.raises(SystemExit) as caught:
             main([*arguments, "--json"])
-        said = json.loads(capsys.readouterr().out)
-        assert not caught.value.code, said
+        stated = json.loads(capsys.readouterr().out)
+        assert not caught.value.code, stated
     assert Path("my-run/report.html").exists()

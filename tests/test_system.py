@@ -15,7 +15,7 @@ def test_versions_are_those_of_what_is_installed() -> None:
 def test_peak_memory_is_in_bytes_and_never_falls() -> None:
     before = peak_memory()
     assert before > 10 * 2**20  # an interpreter with numpy holds more than 10 MiB
-    held = np.ones(2**22)  # 32 MiB
+    seen_items = np.ones(2**22)  # 32 MiB
     assert peak_memory() >= before
-    del held
+    del seen_items
     assert peak_memory() >= before

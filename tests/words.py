@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from shoptalk.models.base import LanguageModel, create
 from shoptalk.models.tokenizer import Tokenizer, train_tokenizer
 from shoptalk.recipe import Lora, Model, Prompt
-from shoptalk.schema import Candidates, Case, Catalogue, History, Item
+from shoptalk.schema import Candidates, Catalogue, EvalExample, History, Item
 from shoptalk.tasks import get_task
 
 BRANDS, THINGS = ("Rose", "Cedar", "Mint"), ("shampoo", "soap", "balm", "mask", "comb", "oil")
@@ -34,20 +34,20 @@ def history(*items: str, user: str = "u") -> History:
     return History(user, items)
 
 
-def exam(count: int, seed: int = 0) -> list[Case]:
+def eval_data(count: int, seed: int = 0) -> list[EvalExample]:
     """Cases in which a user stays with one brand; the answer is of it, the distractors are not."""
     random = np.random.default_rng(seed)
     cases = []
     for number in range(count):
         brand = BRANDS[random.integers(3)]
-        own = [f"{brand[0]}{place}" for place in random.permutation(len(THINGS))[:4]]
+        own = [f"{brand[0]}{index}" for index in random.permutation(len(THINGS))[:4]]
         others = [f"{other[0]}{random.integers(len(THINGS))}" for other in BRANDS if other != brand]
         options = [own[3], *others]
         order = random.permutation(3)
-        shown = tuple(options[place] for place in order)
+        shown = tuple(options[index] for index in order)
         candidates = Candidates(shown, tuple(CATALOGUE[item].title for item in shown))
         answer = int(np.flatnonzero(order == 0)[0])
-        cases.append(Case(History(f"u{number}", tuple(own[:3])), (own[3],), candidates, answer))
+        cases.append(EvalExample(History(f"u{number}", tuple(own[:3])), (own[3],), candidates, answer))
     return cases
 
 

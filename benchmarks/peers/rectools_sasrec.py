@@ -85,12 +85,12 @@ class Watch(Callback):
         """Mean of 1 / log2(1 + rank), 0 beyond rank 10 and for a target that training does not know."""
         network.eval()
         vectors = network.item_model.get_all_embeddings()
-        places = {item: place for place, item in enumerate(self.preparator.item_id_map.external_ids)}
+        indices = {item: index for index, item in enumerate(self.preparator.item_id_map.external_ids)}
         gain = 0.0
         for start in range(0, len(self.sessions), BLOCK):
             group = self.sessions[start : start + BLOCK]
             read = np.zeros((len(group), self.given.history), dtype=np.int64)
-            known = [[places[item] for item in items if item in places] for items in group]
+            known = [[indices[item] for item in items if item in indices] for items in group]
             for row, items in enumerate(known):
                 last = items[-self.given.history :]
                 read[row, len(read[row]) - len(last) :] = last
@@ -98,7 +98,7 @@ class Watch(Callback):
             scores = states @ vectors.T  # (users, items and the padding)
             scores[:, 0] = -torch.inf
             for row, items in enumerate(known):
-                target = places.get(self.targets[start + row])
+                target = indices.get(self.targets[start + row])
                 if target is None:
                     continue
                 own = scores[row, target].clone()
@@ -158,12 +158,12 @@ def write_lists(model: SASRecModel, rows: pd.DataFrame, k: int, out: Path) -> in
     """The k best of the whole catalogue for each test purchase, after everything before it; a user each line."""
     test = rows[rows["split"] == "test"].groupby("user_id")["item_id"].agg(list)
     before = rows[(rows["split"] != "test") & rows["user_id"].isin(test.index)]
-    users, told = test.index.to_numpy(), as_dataset(before)
-    found = model.recommend(users, told, k=k, filter_viewed=True, on_unsupported_targets="ignore")
+    users, shown = test.index.to_numpy(), as_dataset(before)
+    found = model.recommend(users, shown, k=k, filter_viewed=True, on_unsupported_targets="ignore")
     lists = found.sort_values([Columns.User, Columns.Rank]).groupby(Columns.User)[Columns.Item].agg(list).to_dict()
     with out.open("w", encoding="utf-8") as file:
-        for user, truth in test.items():
-            file.write(json.dumps({"user": user, "truth": truth, "ranked": lists.get(user, [])}) + "\n")
+        for user, relevant_items in test.items():
+            file.write(json.dumps({"user": user, "truth": relevant_items, "ranked": lists.get(user, [])}) + "\n")
     return len(test)
 
 

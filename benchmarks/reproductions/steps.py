@@ -87,9 +87,9 @@ def _advice() -> Group:
     columns = ("accuracy", "swapped_accuracy", "title_exact_match", "title_invalid_share", "title_echo_share",
                "reason_match")  # fmt: skip
     mixed = ('training.extra=["{runs}/general.json"]', "training.epochs=8")
-    plain = ("prompt.task=title", "prompt.style=plain", 'prompt.fields=["title"]', "training.targets=every",
+    plain = ("prompt.task=generate_title", "prompt.style=plain", 'prompt.fields=["title"]', "training.targets=every",
              "prompt.history=20")  # fmt: skip
-    exam = ("split.method=by-user", "split.fractions=[0.5, 0.1, 0.4]", "candidates.options=4",
+    eval_data = ("split.method=by-user", "split.fractions=[0.5, 0.1, 0.4]", "candidates.options=4",
             "candidates.negatives=popularity")  # fmt: skip
     export = ("shoptalk", "export", "{runs}/alone", "--part", "test", "--out", "{runs}/right.json")
     return Group(
@@ -101,7 +101,7 @@ def _advice() -> Group:
             Material("general.json", "other instructions", ("python", other, "--out", "{runs}/general.json")),
             Experiment("mixed", "mixed with 2,000 other instructions, 8 epochs", recipe, mixed),
             Experiment("title", "the title alone, plain lines, every purchase learned", recipe, plain),
-            Experiment("items", "item tokens", "recipes/gift-cards-items.toml", exam),
+            Experiment("items", "item tokens", "recipes/gift-cards-items.toml", eval_data),
             Material("alone/generated.json", "what *200 customers alone* answers", judged="audit"),
             Material("mixed/generated.json", "what *mixed* answers", judged="audit"),
             Material("right.json", "the right answers", export, "audit"),

@@ -17,7 +17,7 @@ from pathlib import Path
 from shoptalk.files import write_text
 from shoptalk.runs import open_run
 from shoptalk.schema import LIST_LENGTH, PARTS, History, item_token
-from shoptalk.stages.opening import open_run_dataset
+from shoptalk.stages.load_dataset import open_run_dataset
 from shoptalk.stages.recommender import open_recommender
 from shoptalk.tasks import get_task
 
@@ -26,7 +26,7 @@ from shoptalk.tasks import get_task
 class Window:
     """One row: what the user had up to a purchase, the items of the next ten, and the part of that purchase."""
 
-    told: History
+    shown: History
     follows: tuple[str, ...]
     part: str
 
@@ -36,21 +36,21 @@ def windows(folder: Path) -> Iterator[Window]:
     rows = open_run_dataset(open_run(folder)).rows
     for user, (start, end) in enumerate(zip(rows.start.tolist(), rows.end.tolist(), strict=True)):
         items = tuple(rows.item[start:end].tolist())
-        for place in range(len(items)):
-            told = History(rows.users[user], items[: place + 1])
-            yield Window(told, items[place + 1 : place + 1 + LIST_LENGTH], PARTS[rows.part[start + place]])
+        for index in range(len(items)):
+            shown = History(rows.users[user], items[: index + 1])
+            yield Window(shown, items[index + 1 : index + 1 + LIST_LENGTH], PARTS[rows.part[start + index]])
 
 
 def write_rows(folder: Path, out: Path, part: str | None) -> None:
     """Instruction rows; what nothing follows is answered by nothing but padding, and teaches nothing."""
     run = open_run(folder)
-    teller = get_task(run.recipe.prompt.task).prompts(run.recipe.prompt, open_run_dataset(run).catalogue)
+    builder = get_task(run.recipe.prompt.task).prompts(run.recipe.prompt, open_run_dataset(run).catalogue)
     lines = []
     for window in windows(folder):
         if window.part in ((part,) if part else ("train", "test")) and (window.follows or not part):
-            asked = [message.text for message in teller.ask(window.told)]
-            said = teller.id_list(window.follows) if window.follows else item_token("none")
-            row = {"instruction": asked[0], "input": "\n".join(asked[1:]), "output": said}
+            asked = [message.text for message in builder.ask(window.told)]
+            stated = builder.id_list(window.follows) if window.follows else item_token("none")
+            row = {"instruction": asked[0], "input": "\n".join(asked[1:]), "output": stated}
             lines.append(json.dumps({**row, "user": window.told.user_id, "split": window.part}))
     write_text(out, "\n".join(lines) + "\n")
 
@@ -61,8 +61,8 @@ def write_lists(folder: Path, out: Path) -> None:
     asked = [window for window in windows(folder) if window.part == "test"]
     lists = open_recommender(run, open_run_dataset(run)).rank([window.told for window in asked], LIST_LENGTH)
     lines = [
-        json.dumps({"user": f"{said.user_id} {number}", "truth": window.follows, "ranked": said.items})
-        for number, (window, said) in enumerate(zip(asked, lists, strict=True))
+        json.dumps({"user": f"{stated.user_id} {number}", "truth": window.follows, "ranked": stated.items})
+        for number, (window, stated) in enumerate(zip(asked, lists, strict=True))
     ]
     write_text(out, "\n".join(lines) + "\n")
 

@@ -34,7 +34,7 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         _sync(temporary)
-        _swap(temporary, path)
+        _exchange_paths(temporary, path)
     except OSError as error:
         message = error.strerror or str(error)
         raise StorageError(
@@ -103,7 +103,7 @@ def _sync(path: Path) -> None:
             os.close(descriptor)
 
 
-def _swap(new: Path, path: Path) -> None:
+def _exchange_paths(new: Path, path: Path) -> None:
     """Rename ``new`` to ``path``; a folder that is in the way changes places with it, then goes."""
     if path.is_dir() and _exchange(new, path):
         _remove(new)
@@ -124,11 +124,11 @@ def _swap(new: Path, path: Path) -> None:
 def _exchange(one: Path, other: Path) -> bool:
     """Swap two names in one step, so that a crash finds either; False where the system cannot (Linux can)."""
     try:
-        swap = ctypes.CDLL(None, use_errno=True).renameat2
+        rename_function = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError):
         return False
     here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    return bool(swap(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0)
+    return bool(rename_function(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0)
 
 
 def _remove(path: Path) -> None:

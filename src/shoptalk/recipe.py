@@ -15,15 +15,15 @@ from typing import Annotated, Any, Literal, Self
 import tomli_w
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from shoptalk.config_errors import explain, line_of
 from shoptalk.constants import DEFAULT_K
 from shoptalk.errors import RecipeError
-from shoptalk.mistakes import explain, line_of
 from shoptalk.registry import BASELINES
-from shoptalk.space import MOST, Section, Sweep
+from shoptalk.sweep_config import MOST, Section, Sweep
 
 Source = Literal["amazon2014", "amazon2018", "amazon2023", "kaggle-books", "movielens", "table"]
-Cleaning = Literal["raw", "unescape", "words", "uneven"]
-Kept = Literal["brand", "categories", "description", "price"]
+Cleaning = Literal["raw", "unescape", "words", "asymmetric"]
+KeptColumn = Literal["brand", "categories", "description", "price"]
 TextField = Literal["token", "title", "brand", "categories", "description", "review"]
 Tracker = Literal["tensorboard", "mlflow"]
 ItemTask = Literal["next", "next_title", "title_of", "item_of"]
@@ -63,7 +63,7 @@ class Data(Section):
     cleaning: Cleaning = Field("unescape", description="how titles are cleaned")
     unbought: Literal["drop", "keep"] = Field("drop", description="products that nobody bought, in the catalogue")
     seed: Natural | None = Field(None, description="seed of the split and the options; without one, the recipe's")
-    keep: tuple[Kept, ...] = Field((), description="what else is kept of an item, to filter recommendations by")
+    keep: tuple[KeptColumn, ...] = Field((), description="what else is kept of an item, to filter recommendations by")
 
     @field_validator("time_format")
     @classmethod
@@ -115,15 +115,18 @@ class CandidatesSection(Section):
 class Prompt(Section):
     """How a history is told."""
 
-    task: str = Field("choose", description="what is asked: see docs/guide/recipes.md for the tasks")
+    task: str = Field("multiple_choice", description="what is asked: see docs/guide/recipes.md for the tasks")
     style: Literal["alpaca", "phi3", "chat", "plain", "bare"] = "alpaca"
-    answer: Literal["title", "letter"] = Field("title", description="choose: what is answered, the title or its letter")
+    answer: Literal["title", "letter"] = Field(
+        "title", description="multiple_choice: what is answered, the title or its letter"
+    )
     fields: tuple[TextField, ...] = Field(
         ("title",), description="what is said of an item, and what its embedding is made of", min_length=1
     )
     user: bool = Field(False, description="tell who it is, too, by a token for each user of the training")
     padding: Literal["repeat", "token", "none"] = Field(
-        "repeat", description="list: fewer than ten are filled up by repeating them, by a token of their own, or not"
+        "repeat",
+        description="generate_ids: fewer than ten are filled up by repeating them, by a token of their own, or not",
     )
     history: Positive = Field(50, description="most items of a history that are told, the latest")
     field_tokens: Positive = Field(96, description="longest title, brand, description ... in a prompt or answer")
@@ -162,7 +165,7 @@ class Items(Section):
     dropout: Share = Field(0.3, description="share of the items that go without their learned part in a step")
     negatives: Natural = Field(0, description="drawn for each step; 0: the softmax is over the whole catalogue")
     memory: bool = Field(False, description="add what is remembered of transitions and words, as validation likes it")
-    newcomers: bool = Field(
+    cold_start_items: bool = Field(
         False, description="lift items without purchases until they are found as often as others (needs memory, refit)"
     )
     tasks: tuple[ItemTask, ...] = Field(("next",), description="what is learned", min_length=1)
@@ -183,7 +186,7 @@ class Training(Section):
         2, description="epochs without a better validation loss before stopping; 0: never stop early"
     )
     pretrain_epochs: Natural = Field(0, description="epochs on the catalogue's own titles before the examples")
-    contrast_epochs: Natural = Field(0, description="epochs on telling the right option from the others, at the end")
+    choice_epochs: Natural = Field(0, description="epochs on telling the right option from the others, at the end")
     refit: bool = Field(False, description="then train anew with the validation purchases, for the best epochs")
     gradient_checkpointing: bool = False
     checkpoint_seconds: Annotated[float, Field(ge=0)] = Field(300.0, description="least time between two checkpoints")
@@ -232,8 +235,8 @@ class Recipe(Section):
     def _fits_together(self) -> Self:
         if self.items.memory and self.items.encoder == "none":
             raise ValueError("items.memory needs words: items.encoder must not be `none`")
-        if self.items.newcomers and not (self.items.memory and self.training.refit):
-            raise ValueError("items.newcomers needs items.memory and training.refit")
+        if self.items.cold_start_items and not (self.items.memory and self.training.refit):
+            raise ValueError("items.cold_start_items needs items.memory and training.refit")
         return self
 
     @property

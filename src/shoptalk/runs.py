@@ -29,9 +29,9 @@ class Run:
     @property
     def dataset(self) -> Path:
         """Where its dataset lies: a run's own moves with its folder, and a sweep's with the sweep's."""
-        inside, told = self.folder / "dataset", Path(self.info["dataset"])
+        inside, recorded = self.folder / "dataset", Path(self.info["dataset"])
         of_sweep = [parent / "dataset" for parent in self.folder.resolve().parents[:2]]
-        return next((one for one in (inside, told, *of_sweep) if (one / "dataset.json").exists()), told)
+        return next((one for one in (inside, recorded, *of_sweep) if (one / "dataset.json").exists()), recorded)
 
     @property
     def prompt_date(self) -> date | None:

@@ -44,7 +44,8 @@ def user_token(user_id: str) -> str:
 class Item:
     """A product, as the model may be told about it.
 
-    ``title`` has gone through the dataset's cleaning; ``raw_title`` is what the source said (see the level ``uneven``).
+    ``title`` has gone through the dataset's cleaning; ``raw_title`` is what the source said (see the level
+    ``asymmetric``).
     """
 
     item_id: str
@@ -87,7 +88,7 @@ class History:
 class Candidates:
     """A frozen set of options for one case, in the order in which they are shown.
 
-    ``titles`` are the texts shown; they are the items' titles, except under the cleaning ``uneven``.
+    ``titles`` are the texts shown; they are the items' titles, except under the cleaning ``asymmetric``.
     """
 
     items: tuple[str, ...]
@@ -95,17 +96,17 @@ class Candidates:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class EvalExample:
     """One thing to predict: what the user had, and what the user had next.
 
-    ``truth`` is one item, or several where time is tied and the split says ``set``; ``answer`` is the place of the
-    right option, from 0; ``rating`` is what the user gave the first item of ``truth``; ``tied`` says that the truth
+    ``targets`` is one item, or several where time is tied and the split says ``set``; ``answer`` is the place of the
+    right option, from 0; ``rating`` is what the user gave the first item of ``targets``; ``tied`` says that the truth
     shares its moment with the purchase before it or after it, so that the order in the file decides what is "next";
-    ``target_reviews`` runs beside ``truth``, or is empty, and is never shown before its purchase is history.
+    ``target_reviews`` runs beside ``targets``, or is empty, and is never shown before its purchase is history.
     """
 
     history: History
-    truth: tuple[str, ...]
+    targets: tuple[str, ...]
     candidates: Candidates | None = None
     answer: int | None = None
     rating: float | None = None
@@ -117,8 +118,8 @@ class Case:
         reviews = self.history.reviews
         if reviews or self.target_reviews:
             reviews += ("",) * (len(self.history.items) - len(reviews))
-            reviews += self.target_reviews or ("",) * len(self.truth)
-        return History(self.history.user_id, self.history.items + self.truth, reviews)
+            reviews += self.target_reviews or ("",) * len(self.targets)
+        return History(self.history.user_id, self.history.items + self.targets, reviews)
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,9 +260,9 @@ class Split:
     """
 
     train: Sequence[History]
-    train_cases: Sequence[Case]
-    validation: Sequence[Case]
-    test: Sequence[Case]
+    train_cases: Sequence[EvalExample]
+    validation: Sequence[EvalExample]
+    test: Sequence[EvalExample]
     refit: bool = False
 
     def for_final_fit(self) -> "Split":
@@ -284,28 +285,28 @@ class Split:
         return replace(self, train=[*train, *longest.values()], train_cases=cases, validation=())
 
 
-class _Joined(Sequence[Case]):
+class _Joined(Sequence[EvalExample]):
     """Two sequences of cases as one, without a copy: a case may be made anew whenever it is looked at."""
 
-    def __init__(self, first: Sequence[Case], second: Sequence[Case]) -> None:
+    def __init__(self, first: Sequence[EvalExample], second: Sequence[EvalExample]) -> None:
         self._first, self._second = first, second
 
     def __len__(self) -> int:
         return len(self._first) + len(self._second)
 
     @overload
-    def __getitem__(self, index: int) -> Case: ...
+    def __getitem__(self, index: int) -> EvalExample: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Case]: ...
-    def __getitem__(self, index: int | slice) -> Case | Sequence[Case]:
+    def __getitem__(self, index: slice) -> Sequence[EvalExample]: ...
+    def __getitem__(self, index: int | slice) -> EvalExample | Sequence[EvalExample]:
         if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        place = index + len(self) if index < 0 else index
-        if not 0 <= place < len(self):
+            return [self[position] for position in range(*index.indices(len(self)))]
+        position = index + len(self) if index < 0 else index
+        if not 0 <= position < len(self):
             raise IndexError(index)
         first = len(self._first)
-        return self._first[place] if place < first else self._second[place - first]
+        return self._first[position] if position < first else self._second[position - first]
 
-    def __iter__(self) -> Iterator[Case]:
+    def __iter__(self) -> Iterator[EvalExample]:
         yield from self._first
         yield from self._second

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from shoptalk.schema import Candidates, Case, Catalogue, History, Item, Split
+from shoptalk.schema import Candidates, Catalogue, EvalExample, History, Item, Split
 
 TITLES = {
     "lip1": "red lipstick",
@@ -23,9 +23,11 @@ def options(*items: str, titles: Sequence[str] | None = None) -> Candidates:
     return Candidates(items, tuple(titles) if titles else tuple(TITLES.get(item, "unheard of") for item in items))
 
 
-def case(user: str, history: Sequence[str], items: Sequence[str], answer: int) -> Case:
-    return Case(History(user, tuple(history)), (items[answer],), options(*items), answer)
+def case(user: str, history: Sequence[str], items: Sequence[str], answer: int) -> EvalExample:
+    return EvalExample(History(user, tuple(history)), (items[answer],), options(*items), answer)
 
 
-def split(train: Sequence[History] = TRAIN, train_cases: Sequence[Case] = (), validation: Sequence[Case] = ()) -> Split:
+def split(
+    train: Sequence[History] = TRAIN, train_cases: Sequence[EvalExample] = (), validation: Sequence[EvalExample] = ()
+) -> Split:
     return Split(train, train_cases, validation, (), refit=True)

@@ -4,18 +4,18 @@ import pytest
 from shoptalk.baselines._catalogue import LEAST
 from shoptalk.baselines.als import Als, Settings, factorise, learn
 from shoptalk.errors import MissingExtra
-from shoptalk.graph.purchases import Purchases
+from shoptalk.graph.interactions import InteractionMatrix
 from shoptalk.schema import History, Item
 
 from .shop import CATALOGUE, TRAIN, split
 
 ITEMS = tuple("abcdef")
-PLACES = {item: place for place, item in enumerate(ITEMS)}
+INDICES = {item: index for index, item in enumerate(ITEMS)}
 # Two tastes that nobody shares: a b c and d e f.
 TASTES = [
     History(f"{group}{n}", tuple(group[n % 3 :] + group[: n % 3])[:2]) for group in ("abc", "def") for n in range(9)
 ]
-BOUGHT = Purchases.of(TASTES, PLACES)
+BOUGHT = InteractionMatrix.of(TASTES, INDICES)
 
 
 @pytest.fixture(scope="module")

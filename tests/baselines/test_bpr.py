@@ -5,14 +5,14 @@ from shoptalk.baselines._catalogue import LEAST
 from shoptalk.baselines._factors import FactorRanker
 from shoptalk.baselines.bpr import Settings, factorise, learn
 from shoptalk.errors import MissingExtra
-from shoptalk.graph.purchases import Purchases
+from shoptalk.graph.interactions import InteractionMatrix
 from shoptalk.schema import History, Item
 
 from .shop import CATALOGUE, split
 from .test_als import BOUGHT, ITEMS, TASTES
 
 FACTORS = np.array([[1, 0, 5], [0, 2, 0], [3, 3, 1]], dtype=np.float32)  # two factors and the bias of three items
-THREE = Purchases.of([History("t", ("x", "y"))], {"x": 0, "y": 1, "z": 2})
+THREE = InteractionMatrix.of([History("t", ("x", "y"))], {"x": 0, "y": 1, "z": 2})
 
 
 def test_folded_in_by_hand() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shoptalk.baselines.cooccurrence import NORMALISATIONS, Cooccurrence, Normalisation, learn
-from shoptalk.schema import Case, History
+from shoptalk.schema import EvalExample, History
 
 from .shop import CATALOGUE, TRAIN, case, options, split
 
@@ -56,8 +56,8 @@ def test_one_user_buying_twice_is_one_user() -> None:
 
 def test_normalisation_is_chosen_on_validation() -> None:
     # Nobody bought lip2 or hair2 together with hair1; only a prior tells hair2, bought once, from lip2, never bought.
-    held: list[Case] = [case("v", ["hair1"], ["lip2", "hair2"], 1)]
-    assert learn(split(validation=held), CATALOGUE, 1).normalisation.prior > 0
+    seen_items: list[EvalExample] = [case("v", ["hair1"], ["lip2", "hair2"], 1)]
+    assert learn(split(validation=seen_items), CATALOGUE, 1).normalisation.prior > 0
     assert learn(split(), CATALOGUE, 1).normalisation == NORMALISATIONS[0] == COSINE
 
 

@@ -5,16 +5,16 @@ import pytest
 
 from shoptalk.baselines._catalogue import LEAST
 from shoptalk.baselines.item_knn import GRID, ItemKnn, Settings, learn, similarities
-from shoptalk.graph.purchases import Purchases
-from shoptalk.schema import Case, History
+from shoptalk.graph.interactions import InteractionMatrix
+from shoptalk.schema import EvalExample, History
 
 from .shop import CATALOGUE, TRAIN, split
 
 ITEMS = tuple(CATALOGUE)  # lip1 lip2 hair1 hair2 soap
-PLACES = {item: place for place, item in enumerate(ITEMS)}
-BOUGHT = Purchases.of(TRAIN, PLACES)
+INDICES = {item: index for index, item in enumerate(ITEMS)}
+BOUGHT = InteractionMatrix.of(TRAIN, INDICES)
 # Users: soap 3, lip1 2, hair1 1, hair2 1. Together: soap-lip1 2, soap-hair1 and lip1-hair1 1, soap-hair2 1.
-COSINE = Settings(decay=1.0, held=0.5, option=0.5, user=0.0)
+COSINE = Settings(decay=1.0, source_exponent=0.5, option=0.5, user=0.0)
 
 
 def score(history: tuple[str, ...], settings: Settings = COSINE) -> np.ndarray:
@@ -59,11 +59,11 @@ def test_popularity_where_nothing_else_is_known() -> None:
 
 def test_chosen_on_validation_and_learned_again() -> None:
     # Of the items bought with soap, hair2 comes first only where lip1, bought more often, is held down.
-    held = [Case(History("t3", ("soap",)), ("hair2",))] * 3
-    model = learn(split(validation=held), CATALOGUE, 1)
+    seen_items = [EvalExample(History("t3", ("soap",)), ("hair2",))] * 3
+    model = learn(split(validation=seen_items), CATALOGUE, 1)
     assert model.settings.option > Settings().option or model.settings.user > 0
     assert learn(split(), CATALOGUE, 1).settings == Settings()
-    again = learn(split(validation=[Case(History("t3", ("soap", "hair2")), ("lip2",))]), CATALOGUE, 1)
+    again = learn(split(validation=[EvalExample(History("t3", ("soap", "hair2")), ("lip2",))]), CATALOGUE, 1)
     assert again.score_all([History("u", ("hair2",))])[0][1] > 0.1  # nobody bought lip2 before validation
 
 

@@ -47,7 +47,7 @@ def test_floors(dataset: Dataset) -> None:
 
 def test_the_probe_tells_uneven_cleaning_from_even(dataset: Dataset) -> None:
     found = accuracy("options_only", dataset)
-    if dataset.recipe.data.cleaning == "uneven":
+    if dataset.recipe.data.cleaning == "asymmetric":
         assert found.low > 0.97
     else:
         assert found.high < 0.55

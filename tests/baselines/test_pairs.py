@@ -9,17 +9,17 @@ from shoptalk.schema import Candidates, History
 
 from .shop import case
 
-PLACES = {"a": 0, "b": 1, "c": 2}
+INDICES = {"a": 0, "b": 1, "c": 2}
 
 
 def test_pairs_by_hand() -> None:
     histories = [History("u", ("a", "b")), History("v", ("c", "unknown"))]
     candidates = [Candidates(("x", "y"), ("x", "y")), Candidates(("z",), ("z",))]
-    (pairs,) = pair_up(histories, candidates, PLACES)
+    (pairs,) = pair_up(histories, candidates, INDICES)
     # x meets a and b, y meets a and b, z meets c alone
     assert pairs.slot.tolist() == [0, 0, 1, 1, 2]
-    assert pairs.held.tolist() == [0, 1, 0, 1, 2]
-    assert pairs.age.tolist() == [1, 0, 1, 0, 0]
+    assert pairs.source_exponent.tolist() == [0, 1, 0, 1, 2]
+    assert pairs.recency.tolist() == [1, 0, 1, 0, 0]
     values = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
     assert pairs.pool(values).tolist() == [1 + 2, 3 + 4, 5]
     assert pairs.highest(values).tolist() == [2, 4, 5]
@@ -27,7 +27,7 @@ def test_pairs_by_hand() -> None:
 
 
 def test_empty_history_pools_to_zero() -> None:
-    (pairs,) = pair_up([History("u", ())], [Candidates(("x", "y"), ("x", "y"))], PLACES)
+    (pairs,) = pair_up([History("u", ())], [Candidates(("x", "y"), ("x", "y"))], INDICES)
     assert pairs.pool(np.zeros(0)).tolist() == [0, 0]
     assert pairs.highest(np.zeros(0)).tolist() == [0, 0]
 
@@ -41,17 +41,17 @@ def test_blocks_hold_the_same_pairs_as_loops(drawn: list[tuple[list[str], int]],
     candidates = [Candidates(("x",) * count, ("x",) * count) for _, count in drawn]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_pairs, "_BLOCK", block)
-        blocks = list(pair_up(histories, candidates, PLACES))
+        blocks = list(pair_up(histories, candidates, INDICES))
     expected = [
-        (PLACES[item], slot)
+        (INDICES[item], slot)
         for number, (items, count) in enumerate(drawn)
         for slot in range(sum(size for _, size in drawn[:number]), sum(size for _, size in drawn[: number + 1]))
         for item in items
-        if item in PLACES
+        if item in INDICES
     ]
     found, offset = [], 0
     for pairs in blocks:
-        found += list(zip(pairs.held.tolist(), (pairs.slot + offset).tolist(), strict=True))
+        found += list(zip(pairs.source_exponent.tolist(), (pairs.slot + offset).tolist(), strict=True))
         offset += int(pairs.sizes.sum())
     assert found == expected
     assert offset == sum(count for _, count in drawn)

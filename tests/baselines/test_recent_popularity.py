@@ -3,12 +3,12 @@ import math
 import pytest
 
 from shoptalk.baselines.recent_popularity import RecentPopularity, Settings, learn
-from shoptalk.graph.purchases import Purchases
-from shoptalk.schema import Case, History
+from shoptalk.graph.interactions import InteractionMatrix
+from shoptalk.schema import EvalExample, History
 
 from .shop import CATALOGUE, TRAIN, options, split
 
-PLACES = {item: place for place, item in enumerate(CATALOGUE)}
+INDICES = {item: index for index, item in enumerate(CATALOGUE)}
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ PLACES = {item: place for place, item in enumerate(CATALOGUE)}
     ],
 )
 def test_window_by_hand(last: int, counts: list[int]) -> None:
-    model = RecentPopularity(Purchases.of(TRAIN, PLACES), tuple(CATALOGUE), Settings(last))
+    model = RecentPopularity(InteractionMatrix.of(TRAIN, INDICES), tuple(CATALOGUE), Settings(last))
     found = model.score_all([History("u", ("lip2",)), History("v", ())])
     assert found.shape == (2, 5)
     assert found[0] == pytest.approx([math.log1p(count) for count in counts])
@@ -30,12 +30,12 @@ def test_window_by_hand(last: int, counts: list[int]) -> None:
 
 def test_window_is_chosen_on_validation_and_counted_again() -> None:
     # lip1 stands only before the last purchases, and all of the window's others are in the history.
-    held = [Case(History("t3", ("soap", "hair1", "hair2")), ("lip1",))]
-    model = learn(split(validation=held), CATALOGUE, 1)
+    seen_items = [EvalExample(History("t3", ("soap", "hair1", "hair2")), ("lip1",))]
+    model = learn(split(validation=seen_items), CATALOGUE, 1)
     assert model.settings.last == 1  # lip1 leads among equals without any purchase, being first in the catalogue
-    held = [Case(History("t3", ("soap", "lip1", "hair2")), ("hair1",))]
-    assert learn(split(validation=held), CATALOGUE, 1).settings == Settings()
-    again = learn(split(validation=[Case(History("t3", ("soap", "hair2")), ("lip2",))]), CATALOGUE, 1)
+    seen_items = [EvalExample(History("t3", ("soap", "lip1", "hair2")), ("hair1",))]
+    assert learn(split(validation=seen_items), CATALOGUE, 1).settings == Settings()
+    again = learn(split(validation=[EvalExample(History("t3", ("soap", "hair2")), ("lip2",))]), CATALOGUE, 1)
     counted = again.score_all([History("u", ())])[0]
     assert counted[1] == pytest.approx(math.log1p(1))  # lip2 is now the last of t3
 
@@ -43,5 +43,5 @@ def test_window_is_chosen_on_validation_and_counted_again() -> None:
 def test_a_longer_window_where_it_helps() -> None:
     # lip2 is last once, lip1 next to last twice: two cases ask for lip1.
     train = [History("a", ("lip1", "soap")), History("b", ("lip1", "soap")), History("c", ("soap", "hair1"))]
-    held = [Case(History("v", ("soap",)), ("lip1",))]
-    assert learn(split(train=train, validation=held), CATALOGUE, 1).settings.last == 2
+    seen_items = [EvalExample(History("v", ("soap",)), ("lip1",))]
+    assert learn(split(train=train, validation=seen_items), CATALOGUE, 1).settings.last == 2

@@ -8,7 +8,7 @@ from shoptalk.errors import RecipeError
 from shoptalk.recipe import Evaluation, parse_recipe
 from shoptalk.registry import BASELINES, BaselineEntry
 from shoptalk.report.names import LABELS
-from shoptalk.schema import Case, History, Item
+from shoptalk.schema import EvalExample, History, Item
 
 from .shop import CATALOGUE, case, options, split
 
@@ -74,7 +74,7 @@ def test_same_seed_same_scores(name: str) -> None:
 
 @pytest.mark.parametrize("name", named(NAMES))
 def test_the_test_part_is_never_looked_at(name: str) -> None:
-    class Forbidden(list[Case]):
+    class Forbidden(list[EvalExample]):
         def __iter__(self):  # type: ignore[no-untyped-def]
             raise AssertionError("the test part was looked at")
 

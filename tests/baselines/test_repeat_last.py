@@ -3,7 +3,7 @@ import pytest
 
 from shoptalk.baselines._catalogue import LEAST
 from shoptalk.baselines.repeat_last import learn
-from shoptalk.schema import Case, History
+from shoptalk.schema import EvalExample, History
 
 from .shop import CATALOGUE, options, split
 
@@ -29,7 +29,7 @@ def test_an_old_purchase_is_still_ahead_of_the_most_popular() -> None:
 
 
 def test_options_and_what_validation_adds() -> None:
-    model = learn(split(validation=[Case(History("t3", ("soap", "hair2")), ("lip2",))]), CATALOGUE, 1)
+    model = learn(split(validation=[EvalExample(History("t3", ("soap", "hair2")), ("lip2",))]), CATALOGUE, 1)
     found = model.score([History("u", ("hair2",))], [options("lip2", "hair2", "unheard of")])[0]
     assert found == pytest.approx([LEAST / 3, 1, LEAST / 3], abs=3 * LEAST)
     assert found[0] == pytest.approx(LEAST / 3)

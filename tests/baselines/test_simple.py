@@ -7,7 +7,7 @@ import pytest
 from shoptalk.baselines.chance import Chance
 from shoptalk.baselines.popularity import learn
 from shoptalk.evaluation.options import option_metrics
-from shoptalk.schema import Case, History
+from shoptalk.schema import EvalExample, History
 
 from .shop import CATALOGUE, options, split
 
@@ -29,7 +29,7 @@ def test_popularity_counts_training_purchases() -> None:
 
 
 def test_popularity_counts_what_validation_adds_for_rankings_and_options() -> None:
-    model = learn(split(validation=[Case(History("t3", ("soap", "hair2")), ("lip1",))]), CATALOGUE, 1)
+    model = learn(split(validation=[EvalExample(History("t3", ("soap", "hair2")), ("lip1",))]), CATALOGUE, 1)
     ranked = dict(zip(model.items, model.score_all([History("a", ())])[0].tolist(), strict=True))
     assert ranked == pytest.approx(
         {"lip1": math.log(4), "lip2": 0, "hair1": math.log(2), "hair2": math.log(2), "soap": math.log(4)}

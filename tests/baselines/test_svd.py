@@ -5,14 +5,14 @@ from shoptalk.baselines._catalogue import LEAST
 from shoptalk.baselines._factors import FactorRanker
 from shoptalk.baselines.svd import Settings, factorise, learn, stars_of, targets
 from shoptalk.errors import MissingExtra
-from shoptalk.graph.purchases import Purchases
-from shoptalk.schema import Case, History, Item
+from shoptalk.graph.interactions import InteractionMatrix
+from shoptalk.schema import EvalExample, History, Item
 
 from .shop import CATALOGUE, TRAIN, split
 from .test_als import BOUGHT, ITEMS, TASTES
 from .test_bpr import FACTORS, THREE
 
-PLACES = {item: place for place, item in enumerate(CATALOGUE)}  # lip1 lip2 hair1 hair2 soap
+INDICES = {item: index for index, item in enumerate(CATALOGUE)}  # lip1 lip2 hair1 hair2 soap
 
 
 def test_folded_in_by_hand() -> None:
@@ -23,24 +23,24 @@ def test_folded_in_by_hand() -> None:
 
 def test_ratings_are_shares_of_the_highest() -> None:
     cases = [
-        Case(History("t1", ("lip1",)), ("soap",), rating=4.0),
-        Case(History("t2", ("lip1",)), ("soap",), rating=2.0),
-        Case(History("t2", ("lip1", "soap")), ("hair1",)),
-        Case(History("stranger", ()), ("soap",), rating=9.0),
+        EvalExample(History("t1", ("lip1",)), ("soap",), rating=4.0),
+        EvalExample(History("t2", ("lip1",)), ("soap",), rating=2.0),
+        EvalExample(History("t2", ("lip1", "soap")), ("hair1",)),
+        EvalExample(History("stranger", ()), ("soap",), rating=9.0),
     ]
-    assert stars_of(cases, TRAIN, PLACES) == {(0, 4): 4 / 4, (1, 4): 2 / 4}
-    assert stars_of([], TRAIN, PLACES) == {}
+    assert stars_of(cases, TRAIN, INDICES) == {(0, 4): 4 / 4, (1, 4): 2 / 4}
+    assert stars_of([], TRAIN, INDICES) == {}
 
 
 def test_targets_are_purchases_once_and_items_not_bought() -> None:
-    held = Purchases.of([*TRAIN, History("t4", ("soap", "soap"))], PLACES)
-    user, item, value = targets(held, {(0, 4): 0.5}, negatives=3, seed=1)
+    seen_items = InteractionMatrix.of([*TRAIN, History("t4", ("soap", "soap"))], INDICES)
+    user, item, value = targets(seen_items, {(0, 4): 0.5}, negatives=3, seed=1)
     pairs = list(zip(user.tolist(), item.tolist(), strict=True))
     assert len(pairs) == len(set(pairs))
-    told = dict(zip(pairs, value.tolist(), strict=True))
+    shown = dict(zip(pairs, value.tolist(), strict=True))
     bought = {(0, 0): 1, (0, 4): 0.5, (1, 0): 1, (1, 2): 1, (1, 4): 1, (2, 3): 1, (2, 4): 1, (3, 4): 1}
-    assert {pair: given for pair, given in told.items() if pair in bought} == bought
-    others = [given for pair, given in told.items() if pair not in bought]
+    assert {pair: given for pair, given in shown.items() if pair in bought} == bought
+    others = [given for pair, given in shown.items() if pair not in bought]
     assert others
     assert set(others) == {0}
 
@@ -61,7 +61,7 @@ def test_same_seed_same_factors() -> None:
     assert one.shape == (6, 5)
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
-    assert not factorise(Purchases.of([], PLACES), {}, fit, 1).any()
+    assert not factorise(InteractionMatrix.of([], INDICES), {}, fit, 1).any()
 
 
 def test_learn_without_validation() -> None:

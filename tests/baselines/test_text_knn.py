@@ -5,8 +5,8 @@ import pytest
 
 from shoptalk.baselines._catalogue import LEAST
 from shoptalk.baselines.text_knn import Settings, TextKnn, Texts, learn
-from shoptalk.graph.purchases import Purchases
-from shoptalk.schema import Case, Catalogue, History, Item
+from shoptalk.graph.interactions import InteractionMatrix
+from shoptalk.schema import Catalogue, EvalExample, History, Item
 
 from .shop import CATALOGUE, TRAIN, split
 
@@ -16,8 +16,8 @@ COSINE = TWICE**2 / (TWICE**2 + ONCE**2)  # of two titles that share one of thei
 
 
 def score(history: tuple[str, ...], settings: Settings, catalogue: Catalogue = CATALOGUE) -> np.ndarray:
-    places = {item: place for place, item in enumerate(catalogue)}
-    model = TextKnn(Texts(catalogue, settings.words), Purchases.of(TRAIN, places), tuple(catalogue), settings)
+    indices = {item: index for index, item in enumerate(catalogue)}
+    model = TextKnn(Texts(catalogue, settings.words), InteractionMatrix.of(TRAIN, indices), tuple(catalogue), settings)
     return model.score_all([History("u", history)])[0]
 
 
@@ -62,6 +62,6 @@ def test_decay_is_chosen_on_validation() -> None:
     # Three lipsticks, then something for the hair. A fourth lipstick scores (d + d^2 + d^3) * 0.275 and hair2 0.408
     # ("lipstick" is in four of seven titles, "hair" in two): the lipstick leads at 0.7, the starting point, not at 0.6.
     catalogue = {**CATALOGUE, "lip3": Item("lip3", "green lipstick"), "lip4": Item("lip4", "black lipstick")}
-    held = [Case(History("v", ("lip1", "lip2", "lip3", "hair1")), ("hair2",))]
-    assert learn(split(validation=held), catalogue, 1).settings.decay <= 0.6 < Settings().decay
+    seen_items = [EvalExample(History("v", ("lip1", "lip2", "lip3", "hair1")), ("hair2",))]
+    assert learn(split(validation=seen_items), catalogue, 1).settings.decay <= 0.6 < Settings().decay
     assert learn(split(), catalogue, 1).settings == Settings()

@@ -46,8 +46,8 @@ def test_the_shown_title_counts_and_not_the_items_own() -> None:
 
 def test_pooling_is_chosen_on_validation() -> None:
     history = ["hair1", "soap", "soap"]
-    held = [case("v", history, ["hair1", "soap"], 0)]  # mean and square say soap (2/3 against 1/3); highest ties
-    assert learn(split(validation=held), CATALOGUE, 1).pooling == Pooling("highest")
+    seen_items = [case("v", history, ["hair1", "soap"], 0)]  # mean and square say soap (2/3 against 1/3); highest ties
+    assert learn(split(validation=seen_items), CATALOGUE, 1).pooling == Pooling("highest")
     assert learn(split(), CATALOGUE, 1).pooling == POOLINGS[0]
 
 

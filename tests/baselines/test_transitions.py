@@ -6,15 +6,15 @@ import pytest
 from shoptalk.baselines._catalogue import LEAST
 from shoptalk.baselines.text_knn import Texts
 from shoptalk.baselines.transitions import GRID, Settings, Transitions, learn
-from shoptalk.graph.purchases import Purchases
+from shoptalk.graph.interactions import InteractionMatrix
 from shoptalk.graph.transitions import edges
-from shoptalk.schema import Case, History, Item
+from shoptalk.schema import EvalExample, History, Item
 from tests.baselines.shop import CATALOGUE, TRAIN, split
 
 ITEMS = tuple(CATALOGUE)
 LIP1, LIP2, HAIR1, HAIR2, SOAP = range(5)
-PLACES = {item: place for place, item in enumerate(ITEMS)}
-BOUGHT = Purchases.of(TRAIN, PLACES)  # t1: lip1 soap; t2: lip1 soap hair1; t3: soap hair2
+INDICES = {item: index for index, item in enumerate(ITEMS)}
+BOUGHT = InteractionMatrix.of(TRAIN, INDICES)  # t1: lip1 soap; t2: lip1 soap hair1; t3: soap hair2
 
 
 def score(history: tuple[str, ...], settings: Settings) -> np.ndarray:
@@ -26,7 +26,7 @@ def near(expected: list[float]) -> object:
     return pytest.approx(expected, abs=2 * LEAST)
 
 
-PLAIN = {"gap": 0.0, "back": 0.0, "held": 0.0, "option": 0.0, "decay": 0.5, "text_decay": 0.5}
+PLAIN = {"gap": 0.0, "back": 0.0, "source_exponent": 0.0, "option": 0.0, "decay": 0.5, "text_decay": 0.5}
 
 
 def test_mix_by_hand() -> None:
@@ -64,7 +64,7 @@ def test_rings_look_at_so_many_sources() -> None:
 
 def test_chosen_on_validation_and_learned_again() -> None:
     assert learn(split(), CATALOGUE, 1).settings == Settings()
-    model = learn(split(validation=[Case(History("t3", ("soap", "hair2")), ("lip2",))]), CATALOGUE, 1)
+    model = learn(split(validation=[EvalExample(History("t3", ("soap", "hair2")), ("lip2",))]), CATALOGUE, 1)
     alone = Settings(text=0, **PLAIN)
     assert score(("hair2",), alone)[LIP2] == 0
     assert model.score_all([History("u", ("hair2",))])[0][LIP2] > 0.1
@@ -73,7 +73,7 @@ def test_chosen_on_validation_and_learned_again() -> None:
 def test_words_are_chosen_where_only_words_tell() -> None:
     catalogue = {f"i{n}": Item(f"i{n}", "apple pie" if n in {0, 15} else f"word{n} other{n}") for n in range(16)}
     train = [History(str(n), (f"i{n}", f"i{(n % 14) + 1}")) for n in range(14)]
-    shop = split(train=train, validation=[Case(History("v", ("i0",)), ("i15",))])
+    shop = split(train=train, validation=[EvalExample(History("v", ("i0",)), ("i15",))])
     model = learn(shop, catalogue, 1)
     assert model.settings.text > 0 or model.settings.how == "rings"
 

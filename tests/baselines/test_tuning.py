@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from shoptalk.baselines import _catalogue
 from shoptalk.baselines.tuning import RankingValidation, tune
 from shoptalk.evaluation.ranking import ndcg
-from shoptalk.graph.purchases import Purchases
-from shoptalk.schema import Case, History
+from shoptalk.graph.interactions import InteractionMatrix
+from shoptalk.schema import EvalExample, History
 
-PLACES = {"a": 0, "b": 1, "c": 2}
-HELD = Purchases.of([History("u", ("a", "b", "gone", "a")), History("v", ()), History("w", ("c",))], PLACES)
+INDICES = {"a": 0, "b": 1, "c": 2}
+SEEN_ITEMS = InteractionMatrix.of(
+    [History("u", ("a", "b", "gone", "a")), History("v", ()), History("w", ("c",))], INDICES
+)
 
 
 catalogues = st.integers(2, 25)
@@ -26,28 +28,28 @@ def test_ndcg_is_that_of_evaluation(data: st.DataObject, size: int) -> None:
     items = [f"i{number}" for number in range(size)]
     some = st.lists(st.sampled_from(items), max_size=4)
     drawn = data.draw(st.lists(st.tuples(some, some.filter(bool)), min_size=1, max_size=5))
-    cases = [Case(History("u", tuple(held)), tuple(truth)) for held, truth in drawn]
+    cases = [EvalExample(History("u", tuple(seen_items)), tuple(targets)) for seen_items, targets in drawn]
     values = st.integers(0, 3)  # many ties
     scores = np.array(data.draw(st.lists(st.lists(values, min_size=size, max_size=size), min_size=5, max_size=5)))
-    places = {item: place for place, item in enumerate(items)}
-    exam = RankingValidation(cases, places, seed=1)  # it draws all of them, in their own order
+    indices = {item: index for index, item in enumerate(items)}
+    eval_data = RankingValidation(cases, indices, seed=1)  # it draws all of them, in their own order
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_catalogue.Purchases, "blocks", lambda self: iter([self]))
-        found = exam.ndcg(lambda purchases: scores[: purchases.rows].astype(np.float32))
+        patch.setattr(_catalogue.InteractionMatrix, "blocks", lambda self: iter([self]))
+        found = eval_data.ndcg(lambda purchases: scores[: purchases.rows].astype(np.float32))
     expected = []
     for case, row in zip(cases, scores, strict=False):
         allowed = [item for item in items if item not in case.history.items]
-        ranked = sorted(allowed, key=lambda item: (-row[places[item]], places[item]))
-        expected.append(ndcg(ranked, case.truth, 10))
+        ranked = sorted(allowed, key=lambda item: (-row[indices[item]], indices[item]))
+        expected.append(ndcg(ranked, case.targets, 10))
     assert found == pytest.approx(np.mean(expected))
 
 
 def test_no_more_cases_than_said() -> None:
-    cases = [Case(History(str(number), ("a",)), ("b" if number % 3 else "c",)) for number in range(50)]
-    one, same, other = (RankingValidation(cases, PLACES, seed, most=10) for seed in (1, 1, 2))
+    cases = [EvalExample(History(str(number), ("a",)), ("b" if number % 3 else "c",)) for number in range(50)]
+    one, same, other = (RankingValidation(cases, INDICES, seed, most=10) for seed in (1, 1, 2))
     assert len(one) == len(other) == 10
-    assert one._truth.column.tolist() == same._truth.column.tolist() != other._truth.column.tolist()
-    assert len(RankingValidation([Case(History("u", ("a",)), ("gone",))], PLACES, 1)) == 0
+    assert one._targets.column.tolist() == same._targets.column.tolist() != other._targets.column.tolist()
+    assert len(RankingValidation([EvalExample(History("u", ("a",)), ("gone",))], INDICES, 1)) == 0
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,14 @@ def test_tuning_climbs_field_by_field_and_judges_nothing_twice() -> None:
         right = 2 if one == Two(1, 0) else 1
         return lambda purchases: np.array([[0, right, 1.5]], dtype=np.float32)
 
-    exam = RankingValidation([Case(History("u", ("a",)), ("b",))], PLACES, 1)  # c is in the way, unless x = 1 and y = 0
-    assert tune(Two(), {"x": (0, 1), "y": (0, 1)}, scorer, exam) == Two(1, 0)
+    eval_data = RankingValidation(
+        [EvalExample(History("u", ("a",)), ("b",))], INDICES, 1
+    )  # c is in the way, unless x = 1 and y = 0
+    assert tune(Two(), {"x": (0, 1), "y": (0, 1)}, scorer, eval_data) == Two(1, 0)
     assert tried == [Two(0, 0), Two(1, 0), Two(1, 1)]  # the second round meets nothing new
 
 
 def test_without_validation_cases_tuning_keeps_the_start() -> None:
     assert tune(
-        Two(5, 5), {"x": (0,)}, lambda one: pytest.fail("nothing to try"), RankingValidation([], PLACES, 1)
+        Two(5, 5), {"x": (0,)}, lambda one: pytest.fail("nothing to try"), RankingValidation([], INDICES, 1)
     ) == Two(5, 5)

@@ -55,11 +55,11 @@ def test_generated_ids_are_new_and_differ(benchmark: ModuleType) -> None:
     world = benchmark.make_world(300, 32, 1, 3, 4)
     prompts = [benchmark.prompt_of(world.model, history) for history in world.histories]
     with benchmark.torch.inference_mode():
-        said = benchmark.generate(world.model, prompts)
+        stated = benchmark.generate(world.model, prompts)
     # The first id generated is the best of the whole catalogue: both read the same history.
-    assert [world.model.items[ids[0]] for ids in said] == [
+    assert [world.model.items[ids[0]] for ids in stated] == [
         ranked.items[0] for ranked in world.model.rank(world.histories, 1)
     ]
-    for ids, history in zip(said, world.histories, strict=True):
+    for ids, history in zip(stated, world.histories, strict=True):
         assert len(set(ids)) == len(ids) == 10
-        assert not {world.model.items[place] for place in ids} & set(history.items)
+        assert not {world.model.items[index] for index in ids} & set(history.items)

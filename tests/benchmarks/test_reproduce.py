@@ -50,19 +50,19 @@ def test_runs_of_one_exam_stand_side_by_side(reproduce: ModuleType, tmp_path: Pa
     found = {"metric": "recall@10", "difference": 0.1, "low": 0.05, "high": 0.15, "p_holm": 0.02, "n": 1200}
     (tmp_path / "two-against-one.compare.json").write_text(json.dumps({"comparisons": [found]}))
     group = reproduce.Group("T", ("recall@10", "gap"), steps, ("two", "one"))
-    said = reproduce._side_by_side(group, "d", tmp_path)
-    assert said[0].splitlines()[2:] == [
+    stated = reproduce._side_by_side(group, "d", tmp_path)
+    assert stated[0].splitlines()[2:] == [
         "| First | 0.5000 [0.4000, 0.6000] |  | 1,200 |",
         "| Second | 0.6000 [0.5000, 0.7000] |  | 1,200 |",
         "| item knn | 0.4000 [0.3000, 0.5000] |  | 1,200 |",
     ]
-    assert said[1] == (
+    assert stated[1] == (
         "`shoptalk compare`: *Second* minus *First*, recall@10: +0.1000 [+0.0500, +0.1500], p = 0.020, 1,200 users."
     )
-    assert said[2].endswith("- **info**, ties: tied")
-    assert said[3:5] == ["`shoptalk audit --run` of *First*: no fail.",
+    assert stated[2].endswith("- **info**, ties: tied")
+    assert stated[3:5] == ["`shoptalk audit --run` of *First*: no fail.",
                          "`shoptalk audit --run` of *Second*: ties (tied)."]  # fmt: skip
-    assert said[5].splitlines()[1:-1] == [
+    assert stated[5].splitlines()[1:-1] == [
         "shoptalk run a.toml --set data.reviews=runs/d/r --out runs/d/one",
         "shoptalk run b.toml --out runs/d/two",
         "python x.py runs/d/one",

@@ -15,14 +15,14 @@ from shoptalk.stages.audit import audit_anything
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "reproductions" / "windows.py"
 SETTINGS = [
-    "prompt.task=list",
+    "prompt.task=generate_ids",
     "prompt.style=phi3",
     "prompt.history=1",
     "prompt.padding=none",
     "data.min_history=8",
     "split.method=by-time-per-user",
     "split.fractions=[0.7, 0.1, 0.2]",
-    "training.contrast_epochs=0",
+    "training.choice_epochs=0",
 ]
 
 

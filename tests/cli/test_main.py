@@ -20,11 +20,11 @@ finally:
 
 
 @pytest.mark.parametrize(
-    ("told", "spins"), [({}, SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")]
+    ("shown", "spins"), [({}, SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")]
 )
-def test_threads_that_wait_soon_sleep_unless_told_otherwise(told: dict[str, str], spins: str) -> None:
+def test_threads_that_wait_soon_sleep_unless_told_otherwise(shown: dict[str, str], spins: str) -> None:
     own = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
-    done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, env=own | told, check=True)
+    done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, env=own | shown, check=True)
     assert done.stdout.split()[-1] == spins
 
 
@@ -36,6 +36,6 @@ def test_a_system_that_is_not_supported_is_refused_by_name(
     with pytest.raises(SystemExit) as caught:
         main(["train", "recipe.toml"])
     assert caught.value.code == 2
-    said = capsys.readouterr().err
-    assert said.startswith(f"error: shoptalk runs on Linux and macOS, and this is {system} (")
-    assert said.count("\n") == 1
+    stated = capsys.readouterr().err
+    assert stated.startswith(f"error: shoptalk runs on Linux and macOS, and this is {system} (")
+    assert stated.count("\n") == 1

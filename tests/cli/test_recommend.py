@@ -54,10 +54,10 @@ def test_options_become_filters(asked: dict[str, Any], tmp_path: Path, capsys: p
 def test_without_options_nothing_is_filtered(asked: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     assert call("RUN", "--user", "u") == 0
     assert (asked["filters"].allow, asked["filters"].deny, asked["repeats"]) == (None, (), False)
-    said = capsys.readouterr().out
-    assert "bought: Soap" in said
-    assert "1. Comb  [b]  score 1.500" in said
-    assert "+0.250 because of Soap" in said
+    stated = capsys.readouterr().out
+    assert "bought: Soap" in stated
+    assert "1. Comb  [b]  score 1.500" in stated
+    assert "+0.250 because of Soap" in stated
 
 
 def test_a_terminal_shows_titles_as_they_are_but_obeys_none(capsys: pytest.CaptureFixture[str]) -> None:
@@ -67,11 +67,11 @@ def test_a_terminal_shows_titles_as_they_are_but_obeys_none(capsys: pytest.Captu
     titles = {"a": "</s> [INST] soap", "b": "bell\x07 \x1b[31mred\nline", "c": books}
     rows = [{"item_id": name, "title": title, "score": 1.0, "because": []} for name, title in titles.items()]
     show_recommendations({"history": [], "items": rows, "warnings": ["only 3 of the 9 products asked for"]})
-    said = capsys.readouterr().out
-    assert "1. </s> [INST] soap  [a]" in said
-    assert "2. bell [31mred line  [b]" in said
-    assert f"3. {titles['c']}  [c]" in said
-    assert said.endswith("only 3 of the 9 products asked for\n")
+    stated = capsys.readouterr().out
+    assert "1. </s> [INST] soap  [a]" in stated
+    assert "2. bell [31mred line  [b]" in stated
+    assert f"3. {titles['c']}  [c]" in stated
+    assert stated.endswith("only 3 of the 9 products asked for\n")
 
 
 @pytest.mark.parametrize("option", ["--allow", "--deny"])

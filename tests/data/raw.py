@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from shoptalk.data.engine import Engine
-from shoptalk.data.sources import Shop, read
+from shoptalk.data.sources import RawTables, read
 from shoptalk.recipe import Data
 
 EVERYTHING = frozenset({"brand", "categories", "description", "review"})
@@ -25,7 +25,7 @@ def load(
     items: Path | None = None,
     fields: frozenset[str] = frozenset(),
     **data: Any,
-) -> Shop:
+) -> RawTables:
     """Read a shop with as little recipe as possible."""
     content = {"source": source, "reviews": str(reviews), "items": str(items) if items else None, **data}
     return read(Data.model_validate(content), fields, engine)

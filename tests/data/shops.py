@@ -31,7 +31,7 @@ def recipe_of(folder: Path, seed: int = 1, data: dict[str, Any] | None = None, *
     content.setdefault("candidates", {"options": 4})
     if content["candidates"] is None:
         del content["candidates"]
-        content["prompt"] = {"task": "title", **content.get("prompt", {})}
+        content["prompt"] = {"task": "generate_title", **content.get("prompt", {})}
     return parse_recipe(content)
 
 

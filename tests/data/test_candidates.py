@@ -10,7 +10,7 @@ from shoptalk.data.candidates import (
     Popularity,
     Proposal,
     Uniform,
-    answer_places,
+    answer_positions,
     arrange,
     by_category,
     by_title,
@@ -122,8 +122,8 @@ def test_similar_titles_are_the_nearest() -> None:
     members, weights = pools.pool(0)  # "red soap a"
     assert 0 not in members
     assert len(members) == len(weights)
-    shares_a_word = [n for n in range(1, 20) if set(titles[n].split()) & {"red", "soap"}]
-    assert sorted(members.tolist()) == shares_a_word  # one letter is no word to the tokenizer
+    fractions_a_word = [n for n in range(1, 20) if set(titles[n].split()) & {"red", "soap"}]
+    assert sorted(members.tolist()) == fractions_a_word  # one letter is no word to the tokenizer
 
 
 def test_similar_titles_leave_out_the_same_title() -> None:
@@ -155,7 +155,7 @@ def test_a_catalogue_that_is_too_small_says_so() -> None:
 
 @pytest.mark.parametrize(("cases", "options"), [(0, 4), (1, 4), (4000, 4), (4467, 4), (100, 26)])
 def test_each_place_is_right_equally_often(cases: int, options: int) -> None:
-    counts = np.bincount(answer_places(cases, options, np.random.default_rng(1)), minlength=options)
+    counts = np.bincount(answer_positions(cases, options, np.random.default_rng(1)), minlength=options)
     assert len(counts) == options
     assert counts.sum() == cases
     assert counts.max() - counts.min() <= 1

@@ -53,7 +53,7 @@ def test_words(engine: Engine) -> None:
 
 
 def test_uneven_is_words_in_front_and_raw_behind(engine: Engine) -> None:
-    assert cleaned("Soap &amp; Water 250g!", "uneven", engine) == ("Soap Water g", "Soap &amp; Water 250g!")
+    assert cleaned("Soap &amp; Water 250g!", "asymmetric", engine) == ("Soap Water g", "Soap &amp; Water 250g!")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_missing_titles(
     assert cleaned(title, level, engine, fallback)[0] == expected
 
 
-@pytest.mark.parametrize("level", ["raw", "unescape", "words", "uneven"])
+@pytest.mark.parametrize("level", ["raw", "unescape", "words", "asymmetric"])
 def test_ids_that_stand_for_titles_stay(level: Cleaning, engine: Engine) -> None:
     items = engine.table_of({"item_id": ["B0 &amp;1", "77"], "title": ["B0 &amp;1", "77"]})
     table = engine.to_pyarrow(clean_titles(items, level, engine)).to_pydict()

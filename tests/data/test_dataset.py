@@ -27,18 +27,18 @@ def test_leave_one_out_cases(tmp_path: Path) -> None:
     test = split.test[1]  # user u1: i01 i02 i03 i04 i05
     assert test.history.user_id == "u1"
     assert test.history.items == ("i01", "i02", "i03", "i04")  # with the validation item, without the truth
-    assert test.truth == ("i05",)
+    assert test.targets == ("i05",)
     assert test.rating == 5.0
     assert not test.tied
     assert split.validation[1].history.items == ("i01", "i02", "i03")
-    assert split.validation[1].truth == ("i04",)
+    assert split.validation[1].targets == ("i04",)
     assert split.train[1].items == ("i01", "i02", "i03")
     assert (len(split.test), len(split.validation), len(split.train)) == (6, 6, 6)
     # Of u1's training items i01 i02 i03, the second and third are asked for.
     own = [case for case in split.train_cases if case.history.user_id == "u1"]
-    assert [(case.history.items, case.truth) for case in own] == [(("i01",), ("i02",)), (("i01", "i02"), ("i03",))]
+    assert [(case.history.items, case.targets) for case in own] == [(("i01",), ("i02",)), (("i01", "i02"), ("i03",))]
     last = [case for case in dataset.split("last").train_cases if case.history.user_id == "u1"]
-    assert [case.truth for case in last] == [("i03",)]
+    assert [case.targets for case in last] == [("i03",)]
 
 
 def test_by_user_cases_follow_the_exam(tmp_path: Path) -> None:
@@ -64,10 +64,10 @@ def test_options_belong_to_their_case(tmp_path: Path) -> None:
     for case in [*split.train_cases, *split.validation, *split.test]:
         assert case.candidates is not None
         assert case.answer is not None
-        assert case.candidates.items[case.answer] == case.truth[0]
+        assert case.candidates.items[case.answer] == case.targets[0]
         assert case.candidates.titles == tuple(dataset.catalogue[item].title for item in case.candidates.items)
         owned = dataset.history(case.history.user_id).items
-        assert [item for item in case.candidates.items if item in owned] == [case.truth[0]]
+        assert [item for item in case.candidates.items if item in owned] == [case.targets[0]]
 
 
 def test_ties_are_marked_and_may_be_a_set(tmp_path: Path) -> None:
@@ -78,7 +78,7 @@ def test_ties_are_marked_and_may_be_a_set(tmp_path: Path) -> None:
     cases = {case.history.user_id: case for case in opened(tmp_path).split().test}
     assert (cases["a"].tied, cases["b"].tied) == (True, False)
     cases = {case.history.user_id: case for case in opened(tmp_path, split={"ties": "set"}).split().test}
-    assert cases["a"].truth == ("i2", "i3")
+    assert cases["a"].targets == ("i2", "i3")
     assert cases["a"].history.items == ("i0", "i1")
     assert not cases["a"].tied  # the whole moment is the truth: no order decides
     assert cases["a"].candidates is not None
@@ -87,7 +87,7 @@ def test_ties_are_marked_and_may_be_a_set(tmp_path: Path) -> None:
 
 def test_uneven_titles_show_the_distractors_raw(tmp_path: Path) -> None:
     small_shop(tmp_path)
-    dataset = opened(tmp_path, data={"cleaning": "uneven"})
+    dataset = opened(tmp_path, data={"cleaning": "asymmetric"})
     case = dataset.split().test[0]
     assert case.candidates is not None
     for at, (item, title) in enumerate(zip(case.candidates.items, case.candidates.titles, strict=True)):
@@ -107,8 +107,8 @@ def test_without_candidates_there_are_no_options(tmp_path: Path) -> None:
 def test_reviews_run_beside_the_items_when_a_prompt_tells_them(tmp_path: Path) -> None:
     small_shop(tmp_path)
     table = pq.read_table(tmp_path / "interactions.parquet")
-    said = [f"review {row}" for row in range(table.num_rows)]
-    pq.write_table(table.append_column("review", [said]), tmp_path / "interactions.parquet")
+    stated = [f"review {row}" for row in range(table.num_rows)]
+    pq.write_table(table.append_column("review", [stated]), tmp_path / "interactions.parquet")
     assert opened(tmp_path).history("u0").reviews == ()
     with_reviews = opened(tmp_path, prompt={"fields": ["title", "review"]})
     assert with_reviews.history("u1").reviews == ("review 5", "review 6", "review 7", "review 8", "review 9")

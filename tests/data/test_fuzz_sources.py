@@ -188,19 +188,19 @@ def test_damaged_files(
         path.write_bytes(content)
     content = {"source": source, "reviews": str(paths[0]), "items": str(paths[1]), "max_bad_lines": allowed}
     data = Data.model_validate({**content, "cleaning": cleaning, "user_core": core})
-    told: tuple[str, str | None] | None = None
+    shown: tuple[str, str | None] | None = None
     try:
         shop = read(data, frozenset({"categories", "brand", "review"}), shared_engine)
         items = clean_titles(shop.items, data.cleaning, shared_engine)
         interactions, sold, dropped = keep(shop.interactions, items, data, shared_engine)
         counts = shared_engine.counts(kept=interactions, sold=sold)
     except ShoptalkError as error:
-        told = (str(error), error.where)
+        shown = (str(error), error.where)
     finally:
         shared_engine.clear()
-    if told is not None:
-        assert "\n" not in told[0]
-        assert told[1]
+    if shown is not None:
+        assert "\n" not in shown[0]
+        assert shown[1]
         return
     assert counts["kept"] + sum(dropped.values()) == shop.read["reviews"]
     assert counts["sold"] <= counts["kept"]

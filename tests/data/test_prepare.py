@@ -27,13 +27,13 @@ needs_data = pytest.mark.skipif(not (DATA / "amazon-beauty").is_dir(), reason=f"
 
 def test_folder_and_report(tmp_path: Path) -> None:
     small_shop(tmp_path)  # six users with five of twenty items; user n has items n to n + 4, so ten items are bought
-    told: list[str] = []
-    report = prepare(recipe_of(tmp_path), tmp_path / "dataset", told.append)
+    shown: list[str] = []
+    report = prepare(recipe_of(tmp_path), tmp_path / "dataset", shown.append)
     assert report["kept"] == {"users": 6, "items": 10, "interactions": 30}
     assert report["read"]["reviews"] == 30
     assert report["cases"] == {"train": 6 * 2, "validation": 6, "test": 6}
     assert report["warnings"] == []
-    assert told[0] == "reading"
+    assert shown[0] == "reading"
     folder = tmp_path / "dataset"
     assert sorted(path.name for path in folder.iterdir()) == sorted([*TABLES, "dataset.json"])
     info = json.loads((folder / "dataset.json").read_text())
@@ -114,8 +114,8 @@ def test_nothing_learned_counts_what_is_tested(tmp_path: Path) -> None:
 
 def test_uneven_cleaning_is_loud(tmp_path: Path) -> None:
     small_shop(tmp_path)
-    report = prepare(recipe_of(tmp_path, data={"cleaning": "uneven"}), tmp_path / "dataset")
-    assert any("UNEVENLY" in warning for warning in report["warnings"])
+    report = prepare(recipe_of(tmp_path, data={"cleaning": "asymmetric"}), tmp_path / "dataset")
+    assert any("ASYMMETRICALLY" in warning for warning in report["warnings"])
     assert json.loads((tmp_path / "dataset" / "dataset.json").read_text())["warnings"] == report["warnings"]
 
 
@@ -184,10 +184,10 @@ def test_cold_items_are_withheld_from_everything_but_the_test(tmp_path: Path, ti
     }
     split = open_dataset(tmp_path / "cold").split()
     known = {item for history in split.train for item in history.items}
-    known |= {item for case in split.validation for item in case.truth}
+    known |= {item for case in split.validation for item in case.targets}
     known |= {item for case in [*split.validation, *split.test] for item in case.history.items}
     assert not known & cold
-    asked = {item for case in split.test for item in case.truth}
+    asked = {item for case in split.test for item in case.targets}
     assert asked & cold
     assert asked - cold
     assert report["cases"]["test"] == len(split.test) > 30
@@ -229,7 +229,7 @@ def test_systems_a_exam_on_beauty(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     owned = {history.user_id: set(history.items) for history in dataset.histories()}
     for case in split.test:
         assert case.candidates is not None
-        assert owned[case.history.user_id] & set(case.candidates.items) == set(case.truth)
+        assert owned[case.history.user_id] & set(case.candidates.items) == set(case.targets)
         assert len({title.casefold() for title in case.candidates.titles}) == 4
     assert np.ptp(np.bincount([case.answer or 0 for case in split.test])) <= 1
 

@@ -67,13 +67,13 @@ def test_some_reviews_are_unverified_and_some_are_written_twice(shop: Path) -> N
 
 
 def test_texts_agree_with_ratings(shop: Path) -> None:
-    said = {"love": [], "sent it back": []}  # type: ignore[var-annotated]
+    stated = {"love": [], "sent it back": []}  # type: ignore[var-annotated]
     for review in lines(shop / "reviews.json.gz"):
-        for words, ratings in said.items():
+        for words, ratings in stated.items():
             if words in review["reviewText"]:
                 ratings.append(review["overall"])
-    assert set(said["love"]) == {5.0}
-    assert set(said["sent it back"]) == {1.0}
+    assert set(stated["love"]) == {5.0}
+    assert set(stated["sent it back"]) == {1.0}
 
 
 def test_purchases_follow_the_planted_tastes(shop: Path) -> None:

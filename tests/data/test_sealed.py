@@ -43,7 +43,7 @@ def test_no_table_holds_a_test_row_or_a_later_one(tmp_path: Path, split: dict[st
     assert first, "this shop has a test"
     for name in (tables.INTERACTIONS, tables.SPLITS, tables.CANDIDATES):
         before, after = rows(whole.folder, name), rows(sealed.folder, name)
-        assert after == {(user, place) for user, place in before if place < first.get(user, 99)}
+        assert after == {(user, index) for user, index in before if index < first.get(user, 99)}
 
 
 @pytest.mark.parametrize("split", SPLITS, ids=lambda split: split["method"])

@@ -49,10 +49,10 @@ def test_2018(shared_engine: Engine, tmp_path: Path) -> None:
         {**first, **texts, "position": 0},
         {**second, **texts, "position": 1},  # the blank line is no line
     ]
-    said = {"brand": "Acme", "categories": ["A", "B"]}
+    stated = {"brand": "Acme", "categories": ["A", "B"]}
     assert rows(shop.items, shared_engine, "item_id") == [
-        {"item_id": "i1", "title": "Soap", "fallback": "Acme B", **said, "description": "one two"},
-        {"item_id": "i2", "title": None, "fallback": "Acme B", **said, "description": "plain text"},
+        {"item_id": "i1", "title": "Soap", "fallback": "Acme B", **stated, "description": "one two"},
+        {"item_id": "i2", "title": None, "fallback": "Acme B", **stated, "description": "plain text"},
     ]
     assert shop.read == {"reviews": 2, "items": 2, "bad_lines": 0}
     assert shop.files == (reviews, items)
@@ -69,18 +69,18 @@ def test_only_what_is_needed(shared_engine: Engine, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("source", ["amazon2014", "amazon2018", "amazon2023"])
 @pytest.mark.parametrize(
-    ("said", "price"),
+    ("stated", "price"),
     [
         ("$12.99", 12.99), (12.5, 12.5), (7, 7.0), ("$1,299.00", 1299.0), ("£ 3", 3.0), (0, 0.0),
         ("$5.00 - $9.99", None), ("12,99", None), ("-3", None), ("", None), (None, None), ("None", None),
         ("inf", None), (".a-box-inner{background-color:#fff}", None), ([], None), ({"from": 3}, None),
     ],
 )  # fmt: skip
-def test_prices(shared_engine: Engine, tmp_path: Path, source: str, said: Any, price: float | None) -> None:
+def test_prices(shared_engine: Engine, tmp_path: Path, source: str, stated: Any, price: float | None) -> None:
     key = "parent_asin" if source == "amazon2023" else "asin"
     names = {"user_id": "u1", "parent_asin": "i1", "timestamp": 1_500_000_001_000}  # of the 2023 release
     reviews = json_lines(tmp_path / "r.json", {**review(1), **(names if source == "amazon2023" else {})})
-    items = json_lines(tmp_path / "m.json", {key: "i1", "title": "Soap", "price": said})
+    items = json_lines(tmp_path / "m.json", {key: "i1", "title": "Soap", "price": stated})
     shop = load(shared_engine, source, reviews, items, frozenset({"price"}))
     assert rows(shop.items, shared_engine, "item_id")[0]["price"] == price
 

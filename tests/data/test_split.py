@@ -189,8 +189,10 @@ def test_what_holds_for_any_purchases(
         kinds = [row["split"] for row in own]
         assert own[0]["split"] not in ("validation", "test")  # every case has a history
         for part in ("validation", "test"):
-            places = [at for at, kind in enumerate(kinds) if kind == part]
-            assert places == list(range(places[0], places[0] + len(places))) if places else True  # one run, one case
+            indices = [at for at, kind in enumerate(kinds) if kind == part]
+            assert (
+                indices == list(range(indices[0], indices[0] + len(indices))) if indices else True
+            )  # one run, one case
         # What is learned from comes before everything that is asked for.
         assert kinds == sorted(kinds, key=lambda kind: kind != "train")
         if ties != "set" and method != "by-time-per-user":

@@ -13,7 +13,7 @@ from shoptalk.data.sources import times
 from shoptalk.errors import RecipeError, SourceError
 
 from .raw import load, rows
-from .shops import recipe_of, write_shop
+from .shops import BEGIN, recipe_of, write_shop
 
 NOVEMBER = 1_572_566_400  # 2019-11-01 00:00:00 UTC
 

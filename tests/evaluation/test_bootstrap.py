@@ -59,7 +59,7 @@ def test_mean_stays_that_over_cases_when_users_have_several() -> None:
 def test_cases_of_one_user_make_the_interval_wider() -> None:
     generator = np.random.default_rng(0)
     per_user = generator.integers(0, 2, 60).astype(float)
-    cases, users = np.repeat(per_user, 5), np.repeat([f"u{place}" for place in range(60)], 5)
+    cases, users = np.repeat(per_user, 5), np.repeat([f"u{index}" for index in range(60)], 5)
     by_user, by_case = estimate(cases, users=users.tolist()), estimate(cases)
     # 300 cases that are 60 users five times over: the honest interval is sqrt(5) = 2.24 times as wide.
     assert (by_user.high - by_user.low) / (by_case.high - by_case.low) == pytest.approx(math.sqrt(5), rel=0.15)
@@ -101,7 +101,7 @@ def test_interval_covers_the_truth_about_95_times_in_100() -> None:
 
 def test_interval_covers_the_truth_when_users_have_several_cases() -> None:
     generator, covered, trials = np.random.default_rng(12), 0, 400
-    users = [f"u{place // 4}" for place in range(320)]
+    users = [f"u{index // 4}" for index in range(320)]
     for trial in range(trials):
         taste = generator.random(80)  # a user's own accuracy, so that his four cases hang together; the mean is 1/2
         found = estimate(generator.random(320) < np.repeat(taste, 4), users=users, resamples=300, seed=trial)
@@ -146,16 +146,16 @@ def test_interval_holds_the_mean_and_stays_in_range(sample: list[float]) -> None
 @given(st.permutations(range(12)))
 @settings(max_examples=30, deadline=None)
 def test_order_of_cases_changes_nothing(order: list[int]) -> None:
-    sample, users = np.arange(12) % 5 / 4, [f"u{place % 7}" for place in range(12)]
+    sample, users = np.arange(12) % 5 / 4, [f"u{index % 7}" for index in range(12)]
     before = estimate(sample, users=users, resamples=100)
-    after = estimate(sample[order], users=[users[place] for place in order], resamples=100)
+    after = estimate(sample[order], users=[users[index] for index in order], resamples=100)
     assert (after.value, after.low, after.high) == pytest.approx((before.value, before.low, before.high))
 
 
 def test_means_together_are_the_means_apart() -> None:
     generator = np.random.default_rng(2)
     table = {"one": generator.random(40), "other": generator.random(40)}
-    users = [f"u{place % 25}" for place in range(40)]
+    users = [f"u{index % 25}" for index in range(40)]
     together = estimate_means(table, users=users, resamples=200, seed=3)
     for name, column in table.items():
         apart = estimate(column, users=users, resamples=200, seed=3)

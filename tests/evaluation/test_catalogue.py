@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from shoptalk.evaluation import ranking
 from shoptalk.evaluation.bootstrap import estimate
 from shoptalk.evaluation.catalogue import KS, find, means, per_user
-from shoptalk.evaluation.coded import NOTHING, Codes, first_places
+from shoptalk.evaluation.id_map import PAD_ID, IdMap, first_occurrences
 
 ITEMS = st.sampled_from("abcdefghijklmnopqrstuvwxyz")
 
@@ -22,9 +22,9 @@ ITEMS = st.sampled_from("abcdefghijklmnopqrstuvwxyz")
 )
 def test_the_same_as_the_reference(cases: list[tuple[list[str], list[str]]], ks: tuple[int, ...]) -> None:
     """Lists may be short, empty, repetitive; truths may be empty or name an item twice."""
-    ranked, truth = [list(one) for one, _ in cases], [right for _, right in cases]
-    found = per_user(ranked, truth, ks)
-    expected = {name: values for k in ks for name, values in ranking.per_user(ranked, truth, k).items()}
+    ranked, targets = [list(one) for one, _ in cases], [right for _, right in cases]
+    found = per_user(ranked, targets, ks)
+    expected = {name: values for k in ks for name, values in ranking.per_user(ranked, targets, k).items()}
     assert found.keys() == expected.keys()
     for name, values in expected.items():
         # The same sums in the same order; NaN exactly where the reference has NaN.
@@ -74,7 +74,7 @@ def test_nobody_has_truth() -> None:
 def test_lists_and_truths_must_match_and_k_must_fit() -> None:
     with pytest.raises(ValueError, match="2 ranked lists, but 1 truths"):
         per_user([["a"], ["b"]], [{"a"}])
-    codes = Codes()
+    codes = IdMap()
     found = find(codes.table([["a"]], 5), codes.pairs([["a"]]))
     for k in (0, 6):
         with pytest.raises(ValueError, match="between 1 and 5"):
@@ -82,16 +82,16 @@ def test_lists_and_truths_must_match_and_k_must_fit() -> None:
 
 
 def test_codes() -> None:
-    codes = Codes(["a", "b"])
+    codes = IdMap(["a", "b"])
     table = codes.table([["b", "?", "a"], [], ["?"]], 2)
     # The catalogue has 0 and 1; "?" gets 2 wherever it stands; what is past the width is cut.
-    assert table.tolist() == [[1, 2], [NOTHING, NOTHING], [2, NOTHING]]
+    assert table.tolist() == [[1, 2], [PAD_ID, PAD_ID], [2, PAD_ID]]
     assert (codes.size, len(codes)) == (2, 3)
-    assert first_places(codes.table([["b", "b", "a", "b"]], 5)).tolist() == [[True, False, True, False, False]]
+    assert first_occurrences(codes.table([["b", "b", "a", "b"]], 5)).tolist() == [[True, False, True, False, False]]
 
 
 def test_pairs_hold_what_they_were_made_of() -> None:
-    codes = Codes("abc")
+    codes = IdMap("abc")
     pairs = codes.pairs([["b", "a", "b"], [], ["c"]])
     assert pairs.counts().tolist() == [2, 0, 1]
     asked = codes.table([["a", "c"], ["a", "c"], ["c"]], 2)

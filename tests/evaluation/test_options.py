@@ -14,7 +14,7 @@ def metrics(scores: list[list[float]], answers: list[int], users: list[str] | No
     found = option_metrics(
         [np.array(row) for row in scores],
         answers,
-        users or [f"u{place}" for place in range(len(scores))],
+        users or [f"u{index}" for index in range(len(scores))],
         resamples=100,
     )
     return {name: value.value for name, value in found.items()}
@@ -112,7 +112,7 @@ def test_intervals_are_over_users() -> None:
 def test_macro_interval_covers_a_fair_coin() -> None:
     generator = np.random.default_rng(1)
     scores = list(generator.normal(size=(400, 4)))
-    found = option_metrics(scores, generator.integers(0, 4, 400).tolist(), [str(place) for place in range(400)])
+    found = option_metrics(scores, generator.integers(0, 4, 400).tolist(), [str(index) for index in range(400)])
     assert found["f1"].low < 0.25 < found["f1"].high
     assert found["f1"].high - found["f1"].low == pytest.approx(2 * 1.96 * math.sqrt(0.25 * 0.75 / 400), rel=0.25)
 
@@ -172,7 +172,7 @@ def test_shuffling_the_options_changes_neither_accuracy_nor_mrr(
     for row, answer in drawn:
         order = list(range(len(row)))
         chance.shuffle(order)
-        shuffled.append(([row[place] for place in order], order.index(answer)))
+        shuffled.append(([row[index] for index in order], order.index(answer)))
     before = metrics([row for row, _ in drawn], [answer for _, answer in drawn])
     after = metrics([row for row, _ in shuffled], [answer for _, answer in shuffled])
     assert (after["accuracy"], after["mrr"], after["ece"]) == pytest.approx(

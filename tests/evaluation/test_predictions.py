@@ -105,7 +105,7 @@ def test_folder_and_missing_file(tmp_path: Path) -> None:
 
 
 def test_gzip_cut_off_or_damaged(tmp_path: Path) -> None:
-    packed = gzip.compress(b"".join(GOOD.replace(b'"u"', b'"u%d"' % place) for place in range(2000)))
+    packed = gzip.compress(b"".join(GOOD.replace(b'"u"', b'"u%d"' % index) for index in range(2000)))
     with pytest.raises(PredictionsError, match="damaged or cut off"):
         read_predictions(write(tmp_path, packed[: len(packed) // 2]))
     damaged = bytearray(packed)
@@ -116,9 +116,9 @@ def test_gzip_cut_off_or_damaged(tmp_path: Path) -> None:
 
 @given(st.binary(max_size=60), st.integers(0, len(GOOD)))
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_bytes_have_an_answer(tmp_path: Path, noise: bytes, place: int) -> None:
-    path = write(tmp_path, GOOD[:place] + noise + GOOD[place:])
+def test_any_bytes_have_an_answer(tmp_path: Path, noise: bytes, index: int) -> None:
+    path = write(tmp_path, GOOD[:index] + noise + GOOD[index:])
     rows: list[Prediction] = []
     with contextlib.suppress(PredictionsError):  # any other error fails the test
         rows = read_predictions(path)
-    assert all(isinstance(item, str) and item for row in rows for item in (row.user, *row.truth, *row.ranked))
+    assert all(isinstance(item, str) and item for row in rows for item in (row.user, *row.targets, *row.ranked))

@@ -29,7 +29,7 @@ def test_all_flips_are_enumerated(users: int) -> None:
 def test_several_metrics_share_their_flips_and_change_nothing() -> None:
     table = np.random.default_rng(1).normal(0.1, 1, (60, 3))
     together = randomise(table, flips=2000, seed=4)
-    assert together.tolist() == [randomise(table[:, [place]], flips=2000, seed=4)[0] for place in range(3)]
+    assert together.tolist() == [randomise(table[:, [index]], flips=2000, seed=4)[0] for index in range(3)]
 
 
 @pytest.mark.parametrize("users", [9, 300])
@@ -64,9 +64,9 @@ def test_nobody_and_no_difference() -> None:
 
 def test_p_is_never_zero_and_equal_sums_count_in_any_order() -> None:
     assert randomise(np.ones((500, 1)), flips=999) == [1 / 1000]
-    shares = np.repeat([0.1, 0.2, 0.7, -0.3], 3)  # sums of these differ in their last bits
-    p = randomise(shares[:, None])[0]
-    assert p == randomise(shares[::-1, None])[0] == randomise(-shares[:, None])[0]
+    fractions = np.repeat([0.1, 0.2, 0.7, -0.3], 3)  # sums of these differ in their last bits
+    p = randomise(fractions[:, None])[0]
+    assert p == randomise(fractions[::-1, None])[0] == randomise(-fractions[:, None])[0]
 
 
 @pytest.mark.parametrize("users", [8, 150])

@@ -151,9 +151,9 @@ def test_names_do_not_matter(ranked: list[str], relevant: set[str], k: int, name
 
 @given(st.permutations("abcdefgh"), truths, st.integers(1, 8))
 def test_moving_a_hit_up_never_hurts(ranked: list[str], relevant: set[str], k: int) -> None:
-    for place in range(1, len(ranked)):
-        if ranked[place] in relevant and ranked[place - 1] not in relevant:
-            better = [*ranked[: place - 1], ranked[place], ranked[place - 1], *ranked[place + 1 :]]
+    for index in range(1, len(ranked)):
+        if ranked[index] in relevant and ranked[index - 1] not in relevant:
+            better = [*ranked[: index - 1], ranked[index], ranked[index - 1], *ranked[index + 1 :]]
             for metric in METRICS:
                 assert metric(better, relevant, k) >= metric(ranked, relevant, k) - 1e-12
 
@@ -162,8 +162,8 @@ def test_moving_a_hit_up_never_hurts(ranked: list[str], relevant: set[str], k: i
 @settings(deadline=None, max_examples=30)
 def test_order_of_users_changes_nothing(rows: list[tuple[list[str], set[str]]]) -> None:
     turned = rows[::-1]
-    before = ranking_metrics([row for row, _ in rows], [truth for _, truth in rows], 5, resamples=0)
-    after = ranking_metrics([row for row, _ in turned], [truth for _, truth in turned], 5, resamples=0)
+    before = ranking_metrics([row for row, _ in rows], [targets for _, targets in rows], 5, resamples=0)
+    after = ranking_metrics([row for row, _ in turned], [targets for _, targets in turned], 5, resamples=0)
     assert after["users"] == before["users"]
     for name, value in before.items():
         if isinstance(value, Estimate):

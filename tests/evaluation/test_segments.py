@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shoptalk.evaluation.coded import Codes
+from shoptalk.evaluation.id_map import IdMap
 from shoptalk.evaluation.segments import by_items, by_users, length_groups, popularity_groups, segment_metrics
 
 
@@ -36,11 +36,11 @@ def test_items_bought_equally_often_share_a_decile() -> None:
 
 
 def test_a_segment_of_items_cuts_the_truth_down() -> None:
-    codes = Codes("abcd")
-    truth = codes.pairs([["a", "b"], ["b"], ["a"]])
+    codes = IdMap("abcd")
+    targets = codes.pairs([["a", "b"], ["b"], ["a"]])
     lists = {"good": codes.table([["a", "b"], ["b"], ["c"]], 10), "bad": codes.table([["d"], ["d"], ["a"]], 10)}
     warm = np.array([True, False, True, True])
-    cuts = {"cold": by_items(truth, {"warm": warm, "cold": ~warm})}
+    cuts = {"cold": by_items(targets, {"warm": warm, "cold": ~warm})}
     found = segment_metrics(lists, cuts, 10, resamples=100)["cold"]
     # Warm is "a": of users 0 and 2, good finds it for the first, bad for the last. Cold is "b": users 0 and 1.
     assert {name: (own["recall@10"].value, own["recall@10"].n) for name, own in found["warm"].items()} == {
@@ -56,10 +56,10 @@ def test_a_segment_of_items_cuts_the_truth_down() -> None:
 
 
 def test_a_segment_of_users_and_an_empty_one() -> None:
-    codes = Codes("ab")
-    truth = codes.pairs([["a"], ["a"], []])
+    codes = IdMap("ab")
+    targets = codes.pairs([["a"], ["a"], []])
     tied = np.array([True, False, True])
-    cuts = {"ties": by_users(truth, {"tied": tied, "nobody": np.zeros(3, dtype=bool)})}
+    cuts = {"ties": by_users(targets, {"tied": tied, "nobody": np.zeros(3, dtype=bool)})}
     found = segment_metrics({"model": codes.table([["a"], ["b"], ["a"]], 10)}, cuts, 10, resamples=100)
     assert list(found["ties"]) == ["tied"]  # nobody is in the other; and the user without truth is in neither
     assert (found["ties"]["tied"]["model"]["recall@10"].value, found["ties"]["tied"]["model"]["recall@10"].n) == (1, 1)

@@ -7,9 +7,9 @@ from shoptalk.evaluation.titles import nearest_titles, title_metrics
 CATALOGUE = ["red lipstick", "blue lipstick", "hair dryer"]
 
 
-def metrics(generated: list[str], truth: list[str | tuple[str, ...]]) -> dict[str, float]:
-    users = [f"u{place}" for place in range(len(generated))]
-    found = title_metrics(generated, truth, CATALOGUE, users, [["hair dryer"]] * len(users), resamples=100)
+def metrics(generated: list[str], targets: list[str | tuple[str, ...]]) -> dict[str, float]:
+    users = [f"u{index}" for index in range(len(generated))]
+    found = title_metrics(generated, targets, CATALOGUE, users, [["hair dryer"]] * len(users), resamples=100)
     assert {value.n for value in found.values()} == {len(users)}
     return {name: value.value for name, value in found.items()}
 

@@ -6,19 +6,19 @@ import pytest
 from shoptalk.baselines.item_knn import Settings as KnnSettings
 from shoptalk.baselines.item_knn import similarities
 from shoptalk.graph import transitions
-from shoptalk.graph.purchases import Purchases
+from shoptalk.graph.interactions import InteractionMatrix
 from shoptalk.graph.transitions import Graph, edges
 from shoptalk.schema import History
 from tests.baselines.shop import CATALOGUE, TRAIN
 
 ITEMS = tuple(CATALOGUE)
 LIP1, LIP2, HAIR1, HAIR2, SOAP = range(5)
-PLACES = {item: place for place, item in enumerate(ITEMS)}
-BOUGHT = Purchases.of(TRAIN, PLACES)  # t1: lip1 soap; t2: lip1 soap hair1; t3: soap hair2
+INDICES = {item: index for index, item in enumerate(ITEMS)}
+BOUGHT = InteractionMatrix.of(TRAIN, INDICES)  # t1: lip1 soap; t2: lip1 soap hair1; t3: soap hair2
 
 
-def graph(gap: float, back: float, held: float = 0, option: float = 0) -> np.ndarray:
-    return edges(BOUGHT, Graph(gap, back, held, option)).toarray()
+def graph(gap: float, back: float, seen_items: float = 0, option: float = 0) -> np.ndarray:
+    return edges(BOUGHT, Graph(gap, back, seen_items, option)).toarray()
 
 
 def test_steps_ahead_by_hand() -> None:
@@ -42,20 +42,20 @@ def test_all_gaps_both_ways_is_item_knn() -> None:
 
 
 def test_no_edge_across_users_nor_to_itself_nor_too_far(monkeypatch: pytest.MonkeyPatch) -> None:
-    twice = Purchases.of([History("u", ("soap", "soap", "lip1")), History("v", ("hair1",))], PLACES)
+    twice = InteractionMatrix.of([History("u", ("soap", "soap", "lip1")), History("v", ("hair1",))], INDICES)
     found = edges(twice, Graph(1, 0, 0, 0)).toarray()
     assert found[SOAP, LIP1] == 2  # one step and two steps
     assert found.sum() == 2
     monkeypatch.setattr(transitions, "FURTHEST", 1)
     assert edges(twice, Graph(1, 0, 0, 0)).toarray().sum() == 1
-    assert edges(Purchases.of([], PLACES), Graph()).nnz == 0
+    assert edges(InteractionMatrix.of([], INDICES), Graph()).nnz == 0
 
 
 def test_a_repeat_does_not_hide_what_is_further_away() -> None:
     # No pair of neighbours differs, yet purchases two apart do.
-    held = Purchases.of([History("u", ("soap", "soap")), History("v", ("lip1",))], PLACES)
-    assert edges(held, Graph(1, 1, 0, 0)).nnz == 0
-    held = Purchases.of(
-        [History("u", ("soap", "gone", "soap")), History("v", ("lip1", "soap", "soap", "soap"))], PLACES
+    seen_items = InteractionMatrix.of([History("u", ("soap", "soap")), History("v", ("lip1",))], INDICES)
+    assert edges(seen_items, Graph(1, 1, 0, 0)).nnz == 0
+    seen_items = InteractionMatrix.of(
+        [History("u", ("soap", "gone", "soap")), History("v", ("lip1", "soap", "soap", "soap"))], INDICES
     )
-    assert edges(held, Graph(1, 0, 0, 0)).toarray()[LIP1, SOAP] == 3
+    assert edges(seen_items, Graph(1, 0, 0, 0)).toarray()[LIP1, SOAP] == 3

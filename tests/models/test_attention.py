@@ -63,20 +63,20 @@ def test_without_learning_the_fused_form_is_used(monkeypatch: pytest.MonkeyPatch
     assert called
 
 
-@pytest.mark.parametrize("told", [{"position_bias": 30.0}, {"is_causal": False}])
+@pytest.mark.parametrize("shown", [{"position_bias": 30.0}, {"is_causal": False}])
 def test_what_it_does_not_know_is_left_to_the_fused_form(
-    monkeypatch: pytest.MonkeyPatch, told: dict[str, float]
+    monkeypatch: pytest.MonkeyPatch, shown: dict[str, float]
 ) -> None:
     called = []
     monkeypatch.setattr(
         "shoptalk.models.attention.sdpa_attention_forward", lambda *given, **_: called.append(given) or (given[1], None)
     )
     with torch.autocast("cpu", torch.bfloat16):
-        attention(Layer(), *heads(7), None, **told)
+        attention(Layer(), *heads(7), None, **shown)
     assert called
 
 
-@pytest.mark.parametrize("told", [{"softcap": 30.0}, {"s_aux": torch.zeros(4)}])
-def test_what_the_fused_form_would_leave_out_is_refused(told: dict[str, object]) -> None:
+@pytest.mark.parametrize("shown", [{"softcap": 30.0}, {"s_aux": torch.zeros(4)}])
+def test_what_the_fused_form_would_leave_out_is_refused(shown: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="computed by the model itself"):
-        attention(Layer(), *heads(7), None, **told)
+        attention(Layer(), *heads(7), None, **shown)

@@ -66,7 +66,7 @@ def test_ids_of_items_are_asked_of_a_vocabulary_that_leaves_out_ids(plain: Path,
     model = make(plain, names=tuple(CATALOGUE))
     ids = [model.tokenizer.encode(item_token(item)) for item in CATALOGUE]
     # the count of tokens is HOLE less than the largest id plus one; items begin behind the largest
-    assert ids == [[largest + 1 + place] for place in range(len(CATALOGUE))]
+    assert ids == [[largest + 1 + index] for index in range(len(CATALOGUE))]
     assert model.network.get_input_embeddings().weight.shape[0] == largest + 1 + len(CATALOGUE)
     assert model.tokenizer.encode("Rose shampoo") == load_tokenizer(str(plain)).encode("Rose shampoo")
     save(model, tmp_path / "saved")
@@ -208,8 +208,8 @@ def test_item_tokens_go_on_from_those_of_the_base(tmp_path: Path) -> None:
     assert before.items is not None
     assert model.items is not None
     assert model.items.first == before.items.first
-    assert torch.equal(model.items.learned[[0, 2]], before.items.learned[[2, 0]])
-    assert model.items.known.tolist() == [True, True, True]  # a was bought in the base's training
+    assert torch.equal(model.items.residual[[0, 2]], before.items.residual[[2, 0]])
+    assert model.items.has_interactions.tolist() == [True, True, True]  # a was bought in the base's training
     assert torch.equal(logits(model), logits(make(tmp_path / "first")))
     assert "2 of 3 items" in model.notes[-1]
 

@@ -10,7 +10,7 @@ from shoptalk.errors import ModelError
 from shoptalk.models import attention, base, capabilities
 from shoptalk.models.base import check_head
 from shoptalk.models.capabilities import LocalAttention, LogitTransform, layer_masks, local_attention, shortest_reach
-from shoptalk.recommend.branches import Branches
+from shoptalk.recommend.tree_decoder import TreeDecoder
 from tests.architectures import TOLERANCE, make, option_error, pair
 from tests.words import small_model
 
@@ -107,7 +107,7 @@ def test_short_rows_are_read_as_trees_and_long_ones_are_not() -> None:
     with pair("gpt_neo") as both, torch.no_grad():
         assert both.model.reads_trees(8)
         assert not both.model.reads_trees(9)
-        branches = Branches(both.model, [[5, 6, 7]])
+        branches = TreeDecoder(both.model, [[5, 6, 7]])
         assert branches.cache is not None
         one = torch.ones(1, 1, dtype=torch.long)
         _, _, seen = branches.grow(torch.tensor([[[8, 9]]]), 2 * one, 0 * one, branches.seen)
@@ -122,7 +122,7 @@ def test_short_rows_are_read_as_trees_and_long_ones_are_not() -> None:
 def test_branches_of_a_model_with_windows_share_a_cache() -> None:
     with pair("gemma3_text") as both, torch.no_grad():
         prompt = list(range(20, 50))
-        branches = Branches(both.model, [prompt])
+        branches = TreeDecoder(both.model, [prompt])
         tokens, count = torch.tensor([[[7, 8], [9, 10]]]), torch.full((1, 2), 2)
         states, _, seen = branches.grow(tokens, count, torch.zeros_like(count), branches.seen.expand(-1, 2, -1))
         assert branches.cache is not None

@@ -49,17 +49,17 @@ def test_the_learned_part_of_an_item_without_interactions_stays_zero() -> None:
         (table.vectors.pow(2).sum() + (table.biases - 1).pow(2).sum()).backward()
         optimiser.step()
         optimiser.zero_grad()
-    assert not items.learned[:3].any()
+    assert not items.residual[:3].any()
     assert not items.bias[:3].any()
-    assert items.learned[3:].abs().min() > 0
+    assert items.residual[3:].abs().min() > 0
 
 
 def test_some_items_go_without_their_learned_part_in_training_and_none_after() -> None:
     items = own(model_with_items(share=0.5, cold=0))
     with torch.no_grad():
-        items.learned += 1
+        items.residual += 1
     torch.manual_seed(0)
-    plain = items.project(items.text)
+    plain = items.project(items.text_vectors)
     with_it = (items.train().table().vectors - plain).abs().sum(dim=1) > 1e-3
     assert 0 < int(with_it.sum()) < len(IDS)
     assert bool(((items.eval().table().vectors - plain).abs().sum(dim=1) > 1e-3).all())
@@ -76,12 +76,12 @@ def test_rows_are_rows_of_the_table() -> None:
 def test_a_reloaded_model_says_the_same(tmp_path: Path) -> None:
     model = model_with_items()
     with torch.no_grad():
-        own(model).learned += torch.randn(len(IDS), 32)
+        own(model).residual += torch.randn(len(IDS), 32)
     model.train(False)
     save(model, tmp_path)
     again = load(tmp_path)
     assert own(again).ids == IDS
-    ids = torch.tensor([[own(model).first + place for place in (4, 9, 2)]])
+    ids = torch.tensor([[own(model).first + index for index in (4, 9, 2)]])
     with torch.no_grad():
         assert torch.allclose(model.hidden(ids), again.hidden(ids), atol=1e-6)
         assert torch.allclose(own(model).table().vectors, own(again).table().vectors)
@@ -96,8 +96,8 @@ def test_damaged_items_are_one_clear_error(tmp_path: Path) -> None:
 
 def test_new_items_stand_where_their_words_put_them() -> None:
     items = own(model_with_items()).eval()
-    grown = items.extended(["new"], items.text[4:5])
+    grown = items.extended(["new"], items.text_vectors[4:5])
     assert grown.ids == (*IDS, "new")
     assert torch.allclose(grown.table().vectors[:-1], items.table().vectors)
-    assert torch.allclose(grown.table().vectors[-1], items.project(items.text[4]))
-    assert not bool(grown.known[-1])
+    assert torch.allclose(grown.table().vectors[-1], items.project(items.text_vectors[4]))
+    assert not bool(grown.has_interactions[-1])

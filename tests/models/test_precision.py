@@ -22,7 +22,7 @@ def test_a_cpu_computes_in_what_it_does_fast(monkeypatch: pytest.MonkeyPatch, sp
 
 def test_the_speedup_is_that_of_the_best_tries() -> None:
     took = [7.0, 3.0, 9.0, 3.5, 4.0, 6.0, 8.0, 2.0, 2.5, 5.0]  # five products in fp32, five in bf16
-    clock = chain.from_iterable((10.0 * place, 10.0 * place + seconds) for place, seconds in enumerate(took))
+    clock = chain.from_iterable((10.0 * index, 10.0 * index + seconds) for index, seconds in enumerate(took))
     assert precision.bf16_speedup(clock.__next__) == 3.0 / 2.0
 
 

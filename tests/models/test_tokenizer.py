@@ -41,7 +41,7 @@ def test_item_tokens_are_one_token_each_and_survive_saving(tmp_path: Path) -> No
     tokens.save(tmp_path)
     for each in (tokens, load_tokenizer(str(tmp_path))):
         ids = [each.encode(f"<|item_{name}|>") for name in odd]
-        assert ids == [[first + place] for place in range(len(odd))]
+        assert ids == [[first + index] for index in range(len(odd))]
         assert not any("<|item_" in text for text in each.control)
 
 

@@ -11,8 +11,8 @@ from tests.words import small_model
 def one_by_one(model: LanguageModel, prompt: list[int], answer: list[int]) -> torch.Tensor:
     """The log-probability of each token of the answer, by one full pass."""
     logits = model.network(torch.tensor([prompt + answer])).logits[0].log_softmax(-1)
-    places = range(len(prompt) - 1, len(prompt) + len(answer) - 1)
-    return torch.stack([logits[place, token] for place, token in zip(places, answer, strict=True)])
+    indices = range(len(prompt) - 1, len(prompt) + len(answer) - 1)
+    return torch.stack([logits[index, token] for index, token in zip(indices, answer, strict=True)])
 
 
 def test_a_tree_scores_like_one_pass_per_answer() -> None:

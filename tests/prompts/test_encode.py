@@ -9,7 +9,7 @@ from shoptalk.prompts.encode import IGNORE, encode, encode_question, fit
 from shoptalk.prompts.questions import ending
 from shoptalk.recipe import Prompt
 from shoptalk.schema import Message
-from tests.words import CATALOGUE, exam, prompt_builder, tokenizer
+from tests.words import CATALOGUE, eval_data, prompt_builder, tokenizer
 
 TOKENS = tokenizer()
 STYLES = ["alpaca", "phi3", "chat", "plain"]
@@ -27,11 +27,17 @@ def test_only_the_answer_and_its_end_are_learned(style: str) -> None:
 
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize(
-    "settings", [{"task": "title"}, {"task": "choose"}, {"task": "choose", "answer": "letter"}, {"task": "advise"}]
+    "settings",
+    [
+        {"task": "generate_title"},
+        {"task": "multiple_choice"},
+        {"task": "multiple_choice", "answer": "letter"},
+        {"task": "generate_reason"},
+    ],
 )
 def test_scoring_reads_the_very_tokens_that_training_learned(style: str, settings: dict) -> None:
     words = prompt_builder(Prompt.model_validate({"style": style, **settings}), CATALOGUE)
-    for case in exam(5):
+    for case in eval_data(5):
         learned = encode(style, words.examples(case)[0].messages, TOKENS)
         asked, answers = encode_question(
             style, words.ask(case.history, case.candidates), words.answers(case.candidates, case.history), TOKENS
@@ -80,7 +86,7 @@ def test_the_longest_history_that_fits_is_kept(sizes: list[int], limit: int, res
         with pytest.raises(PromptError, match="prompt.max_tokens"):
             fit(build, length, len(sizes), limit)
         return
-    example, told = fit(build, length, len(sizes), limit)
+    example, shown = fit(build, length, len(sizes), limit)
     fitting = [n for n in range(len(sizes) + 1) if length(build(n)) <= limit]
-    assert told == max(fitting)
-    assert example == build(told)
+    assert shown == max(fitting)
+    assert example == build(shown)

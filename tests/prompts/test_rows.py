@@ -10,11 +10,11 @@ from shoptalk.errors import PromptError
 from shoptalk.prompts.encode import encode
 from shoptalk.prompts.rows import read_rows, write_rows
 from shoptalk.recipe import Prompt
-from tests.words import CATALOGUE, exam, prompt_builder, tokenizer
+from tests.words import CATALOGUE, eval_data, prompt_builder, tokenizer
 
 TOKENS = tokenizer()
-WORDS = prompt_builder(Prompt(task="choose"), CATALOGUE)
-EXAMPLES = [example for case in exam(3) for example in WORDS.examples(case)]
+WORDS = prompt_builder(Prompt(task="multiple_choice"), CATALOGUE)
+EXAMPLES = [example for case in eval_data(3) for example in WORDS.examples(case)]
 
 
 def test_alpaca_reads_back_to_the_same_tokens(tmp_path: Path) -> None:

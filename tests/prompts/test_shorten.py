@@ -12,7 +12,7 @@ from shoptalk.prompts.questions import fitted_question, open_question, option_qu
 from shoptalk.prompts.shorten import ShorteningReport, shorten, shortening_lines
 from shoptalk.recipe import Prompt
 from shoptalk.recommend.pointwise import YES_NO
-from shoptalk.schema import Candidates, Case, History, Item
+from shoptalk.schema import Candidates, EvalExample, History, Item
 from shoptalk.training.examples import encode_cases, encode_sequences
 from tests.words import CATALOGUE, history, prompt_builder, tokenizer
 
@@ -38,49 +38,49 @@ def test_the_longest_beginning_that_fits_is_kept(text: str, tokens: int) -> None
         assert len((short + text[len(short)]).encode()) > tokens or text[len(short)].isspace()
 
 
-@pytest.mark.parametrize("task", ["choose", "title", "like", "advise"])
+@pytest.mark.parametrize("task", ["multiple_choice", "generate_title", "pointwise", "generate_reason"])
 @pytest.mark.parametrize("shown", [("R0", "R2"), ("X", "R0"), ("X",)])
 def test_one_title_of_page_script_ends_nothing(task: str, shown: tuple[str, ...]) -> None:
-    teller = words(task=task, max_tokens=256, fields=("title", "brand", "description", "review"))
+    builder = words(task=task, max_tokens=256, fields=("title", "brand", "description", "review"))
     past = History("u", shown, (SCRIPT,) * len(shown))
-    options = OPTIONS if task in ("choose", "like") else None
-    for truth in ("X", "R1"):
-        answer = None if options is None else options.items.index(truth)
-        encoded = encode_cases([Case(past, (truth,), options, answer, 5.0)], teller, TOKENS)
+    options = OPTIONS if task in ("multiple_choice", "pointwise") else None
+    for targets in ("X", "R1"):
+        answer = None if options is None else options.items.index(targets)
+        encoded = encode_cases([EvalExample(past, (targets,), options, answer, 5.0)], builder, TOKENS)
         assert encoded.lengths.max() <= 256
-    if task == "like":
+    if task == "pointwise":
         (prompt, answers), _ = fitted_question(
-            lambda prompts, latest: prompts.ask_item(past, "X", latest=latest), lambda *_: YES_NO, teller, TOKENS, past
+            lambda prompts, latest: prompts.ask_item(past, "X", latest=latest), lambda *_: YES_NO, builder, TOKENS, past
         )
     else:
-        (prompt, answers), _ = option_question(teller, TOKENS, past, OPTIONS)
+        (prompt, answers), _ = option_question(builder, TOKENS, past, OPTIONS)
     assert len(prompt) + max(map(len, answers)) <= 256
-    if task in ("title", "advise"):
-        assert len(open_question(teller, TOKENS, past, 20, 2048)[0]) <= 256 - 20
-    assert teller.shortened.as_dict()["fields"]["title"]["longest"] == {"item_id": "X", "characters": len(SCRIPT)}
+    if task in ("generate_title", "generate_reason"):
+        assert len(open_question(builder, TOKENS, past, 20, 2048)[0]) <= 256 - 20
+    assert builder.shortened.as_dict()["fields"]["title"]["longest"] == {"item_id": "X", "characters": len(SCRIPT)}
 
 
 def test_whole_histories_as_sequences_are_cut_alike() -> None:
-    teller = words(task="title", style="plain", max_tokens=64)
-    encoded = encode_sequences([history("R0", "X", "R1", "X")], teller, TOKENS)
+    builder = words(task="generate_title", style="plain", max_tokens=64)
+    encoded = encode_sequences([history("R0", "X", "R1", "X")], builder, TOKENS)
     assert encoded.lengths.max() <= 64
 
 
 @pytest.mark.parametrize("right", [0, 1, 2])
 @pytest.mark.parametrize("most", [200, 240, 300, 400, 512])
 def test_training_and_scoring_cut_answers_in_the_same_way(right: int, most: int) -> None:
-    teller = words(task="choose", max_tokens=most)
-    learned = encode_cases([Case(history("R0"), (OPTIONS.items[right],), OPTIONS, right)], teller, TOKENS)
-    (_, answers), _ = option_question(teller, TOKENS, history("R0"), OPTIONS)
+    builder = words(task="multiple_choice", max_tokens=most)
+    learned = encode_cases([EvalExample(history("R0"), (OPTIONS.items[right],), OPTIONS, right)], builder, TOKENS)
+    (_, answers), _ = option_question(builder, TOKENS, history("R0"), OPTIONS)
     assert [label for label in learned.labels.tolist() if label != IGNORE] == answers[right]
 
 
 def test_fields_have_at_most_so_many_tokens_and_are_counted() -> None:
-    teller = words(field_tokens=5)
-    assert len(TOKENS.encode(teller.title("X"))) <= 5
-    assert SCRIPT.startswith(teller.title("X"))
-    assert teller.title("R0") == SHOP["R0"].title
-    report = teller.shortened.as_dict()
+    builder = words(field_tokens=5)
+    assert len(TOKENS.encode(builder.title("X"))) <= 5
+    assert SCRIPT.startswith(builder.title("X"))
+    assert builder.title("R0") == SHOP["R0"].title
+    report = builder.shortened.as_dict()
     assert report == {
         "fields": {"title": {"items": 1, "longest": {"item_id": "X", "characters": len(SCRIPT)}}},
         "questions": 0,
@@ -89,13 +89,16 @@ def test_fields_have_at_most_so_many_tokens_and_are_counted() -> None:
 
 
 def test_what_needs_no_cut_stays_whole() -> None:
-    cut, whole = words(task="choose"), prompt_builder(Prompt(task="choose", style="plain"), SHOP, TOKENS.control)
+    cut, whole = (
+        words(task="multiple_choice"),
+        prompt_builder(Prompt(task="multiple_choice", style="plain"), SHOP, TOKENS.control),
+    )
     options = Candidates(("R1", "C2"), (SHOP["R1"].title, SHOP["C2"].title))
     assert cut.ask(history("R0", "M1"), options) == whole.ask(history("R0", "M1"), options)
     assert cut.shortened == ShorteningReport()
 
 
 def test_prompts_too_short_for_the_task_itself_are_refused() -> None:
-    teller = words(task="choose", max_tokens=32)
+    builder = words(task="multiple_choice", max_tokens=32)
     with pytest.raises(PromptError, match="prompt.max_tokens is 32"):
-        option_question(teller, TOKENS, history("R0"), OPTIONS)
+        option_question(builder, TOKENS, history("R0"), OPTIONS)

@@ -42,8 +42,8 @@ def pair(
 ) -> tuple[TitleSearch, LanguageModelRecommender]:  # fmt: skip
     """The search, and the recommender that scores every title."""
     model = sharp(model or small_model())
-    teller = prompt_builder(Prompt.model_validate({"task": "title", "style": "plain", **settings}), catalogue)
-    return TitleSearch(model, teller, scoring, beams), LanguageModelRecommender(model, teller, scoring)
+    builder = prompt_builder(Prompt.model_validate({"task": "generate_title", "style": "plain", **settings}), catalogue)
+    return TitleSearch(model, builder, scoring, beams), LanguageModelRecommender(model, builder, scoring)
 
 
 def best_among(model: LanguageModelRecommender, asked: History, items: Iterable[str], k: int) -> RankedList:
@@ -130,11 +130,13 @@ def test_hostile_titles_come_out_as_the_items_they_are(style: str, control: bool
     """Titles that are each other's beginnings, empty, endless, or look like the end of an answer."""
     catalogue = {f"i{number:02}": Item(f"i{number:02}", title) for number, title in enumerate(HOSTILE)}
     model = sharp(small_model())
-    teller = prompt_builder(
-        Prompt(task="title", style=style, max_tokens=1024), catalogue, model.tokenizer.control if control else ()
+    builder = prompt_builder(
+        Prompt(task="generate_title", style=style, max_tokens=1024),
+        catalogue,
+        model.tokenizer.control if control else (),
     )
-    search = TitleSearch(model, teller, beams=len(catalogue))
-    every = LanguageModelRecommender(model, teller, "sum")
+    search = TitleSearch(model, builder, beams=len(catalogue))
+    every = LanguageModelRecommender(model, builder, "sum")
     (found,) = search.rank([history("i00")], 50)
     nameable = [same[0] for same in search.meant.values() if same != ["i00"]]
     assert set(found.items) == set(nameable)

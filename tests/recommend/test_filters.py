@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shoptalk.errors import UsageError
-from shoptalk.recommend.filters import LONGEST_ID, Filters, Shelf, read_ids
+from shoptalk.recommend.filters import LONGEST_ID, Filters, ItemFilterIndex, read_ids
 from shoptalk.schema import Item
 
 SHOP = {
@@ -14,7 +14,7 @@ SHOP = {
     "c": Item("c", "Comb", categories=("hair",)),
     "d": Item("d", "Mask"),
 }
-SHELF = Shelf(("a", "b", "c", "d", "unknown"), SHOP)
+FILTER_INDEX = ItemFilterIndex(("a", "b", "c", "d", "unknown"), SHOP)
 
 
 @pytest.mark.parametrize(
@@ -33,13 +33,13 @@ SHELF = Shelf(("a", "b", "c", "d", "unknown"), SHOP)
     ],
 )
 def test_conditions(filters: Filters, expected: str) -> None:
-    mask = SHELF.allowed(filters)
+    mask = FILTER_INDEX.allowed(filters)
     assert mask is not None
-    assert "".join(item[0] for item, kept in zip(SHELF.items, mask, strict=True) if kept) == expected
+    assert "".join(item[0] for item, kept in zip(FILTER_INDEX.items, mask, strict=True) if kept) == expected
 
 
 def test_nothing_asked_for_costs_nothing() -> None:
-    assert SHELF.allowed(Filters()) is None
+    assert FILTER_INDEX.allowed(Filters()) is None
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_nothing_asked_for_costs_nothing() -> None:
 )
 def test_what_cannot_be_answered_is_refused(filters: Filters, says: str, hint: str) -> None:
     with pytest.raises(UsageError, match=says) as caught:
-        SHELF.check(filters)
+        FILTER_INDEX.check(filters)
     assert hint in (caught.value.hint or "")
 
 
@@ -60,7 +60,7 @@ def test_what_cannot_be_answered_is_refused(filters: Filters, says: str, hint: s
     ("filters", "key"), [(Filters(categories=("hair",)), "categories"), (Filters(highest=9.0), "price")]
 )
 def test_what_the_dataset_did_not_keep_is_said(filters: Filters, key: str) -> None:
-    bare = Shelf(("d",), {"d": SHOP["d"]})
+    bare = ItemFilterIndex(("d",), {"d": SHOP["d"]})
     with pytest.raises(UsageError) as caught:
         bare.check(filters)
     assert f'"{key}" into data.keep' in str(caught.value)

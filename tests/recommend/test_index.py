@@ -14,7 +14,7 @@ from shoptalk.recommend import index as module
 from shoptalk.recommend import items
 from shoptalk.recommend.index import CARD, FILE, Index, near, open_index
 from shoptalk.recommend.items import ItemRecommender
-from shoptalk.recommend.memory import Memory, Shares
+from shoptalk.recommend.transition_text import MixingWeights, TransitionTextScorer
 from shoptalk.schema import History
 from tests.recommend.test_items import HISTORIES, recommender
 from tests.words import history
@@ -100,12 +100,12 @@ def test_it_is_built_once_and_only_where_it_pays(tmp_path: Path, monkeypatch: py
     assert open_index(tmp_path, TABLE, least=10) is None  # the library is not installed
 
 
-def remembering(ours: ItemRecommender) -> Memory:
+def remembering(ours: ItemRecommender) -> TransitionTextScorer:
     """From item 0 to item 17, and each item its own word."""
     count = len(ours.items)
     graph = sparse.csr_array((np.ones(1, np.float32), ([0], [count - 1])), shape=(count, count))
     own = sparse.eye_array(count, format="csr", dtype=np.float32)
-    return Memory(graph, own, np.ones(count, dtype=bool), Shares(edges=50.0, words=1.0))
+    return TransitionTextScorer(graph, own, np.ones(count, dtype=bool), MixingWeights(edges=50.0, words=1.0))
 
 
 @pytest.mark.parametrize("with_memory", [False, True])
@@ -156,7 +156,7 @@ def test_a_batch_is_as_one_by_one() -> None:
 
 
 def ours_purchases(histories: list[History]) -> "items.Purchases":
-    return items.Purchases.of(histories, {"a": 0})
+    return items.InteractionMatrix.of(histories, {"a": 0})
 
 
 def test_what_rare_words_name_is_found_and_what_frequent_ones_name_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -170,7 +170,9 @@ def test_what_rare_words_name_is_found_and_what_frequent_ones_name_is_not(monkey
     words[[0, count - 1], 0] = 1.0  # the first and the last item share a word that no other has
     words[:, 1] = 0.1  # and all share one
     empty = sparse.csr_array((count, count), dtype=np.float32)
-    ours.memory = Memory(empty, sparse.csr_array(words), np.ones(count, dtype=bool), Shares(edges=0.0, words=50.0))
+    ours.memory = TransitionTextScorer(
+        empty, sparse.csr_array(words), np.ones(count, dtype=bool), MixingWeights(edges=0.0, words=50.0)
+    )
     assert ours.rank(asked, 2)[0].items[0] == last
     monkeypatch.setattr("shoptalk.recommend.index.RARE", 1)
     assert last not in ours.rank(asked, 2)[0].items
@@ -185,7 +187,9 @@ def test_the_best_by_rare_words_are_those_of_the_allowed_items(monkeypatch: pyte
     words[:, 0] = np.linspace(1, 0.5, count)  # the later, the less alike to the first
     words[:, 1] = np.sqrt(1 - words[:, 0] ** 2)
     graph = sparse.csr_array((count, count), dtype=np.float32)
-    ours.memory = Memory(graph, sparse.csr_array(words), np.ones(count, dtype=bool), Shares(edges=0.0, words=1e3))
+    ours.memory = TransitionTextScorer(
+        graph, sparse.csr_array(words), np.ones(count, dtype=bool), MixingWeights(edges=0.0, words=1e3)
+    )
     allowed = np.arange(count) >= count // 2
     asked = [history(ours.items[0])]
     assert ours.rank(asked, 2, allowed=allowed)[0].items == tuple(ours.items[count // 2 : count // 2 + 2])
@@ -195,7 +199,7 @@ def test_new_items_are_lifted_as_in_all_scores(monkeypatch: pytest.MonkeyPatch) 
     ours = recommender()
     ours.memory = remembering(ours)
     ours.memory.known[[2, 5]] = False
-    ours.memory.shares = replace(ours.memory.shares, newcomer=100.0)
+    ours.memory.mixing = replace(ours.memory.mixing, cold_start_bonus=100.0)
     expected = ours.rank(HISTORIES, 3)
     monkeypatch.setattr(items, "WIDER", 1)
     ours.index = Index.build(ours.table)

@@ -17,7 +17,7 @@ HISTORIES = [history("R0", "R1"), history("C2"), history("M0", "M1", "M2", "R5")
 def recommender(style: str = "bare", fields: tuple[str, ...] = ("title",)) -> ItemRecommender:
     model = model_with_items()
     model.train(False)
-    prompt = Prompt.model_validate({"task": "items", "style": style, "fields": fields, "max_tokens": 512})
+    prompt = Prompt.model_validate({"task": "next_item", "style": style, "fields": fields, "max_tokens": 512})
     return ItemRecommender(model, prompt_builder(prompt, CATALOGUE, model.tokenizer.control))
 
 
@@ -69,7 +69,7 @@ def test_options_score_as_in_the_whole_catalogue() -> None:
 def test_long_histories_lose_their_oldest_items() -> None:
     model = model_with_items()
     model.train(False)
-    prompt = Prompt.model_validate({"task": "items", "style": "bare", "history": 2})
+    prompt = Prompt.model_validate({"task": "next_item", "style": "bare", "history": 2})
     ours = ItemRecommender(model, prompt_builder(prompt, CATALOGUE, model.tokenizer.control))
     assert np.allclose(ours.score_all([history("C0", "R0", "R1")]), ours.score_all([history("R0", "R1")]), atol=1e-6)
 

@@ -11,7 +11,7 @@ from shoptalk.prompts.encode import encode
 from shoptalk.prompts.questions import ending
 from shoptalk.recipe import Lora, Model, Prompt
 from shoptalk.recommend.listing import ListRecommender
-from shoptalk.schema import Case, History, item_token
+from shoptalk.schema import EvalExample, History, item_token
 from shoptalk.tasks import get_task
 from shoptalk.training.batching import make_batch
 from shoptalk.training.examples import encode_cases
@@ -22,15 +22,15 @@ ITEMS = list(CATALOGUE)
 
 
 def recommender(*, constrained: bool = True, **settings: object) -> ListRecommender:
-    prompt = Prompt.model_validate({"task": "list", "history": 1, **settings})
+    prompt = Prompt.model_validate({"task": "generate_ids", "history": 1, **settings})
     recipe = Model(width=32, layers=2, vocabulary=320, precision="fp32")
-    model = create(recipe, Lora(), TITLES, 1, 512, get_task("list").vocabulary(prompt, CATALOGUE))
+    model = create(recipe, Lora(), TITLES, 1, 512, get_task("generate_ids").vocabulary(prompt, CATALOGUE))
     model.network.eval()
     return ListRecommender(model, prompt_builder(prompt, CATALOGUE, model.tokenizer.control), constrained=constrained)
 
 
-def learn(lists: ListRecommender, cases: list[Case]) -> None:
-    batch = make_batch(encode_cases(cases, lists.teller, lists.model.tokenizer), np.arange(len(cases)))
+def learn(lists: ListRecommender, cases: list[EvalExample]) -> None:
+    batch = make_batch(encode_cases(cases, lists.builder, lists.model.tokenizer), np.arange(len(cases)))
     optimiser = torch.optim.AdamW(lists.model.network.parameters(), lr=5e-3)
     for _ in range(800):
         loss, terms = answer_loss(lists.model, batch)
@@ -42,22 +42,25 @@ def learn(lists: ListRecommender, cases: list[Case]) -> None:
             return
 
 
-CASES = [Case(history("R0"), tuple(ITEMS[6:16])), Case(history("C1"), ("R5", "R3", "R4", "R2", "M5", "C0"))]
+CASES = [
+    EvalExample(history("R0"), tuple(ITEMS[6:16])),
+    EvalExample(history("C1"), ("R5", "R3", "R4", "R2", "M5", "C0")),
+]
 
 
 @pytest.mark.parametrize(("style", "padding"), [("plain", "repeat"), ("phi3", "token"), ("plain", "none")])
 def test_what_was_learned_is_listed_free_and_held(style: str, padding: str) -> None:
-    held = recommender(style=style, padding=padding)
-    learn(held, CASES)
-    free = ListRecommender(held.model, held.teller, constrained=False)
+    seen_items = recommender(style=style, padding=padding)
+    learn(seen_items, CASES)
+    free = ListRecommender(seen_items.model, seen_items.builder, constrained=False)
     asked = [case.history for case in CASES]
     first, second = free.rank(asked)
-    assert first.items == CASES[0].truth
-    assert second.items == CASES[1].truth
+    assert first.items == CASES[0].targets
+    assert second.items == CASES[1].targets
     assert free.invalid_share.tolist() == [0.0, 0.0]
     assert free.repeat_share.tolist() == [0.0, 4 / 10 if padding == "repeat" else 0.0]
-    for ranked, case in zip(held.rank(asked), CASES, strict=True):
-        assert ranked.items[: len(case.truth)] == case.truth
+    for ranked, case in zip(seen_items.rank(asked), CASES, strict=True):
+        assert ranked.items[: len(case.targets)] == case.targets
         assert len(set(ranked.items)) == 10
 
 
@@ -65,12 +68,12 @@ def test_scores_are_log_probabilities_of_the_text_so_far() -> None:
     lists = recommender(style="alpaca")
     (ranked,) = lists.rank([history("R0")], 3)
     tokens = lists.model.tokenizer
-    prompt = encode("alpaca", lists.teller.ask(history("R0")), tokens).ids
-    said = tokens.encode(" ".join(map(item_token, ranked.items)))
+    prompt = encode("alpaca", lists.builder.ask(history("R0")), tokens).ids
+    stated = tokens.encode(" ".join(map(item_token, ranked.items)))
     with torch.inference_mode():
-        logits = lists.model.network(torch.tensor([prompt + said])).logits[0].log_softmax(-1)
-    gains = [float(logits[len(prompt) - 1 + place, token]) for place, token in enumerate(said)]
-    ends = [place for place, token in enumerate(said) if token in lists._place]
+        logits = lists.model.network(torch.tensor([prompt + stated])).logits[0].log_softmax(-1)
+    gains = [float(logits[len(prompt) - 1 + index, token]) for index, token in enumerate(stated)]
+    ends = [index for index, token in enumerate(stated) if token in lists._index_of]
     assert ranked.scores == pytest.approx([sum(gains[: end + 1]) for end in ends], abs=1e-4)
 
 
@@ -97,11 +100,11 @@ def test_beyond_ten_items_follow_by_their_probability_as_the_tenth() -> None:
         assert more.scores[:10] == pytest.approx(ten.scores, abs=1e-5)
         assert list(more.scores[9:]) == sorted(more.scores[9:], reverse=True)
     tokens, ranked = lists.model.tokenizer, lists.rank(asked[:1], 12)[0]
-    prompt = encode("alpaca", lists.teller.ask(asked[0]), tokens).ids
-    said = tokens.encode(" ".join(map(item_token, [*ranked.items[:9], ranked.items[11]])))  # the twelfth as the tenth
+    prompt = encode("alpaca", lists.builder.ask(asked[0]), tokens).ids
+    stated = tokens.encode(" ".join(map(item_token, [*ranked.items[:9], ranked.items[11]])))  # the twelfth as the tenth
     with torch.inference_mode():
-        logits = lists.model.network(torch.tensor([prompt + said])).logits[0].log_softmax(-1)
-    score = sum(float(logits[len(prompt) - 1 + place, token]) for place, token in enumerate(said))
+        logits = lists.model.network(torch.tensor([prompt + stated])).logits[0].log_softmax(-1)
+    score = sum(float(logits[len(prompt) - 1 + index, token]) for index, token in enumerate(stated))
     assert ranked.scores[11] == pytest.approx(score, abs=1e-4)
 
 
@@ -118,23 +121,23 @@ def test_company_does_not_matter() -> None:
 def test_wrong_entries_of_free_lists_are_counted() -> None:
     lists = recommender(constrained=False, padding="token")
     tokens = lists.model.tokenizer
-    end = ending(lists.teller, tokens)
+    end = ending(lists.builder, tokens)
     text = f"{item_token('R0')} {item_token('R0')} strange words {item_token('none')} {item_token('M1')}"
     ids = [*tokens.encode(text), *end, *tokens.encode(item_token("M2"))]
-    said = lists._take_apart(ids, [-float(place) for place in range(len(ids))])
-    assert said.items == ("R0", "M1")
-    assert said.scores == (0.0, -float(ids.index(lists._tokens[ITEMS.index("M1")].item())))
-    words = said.entries - 3  # the entries of "strange words": between separators, as the tokenizer cuts them
+    stated = lists._take_apart(ids, [-float(index) for index in range(len(ids))])
+    assert stated.items == ("R0", "M1")
+    assert stated.scores == (0.0, -float(ids.index(lists._tokens[ITEMS.index("M1")].item())))
+    words = stated.entries - 3  # the entries of "strange words": between separators, as the tokenizer cuts them
     assert words >= 1
-    assert (said.invalid, said.repeats) == (words, 1)
+    assert (stated.invalid, stated.repeats) == (words, 1)
 
 
 def test_an_untrained_model_says_anything_and_is_not_trusted() -> None:
     lists = recommender(constrained=False)
     (ranked,) = lists.rank([history("R0")])
     assert len(set(ranked.items)) == len(ranked.items) <= 10
-    shares = np.array([lists.invalid_share[0], lists.repeat_share[0]])
-    assert ((shares >= 0) & (shares <= 1)).all() or np.isnan(shares).all()
+    mixing = np.array([lists.invalid_share[0], lists.repeat_share[0]])
+    assert ((mixing >= 0) & (mixing <= 1)).all() or np.isnan(mixing).all()
 
 
 def test_a_long_history_is_cut_and_counted() -> None:

@@ -8,24 +8,24 @@ from shoptalk.recipe import Prompt
 from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.recommend.pointwise import PointwiseRecommender
 from shoptalk.schema import Candidates
-from tests.words import CATALOGUE, exam, history, prompt_builder, small_model
+from tests.words import CATALOGUE, eval_data, history, prompt_builder, small_model
 
 
 def recommender(scoring: str = "sum", **settings: object) -> LanguageModelRecommender:
     model = small_model()
     model.network.eval()
-    teller = prompt_builder(Prompt.model_validate({"task": "title", "style": "plain", **settings}), CATALOGUE)
-    return LanguageModelRecommender(model, teller, scoring)
+    builder = prompt_builder(Prompt.model_validate({"task": "generate_title", "style": "plain", **settings}), CATALOGUE)
+    return LanguageModelRecommender(model, builder, scoring)
 
 
 def plain_score(model: LanguageModelRecommender, text: str, answer: str) -> float:
     """The log-probability of an answer after a text, by one full pass."""
     tokens = model.model.tokenizer
     prompt = [token for line in text.split("\n")[:-1] for token in tokens.encode(line) + tokens.encode("\n")]
-    said = tokens.encode(answer) + tokens.encode("\n")
+    stated = tokens.encode(answer) + tokens.encode("\n")
     with torch.inference_mode():
-        logits = model.model.network(torch.tensor([prompt + said])).logits[0].log_softmax(-1)
-    return float(sum(logits[len(prompt) - 1 + place, token] for place, token in enumerate(said)))
+        logits = model.model.network(torch.tensor([prompt + stated])).logits[0].log_softmax(-1)
+    return float(sum(logits[len(prompt) - 1 + index, token] for index, token in enumerate(stated)))
 
 
 def test_a_score_is_the_log_probability_of_the_options_title() -> None:
@@ -48,17 +48,17 @@ def test_the_mean_divides_by_the_tokens() -> None:
 
 
 def test_the_order_of_cases_and_their_company_do_not_matter() -> None:
-    model = recommender(task="choose", style="alpaca")
-    cases = exam(12)
+    model = recommender(task="multiple_choice", style="alpaca")
+    cases = eval_data(12)
     together = model.score([case.history for case in cases], [case.candidates for case in cases])
     for case, scores in zip(reversed(cases), reversed(together), strict=True):
         assert model.score([case.history], [case.candidates])[0] == pytest.approx(scores, abs=1e-4)
 
 
 def test_likes_are_odds_of_yes_for_each_option() -> None:
-    prompts = prompt_builder(Prompt(task="like"), CATALOGUE)
+    prompts = prompt_builder(Prompt(task="pointwise"), CATALOGUE)
     model = PointwiseRecommender(recommender().model, prompts, "sum")
-    case = exam(1)[0]
+    case = eval_data(1)[0]
     (scores,) = model.score([case.history], [case.candidates])
     odds = model.odds([case.history] * 3, list(case.candidates.items))
     assert np.allclose(scores, odds)

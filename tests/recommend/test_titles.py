@@ -5,16 +5,16 @@ from pathlib import Path
 from shoptalk.recipe import Training
 from shoptalk.recommend.titles import generate_titles
 from shoptalk.training.examples import encode_cases
-from shoptalk.training.loop import Material, fine_tune
+from shoptalk.training.loop import TrainingData, fine_tune
 from tests.recommend.test_options import recommender
-from tests.words import CATALOGUE, exam
+from tests.words import CATALOGUE, eval_data
 
 
 def test_a_model_that_learned_its_examples_says_their_titles(tmp_path: Path) -> None:
-    cases = exam(4)
+    cases = eval_data(4)
     model = recommender(style="alpaca")
-    tokens = encode_cases(cases, model.teller, model.model.tokenizer)
+    tokens = encode_cases(cases, model.builder, model.model.tokenizer)
     recipe = Training(overfit=True, learning_rate=1e-2, checkpoint_seconds=1e9)
-    fine_tune(model.model, Material(tokens, tokens), recipe, 1, tmp_path, resume=False, notify=lambda *_: None)
-    said = generate_titles(model.model, model.teller, [case.history for case in cases])
-    assert said == [CATALOGUE[case.truth[0]].title for case in cases]
+    fine_tune(model.model, TrainingData(tokens, tokens), recipe, 1, tmp_path, resume=False, notify=lambda *_: None)
+    stated = generate_titles(model.model, model.builder, [case.history for case in cases])
+    assert stated == [CATALOGUE[case.targets[0]].title for case in cases]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoptalk.recommend.trie import NOTHING, Trie, make_trie
+from shoptalk.recommend.trie import PAD_ID, Trie, make_trie
 
 WORDS = [[5, 6, 7], [5, 6], [5, 9, 9, 9], [1], [5, 6, 8, 1]]
 
@@ -15,7 +15,7 @@ def spelled(trie: Trie, node: int = 0, path: tuple[int, ...] = ()) -> dict[int, 
     if int(trie.count[node]) == 0:
         row = int(trie.low[node])
         rest = trie.sequences[row, int(trie.depth[node]) : int(trie.length[row])].tolist()
-        return {int(trie.source[row]): [token for token in path if token != NOTHING] + rest}
+        return {int(trie.source[row]): [token for token in path if token != PAD_ID] + rest}
     found = {}
     for child in range(int(trie.first[node]), int(trie.first[node] + trie.count[node])):
         found |= spelled(trie, child, (*path, int(trie.token[child])))
@@ -25,7 +25,7 @@ def spelled(trie: Trie, node: int = 0, path: tuple[int, ...] = ()) -> dict[int, 
 def test_nodes_by_hand() -> None:
     trie = make_trie(WORDS)
     # rows: 1 | 5 6 | 5 6 7 | 5 6 8 1 | 5 9 9 9; the nodes: root; 1, 5; 6, 9 behind 5; over, 7, 8 behind 6
-    assert trie.token.tolist() == [NOTHING, 1, 5, 6, 9, NOTHING, 7, 8]
+    assert trie.token.tolist() == [PAD_ID, 1, 5, 6, 9, PAD_ID, 7, 8]
     assert trie.count.tolist() == [2, 0, 2, 3, 0, 0, 0, 0]
     assert trie.first[:4].tolist() == [1, 0, 3, 5]
     assert [(int(low), int(high)) for low, high in zip(trie.low, trie.high, strict=True)] == [

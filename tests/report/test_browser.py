@@ -40,12 +40,12 @@ class Opened:
     """A page with what it said and asked for while it was opened."""
 
     def __init__(self, browser: Any, path: Path, width: int, media: str = "screen") -> None:
-        self.said: list[str] = []
+        self.stated: list[str] = []
         self.asked: list[str] = []
         self.page = browser.new_page(viewport={"width": width, "height": 800})
         self.page.emulate_media(media=media)
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("console", lambda message: self.stated.append(message.text))
+        self.page.on("pageerror", lambda error: self.stated.append(str(error)))
         self.page.on("request", lambda request: self.asked.append(request.url))
         self.page.goto(path.as_uri())
         self.page.eval_on_selector_all("details", "all => all.forEach(one => one.open = true)")
@@ -66,14 +66,14 @@ def opened(browser: Any, pages: dict[str, Path], request: pytest.FixtureRequest)
 
 
 def test_it_loads_nothing_and_complains_of_nothing(opened: Opened) -> None:
-    assert opened.said == []
+    assert opened.stated == []
     assert [url for url in opened.asked[1:] if not url.startswith("data:")] == []
 
 
 def test_every_figure_is_drawn_and_told(opened: Opened) -> None:
     figures = opened.all("img", "one => [one.complete, one.naturalWidth, one.alt.length]")
     assert figures
-    assert all(done and width > 0 and told > 10 for done, width, told in figures)
+    assert all(done and width > 0 and shown_values > 10 for done, width, shown_values in figures)
 
 
 def test_it_is_no_wider_than_the_screen(opened: Opened) -> None:

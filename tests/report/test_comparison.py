@@ -38,7 +38,7 @@ def words(page: str) -> str:
 def test_every_figure_is_on_the_page(report: ComparisonResult, tmp_path: Path) -> None:
     write_comparison(report, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    said = words(page).replace("&lt;", "<")
+    stated = words(page).replace("&lt;", "<")
     figures = [number(figure) for group in report.groups for own in group.metrics.values()
                for figure in (own.value, own.low, own.high, own.spread) if figure is not None]  # fmt: skip
     for one in report.comparisons:
@@ -49,7 +49,7 @@ def test_every_figure_is_on_the_page(report: ComparisonResult, tmp_path: Path) -
                 ("training_seconds", "evaluation_seconds", "peak_memory_bytes", "tokens", "parameters")]  # fmt: skip
     figures += [report.fingerprint, f"{USERS} test users", "c", "d", "model.width", "1, 2"]
     figures += [run for group in report.groups for run in group.runs]
-    assert [figure for figure in figures if figure not in said] == []
+    assert [figure for figure in figures if figure not in stated] == []
     assert "<b>" not in page.split("</style>")[1]  # a name is text, whatever it holds
     assert "a &amp; &lt;b&gt;" in page
 
@@ -61,9 +61,9 @@ def test_the_page_stands_alone_and_every_picture_is_told_in_words(report: Compar
     assert "<script" not in page
     pictures = re.findall(r'<img src="([^"]+)" alt="([^"]+)"', page)
     assert len(pictures) == page.count("<img") == 2 * len(report.metrics) + 1
-    for address, told in pictures:
+    for address, shown in pictures:
         assert base64.b64decode(address.removeprefix("data:image/svg+xml;base64,")).rstrip().endswith(b"</svg>")
-        assert re.search(r"\d\.\d{4}", told)
+        assert re.search(r"\d\.\d{4}", shown)
 
 
 def test_the_same_runs_give_the_same_page(report: ComparisonResult, tmp_path: Path) -> None:
@@ -77,9 +77,9 @@ def test_seeds_alone_and_unknown_costs_make_a_page_too(tmp_path: Path) -> None:
     report = compare(runs)
     unknown = replace(report, groups=(replace(report.groups[0], cost=Cost()),))
     write_comparison(unknown, tmp_path / "page.html")
-    said = words((tmp_path / "page.html").read_text(encoding="utf-8"))
-    assert "Differences" not in said
-    assert "energy is known only where the machine lets its counters be read" in said
+    stated = words((tmp_path / "page.html").read_text(encoding="utf-8"))
+    assert "Differences" not in stated
+    assert "energy is known only where the machine lets its counters be read" in stated
 
 
 def test_the_command_writes_the_page_and_prints_what_it_says(
@@ -90,9 +90,9 @@ def test_the_command_writes_the_page_and_prints_what_it_says(
     with pytest.raises(SystemExit) as caught:
         main(["compare", *map(str, runs), "--out", str(tmp_path / "page.html")])
     assert not caught.value.code
-    said = capsys.readouterr().out
-    assert "a[b] is significantly better than b: Recall@10 0.6667 against 0.5000" in said
-    assert "a[b] − b" in said
+    stated = capsys.readouterr().out
+    assert "a[b] is significantly better than b: Recall@10 0.6667 against 0.5000" in stated
+    assert "a[b] − b" in stated
     assert (tmp_path / "page.html").exists()
 
 
@@ -117,4 +117,4 @@ def test_figures_at_their_limits() -> None:
     group = ComparedRecipe("$x^$", ("r",), (1,), {}, {"recall@10": own}, Cost(training_seconds=1.0))
     assert draw_cost([replace(group, cost=Cost())], "recall@10", "Recall@10") == ""
     assert draw_cost([group, group], "recall@10", "Recall@10")  # no formula, however it looks
-    assert len({style(place) for place in range(7)}) == 7
+    assert len({style(index) for index in range(7)}) == 7

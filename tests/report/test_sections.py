@@ -14,9 +14,9 @@ import pytest
 from shoptalk.report.bars import Bar, draw_bars
 from shoptalk.report.card import cost, data_card, dates
 from shoptalk.report.curves import draw_training, loss_rows
+from shoptalk.report.error_analysis import error_sections, mistake_bars, option_rows, step_figure
 from shoptalk.report.figure import NARROW, picture
 from shoptalk.report.findings import finding_rows
-from shoptalk.report.mistakes import mistake_bars, mistakes, option_rows, step_figure
 from shoptalk.report.names import span
 from shoptalk.report.options import best_first, draw_calibration, draw_positions
 from shoptalk.report.rankings import accuracy_bars
@@ -82,19 +82,19 @@ def test_fails_come_before_warnings_and_say_so_in_words() -> None:
 
 
 def test_groups_of_mistakes_come_largest_first_with_their_options_marked() -> None:
-    (told,) = mistakes(with_errors(errors()))
-    assert ([group.title for group in told.groups], told.empty) == (["semantic pull", "cold item"], ("nothing",))
-    rows = option_rows(told.groups[0].examples[0])
+    (shown,) = error_sections(with_errors(errors()))
+    assert ([group.title for group in shown.groups], shown.empty) == (["semantic pull", "cold item"], ("nothing",))
+    rows = option_rows(shown.groups[0].examples[0])
     assert [(row.right, row.chosen, row.score) for row in rows] == [
         (True, False, -1.5), (False, True, -0.5), (False, False, -2.0),
     ]  # fmt: skip
-    assert [step_figure(step) for step in told.analysis.what_if[0].steps] == ["0.250", "not listed"]
-    assert len(mistakes(replace(with_errors(errors()), option_errors=analysed(errors())))) == 2
-    assert mistakes(result({"metrics": {}, "baselines": {}})) == []
+    assert [step_figure(step) for step in shown.analysis.what_if[0].steps] == ["0.250", "not listed"]
+    assert len(error_sections(replace(with_errors(errors()), option_errors=analysed(errors())))) == 2
+    assert error_sections(result({"metrics": {}, "baselines": {}})) == []
 
 
 def test_a_group_that_may_be_chance_is_grey_beside_its_reference() -> None:
-    rows = mistake_bars(mistakes(with_errors(errors()))[0].groups)
+    rows = mistake_bars(error_sections(with_errors(errors()))[0].groups)
     assert [(row.kind, row.reference) for row in rows] == [("model", 0.25), ("baseline", 0.12)]
 
 
@@ -126,10 +126,10 @@ def test_times_that_are_no_dates_are_not_told(tmp_path: Path) -> None:
 
 
 def test_the_cost_is_that_of_the_stages_that_ran(tmp_path: Path) -> None:
-    told = cost(open_run(write_run(tmp_path / "run", option_metrics())), result(option_metrics()))
-    assert [seconds for _, seconds in told.stages] == [1.5, 60.0, 0.5, 3700.0]  # no titles were generated
-    assert told.total == 1.5 + 60 + 0.5 + 3700
-    facts = dict(told.facts)
+    shown = cost(open_run(write_run(tmp_path / "run", option_metrics())), result(option_metrics()))
+    assert [seconds for _, seconds in shown.stages] == [1.5, 60.0, 0.5, 3700.0]  # no titles were generated
+    assert shown.total == 1.5 + 60 + 0.5 + 3700
+    facts = dict(shown.facts)
     assert facts["tokens read"] == "6,000, 100 a second"
     assert facts["parameters"] == "1,000, 50.0% of them trained"
     assert facts["most memory held"] == "2.00 GB"

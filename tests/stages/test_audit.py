@@ -45,8 +45,8 @@ def test_a_dataset(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_an_uneven_dataset_is_a_formatting_leak(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    prepare(read_recipe(shop / "recipe.toml", ["data.cleaning=uneven"]), tmp_path / "uneven")
-    code, report = call(capsys, tmp_path / "uneven")
+    prepare(read_recipe(shop / "recipe.toml", ["data.cleaning=asymmetric"]), tmp_path / "asymmetric")
+    code, report = call(capsys, tmp_path / "asymmetric")
     found = by_name(report)
     assert (code, report["clean"]) == (3, False)
     assert found["options_only"]["value"] > 0.9
@@ -111,11 +111,11 @@ def test_somebodys_instructions(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_lists_of_somebody_who_cut_windows_before_splitting(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = []
     for user in range(60):
-        bought = [f"<|item_{user}_{place}|>" for place in range(12)]
-        for place in range(12):
-            listed = " ".join(bought[place + 1 : place + 11]) or "<|endoftext|>"
-            rows.append({"instruction": f"List what follows {bought[place]}", "output": listed, "user": f"u{user}",
-                         "split": "train" if place < 8 else "test"})  # fmt: skip
+        bought = [f"<|item_{user}_{index}|>" for index in range(12)]
+        for index in range(12):
+            listed = " ".join(bought[index + 1 : index + 11]) or "<|endoftext|>"
+            rows.append({"instruction": f"List what follows {bought[index]}", "output": listed, "user": f"u{user}",
+                         "split": "train" if index < 8 else "test"})  # fmt: skip
     (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     code, report = call(capsys, "--alpaca", tmp_path / "rows.jsonl")
     found = by_name(report)
@@ -137,6 +137,6 @@ def test_what_cannot_be_audited(arguments: tuple[str, ...], capsys: pytest.Captu
 def test_people_read_the_worst_first(dataset: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["audit", str(dataset)])
-    said = capsys.readouterr().out
-    assert said.index("later_training") < said.index("format_leak")
-    assert "clean (0 fail" in said
+    stated = capsys.readouterr().out
+    assert stated.index("later_training") < stated.index("format_leak")
+    assert "clean (0 fail" in stated

@@ -13,7 +13,7 @@ from shoptalk.recommend.filters import Filters
 from shoptalk.runs import open_run
 from shoptalk.schema import item_token
 from shoptalk.stages.catalogue import add_items
-from shoptalk.stages.opening import open_run_dataset
+from shoptalk.stages.load_dataset import open_run_dataset
 from shoptalk.stages.recommend import recommend
 from shoptalk.stages.recommender import open_recommender
 
@@ -95,8 +95,8 @@ def test_odd_ids_are_told_apart(items_run: Path, tmp_path: Path) -> None:
     items = model.model.items
     assert items is not None
     assert set(items.ids[-len(ODD) :]) == set(ODD)
-    for place, name in enumerate(items.ids):
-        assert model.model.tokenizer.encode(item_token(name)) == [items.first + place]
+    for index, name in enumerate(items.ids):
+        assert model.model.tokenizer.encode(item_token(name)) == [items.first + index]
     for name in ODD:
         assert recommend(items_run, silent, user=None, typed=[name], k=1)["history"][0]["item_id"] == name
 
@@ -137,7 +137,7 @@ def test_a_crash_leaves_the_model_as_it_was(items_run: Path, tmp_path: Path, mon
         raise OSError(28, "No space left on device")
 
     before = digest(items_run)
-    monkeypatch.setattr("shoptalk.stages.catalogue.save_memory", crash)
+    monkeypatch.setattr("shoptalk.stages.catalogue.save_transition_text", crash)
     with pytest.raises(ShoptalkError, match="No space left"):
         add_items(items_run, table(tmp_path, f"N1,{FIRST}"))
     assert digest(items_run) == before
@@ -146,7 +146,7 @@ def test_a_crash_leaves_the_model_as_it_was(items_run: Path, tmp_path: Path, mon
 
 def test_a_run_without_item_tokens_is_refused(items_run: Path, tmp_path: Path) -> None:
     recipe = items_run / "recipe.toml"
-    text = recipe.read_text().replace('task = "items"', 'task = "title"').replace('"bare"', '"plain"')
+    text = recipe.read_text().replace('task = "next_item"', 'task = "generate_title"').replace('"bare"', '"plain"')
     recipe.write_text(text)
     with pytest.raises(RunError, match="no item tokens"):
         add_items(items_run, table(tmp_path, f"N1,{FIRST}"))

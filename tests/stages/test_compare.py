@@ -236,10 +236,10 @@ def test_damaged_predictions_are_one_line_and_exit_code_2(
     with pytest.raises(SystemExit) as caught:
         main(["compare", str(run), str(other)])
     assert caught.value.code == 2
-    said = capsys.readouterr().err
-    assert said.count("\n") == 1
-    assert said.startswith(f"error: {path}: damaged: ")
-    assert f"make it again: shoptalk evaluate {other}" in said
+    stated = capsys.readouterr().err
+    assert stated.count("\n") == 1
+    assert stated.startswith(f"error: {path}: damaged: ")
+    assert f"make it again: shoptalk evaluate {other}" in stated
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_nothing_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
 
 
 def test_options_have_the_titles_that_were_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    report = judged(tmp_path, monkeypatch, step=2, candidates={"options": 4}, data={"cleaning": "uneven"})
+    report = judged(tmp_path, monkeypatch, step=2, candidates={"options": 4}, data={"cleaning": "asymmetric"})
     errors = report.option_errors
     assert errors is not None
     assert errors.wrong > 10
@@ -80,4 +80,4 @@ def test_options_have_the_titles_that_were_shown(tmp_path: Path, monkeypatch: py
     assert example
     for one in example:
         raw = ["&amp;" in title for title in one.options]
-        assert raw == [place != one.answer for place in range(4)]  # the wrong ones are not cleaned
+        assert raw == [index != one.answer for index in range(4)]  # the wrong ones are not cleaned

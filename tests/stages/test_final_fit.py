@@ -12,13 +12,13 @@ from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, read_recipe
-from shoptalk.schema import Case, History, Split
+from shoptalk.schema import EvalExample, History, Split
 from shoptalk.stages import train as stage
 from shoptalk.stages.sasrec import sasrec_recipe
 from tests.baselines.test_registry import named
 
 METHODS = ("leave-one-out", "by-user", "by-time", "by-time-per-user")
-TASKS = ("choose", "title", "like", "items", "list", "advise")
+TASKS = ("multiple_choice", "generate_title", "pointwise", "next_item", "generate_ids", "generate_reason")
 #: They learn from no purchase: one is fixed, the other knows the words of the catalogue.
 WITHOUT_PURCHASES = {"chance", "tfidf"}
 #: It learns from questions and not from histories.
@@ -35,7 +35,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Make:
     def make(method: str, *more: str) -> tuple[Recipe, Dataset]:
         common = [f"split.method={method}", "split.history=0", "split.fractions=[0.6,0.2,0.2]", "model.width=32",
                   "model.layers=1", "model.vocabulary=300", "items.dimensions=8", "training.pretrain_epochs=0",
-                  "training.contrast_epochs=0", "data.min_history=3", "prompt.max_tokens=1024"]  # fmt: skip
+                  "training.choice_epochs=0", "data.min_history=3", "prompt.max_tokens=1024"]  # fmt: skip
         recipe = read_recipe(folder / "recipe.toml", [*common, *more])
         if not (folder / method).exists():
             prepare(recipe, folder / method)
@@ -55,7 +55,7 @@ def known_before_the_test(shop: Dataset, *, refit: bool) -> tuple[int, int]:
     parts = [0, 1] if refit else [0]  # places in schema.PARTS: train, validation
     users = purchases = 0
     for start, end in zip(rows.start.tolist(), rows.end.tolist(), strict=True):
-        learned = [place for place in range(start, end) if rows.part[place] in parts]
+        learned = [position for position in range(start, end) if rows.part[position] in parts]
         users += bool(learned)
         purchases += learned[-1] - start + 1 if learned else 0  # and what a validation case shows before its target
     return users, purchases
@@ -80,30 +80,30 @@ def test_the_final_fit_sees_training_and_with_refit_validation(made: Make, metho
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("method", METHODS)
 def test_the_model_of_every_task_sees_it(made: Make, method: str, task: str, refit: bool) -> None:
-    style = ["prompt.style=bare"] if task == "items" else ["prompt.style=alpaca"]
+    style = ["prompt.style=bare"] if task == "next_item" else ["prompt.style=alpaca"]
     recipe, shop = made(method, f"prompt.task={task}", *style)
     expected = replace(shop.split(), refit=refit).for_final_fit()
-    fitted, material = stage._set_up(recipe, shop, silent, refit=refit)
+    fitted, training_data = stage._set_up(recipe, shop, silent, refit=refit)
     users, purchases, questions = counts(expected)
     assert counts(fitted.split) == (users, purchases, questions)
     answers = {
-        "items": purchases - users,  # every purchase of a history but its first is a target
-        "list": purchases - users,  # a list is asked for after every purchase but the last
-        "like": 2 * questions,  # the right option is liked, another is not
+        "next_item": purchases - users,  # every purchase of a history but its first is a target
+        "generate_ids": purchases - users,  # a list is asked for after every purchase but the last
+        "pointwise": 2 * questions,  # the right option is liked, another is not
     }
-    found = int((material.train.labels >= 0).sum()) if task == "items" else len(material.train)
+    found = int((training_data.train.labels >= 0).sum()) if task == "next_item" else len(training_data.train)
     assert found == answers.get(task, questions)
-    assert (len(material.validation) == 0) == refit
+    assert (len(training_data.validation) == 0) == refit
 
 
 def test_choosing_among_options_is_learned_from_validation_questions_too(made: Make) -> None:
-    recipe, shop = made("by-user", "prompt.task=title", "training.contrast_epochs=1")
+    recipe, shop = made("by-user", "prompt.task=generate_title", "training.choice_epochs=1")
     split = shop.split("last")
     sizes = {}
     for refit in (False, True):
-        _, material = stage._set_up(recipe, shop, silent, refit=refit)
-        assert material.choices is not None
-        sizes[refit] = len(material.choices.questions)
+        _, training_data = stage._set_up(recipe, shop, silent, refit=refit)
+        assert training_data.choices is not None
+        sizes[refit] = len(training_data.choices.questions)
     assert sizes == {
         False: len(split.train_cases),
         True: len(split.train_cases) + len(split.validation),
@@ -112,13 +112,13 @@ def test_choosing_among_options_is_learned_from_validation_questions_too(made: M
 
 @pytest.mark.parametrize("method", METHODS)
 def test_sasrec_sees_it(made: Make, method: str) -> None:
-    recipe, shop = made(method, "training.refit=true", "prompt.task=items", "prompt.style=bare")
+    recipe, shop = made(method, "training.refit=true", "prompt.task=next_item", "prompt.style=bare")
     fitted, _ = stage._set_up(sasrec_recipe(recipe), shop, silent, refit=True)
     assert sasrec_recipe(recipe).training.refit
     assert counts(fitted.split) == counts(replace(shop.split(), refit=True).for_final_fit())
 
 
-class Watched(Sequence[Any]):
+class ValidationResult(Sequence[Any]):
     """A sequence that writes down when it is read from its beginning to its end."""
 
     def __init__(self, name: str, values: Sequence[Any], log: list[tuple[str, int, int]]) -> None:
@@ -149,8 +149,8 @@ def test_every_baseline_sees_it(
     final_fit = Split.for_final_fit
 
     def watched(kind: str, part: Split) -> Split:
-        train: Sequence[History] = Watched(f"{kind} histories", part.train, log)
-        cases: Sequence[Case] = Watched(f"{kind} questions", part.train_cases, log)
+        train: Sequence[History] = ValidationResult(f"{kind} histories", part.train, log)
+        cases: Sequence[EvalExample] = ValidationResult(f"{kind} questions", part.train_cases, log)
         return replace(part, train=train, train_cases=cases)
 
     monkeypatch.setattr(Split, "for_final_fit", lambda _: watched("final", final_fit(split)))
@@ -172,13 +172,13 @@ def test_every_baseline_sees_it(
 def test_several_validation_cases_of_a_user_are_one_history() -> None:
     train = [History("a", ("1", "2")), History("b", ("3",))]
     cases = [
-        Case(History("a", ("1", "2")), ("4",)),
-        Case(History("a", ("1", "2", "4")), ("5", "6")),
-        Case(History("c", ("6",)), ("7",)),
+        EvalExample(History("a", ("1", "2")), ("4",)),
+        EvalExample(History("a", ("1", "2", "4")), ("5", "6")),
+        EvalExample(History("c", ("6",)), ("7",)),
     ]
     final = Split(train, cases[:1], cases, [], refit=True).for_final_fit()
     assert [(one.user_id, "".join(one.items)) for one in final.train] == [("a", "12456"), ("b", "3"), ("c", "67")]
-    assert [*final.train_cases] == [final.train_cases[place] for place in range(4)] == [cases[0], *cases]
+    assert [*final.train_cases] == [final.train_cases[position] for position in range(4)] == [cases[0], *cases]
     assert final.train_cases[-1] is cases[-1]
     assert list(final.train_cases[1:3]) == cases[:2]
     with pytest.raises(IndexError):
@@ -188,12 +188,12 @@ def test_several_validation_cases_of_a_user_are_one_history() -> None:
 
 def test_reviews_stay_at_their_purchases() -> None:
     train = [History("a", ("1", "2"), ("good", "bad"))]
-    cases = [Case(History("a", ("1", "2"), ("good", "bad")), ("3",), target_reviews=("fine",))]
+    cases = [EvalExample(History("a", ("1", "2"), ("good", "bad")), ("3",), target_reviews=("fine",))]
     final = Split(train, [], cases, [], refit=True).for_final_fit()
     assert final.train == [History("a", ("1", "2", "3"), ("good", "bad", "fine"))]
 
 
 def test_without_refit_nothing_of_validation_is_learned() -> None:
-    split = Split([History("a", ("1",))], [], [Case(History("a", ("1",)), ("2",))], [])
+    split = Split([History("a", ("1",))], [], [EvalExample(History("a", ("1",)), ("2",))], [])
     assert not split.refit
     assert split.for_final_fit() is split

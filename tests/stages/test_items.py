@@ -14,17 +14,17 @@ from shoptalk.data.dataset import open_dataset
 from shoptalk.models.base import load
 from shoptalk.prompts.encode import encode
 from shoptalk.runs import open_run
-from shoptalk.schema import Case, History, Split
-from shoptalk.stages import memory, sasrec
-from shoptalk.stages.memory import PLAYING, withhold
-from shoptalk.stages.opening import open_run_dataset
+from shoptalk.schema import EvalExample, History, Split
+from shoptalk.stages import sasrec, transition_text
+from shoptalk.stages.load_dataset import open_run_dataset
 from shoptalk.stages.recommender import open_recommender
+from shoptalk.stages.transition_text import PLAYING, withhold
 from tests.stages.test_run import call
 from tests.words import small_model
 
 BARE = [
-    'prompt.task="items"', 'prompt.style="bare"', 'split.method="leave-one-out"', 'split.fractions=[0.8,0.1,0.1]',
-    "split.history=0", "training.pretrain_epochs=0", "training.contrast_epochs=0", "training.epochs=3",
+    'prompt.task="next_item"', 'prompt.style="bare"', 'split.method="leave-one-out"', 'split.fractions=[0.8,0.1,0.1]',
+    "split.history=0", "training.pretrain_epochs=0", "training.choice_epochs=0", "training.epochs=3",
     "training.learning_rate=0.003", "training.batch_tokens=512", "evaluation.generate=0", "evaluation.resamples=200",
     "model.width=32", "model.layers=1", "model.precision=fp32", "model.vocabulary=300", "items.dimensions=32",
 ]  # fmt: skip
@@ -134,7 +134,7 @@ def test_titles_beside_tokens(
     assert code == 0, report
     trained = load(tmp_path / "run" / "model")
     assert trained.items is not None
-    assert bool((trained.items.learned != 0).any())
+    assert bool((trained.items.residual != 0).any())
     assert report["metrics"]["recall@10"]["n"] > 100
 
 
@@ -152,27 +152,27 @@ def test_drawn_negatives_train_as_well(
 
 def test_some_items_play_new_in_the_selecting_training() -> None:
     train = [History("a", tuple("123")), History("b", tuple("45"))]
-    cases = [Case(History("a", tuple("12")), ("3",)), Case(History("b", ("4",)), ("5",))]
-    held = [Case(History("a", tuple("123")), ("4",)), Case(History("b", tuple("45")), ("1",))]
+    cases = [EvalExample(History("a", tuple("12")), ("3",)), EvalExample(History("b", ("4",)), ("5",))]
+    seen_items = [EvalExample(History("a", tuple("123")), ("4",)), EvalExample(History("b", tuple("45")), ("1",))]
     items = list("12345")
     seed = next(seed for seed in range(200) if list(np.random.default_rng(seed).random(5) < PLAYING) == [0, 1, 0, 1, 0])
-    split = withhold(Split(train, cases, held, []), items, seed)  # 2 and 4 play new
+    split = withhold(Split(train, cases, seen_items, []), items, seed)  # 2 and 4 play new
     assert [one.items for one in split.train] == [("1", "3"), ("5",)]
-    assert [(case.history.items, case.truth) for case in split.train_cases] == [(("1",), ("3",))]  # nothing before 5
-    assert [(case.history.items, case.truth) for case in split.validation] == [(("1", "3"), ("4",)), (("5",), ("1",))]
+    assert [(case.history.items, case.targets) for case in split.train_cases] == [(("1",), ("3",))]  # nothing before 5
+    assert [(case.history.items, case.targets) for case in split.validation] == [(("1", "3"), ("4",)), (("5",), ("1",))]
 
 
 def test_new_items_are_lifted_where_that_is_asked_for(
     shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "ENOUGH", 5)
+    monkeypatch.setattr(transition_text, "ENOUGH", 5)
     found = {}
     for name in ("false", "true"):
-        more = [f"items.newcomers={name}", "items.memory=true", "training.refit=true", "split.cold=0.2"]
+        more = [f"items.cold_start_items={name}", "items.memory=true", "training.refit=true", "split.cold=0.2"]
         chosen = settings(*more, 'evaluation.baselines=["popularity"]')
         code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / name, *chosen)
         assert code == 0, report
-        lift = json.loads((tmp_path / name / "model" / "memory.json").read_text())["newcomer"]
+        lift = json.loads((tmp_path / name / "model" / "memory.json").read_text())["cold_start_bonus"]
         found[name] = lift, report["metrics"]["cold_recall@10"]["value"]
     assert found["false"][0] == 0
     assert found["true"] > found["false"]
@@ -194,11 +194,11 @@ def test_cold_items_are_ranked_by_their_words(
     bought = {item for one in open_dataset(tmp_path / "run" / "dataset").split().train for item in one.items}
     unseen = torch.tensor([item not in bought for item in model.items.ids])
     assert bool(unseen.any())
-    assert not bool(model.items.learned[unseen].any())
+    assert not bool(model.items.residual[unseen].any())
 
 
 @pytest.mark.parametrize(
-    "task", [["prompt.task=items", "prompt.style=bare"], ["prompt.task=list", "prompt.style=alpaca"]]
+    "task", [["prompt.task=next_item", "prompt.style=bare"], ["prompt.task=generate_ids", "prompt.style=alpaca"]]
 )
 def test_users_have_tokens_where_that_is_asked_for(
     task: list[str], shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -213,10 +213,10 @@ def test_users_have_tokens_where_that_is_asked_for(
     token = model.model.tokenizer.encode(f"<|user_{history.user_id}|>")
     assert len(token) == 1
     other = History("nobody", history.items)
-    told, untold = (
-        encode(run.recipe.prompt.style, model.teller.ask(one), model.model.tokenizer).ids for one in (history, other)
+    shown, untold = (
+        encode(run.recipe.prompt.style, model.builder.ask(one), model.model.tokenizer).ids for one in (history, other)
     )
-    assert told.count(token[0]) == 1
+    assert shown.count(token[0]) == 1
     assert token[0] not in untold
     if hasattr(model, "score_all"):
         assert not np.array_equal(model.score_all([history]), model.score_all([other]))  # who it is changes the scores

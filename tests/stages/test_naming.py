@@ -19,7 +19,7 @@ from shoptalk.stages.train import train
 
 SMALL = ["model.width=32", "model.layers=1", "model.precision=fp32",
          "model.vocabulary=400", "training.epochs=1", "training.pretrain_epochs=0",
-         "training.contrast_epochs=0", "training.targets=last", "prompt.max_tokens=1024"]  # fmt: skip
+         "training.choice_epochs=0", "training.targets=last", "prompt.max_tokens=1024"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,9 @@ def recipe(shop: Path, *more: str) -> Recipe:
     return read_recipe(shop / "recipe.toml", [*SMALL, *more])
 
 
-@pytest.mark.parametrize("task", ["list", "title"])
+@pytest.mark.parametrize("task", ["generate_ids", "generate_title"])
 def test_what_is_recommended_is_real_and_new(shop: Path, tmp_path: Path, task: str) -> None:
-    style = "alpaca" if task == "list" else "plain"
+    style = "alpaca" if task == "generate_ids" else "plain"
     train(recipe(shop, f"prompt.task={task}", f"prompt.style={style}"), shop / "dataset", tmp_path / "run", silent)
     items = {row["item_id"]: row["title"] for row in pq.read_table(shop / "dataset" / "items.parquet").to_pylist()}
     bought = list(items)[:2]
@@ -51,14 +51,19 @@ def test_what_is_recommended_is_real_and_new(shop: Path, tmp_path: Path, task: s
     many = recommend(tmp_path / "run", silent, user=None, typed=bought, k=40)
     assert len({item["item_id"] for item in many["items"]}) == 40
     assert many["warnings"] == []
-    if task == "list":  # the effect on an item as the first of the list
+    if task == "generate_ids":  # the effect on an item as the first of the list
         explained = recommend(tmp_path / "run", silent, user=None, typed=bought, k=2, why=True)["items"]
         assert {reason["item_id"] for reason in explained[0]["because"]} == set(bought)
 
 
 def test_advice_is_judged_written_down_and_given(shop: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    few = ["prompt.task=advise", "prompt.style=alpaca", "evaluation.generate=20", 'evaluation.baselines=["chance"]']
+    few = [
+        "prompt.task=generate_reason",
+        "prompt.style=alpaca",
+        "evaluation.generate=20",
+        'evaluation.baselines=["chance"]',
+    ]
     train(recipe(shop, *few), shop / "dataset", run, silent)
     metrics = judge(run, silent).evaluation.metrics
     assert {"accuracy", "title_exact_match", "title_echo_share", "reason_match"} <= metrics.keys()

@@ -13,7 +13,7 @@ from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, parse_recipe
 from shoptalk.runs import open_run
 from shoptalk.stages.judge import judge
-from shoptalk.stages.opening import open_run_dataset
+from shoptalk.stages.load_dataset import open_run_dataset
 from shoptalk.stages.recommend import recommend
 from shoptalk.stages.recommender import open_recommender
 from shoptalk.stages.train import train
@@ -51,7 +51,7 @@ def shop(folder: Path, **settings: dict[str, object]) -> Recipe:
     return recipe
 
 
-@pytest.mark.parametrize(("task", "style"), [("choose", "alpaca"), ("title", "plain")])
+@pytest.mark.parametrize(("task", "style"), [("multiple_choice", "alpaca"), ("generate_title", "plain")])
 def test_one_title_of_page_script_ends_no_run(tmp_path: Path, task: str, style: str) -> None:
     recipe = shop(tmp_path, prompt={"task": task, "style": style, "max_tokens": 512})
     report = train(recipe, tmp_path / "dataset", tmp_path / "run", silent)
@@ -80,7 +80,9 @@ def test_a_run_keeps_the_date_of_its_prompts(tmp_path: Path, monkeypatch: pytest
     save(base, tmp_path / "base")
     (tmp_path / "base" / DATE_FILE).unlink()  # as a base from elsewhere
     recipe = shop(
-        tmp_path, prompt={"task": "choose", "style": "chat", "max_tokens": 1024}, model={"base": str(tmp_path / "base")}
+        tmp_path,
+        prompt={"task": "multiple_choice", "style": "chat", "max_tokens": 1024},
+        model={"base": str(tmp_path / "base")},
     )
     monkeypatch.setattr("shoptalk.runs.date", Day)
     train(recipe, tmp_path / "dataset", tmp_path / "run", silent)

@@ -25,12 +25,12 @@ from shoptalk.runs import Run, create_run
 from shoptalk.schema import Catalogue, Estimate, History, RankedList, Split
 from shoptalk.stages import baselines as fitting
 from shoptalk.stages import judge as stage
-from shoptalk.stages.opening import run_split
+from shoptalk.stages.load_dataset import run_split
 from shoptalk.tasks.evaluation import Columns, Evaluation
 from shoptalk.tasks.judge_rankings import judge_rankings
 from tests.data.shops import recipe_of, small_shop
 
-ITEMS = {"task": "items"}
+ITEMS = {"task": "next_item"}
 
 
 class Following(CatalogueRecommender):
@@ -122,7 +122,7 @@ def test_swapped_histories_lose_what_was_personal(tmp_path: Path, shop: Dataset)
     own, swapped = given
     for case, history in zip(shop.split("last").test, swapped, strict=True):
         assert history.user_id != case.history.user_id
-        assert not set(case.truth) & set(history.items)  # else it would be excluded from the list
+        assert not set(case.targets) & set(history.items)  # else it would be excluded from the list
     assert [history.user_id for history in own] == [case.history.user_id for case in shop.split("last").test]
 
 

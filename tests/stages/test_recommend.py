@@ -12,7 +12,7 @@ from shoptalk.progress import silent
 from shoptalk.recommend.filters import Filters
 from shoptalk.runs import open_run
 from shoptalk.schema import Candidates, History, Item
-from shoptalk.stages.opening import open_run_dataset
+from shoptalk.stages.load_dataset import open_run_dataset
 from shoptalk.stages.recommend import choose, recommend, shortfall
 from shoptalk.stages.recommender import open_recommender
 

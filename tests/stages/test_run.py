@@ -14,7 +14,7 @@ from shoptalk.models.base import LanguageModel, load
 
 SMALL = ["model.width=32", "model.layers=1", "model.precision=fp32",
          "model.vocabulary=400", "training.epochs=2", "training.pretrain_epochs=1",
-         "training.contrast_epochs=1", "evaluation.generate=5", "evaluation.resamples=200"]  # fmt: skip
+         "training.choice_epochs=1", "evaluation.generate=5", "evaluation.resamples=200"]  # fmt: skip
 
 
 def settings(*more: str) -> list[str]:
@@ -126,7 +126,7 @@ def test_a_saved_model_that_differs_fails_the_run(
         return model
 
     monkeypatch.setattr("shoptalk.stages.train.load", forgetful)
-    chosen = settings("training.epochs=1", "training.contrast_epochs=0")
+    chosen = settings("training.epochs=1", "training.choice_epochs=0")
     code, report = call(
         capsys, "train", shop / "recipe.toml", "--data", done / "dataset", "--out", tmp_path / "run", *chosen
     )
@@ -170,8 +170,8 @@ def test_typed_titles_and_given_options(done: Path, capsys: pytest.CaptureFixtur
 def test_bad_input_is_one_line_and_exit_code_2(
     done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
 ) -> None:
-    places = {"RUN": str(done), "NOTHING": str(tmp_path / "nothing"), "NEW": str(tmp_path / "new")}
-    for name, path in places.items():
+    indices = {"RUN": str(done), "NOTHING": str(tmp_path / "nothing"), "NEW": str(tmp_path / "new")}
+    for name, path in indices.items():
         arguments = [argument.replace(name, path) for argument in arguments]
     code, report = call(capsys, *arguments)
     assert code == 2
@@ -217,9 +217,9 @@ def test_examples_are_exported(done: Path, tmp_path: Path, capsys: pytest.Captur
 @pytest.mark.parametrize(
     "task",
     [
-        ["prompt.task=choose", "prompt.style=alpaca", "prompt.answer=letter"],
-        ["prompt.task=choose", "prompt.style=phi3", 'prompt.fields=["title", "brand", "categories"]'],
-        ["prompt.task=like", "prompt.style=chat", "training.contrast_epochs=0"],
+        ["prompt.task=multiple_choice", "prompt.style=alpaca", "prompt.answer=letter"],
+        ["prompt.task=multiple_choice", "prompt.style=phi3", 'prompt.fields=["title", "brand", "categories"]'],
+        ["prompt.task=pointwise", "prompt.style=chat", "training.choice_epochs=0"],
     ],
 )
 def test_the_other_tasks_and_styles_run_as_well(
@@ -242,8 +242,13 @@ def test_liking_by_rating_needs_no_options(shop: Path, tmp_path: Path, capsys: p
     start = text.index("[candidates]")
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(text[:start] + text[text.index("[prompt]") :])
-    chosen = settings("prompt.task=like", "prompt.style=alpaca", "training.contrast_epochs=0", "training.targets=last",
-                      "prompt.max_tokens=768")  # fmt: skip
+    chosen = settings(
+        "prompt.task=pointwise",
+        "prompt.style=alpaca",
+        "training.choice_epochs=0",
+        "training.targets=last",
+        "prompt.max_tokens=768",
+    )
     code, report = call(capsys, "run", recipe, "--out", tmp_path / "run", *chosen)
     assert code == 0, report
     assert report["baselines"]["majority"]["accuracy"]["value"] >= 0.5
@@ -255,7 +260,7 @@ def test_adapters_are_trained_on_a_base_and_judged(
 ) -> None:
     if tuning == "qlora":
         pytest.importorskip("bitsandbytes")
-    base = settings(f"model.base={done / 'model'}", f"model.tuning={tuning}", "training.contrast_epochs=0",
+    base = settings(f"model.base={done / 'model'}", f"model.tuning={tuning}", "training.choice_epochs=0",
                     "training.gradient_checkpointing=true")  # fmt: skip
     code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *base)
     assert code == 0, report
@@ -267,7 +272,7 @@ def test_an_untrained_model_is_scored_by_the_same_code(
     done: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     base = settings(f"model.base={done / 'model'}", "training.epochs=0", "training.pretrain_epochs=0",
-                    "training.contrast_epochs=0")  # fmt: skip
+                    "training.choice_epochs=0")  # fmt: skip
     code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *base)
     assert code == 0, report
     trained = json.loads((done / "metrics.json").read_text())

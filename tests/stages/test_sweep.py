@@ -32,7 +32,7 @@ pytest.importorskip("optuna")
 
 TINY = ["model.width=32", "model.layers=1", "model.precision=fp32",
         "model.vocabulary=300", "training.epochs=2", "training.pretrain_epochs=0",
-        "training.contrast_epochs=0", "prompt.task=items", "prompt.style=bare", "items.dimensions=16",
+        "training.choice_epochs=0", "prompt.task=next_item", "prompt.style=bare", "items.dimensions=16",
         "evaluation.resamples=100", 'evaluation.baselines=["chance", "popularity"]']  # fmt: skip
 GRID = """
 [sweep]
@@ -113,9 +113,9 @@ def test_a_finished_sweep_tries_nothing_more_and_says_the_same(swept: Path, caps
     assert not caught.value.code
     assert before == {path: path.stat().st_mtime_ns for path in swept.glob("trials/*/log.jsonl")}
     assert json.loads((swept / "sweep.json").read_text())["winner"] == old["winner"]
-    said = capsys.readouterr().out
-    assert "learning rate 0.01" in said
-    assert "winner on the test: Recall@10" in said
+    stated = capsys.readouterr().out
+    assert "learning rate 0.01" in stated
+    assert "winner on the test: Recall@10" in stated
 
 
 @pytest.mark.parametrize(
@@ -133,8 +133,8 @@ def test_a_finished_sweep_tries_nothing_more_and_says_the_same(swept: Path, caps
 def test_bad_input_is_one_line(
     swept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], says: str
 ) -> None:
-    places = {"SWEPT": str(swept), "NEW": str(tmp_path / "new")}
-    arguments = [places.get(argument, argument) for argument in arguments]
+    indices = {"SWEPT": str(swept), "NEW": str(tmp_path / "new")}
+    arguments = [indices.get(argument, argument) for argument in arguments]
     code, report = call(capsys, "sweep", swept / "recipe.toml", *arguments)
     assert code == 2
     assert says in report["error"]["message"]
@@ -218,11 +218,11 @@ def test_no_test_row_is_on_the_disk_while_trials_run(
 ) -> None:
     out, seen = tmp_path / "sweep", []
 
-    def looking(trial: Trial, tell: object) -> dict[str, Any]:
+    def looking(trial: Trial, report_: object) -> dict[str, Any]:
         tables = [path for path in out.rglob("*.parquet") if "split" in pq.read_schema(path).names]
         seen.append({part for path in tables for part in pq.read_table(path)["split"].to_pylist()})
         assert not (out / "winner.toml").exists()
-        end = run_trial(trial, tell)  # type: ignore[arg-type]
+        end = run_trial(trial, report_)  # type: ignore[arg-type]
         with pytest.raises(DatasetError, match="sealed"):  # and nobody can judge it on the test
             trials_evaluate(trial.folder)
         return end
@@ -411,7 +411,7 @@ def test_the_winner_learns_validation_purchases_only_after_it_is_fixed(shop: Pat
 
 
 def test_accuracy_is_that_of_the_validation_cases(shop: Path, tmp_path: Path) -> None:
-    section = '\n[sweep]\nmetric = "accuracy"\n[sweep.space]\nprompt.task = ["title", "choose"]\n'
+    section = '\n[sweep]\nmetric = "accuracy"\n[sweep.space]\nprompt.task = ["generate_title", "multiple_choice"]\n'
     recipe = read_recipe(recipe_of(shop, tmp_path, section, "prompt.style=plain", "training.targets=last"))
     report = sweep(recipe, tmp_path / "sweep", silent)
     cases = len(open_dataset(tmp_path / "sweep" / "dataset").split("last").validation)
@@ -431,9 +431,9 @@ def test_mlflow_keeps_all_trials_in_one_place(shop: Path, tmp_path: Path, monkey
     client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'sweep' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("sample")
     assert experiment is not None
-    told = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
+    shown = {run.info.run_name: run for run in client.search_runs([experiment.experiment_id])}
     for row in report["trials"]:
-        run = told[str(row["number"])]
+        run = shown[str(row["number"])]
         assert run.data.metrics["epoch/ndcg_at_10"] == row["value"]
         assert run.data.params["items.dropout"] == str(row["settings"]["items.dropout"])
 
@@ -443,7 +443,7 @@ def test_mlflow_keeps_all_trials_in_one_place(shop: Path, tmp_path: Path, monkey
 
 def study_recipe(**section: object) -> Recipe:
     return parse_recipe({
-        "data": {"source": "table", "interactions": "x.csv"}, "prompt": {"task": "title"},
+        "data": {"source": "table", "interactions": "x.csv"}, "prompt": {"task": "generate_title"},
         "sweep": {"method": "random", "trials": 3, "space": {"training.epochs": {"low": 1, "high": 9}}, **section},
     })  # fmt: skip
 
@@ -492,9 +492,9 @@ def test_importance_is_that_of_what_matters(tmp_path: Path) -> None:
     study.queue()
     while (begun := study.next()) is not None:
         study.end(begun.number, "complete", float(begun.point["lora.r"]))  # nothing else matters
-    shares = study.importance()
-    assert shares["lora.r"] > 0.99
-    assert sum(shares.values()) == pytest.approx(1)
+    fractions = study.importance()
+    assert fractions["lora.r"] > 0.99
+    assert sum(fractions.values()) == pytest.approx(1)
 
 
 def test_no_winner_without_a_finished_trial(tmp_path: Path) -> None:

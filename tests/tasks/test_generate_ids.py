@@ -5,45 +5,48 @@ from typing import Any
 import pytest
 
 from shoptalk.recipe import Prompt
-from shoptalk.schema import LIST_LENGTH, Case, item_token
+from shoptalk.schema import LIST_LENGTH, EvalExample, item_token
 from shoptalk.tasks import get_task
 from tests.words import CATALOGUE, history, prompt_builder
 
 ITEMS = list(CATALOGUE)
 
 
-def teller(**settings: object) -> Any:
-    return prompt_builder(Prompt.model_validate({"task": "list", **settings}), CATALOGUE)
+def builder(**settings: object) -> Any:
+    return prompt_builder(Prompt.model_validate({"task": "generate_ids", **settings}), CATALOGUE)
 
 
 @pytest.mark.parametrize(
-    ("padding", "said"),
+    ("padding", "stated"),
     [
         ("repeat", ["a", "b", "c", "a", "b", "c", "a", "b", "c", "a"]),
         ("token", ["a", "b", "c", *["none"] * 7]),
         ("none", ["a", "b", "c"]),
     ],
 )
-def test_fewer_than_ten_are_filled_up(padding: str, said: list[str]) -> None:
-    assert teller(padding=padding).id_list(["a", "b", "c"]) == " ".join(f"<|item_{item}|>" for item in said)
+def test_fewer_than_ten_are_filled_up(padding: str, stated: list[str]) -> None:
+    assert builder(padding=padding).id_list(["a", "b", "c"]) == " ".join(f"<|item_{item}|>" for item in stated)
 
 
 @pytest.mark.parametrize("padding", ["repeat", "token", "none"])
 def test_ten_and_more_are_the_first_ten(padding: str) -> None:
-    assert teller(padding=padding).id_list(ITEMS) == " ".join(map(item_token, ITEMS[:LIST_LENGTH]))
+    assert builder(padding=padding).id_list(ITEMS) == " ".join(map(item_token, ITEMS[:LIST_LENGTH]))
 
 
 def test_one_item_is_told_with_its_details_or_the_latest_of_a_history() -> None:
-    (example,) = teller(history=1, fields=("title", "brand")).examples(Case(history("R0", "M2"), ("C1",)))
+    (example,) = builder(history=1, fields=("title", "brand")).examples(EvalExample(history("R0", "M2"), ("C1",)))
     texts = [message.text for message in example.messages]
     assert "bought the product below" in texts[0]
     assert texts[1:-1] == ["Mint balm | brand: Mint"]
     assert texts[-1] == " ".join(["<|item_C1|>"] * 10)
-    (longer,) = teller(history=5).examples(Case(history("R0", "M2"), ("C1",)))
+    (longer,) = builder(history=5).examples(EvalExample(history("R0", "M2"), ("C1",)))
     assert [message.text for message in longer.messages[1:-1]] == ["Rose shampoo", "Mint balm"]
 
 
 def test_tokens_are_needed_for_lists_alone() -> None:
-    assert get_task("list").vocabulary(Prompt(task="list"), CATALOGUE) == ITEMS
-    assert get_task("list").vocabulary(Prompt(task="list", padding="token"), CATALOGUE) == [*ITEMS, "none"]
-    assert get_task("title").vocabulary(Prompt(task="title"), CATALOGUE) == []
+    assert get_task("generate_ids").vocabulary(Prompt(task="generate_ids"), CATALOGUE) == ITEMS
+    assert get_task("generate_ids").vocabulary(Prompt(task="generate_ids", padding="token"), CATALOGUE) == [
+        *ITEMS,
+        "none",
+    ]
+    assert get_task("generate_title").vocabulary(Prompt(task="generate_title"), CATALOGUE) == []

@@ -6,14 +6,14 @@ from typing import Any
 from shoptalk.prompts.advice import ASKS, Adviser, recommended, request
 from shoptalk.prompts.questions import option_question
 from shoptalk.recipe import Prompt
-from shoptalk.schema import Candidates, Case, History
+from shoptalk.schema import Candidates, EvalExample, History
 from tests.words import CATALOGUE, history, prompt_builder, tokenizer
 
 WORDS = {"a": "Rose soap", "b": "Cedar soap, large", "c": "Rose oil", "d": "Lamp", "e": "Rose soap bar"}
 
 
-def teller(**settings: object) -> Any:
-    return prompt_builder(Prompt.model_validate({"task": "advise", **settings}), CATALOGUE)
+def builder(**settings: object) -> Any:
+    return prompt_builder(Prompt.model_validate({"task": "generate_reason", **settings}), CATALOGUE)
 
 
 def test_the_reason_is_the_purchase_that_shares_the_most_telling_words() -> None:
@@ -34,8 +34,8 @@ def test_a_word_of_all_items_tells_nothing_and_rare_words_come_first() -> None:
 
 
 def test_advice_is_asked_for_and_given_in_the_first_person() -> None:
-    words = teller(fields=("title", "review"))
-    case = Case(History("u", ("R0", "M2"), ("Smells nice.", "")), ("R1",), Candidates(("R1", "C3"), ("", "")), 0)
+    words = builder(fields=("title", "review"))
+    case = EvalExample(History("u", ("R0", "M2"), ("Smells nice.", "")), ("R1",), Candidates(("R1", "C3"), ("", "")), 0)
     (example,) = words.examples(case)
     system, first, second, answer = [message.text for message in example.messages]
     assert system in {template.text for template in ASKS}
@@ -49,16 +49,16 @@ def test_advice_is_asked_for_and_given_in_the_first_person() -> None:
 
 
 def test_a_reason_is_never_something_that_is_not_told() -> None:
-    words = teller()
+    words = builder()
     assert "Rose shampoo" in words.reason(history("R0", "M2"), "R1")
     assert words.reason(history("R0", "M2"), "R1", latest=1) == "Rose soap, which is something new for you."
-    assert "Rose" not in teller(history=1).reason(history("R0", "M2"), "M1")
+    assert "Rose" not in builder(history=1).reason(history("R0", "M2"), "M1")
 
 
 def test_a_cut_history_is_no_reason_in_any_option() -> None:
-    words, tokens = teller(style="plain", max_tokens=160), tokenizer()
-    told = history("R0", "M2", "C2", "M3")
-    (prompt, answers), cut = option_question(words, tokens, told, Candidates(("R1", "C1"), ("", "")))
+    words, tokens = builder(style="plain", max_tokens=160), tokenizer()
+    shown_values = history("R0", "M2", "C2", "M3")
+    (prompt, answers), cut = option_question(words, tokens, shown_values, Candidates(("R1", "C1"), ("", "")))
     shown, (rose, cedar) = tokens.decode(prompt), map(tokens.decode, answers)
     assert cut
     assert "Rose shampoo" not in shown

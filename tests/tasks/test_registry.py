@@ -23,18 +23,21 @@ def test_every_task_is_known_by_its_own_name(name: str) -> None:
 
 
 def test_an_unknown_task_has_a_nearest() -> None:
-    with pytest.raises(RecipeError, match="unknown task 'chose'.*did you mean choose"):
-        get_task("chose")
+    with pytest.raises(RecipeError, match="unknown task 'multiple_choise'.*did you mean multiple_choice"):
+        get_task("multiple_choise")
 
 
 @pytest.mark.parametrize(
     ("sections", "says"),
     [
-        ({"prompt": {"task": "choose"}}, r"needs a \[candidates\] section"),
-        ({"prompt": {"task": "like", "style": "bare"}}, 'cannot use prompt.style = "bare"'),
-        ({"prompt": {"task": "title", "answer": "letter"}}, 'cannot use prompt.answer = "letter"'),
-        ({"prompt": {"task": "list"}, "training": {"contrast_epochs": 1}, "candidates": {}}, "cannot use training"),
-        ({"prompt": {"task": "title"}, "training": {"contrast_epochs": 1}}, r"needs a \[candidates\] section"),
+        ({"prompt": {"task": "multiple_choice"}}, r"needs a \[candidates\] section"),
+        ({"prompt": {"task": "pointwise", "style": "bare"}}, 'cannot use prompt.style = "bare"'),
+        ({"prompt": {"task": "generate_title", "answer": "letter"}}, 'cannot use prompt.answer = "letter"'),
+        (
+            {"prompt": {"task": "generate_ids"}, "training": {"choice_epochs": 1}, "candidates": {}},
+            "cannot use training",
+        ),
+        ({"prompt": {"task": "generate_title"}, "training": {"choice_epochs": 1}}, r"needs a \[candidates\] section"),
     ],
 )
 def test_a_recipe_that_a_task_cannot_use_is_refused(sections: dict, says: str) -> None:
@@ -44,7 +47,7 @@ def test_a_recipe_that_a_task_cannot_use_is_refused(sections: dict, says: str) -
 
 def test_a_recipe_that_fits_passes() -> None:
     check_recipe(parse_recipe({"data": DATA, "candidates": {}}))
-    check_recipe(parse_recipe({"data": DATA, "prompt": {"task": "items", "style": "bare"}}))
+    check_recipe(parse_recipe({"data": DATA, "prompt": {"task": "next_item", "style": "bare"}}))
 
 
 def test_nothing_outside_the_tasks_asks_which_task_it_is() -> None:

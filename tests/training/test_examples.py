@@ -7,16 +7,16 @@ import pytest
 from shoptalk.errors import PromptError
 from shoptalk.prompts.encode import IGNORE
 from shoptalk.recipe import Prompt
-from shoptalk.schema import Case, Example, History, Message
+from shoptalk.schema import EvalExample, Example, History, Message
 from shoptalk.tasks.generate_ids import list_cases
 from shoptalk.training.examples import encode_cases, encode_examples, encode_sequences, join
-from tests.words import CATALOGUE, exam, prompt_builder, tokenizer
+from tests.words import CATALOGUE, eval_data, prompt_builder, tokenizer
 
 TOKENS = tokenizer()
 
 
 def plain(**settings: object) -> Any:
-    return prompt_builder(Prompt.model_validate({"task": "title", "style": "plain", **settings}), CATALOGUE)
+    return prompt_builder(Prompt.model_validate({"task": "generate_title", "style": "plain", **settings}), CATALOGUE)
 
 
 def answers(tokens: object) -> list[str]:
@@ -45,8 +45,8 @@ def test_a_sequence_that_is_too_long_in_tokens_is_cut_as_well() -> None:
 
 
 def test_what_is_cut_is_counted() -> None:
-    case = Case(History("u", tuple(CATALOGUE)[:12]), ("M0",))
-    tokens = encode_cases([case, exam(1)[0]], plain(max_tokens=48), TOKENS)
+    case = EvalExample(History("u", tuple(CATALOGUE)[:12]), ("M0",))
+    tokens = encode_cases([case, eval_data(1)[0]], plain(max_tokens=48), TOKENS)
     assert tokens.cut == 1
     assert tokens.lengths.max() <= 48
     assert answers(tokens)[0] == "Mint shampoo"  # the answer is never cut
@@ -59,7 +59,7 @@ def test_imported_rows_are_never_cut() -> None:
 
 
 def test_sets_are_joined_end_to_end() -> None:
-    one, two = (encode_cases(exam(2, seed), plain(), TOKENS) for seed in (0, 1))
+    one, two = (encode_cases(eval_data(2, seed), plain(), TOKENS) for seed in (0, 1))
     both = join([one, two])
     assert both.lengths.tolist() == [*one.lengths, *two.lengths]
     assert both.ids.tolist() == [*one.ids, *two.ids]
@@ -68,9 +68,9 @@ def test_sets_are_joined_end_to_end() -> None:
 def test_lists_are_what_came_next_of_what_may_be_learned() -> None:
     items = tuple(CATALOGUE)[:13]
     every = list(list_cases([History("u", items), History("v", items[:1])], every=True))
-    assert [case.history.items for case in every] == [items[:place] for place in range(1, 13)]
-    assert [case.truth for case in every] == [items[place : place + 10] for place in range(1, 13)]
+    assert [case.history.items for case in every] == [items[:index] for index in range(1, 13)]
+    assert [case.targets for case in every] == [items[index : index + 10] for index in range(1, 13)]
     (last,) = list_cases([History("u", items)], every=False)
-    assert (last.history.items, last.truth) == (items[:3], items[3:])
+    assert (last.history.items, last.targets) == (items[:3], items[3:])
     (short,) = list_cases([History("u", items[:4], ("a", "b", "c", "d"))], every=False)
-    assert (short.history.items, short.history.reviews, short.truth) == (items[:1], ("a",), items[1:4])
+    assert (short.history.items, short.history.reviews, short.targets) == (items[:1], ("a",), items[1:4])

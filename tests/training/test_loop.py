@@ -17,14 +17,14 @@ from shoptalk.recipe import Prompt, Training
 from shoptalk.runs import read_log
 from shoptalk.training.checkpoint import State, load_checkpoint, save_checkpoint
 from shoptalk.training.examples import encode_cases, encode_texts
-from shoptalk.training.loop import Material, fine_tune, learning_rate, make_optimiser
-from shoptalk.training.phases import Answers, Watched
-from tests.words import CATALOGUE, TITLES, exam, prompt_builder, small_model
+from shoptalk.training.loop import TrainingData, fine_tune, learning_rate, make_optimiser
+from shoptalk.training.phases import Answers, ValidationResult
+from tests.words import CATALOGUE, TITLES, eval_data, prompt_builder, small_model
 
 QUIET = {"checkpoint_seconds": 1e9, "batch_tokens": 256, "learning_rate": 3e-3}
 
 
-LETTERS = Prompt(task="choose", style="plain", answer="letter")
+LETTERS = Prompt(task="multiple_choice", style="plain", answer="letter")
 
 
 def train(
@@ -32,15 +32,15 @@ def train(
     pretrain: bool = False, prompt: Prompt = LETTERS, **settings: object,
 ) -> tuple:  # fmt: skip
     model = small_model(seed)
-    teller = prompt_builder(prompt, CATALOGUE)
-    material = Material(
-        encode_cases(exam(48), teller, model.tokenizer),
-        encode_cases(exam(watched, 1), teller, model.tokenizer),
+    builder = prompt_builder(prompt, CATALOGUE)
+    training_data = TrainingData(
+        encode_cases(eval_data(48), builder, model.tokenizer),
+        encode_cases(eval_data(watched, 1), builder, model.tokenizer),
         encode_texts(TITLES, model.tokenizer) if pretrain else None,
     )
     recipe = Training.model_validate({**QUIET, "epochs": 3, **settings})
     run.mkdir(exist_ok=True)
-    outcome = fine_tune(model, material, recipe, seed, run, resume=resume, notify=lambda *_: None, epochs=fixed)
+    outcome = fine_tune(model, training_data, recipe, seed, run, resume=resume, notify=lambda *_: None, epochs=fixed)
     return model, outcome
 
 
@@ -80,7 +80,7 @@ def rising(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, torch.Tensor]]:
         total, terms, tokens = loss(phase, model, group)
         return total + 10.0 * (len(after) + 1) * terms, terms, tokens  # no gradient: nothing else changes
 
-    def watch(phase: Answers, model: object, batch_tokens: int) -> Watched:
+    def watch(phase: Answers, model: object, batch_tokens: int) -> ValidationResult:
         after.append(weights(model))
         return validation(phase, model, batch_tokens)
 
@@ -127,7 +127,7 @@ def test_the_same_epochs_without_validation_end_with_the_weights_that_were_best(
 
 
 def test_a_validation_loss_that_is_no_number_stops_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Answers, "validation", lambda *_: Watched(float("nan")))
+    monkeypatch.setattr(Answers, "validation", lambda *_: ValidationResult(float("nan")))
     with pytest.raises(Diverged, match="the validation loss became nan at step"):
         train(tmp_path)
 
@@ -140,7 +140,7 @@ def test_training_stops_when_validation_no_longer_gains(tmp_path: Path) -> None:
 
 def test_a_few_examples_are_learned_by_heart(tmp_path: Path) -> None:
     # Titles need about 100 of the 200 epochs with any of four seeds; letters come down to luck.
-    _, outcome = train(tmp_path, overfit=True, prompt=Prompt(task="title", style="plain"), learning_rate=5e-3)
+    _, outcome = train(tmp_path, overfit=True, prompt=Prompt(task="generate_title", style="plain"), learning_rate=5e-3)
     assert outcome.losses[-1]["train"] < 0.05
 
 

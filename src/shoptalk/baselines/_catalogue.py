@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from shoptalk.graph.purchases import Floats, Purchases
+from shoptalk.graph.interactions import Floats, InteractionMatrix
 from shoptalk.ranking import CatalogueRecommender
 from shoptalk.schema import History, Split
 
@@ -17,31 +17,31 @@ class PurchaseRecommender(CatalogueRecommender):
     """A baseline that scores all items from the purchases of each history: it says ``score_purchases``."""
 
     @abstractmethod
-    def score_purchases(self, purchases: Purchases) -> Floats:
+    def score_purchases(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I) for the histories of B users."""
 
     def score_all(self, histories: Sequence[History]) -> Floats:
         """Scores (B, I) of all items (see `CatalogueRecommender`)."""
-        return self.score_purchases(Purchases.of(histories, self.item_index))
+        return self.score_purchases(InteractionMatrix.of(histories, self.item_index))
 
 
-def learned_from(split: Split, places: Mapping[str, int]) -> Purchases:
+def learned_from(split: Split, item_index: Mapping[str, int]) -> InteractionMatrix:
     """The training histories, from which settings are chosen."""
-    return Purchases.of(split.train, places)
+    return InteractionMatrix.of(split.train, item_index)
 
 
-def learned_again(split: Split, places: Mapping[str, int]) -> Purchases:
+def learned_again(split: Split, item_index: Mapping[str, int]) -> InteractionMatrix:
     """The histories of the final fit, once the settings are chosen; see `Split.for_final_fit`."""
-    return Purchases.of(split.for_final_fit().train, places)
+    return InteractionMatrix.of(split.for_final_fit().train, item_index)
 
 
-def fallback(purchases: Purchases) -> Floats:
+def fallback(purchases: InteractionMatrix) -> Floats:
     """Popularity (I,) from 0 to ``LEAST``, to be added to scores that leave many items without any evidence."""
     counts = purchases.counts()
     return (LEAST * counts / max(1.0, counts.max(initial=0))).astype(np.float32)
 
 
-def folded_in(purchases: Purchases, factors: Floats, decay: float) -> Floats:
+def folded_in(purchases: InteractionMatrix, factors: Floats, decay: float) -> Floats:
     """Factors (B, F) of users as the weighted mean of the items' factors (I, F); zeros for an empty history."""
     weights = purchases.weighted(decay)
     total = np.maximum(weights.sum(axis=1), np.finfo(np.float32).tiny)

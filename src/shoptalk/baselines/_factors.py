@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, folded_in
-from shoptalk.graph.purchases import Floats, Purchases
+from shoptalk.graph.interactions import Floats, InteractionMatrix
 
 
 class Weights(Protocol):
@@ -44,13 +44,13 @@ class FactorRanker(PurchaseRecommender):
     """
 
     def __init__(
-        self, name: str, factors: Floats, purchases: Purchases, items: Sequence[str], settings: Weights
+        self, name: str, factors: Floats, purchases: InteractionMatrix, items: Sequence[str], settings: Weights
     ) -> None:
         self.name, self.items, self.settings = name, tuple(items), settings
         self._factors, self._bias = factors[:, :-1], factors[:, -1]
         self._least = fallback(purchases)
 
-    def score_purchases(self, purchases: Purchases) -> Floats:
+    def score_purchases(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I)."""
         users = folded_in(purchases, self._factors, self.settings.decay)
         return users @ self._factors.T + (np.float32(self.settings.bias) * self._bias + self._least)

@@ -6,7 +6,7 @@ from typing import Any, Protocol, TypeVar
 
 from shoptalk.baselines._catalogue import learned_again, learned_from
 from shoptalk.baselines.tuning import RankingValidation, Score, tune
-from shoptalk.graph.purchases import Floats, Purchases, places_of
+from shoptalk.graph.interactions import Floats, InteractionMatrix, item_index_of
 from shoptalk.schema import Catalogue, Split
 
 
@@ -22,7 +22,7 @@ class Fitted(Protocol):
 class Scoring(Protocol):
     """What is tuned."""
 
-    def score_purchases(self, purchases: Purchases) -> Floats:
+    def score_purchases(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I)."""
         ...
 
@@ -37,8 +37,8 @@ def learn_factors(
     seed: int,
     grid: Mapping[str, Sequence[Any]],
     start: S,
-    factorise: Callable[[Purchases, Any, Split], Any],
-    ranker: Callable[[Any, Purchases, Sequence[str], S], R],
+    factorise: Callable[[InteractionMatrix, Any, Split], Any],
+    ranker: Callable[[Any, InteractionMatrix, Sequence[str], S], R],
 ) -> R:
     """Choose the settings on validation cases, then factorise what the final fit sees.
 
@@ -51,8 +51,8 @@ def learn_factors(
     ranker
         Makes the recommender of factors, purchases, ids of the items and settings.
     """
-    places, items = places_of(catalogue), tuple(catalogue)
-    train = learned_from(split, places)
+    item_index, items = item_index_of(catalogue), tuple(catalogue)
+    train = learned_from(split, item_index)
 
     @lru_cache(maxsize=4)
     def factors(fit: Any) -> Any:
@@ -61,6 +61,6 @@ def learn_factors(
     def score(settings: S) -> Score:
         return ranker(factors(settings.fit), train, items, settings).score_purchases
 
-    best = tune(start, grid, score, RankingValidation(split.validation, places, seed), rounds=1)
-    final, again = split.for_final_fit(), learned_again(split, places)
+    best = tune(start, grid, score, RankingValidation(split.validation, item_index, seed), rounds=1)
+    final, again = split.for_final_fit(), learned_again(split, item_index)
     return ranker(factorise(again, best.fit, final), again, items, best)

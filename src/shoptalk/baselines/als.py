@@ -10,7 +10,7 @@ from scipy import sparse
 from shoptalk.baselines._catalogue import PurchaseRecommender, fallback
 from shoptalk.baselines._learning import learn_factors
 from shoptalk.errors import require
-from shoptalk.graph.purchases import Floats, Purchases
+from shoptalk.graph.interactions import Floats, InteractionMatrix
 from shoptalk.schema import Catalogue, Split
 
 
@@ -64,13 +64,15 @@ class Als(PurchaseRecommender):
 
     name = "als"
 
-    def __init__(self, model: Any, purchases: Purchases, items: Sequence[str], settings: Settings = Settings()) -> None:
+    def __init__(
+        self, model: Any, purchases: InteractionMatrix, items: Sequence[str], settings: Settings = Settings()
+    ) -> None:
         self.items = tuple(items)
         self.settings = settings
         self._model = model
         self._least = fallback(purchases)
 
-    def score_purchases(self, purchases: Purchases) -> Floats:
+    def score_purchases(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I)."""
         if not purchases.rows:
             return np.empty((0, purchases.items), dtype=np.float32)
@@ -79,7 +81,7 @@ class Als(PurchaseRecommender):
         return np.asarray(users @ self._model.item_factors.T, dtype=np.float32) + self._least
 
 
-def factorise(purchases: Purchases, fit: Fit, seed: int) -> Any:
+def factorise(purchases: InteractionMatrix, fit: Fit, seed: int) -> Any:
     """Fit the factors; the same on any number of threads, as every user and item is solved for alone."""
     from implicit.cpu.als import AlternatingLeastSquares
     from threadpoolctl import threadpool_limits

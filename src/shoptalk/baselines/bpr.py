@@ -11,7 +11,7 @@ from scipy import sparse
 from shoptalk.baselines._factors import FactorRanker
 from shoptalk.baselines._learning import learn_factors
 from shoptalk.errors import require
-from shoptalk.graph.purchases import Floats, Purchases
+from shoptalk.graph.interactions import Floats, InteractionMatrix
 from shoptalk.schema import Catalogue, Split
 
 NAME = "bpr"
@@ -54,7 +54,7 @@ GRID: dict[str, Sequence[float | int]] = {
 }
 
 
-def factorise(purchases: Purchases, fit: Fit, seed: int) -> Floats:
+def factorise(purchases: InteractionMatrix, fit: Fit, seed: int) -> Floats:
     """Factors (I, F + 1), the last column the biases.
 
     S. Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009. On one thread, for threads

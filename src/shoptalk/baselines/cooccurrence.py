@@ -20,18 +20,19 @@ from shoptalk.schema import Candidates, Catalogue, History, Split
 class Normalisation:
     """How a count of common users becomes a similarity.
 
-    It is (together + prior * share) / (users_i ** held * users_j ** option), for item i held and option j.
+    It is (together + prior * share) / (users_i ** source_exponent * users_j ** option), for item i held and option j.
     ``held = option = 0.5`` is the cosine, ``held = 1, option = 0`` the conditional probability. ``share`` is the
     option's share of all purchases: what to believe of two items that nobody bought together, as most are.
     """
 
-    held: float
+    source_exponent: float
     option: float
     prior: float
 
 
 NORMALISATIONS = tuple(
-    Normalisation(held, option, prior) for held, option, prior in product((0.5, 0.0, 1.0), (0.5, 0.0, 1.0), (0.0, 1.0))
+    Normalisation(source_exponent, option, prior)
+    for source_exponent, option, prior in product((0.5, 0.0, 1.0), (0.5, 0.0, 1.0), (0.0, 1.0))
 )
 
 
@@ -55,11 +56,13 @@ class Cooccurrence(OptionRecommender):
         self, train: Sequence[History], catalogue: Catalogue, normalisation: Normalisation = NORMALISATIONS[0]
     ) -> None:
         self.normalisation, self.catalogue = normalisation, catalogue
-        self._places = {item_id: place for place, item_id in enumerate(catalogue)}
-        count = len(self._places) + 1  # the last place is every unknown item
-        had = [sorted({self._places[item] for item in history.items if item in self._places}) for history in train]
+        self._item_index = {item_id: index for index, item_id in enumerate(catalogue)}
+        count = len(self._item_index) + 1  # the last place is every unknown item
+        had = [
+            sorted({self._item_index[item] for item in history.items if item in self._item_index}) for history in train
+        ]
         owner = np.repeat(np.arange(len(had)), [len(items) for items in had])
-        items = np.array([place for places in had for place in places], dtype=np.int64)
+        items = np.array([index for item_index in had for index in item_index], dtype=np.int64)
         bought = sparse.csr_array(
             (np.ones(len(items), dtype=np.float32), (owner, items)), shape=(len(had), count)
         )  # (users, items)
@@ -84,14 +87,18 @@ class Cooccurrence(OptionRecommender):
         """B arrays; the floor, log(1e-12), where nothing was bought together."""
         scores: list[Floats] = []
         norm = self.normalisation
-        unknown = len(self._places)
-        for pairs in pair_up(histories, candidates, self._places):
-            options = [self._places.get(item, unknown) for case in candidates[pairs.cases] for item in case.items]
+        unknown = len(self._item_index)
+        for pairs in pair_up(histories, candidates, self._item_index):
+            options = [self._item_index.get(item, unknown) for case in candidates[pairs.cases] for item in case.items]
             option = np.array(options, dtype=np.int64)[pairs.slot]  # (P,)
             # An option that the history holds itself is no evidence: nobody buys an item together with itself.
-            together = np.where(option == pairs.held, 0, np.asarray(self._together[pairs.held, option]).ravel())
+            together = np.where(
+                option == pairs.seen_items, 0, np.asarray(self._together[pairs.seen_items, option]).ravel()
+            )
             evidence = together + norm.prior * self._share[option]
-            similarity = evidence / (self._users[pairs.held] ** norm.held * self._users[option] ** norm.option)
+            similarity = evidence / (
+                self._users[pairs.seen_items] ** norm.source_exponent * self._users[option] ** norm.option
+            )
             scores += pairs.apart(np.log(pairs.pool(similarity) + 1e-12))
         return scores
 

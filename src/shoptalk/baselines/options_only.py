@@ -14,7 +14,7 @@ from shoptalk.errors import RecipeError
 from shoptalk.evaluation.probe import Ngrams, log_odds
 from shoptalk.progress import Notify, quiet
 from shoptalk.ranking import OptionRecommender
-from shoptalk.schema import Candidates, Case, Catalogue, History, Split
+from shoptalk.schema import Candidates, Catalogue, EvalExample, History, Split
 
 #: Option texts learned from; more cases are drawn from by the seed.
 MOST_TEXTS = 60_000
@@ -42,7 +42,7 @@ class OptionsOnly(OptionRecommender):
 
     name = "options_only"
 
-    def __init__(self, cases: Sequence[Case], seed: int = 1, catalogue: Catalogue | None = None) -> None:
+    def __init__(self, cases: Sequence[EvalExample], seed: int = 1, catalogue: Catalogue | None = None) -> None:
         self.catalogue = catalogue or {}
         right, wrong = _count(_draw(cases, seed))
         texts = list(right)
@@ -68,25 +68,25 @@ class OptionsOnly(OptionRecommender):
         if not rows:
             return [np.zeros(0) for _ in candidates]
         odds = np.asarray(self._model.decision_function(self._ngrams.of(list(rows))), dtype=np.float64)
-        return [odds[places] for places in slots]
+        return [odds[item_index] for item_index in slots]
 
 
-def _draw(cases: Sequence[Case], seed: int) -> list[Case]:
+def _draw(cases: Sequence[EvalExample], seed: int) -> list[EvalExample]:
     """Cases with options, in random order, until they have ``MOST_TEXTS``."""
     asked = [case for case in cases if case.candidates is not None and case.answer is not None]
     sizes = np.array([len(case.candidates.titles) for case in asked if case.candidates is not None], dtype=np.int64)
     order = np.random.default_rng(seed).permutation(len(asked))
-    return [asked[place] for place in order[np.cumsum(sizes[order]) <= MOST_TEXTS]]
+    return [asked[index] for index in order[np.cumsum(sizes[order]) <= MOST_TEXTS]]
 
 
-def _count(cases: Sequence[Case]) -> tuple[dict[str, int], dict[str, int]]:
+def _count(cases: Sequence[EvalExample]) -> tuple[dict[str, int], dict[str, int]]:
     """How often each shown title was right, and how often wrong."""
     right: dict[str, int] = {}
     wrong: dict[str, int] = {}
     for case in cases:
         titles = case.candidates.titles if case.candidates is not None else ()
-        for place, title in enumerate(titles):
-            for counts, counted in ((right, place == case.answer), (wrong, place != case.answer)):
+        for index, title in enumerate(titles):
+            for counts, counted in ((right, index == case.answer), (wrong, index != case.answer)):
                 counts[title] = counts.get(title, 0) + counted
     return right, wrong
 

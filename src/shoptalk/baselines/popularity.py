@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from shoptalk.baselines._catalogue import learned_again
-from shoptalk.graph.purchases import Floats, places_of
+from shoptalk.graph.interactions import Floats, item_index_of
 from shoptalk.ranking import CatalogueRecommender
 from shoptalk.schema import Catalogue, History, Split
 
@@ -37,5 +37,5 @@ class Popularity(CatalogueRecommender):
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> Popularity:  # noqa: ARG001
     """Count the purchases that the final fit sees."""
-    counts = learned_again(split, places_of(catalogue)).counts()
+    counts = learned_again(split, item_index_of(catalogue)).counts()
     return Popularity(dict(zip(catalogue, counts.tolist(), strict=True)))

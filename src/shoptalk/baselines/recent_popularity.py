@@ -7,7 +7,7 @@ import numpy as np
 
 from shoptalk.baselines._catalogue import PurchaseRecommender, learned_again, learned_from
 from shoptalk.baselines.tuning import RankingValidation, Score, tune
-from shoptalk.graph.purchases import Floats, Purchases, places_of
+from shoptalk.graph.interactions import Floats, InteractionMatrix, item_index_of
 from shoptalk.schema import Catalogue, Split
 
 
@@ -38,23 +38,23 @@ class RecentPopularity(PurchaseRecommender):
 
     name = "recent_popularity"
 
-    def __init__(self, purchases: Purchases, items: Sequence[str], settings: Settings = Settings()) -> None:
+    def __init__(self, purchases: InteractionMatrix, items: Sequence[str], settings: Settings = Settings()) -> None:
         self.items = tuple(items)
         self.settings = settings
         self._scores = np.log1p(purchases.counts(settings.last)).astype(np.float32)  # (I,)
 
-    def score_purchases(self, purchases: Purchases) -> Floats:
+    def score_purchases(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I), all rows alike."""
         return np.tile(self._scores, (purchases.rows, 1))
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> RecentPopularity:
     """Choose the window on validation cases, then count the purchases that the final fit sees."""
-    places, items = places_of(catalogue), tuple(catalogue)
-    train = learned_from(split, places)
+    item_index, items = item_index_of(catalogue), tuple(catalogue)
+    train = learned_from(split, item_index)
 
     def score(settings: Settings) -> Score:
         return RecentPopularity(train, items, settings).score_purchases
 
-    best = tune(Settings(), GRID, score, RankingValidation(split.validation, places, seed))
-    return RecentPopularity(learned_again(split, places), items, best)
+    best = tune(Settings(), GRID, score, RankingValidation(split.validation, item_index, seed))
+    return RecentPopularity(learned_again(split, item_index), items, best)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from shoptalk.baselines._catalogue import LEAST, PurchaseRecommender, fallback, learned_again
-from shoptalk.graph.purchases import Floats, Purchases, places_of
+from shoptalk.graph.interactions import Floats, InteractionMatrix, item_index_of
 from shoptalk.schema import Catalogue, Split
 
 
@@ -25,18 +25,18 @@ class RepeatLast(PurchaseRecommender):
 
     name = "repeat_last"
 
-    def __init__(self, purchases: Purchases, items: Sequence[str]) -> None:
+    def __init__(self, purchases: InteractionMatrix, items: Sequence[str]) -> None:
         self.items = tuple(items)
         self._least = fallback(purchases)
 
-    def score_purchases(self, purchases: Purchases) -> Floats:
+    def score_purchases(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I): above ``2 * LEAST`` for items of the history, at most ``LEAST`` for the others."""
         scores = np.tile(self._least, (purchases.rows, 1))
         # Purchases stand in time order, so that the last assignment to an item is its latest purchase.
-        scores[purchases.row, purchases.column] = 2 * LEAST + 1 / (1 + purchases.age)
+        scores[purchases.row, purchases.column] = 2 * LEAST + 1 / (1 + purchases.recency)
         return scores
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> RepeatLast:  # noqa: ARG001
     """Count the purchases that the final fit sees, to break ties."""
-    return RepeatLast(learned_again(split, places_of(catalogue)), tuple(catalogue))
+    return RepeatLast(learned_again(split, item_index_of(catalogue)), tuple(catalogue))

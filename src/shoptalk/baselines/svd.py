@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from shoptalk.baselines._factors import FactorRanker
 from shoptalk.baselines._learning import learn_factors
 from shoptalk.errors import require
-from shoptalk.graph.purchases import Floats, Ints, Purchases, places_of
-from shoptalk.schema import Case, Catalogue, History, Split
+from shoptalk.graph.interactions import Floats, InteractionMatrix, Ints, item_index_of
+from shoptalk.schema import Catalogue, EvalExample, History, Split
 
 #: What was given to a purchase, by (row of the training histories, place of the item).
 Stars = Mapping[tuple[int, int], float]
@@ -64,20 +64,22 @@ GRID: dict[str, Sequence[float | int]] = {
 
 
 def stars_of(
-    cases: Iterable[Case], train: Iterable[History], places: Mapping[str, int]
+    cases: Iterable[EvalExample], train: Iterable[History], item_index: Mapping[str, int]
 ) -> dict[tuple[int, int], float]:
     """The ratings known of training users, as shares of the highest of them; a case knows that of its first truth."""
     rows = {history.user_id: row for row, history in enumerate(train)}
     found = {
-        (rows[case.history.user_id], places[case.truth[0]]): case.rating
+        (rows[case.history.user_id], item_index[case.targets[0]]): case.rating
         for case in cases
-        if case.rating is not None and case.history.user_id in rows and case.truth[0] in places
+        if case.rating is not None and case.history.user_id in rows and case.targets[0] in item_index
     }
     highest = max(found.values(), default=1.0)
     return {key: rating / highest if highest > 0 else 1.0 for key, rating in found.items()}
 
 
-def targets(purchases: Purchases, stars: Stars, negatives: int, seed: int) -> tuple[Ints, Ints, NDArray[np.float64]]:
+def targets(
+    purchases: InteractionMatrix, stars: Stars, negatives: int, seed: int
+) -> tuple[Ints, Ints, NDArray[np.float64]]:
     """Users, items and what to predict of them: each purchase once, then the items drawn that were not bought."""
     bought = purchases.weighted().tocoo()
     row, column = bought.row.astype(np.int64), bought.col.astype(np.int64)
@@ -93,7 +95,7 @@ def targets(purchases: Purchases, stars: Stars, negatives: int, seed: int) -> tu
     )
 
 
-def factorise(purchases: Purchases, stars: Stars, fit: Fit, seed: int) -> Floats:
+def factorise(purchases: InteractionMatrix, stars: Stars, fit: Fit, seed: int) -> Floats:
     """Factors (I, F + 1); items that were neither bought nor drawn have none, and the lowest bias."""
     import pandas as pd
     from surprise import SVD, Dataset, Reader
@@ -105,9 +107,9 @@ def factorise(purchases: Purchases, stars: Stars, fit: Fit, seed: int) -> Floats
     rows = Dataset.load_from_df(pd.DataFrame({"user": user, "item": item, "value": value}), Reader(rating_scale=(0, 1)))
     known = rows.build_full_trainset()
     model = SVD(n_factors=fit.factors, n_epochs=fit.epochs, lr_all=fit.learning_rate, random_state=seed).fit(known)
-    places = np.array([known.to_raw_iid(inner) for inner in range(known.n_items)], dtype=np.int64)
+    item_index = np.array([known.to_raw_iid(inner) for inner in range(known.n_items)], dtype=np.int64)
     factors[:, -1] = model.bi.min()
-    factors[places, :-1], factors[places, -1] = model.qi, model.bi
+    factors[item_index, :-1], factors[item_index, -1] = model.qi, model.bi
     return factors
 
 
@@ -120,9 +122,9 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> FactorRanker:
         When `scikit-surprise` is not installed.
     """
     require("surprise", "baselines")
-    places = places_of(catalogue)
+    item_index = item_index_of(catalogue)
     return learn_factors(
         split, catalogue, seed, GRID, Settings(),
-        lambda bought, fit, data: factorise(bought, stars_of(data.train_cases, data.train, places), fit, seed),
+        lambda bought, fit, data: factorise(bought, stars_of(data.train_cases, data.train, item_index), fit, seed),
         partial(FactorRanker, NAME),
     )  # fmt: skip

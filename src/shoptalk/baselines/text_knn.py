@@ -10,7 +10,7 @@ from scipy import sparse
 
 from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, learned_again, learned_from
 from shoptalk.baselines.tuning import RankingValidation, Score, tune
-from shoptalk.graph.purchases import Floats, Purchases, places_of
+from shoptalk.graph.interactions import Floats, InteractionMatrix, item_index_of
 from shoptalk.schema import Catalogue, Item, Split
 
 
@@ -78,22 +78,22 @@ class TextKnn(PurchaseRecommender):
     name = "text_knn"
 
     def __init__(
-        self, texts: Texts, purchases: Purchases, items: Sequence[str], settings: Settings = Settings()
+        self, texts: Texts, purchases: InteractionMatrix, items: Sequence[str], settings: Settings = Settings()
     ) -> None:
         self.items = tuple(items)
         self.settings = settings
         self._texts = texts
         self._least = fallback(purchases)
 
-    def score_purchases(self, purchases: Purchases) -> Floats:
+    def score_purchases(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I)."""
         return self._texts.similar(purchases.weighted(self.settings.decay)) + self._least
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> TextKnn:
     """Choose the settings on validation cases; purchases only tell popularity here."""
-    places, items = places_of(catalogue), tuple(catalogue)
-    train = learned_from(split, places)
+    item_index, items = item_index_of(catalogue), tuple(catalogue)
+    train = learned_from(split, item_index)
 
     @lru_cache(maxsize=2)
     def texts(words: int) -> Texts:
@@ -102,5 +102,5 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> TextKnn:
     def score(settings: Settings) -> Score:
         return TextKnn(texts(settings.words), train, items, settings).score_purchases
 
-    best = tune(Settings(), GRID, score, RankingValidation(split.validation, places, seed))
-    return TextKnn(texts(best.words), learned_again(split, places), items, best)
+    best = tune(Settings(), GRID, score, RankingValidation(split.validation, item_index, seed))
+    return TextKnn(texts(best.words), learned_again(split, item_index), items, best)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from shoptalk.baselines._pairs import Floats, Pairs, best_variant, pair_up
+from shoptalk.baselines._pairs import Floats, HistoryOptionPairs, best_variant, pair_up
 from shoptalk.progress import Notify, quiet
 from shoptalk.ranking import OptionRecommender
 from shoptalk.schema import Candidates, Catalogue, History, Split
@@ -51,7 +51,7 @@ class TfIdf(OptionRecommender):
 
     def __init__(self, catalogue: Catalogue, pooling: Pooling = POOLINGS[0]) -> None:
         self.pooling, self.catalogue = pooling, catalogue
-        self._places = {item_id: place for place, item_id in enumerate(catalogue)}
+        self._item_index = {item_id: index for index, item_id in enumerate(catalogue)}
         titles = [item.title for item in catalogue.values()]
         from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -76,9 +76,9 @@ class TfIdf(OptionRecommender):
     ) -> list[NDArray[np.float64]]:
         """B arrays of similarities in [0, 1]; 0 for an empty history."""
         scores: list[Floats] = []
-        for pairs in pair_up(histories, candidates, self._places):
+        for pairs in pair_up(histories, candidates, self._item_index):
             shown = self._shown(candidates[pairs.cases])
-            cosine = self._titles[pairs.held].multiply(shown[pairs.slot]).sum(axis=1)
+            cosine = self._titles[pairs.seen_items].multiply(shown[pairs.slot]).sum(axis=1)
             scores += pairs.apart(self._pooled(pairs, np.asarray(cosine, dtype=np.float64)))
         return scores
 
@@ -88,10 +88,10 @@ class TfIdf(OptionRecommender):
         slots = [rows.setdefault(title, len(rows)) for options in candidates for title in options.titles]
         return sparse.csr_array(self._vectorizer.transform(list(rows)))[slots]
 
-    def _pooled(self, pairs: Pairs, cosine: Floats) -> Floats:
+    def _pooled(self, pairs: HistoryOptionPairs, cosine: Floats) -> Floats:
         if self.pooling.how == "highest":
             return pairs.highest(cosine)
-        weight: Floats = np.power(self.pooling.decay, pairs.age)
+        weight: Floats = np.power(self.pooling.decay, pairs.recency)
         values = cosine**2 if self.pooling.how == "square" else cosine
         return pairs.pool(weight * values) / np.maximum(pairs.pool(weight), np.finfo(float).tiny)
 

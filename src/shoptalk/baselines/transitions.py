@@ -11,7 +11,7 @@ from scipy import sparse
 from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, learned_again, learned_from
 from shoptalk.baselines.text_knn import Texts
 from shoptalk.baselines.tuning import RankingValidation, Score, tune
-from shoptalk.graph.purchases import Floats, Purchases, places_of, product, strongest
+from shoptalk.graph.interactions import Floats, InteractionMatrix, item_index_of, product, strongest
 from shoptalk.graph.transitions import Graph, edges
 from shoptalk.schema import Catalogue, Split
 
@@ -35,7 +35,7 @@ class Settings:
     decay: float = 0.6
     gap: float = 0.9
     back: float = 0.4
-    held: float = 0.5
+    source_exponent: float = 0.5
     option: float = 0.15
     second: float = 0.0
     text_decay: float = 0.5
@@ -43,14 +43,16 @@ class Settings:
     @property
     def graph(self) -> Graph:
         """What the edges are; of ``rings``, the direct neighbours on either side."""
-        return Graph(0, 1, 0, 0) if self.how == "rings" else Graph(self.gap, self.back, self.held, self.option)
+        return (
+            Graph(0, 1, 0, 0) if self.how == "rings" else Graph(self.gap, self.back, self.source_exponent, self.option)
+        )
 
 
 GRID: dict[str, Sequence[float | int | str]] = {
     "gap": (0.0, 0.5, 0.7, 0.9, 1.0),
     "text": (0.0, 0.1, 0.2, 0.4, 0.8, 1.6),
     "option": (0.0, 0.15, 0.3, 0.5),
-    "held": (0.3, 0.5, 0.7),
+    "source_exponent": (0.3, 0.5, 0.7),
     "back": (0.0, 0.2, 0.4, 0.7, 1.0),
     "decay": (0.4, 0.5, 0.6, 0.7),
     "text_decay": (0.4, 0.5, 0.6, 0.7, 0.9),
@@ -81,7 +83,7 @@ class Transitions(PurchaseRecommender):
 
     def __init__(
         self,
-        purchases: Purchases,
+        purchases: InteractionMatrix,
         edges: sparse.csr_array[Any],
         texts: Texts,
         items: Sequence[str],
@@ -92,12 +94,12 @@ class Transitions(PurchaseRecommender):
         self._least = fallback(purchases)
         self._edges, self._texts = edges, texts
 
-    def score_purchases(self, purchases: Purchases) -> Floats:
+    def score_purchases(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I)."""
         scores = self._rings(purchases) if self.settings.how == "rings" else self._mix(purchases)
         return scores + self._least
 
-    def _mix(self, purchases: Purchases) -> Floats:
+    def _mix(self, purchases: InteractionMatrix) -> Floats:
         settings = self.settings
         weights = purchases.weighted(settings.decay)
         scores = product(weights, self._edges)
@@ -108,7 +110,7 @@ class Transitions(PurchaseRecommender):
             scores += np.float32(settings.text) * self._texts.similar(purchases.weighted(settings.text_decay))
         return scores
 
-    def _rings(self, purchases: Purchases) -> Floats:
+    def _rings(self, purchases: InteractionMatrix) -> Floats:
         last = purchases.weighted(last=self.settings.sources)  # (B, I) of ones
         near = sparse.csr_array(last @ self._edges)
         one, two = near.toarray() > 0, product(near, self._edges) > 0
@@ -121,8 +123,8 @@ class Transitions(PurchaseRecommender):
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> Transitions:
     """Choose the settings on validation cases, then learn from what the final fit sees."""
-    places, items = places_of(catalogue), tuple(catalogue)
-    train, texts = learned_from(split, places), Texts(catalogue)
+    item_index, items = item_index_of(catalogue), tuple(catalogue)
+    train, texts = learned_from(split, item_index), Texts(catalogue)
 
     @lru_cache(maxsize=2)
     def graph(edges_of: Graph) -> sparse.csr_array[Any]:
@@ -131,8 +133,8 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> Transitions:
     def score(settings: Settings) -> Score:
         return Transitions(train, graph(settings.graph), texts, items, settings).score_purchases
 
-    exam = RankingValidation(split.validation, places, seed)
-    best = tune(Settings(), GRID, score, exam)
-    best = tune(best, {"how": ("rings",), "sources": (1,)}, score, exam, rounds=1)
-    again = learned_again(split, places)
+    eval_data = RankingValidation(split.validation, item_index, seed)
+    best = tune(Settings(), GRID, score, eval_data)
+    best = tune(best, {"how": ("rings",), "sources": (1,)}, score, eval_data, rounds=1)
+    again = learned_again(split, item_index)
     return Transitions(again, edges(again, best.graph), texts, items, best)

@@ -69,5 +69,5 @@ def show_findings(result: "AuditResult") -> None:
                 if words:
                     console.print(f"        {name}: {words}", markup=False, soft_wrap=True)
     counts = {severity: sum(one.severity == severity for one in result.findings) for severity in _MARKS}
-    said = "clean" if result.clean else "NOT clean: something here would change a conclusion"
-    console.print(f"{said} ({counts['fail']} fail, {counts['warn']} warn, {counts['info']} looked at and fine)")
+    verdict = "clean" if result.clean else "NOT clean: something here would change a conclusion"
+    console.print(f"{verdict} ({counts['fail']} fail, {counts['warn']} warn, {counts['info']} looked at and fine)")

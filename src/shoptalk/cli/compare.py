@@ -67,10 +67,10 @@ def _show(result: "ComparisonResult") -> None:
             table.add_section()
             table.add_row(f"[bold]{metric_label(metric)}[/bold]")
             for row in rows:
-                shares = "/".join(number(share, 2) for share in (row.wins, row.losses, row.ties))
+                fractions = "/".join(number(share, 2) for share in (row.wins, row.losses, row.ties))
                 span = f"{signed(row.low)} to {signed(row.high)}"
                 table.add_row(escape(f"{row.one} − {row.other}"), signed(row.difference), span,
-                              bare_p(row.p_holm), signed(row.effect, 3), shares, show_more(row))  # fmt: skip
+                              bare_p(row.p_holm), signed(row.effect, 3), fractions, show_more(row))  # fmt: skip
         console.print(table)
     table = Table("recipe", *COSTS.values(), title="cost of one run", title_justify="left")
     for group in result.groups:

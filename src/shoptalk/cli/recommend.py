@@ -67,8 +67,8 @@ def show_recommendations(report: dict[str, Any]) -> None:
     """Print what was bought, and the recommended products with the reasons measured for them."""
     titles = {row["item_id"]: printable(row["title"]) for row in report["history"]}
     print("bought: " + "; ".join(titles.values()))
-    for place, item in enumerate(report["items"], 1):
-        print(f"{place:>3}. {printable(item['title'])}  [{item['item_id']}]  score {item['score']:.3f}")
+    for index, item in enumerate(report["items"], 1):
+        print(f"{index:>3}. {printable(item['title'])}  [{item['item_id']}]  score {item['score']:.3f}")
         if "advice" in item:
             print(f"       {printable(item['advice'])}")
         for reason in item["because"][:2]:

@@ -46,7 +46,7 @@ def command(
     rows = read_predictions(file)
     found = ranking_metrics(
         [row.ranked for row in rows],
-        [row.truth for row in rows],
+        [row.targets for row in rows],
         k,
         "distinct" if precision is PrecisionBy.distinct else "k",
         seed=1 if seed is None else seed,

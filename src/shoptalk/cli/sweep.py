@@ -34,13 +34,13 @@ def command(
     from shoptalk.results import as_json as to_json
     from shoptalk.stages.sweep import sweep
 
-    told = read_recipe(recipe, settings, seed)
+    parsed = read_recipe(recipe, settings, seed)
     with show_progress() as progress:
-        result = sweep(told, out, progress, jobs=jobs, resume=resume)
+        result = sweep(parsed, out, progress, jobs=jobs, resume=resume)
     if as_json:
         print_json(to_json(result))
         return
-    _show(result, told)
+    _show(result, parsed)
     print(f"open {out / 'report.html'} and {result.winner.run}/report.html; the recipe: {out / 'winner.toml'}")
 
 
@@ -63,8 +63,8 @@ def _show(result: "SweepResult", recipe: "Recipe") -> None:
         table.add_row(str(row.number), *cells, style="bold" if won else None)
     console.print(table)
     if result.importance:
-        shares = ", ".join(f"{key} {share:.2f}" for key, share in result.importance.items())
-        console.print(f"importance (share of the variance between trials): {shares}", highlight=False)
+        fractions = ", ".join(f"{key} {share:.2f}" for key, share in result.importance.items())
+        console.print(f"importance (share of the variance between trials): {fractions}", highlight=False)
     for name in MAIN:
         if name in result.winner.metrics:
             own = result.winner.metrics[name]

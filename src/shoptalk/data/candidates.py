@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shoptalk.errors import DatasetError
 from shoptalk.recipe import CandidatesSection
 
-Codes = NDArray[np.int64]
+IntArray = NDArray[np.int64]
 
 #: Draws of one slot before its pool is looked through item by item.
 _ROUNDS = 20
@@ -29,11 +29,11 @@ _BLOCK_CELLS = 5_000_000
 class Proposal(Protocol):
     """Where distractors come from."""
 
-    def draw(self, answers: Codes, rng: np.random.Generator) -> Codes:
+    def draw(self, answers: IntArray, rng: np.random.Generator) -> IntArray:
         """One item for each right answer; -1 where there is none to draw."""
         ...
 
-    def pool(self, answer: int) -> tuple[Codes, NDArray[np.float64]]:
+    def pool(self, answer: int) -> tuple[IntArray, NDArray[np.float64]]:
         """All items that can be drawn for a right answer, and how likely each is (any scale)."""
         ...
 
@@ -44,11 +44,11 @@ class Uniform:
 
     items: int
 
-    def draw(self, answers: Codes, rng: np.random.Generator) -> Codes:
+    def draw(self, answers: IntArray, rng: np.random.Generator) -> IntArray:
         """One item for each answer."""
         return rng.integers(self.items, size=len(answers))
 
-    def pool(self, answer: int) -> tuple[Codes, NDArray[np.float64]]:  # noqa: ARG002
+    def pool(self, answer: int) -> tuple[IntArray, NDArray[np.float64]]:  # noqa: ARG002
         """The whole catalogue."""
         return np.arange(self.items), np.ones(self.items)
 
@@ -60,13 +60,13 @@ class Popularity:
         self.bought = bought
         self.edges = np.cumsum(bought)
 
-    def draw(self, answers: Codes, rng: np.random.Generator) -> Codes:
+    def draw(self, answers: IntArray, rng: np.random.Generator) -> IntArray:
         """One item for each answer."""
         if not self.edges[-1]:
             return np.full(len(answers), -1)
         return np.searchsorted(self.edges, rng.integers(self.edges[-1], size=len(answers)), side="right")
 
-    def pool(self, answer: int) -> tuple[Codes, NDArray[np.float64]]:  # noqa: ARG002
+    def pool(self, answer: int) -> tuple[IntArray, NDArray[np.float64]]:  # noqa: ARG002
         """Everything that was bought in training."""
         members = np.flatnonzero(self.bought)
         return members, self.bought[members].astype(np.float64)
@@ -76,18 +76,18 @@ class Popularity:
 class Pools:
     """Each item has a pool of its own, or shares one: ``members[starts[g]:starts[g + 1]]`` with ``g = group[item]``."""
 
-    group: Codes
-    starts: Codes
-    members: Codes
+    group: IntArray
+    starts: IntArray
+    members: IntArray
 
-    def draw(self, answers: Codes, rng: np.random.Generator) -> Codes:
+    def draw(self, answers: IntArray, rng: np.random.Generator) -> IntArray:
         """One item for each answer; -1 where its pool is empty."""
         group = self.group[answers]
         first, size = self.starts[group], self.starts[group + 1] - self.starts[group]
         at = first + np.minimum((rng.random(len(answers)) * size).astype(np.int64), size - 1)
         return np.where(size > 0, self.members[np.clip(at, 0, None)] if len(self.members) else -1, -1)
 
-    def pool(self, answer: int) -> tuple[Codes, NDArray[np.float64]]:
+    def pool(self, answer: int) -> tuple[IntArray, NDArray[np.float64]]:
         """The pool of one answer."""
         group = self.group[answer]
         members = self.members[self.starts[group] : self.starts[group + 1]]
@@ -141,7 +141,7 @@ def by_title(titles: Sequence[str], options: int) -> Pools:
     return Pools(np.arange(count), starts, np.concatenate(members))
 
 
-def title_codes(titles: Sequence[str], known: dict[str, int] | None = None) -> Codes:
+def title_codes(titles: Sequence[str], known: dict[str, int] | None = None) -> IntArray:
     """A number for each title, the same for titles that differ at most in the letters' case.
 
     ``known`` carries the numbers from one list of titles to another.
@@ -168,8 +168,8 @@ class Drawer:
     def __init__(
         self,
         proposal: Proposal,
-        as_answer: Codes,
-        as_distractor: Codes,
+        as_answer: IntArray,
+        as_distractor: IntArray,
         section: CandidatesSection,
         rng: np.random.Generator,
     ) -> None:
@@ -180,7 +180,7 @@ class Drawer:
         self.rng = rng
         self.fallbacks = 0
 
-    def draw(self, user: Codes, item: Codes, asked: Codes) -> Codes:
+    def draw(self, user: IntArray, item: IntArray, asked: IntArray) -> IntArray:
         """Distractors for a chunk of cases.
 
         Parameters
@@ -217,7 +217,7 @@ class Drawer:
 class _Chunk:
     """The cases of some users while their distractors are drawn; an open slot holds -1."""
 
-    def __init__(self, drawer: Drawer, user: Codes, item: Codes, asked: Codes) -> None:
+    def __init__(self, drawer: Drawer, user: IntArray, item: IntArray, asked: IntArray) -> None:
         self.drawer = drawer
         self.items = len(drawer.as_answer)
         self.user, self.answer = user[asked], item[asked]
@@ -241,7 +241,7 @@ class _Chunk:
         for one, at in zip(case[has_pool].tolist(), slot[has_pool].tolist(), strict=True):
             self.chosen[one, at] = self._exactly(one, proposal)
 
-    def _reopen(self, cases: Codes) -> None:
+    def _reopen(self, cases: IntArray) -> None:
         """Open every slot again that collides with the user's items, the answer or a slot before it."""
         chosen, shown = self.chosen[cases], self.drawer.as_distractor
         titles = np.where(chosen < 0, -1, shown[chosen])
@@ -250,7 +250,7 @@ class _Chunk:
             bad[:, slot] |= ((titles[:, :slot] == titles[:, slot, None]) & ~bad[:, :slot]).any(axis=1)
         self.chosen[cases] = np.where(bad, -1, chosen)
 
-    def _forbidden(self, user: Codes, answer: Codes, items: Codes, titles: Codes) -> NDArray[np.bool_]:
+    def _forbidden(self, user: IntArray, answer: IntArray, items: IntArray, titles: IntArray) -> NDArray[np.bool_]:
         pairs = user * self.items + items
         at = np.minimum(np.searchsorted(self.owned, pairs), len(self.owned) - 1)
         # The answer is also forbidden under the title that it would have as a distractor: it is the same product.
@@ -273,16 +273,16 @@ class _Chunk:
         return int(self.drawer.rng.choice(members, p=share / share.sum()))
 
 
-def answer_places(cases: int, options: int, rng: np.random.Generator) -> NDArray[np.int8]:
+def answer_positions(cases: int, options: int, rng: np.random.Generator) -> NDArray[np.int8]:
     """Places of the right answer for all cases of a part: shuffled, each place equally often (to within one)."""
     return rng.permutation(np.arange(cases) % options).astype(np.int8)
 
 
-def arrange(answer: Codes, distractors: Codes, place: NDArray[np.int8]) -> Codes:
-    """(C, n) options with ``answer`` (C,) at ``place`` (C,) and ``distractors`` (C, n - 1) around it, in order."""
+def arrange(answer: IntArray, distractors: IntArray, index: NDArray[np.int8]) -> IntArray:
+    """(C, n) options with ``answer`` (C,) at ``index`` (C,) and ``distractors`` (C, n - 1) around it, in order."""
     cases, options = len(answer), distractors.shape[1] + 1
     arranged = np.empty((cases, options), dtype=np.int64)
-    is_answer = np.arange(options)[None, :] == place[:, None]
+    is_answer = np.arange(options)[None, :] == index[:, None]
     arranged[is_answer] = answer
     arranged[~is_answer] = distractors.ravel()
     return arranged

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoptalk.errors import DatasetError
-from shoptalk.schema import Candidates, Case, History
+from shoptalk.schema import Candidates, EvalExample, History
 
 Ints = NDArray[np.int64]
 T = TypeVar("T")
@@ -77,16 +77,16 @@ class Rows:
         reviews = () if self.review is None else tuple(self.review[start:end].tolist())
         return History(self.users[user], tuple(self.item[start:end].tolist()), reviews)
 
-    def case(self, user: int, row: int, end: int) -> Case:
+    def case(self, user: int, row: int, end: int) -> EvalExample:
         """What the user had before ``row``, with the rows from ``row`` up to ``end`` as truth."""
         start = int(self.start[user])
         candidates, answer = self._options(row)
         rating = float(self.rating[row])
         before = row > start and self.time[row] == self.time[row - 1]
         after = end < self.end[user] and self.time[end - 1] == self.time[end]
-        return Case(
+        return EvalExample(
             history=self.history(user, start, row),
-            truth=tuple(self.item[row:end].tolist()),
+            targets=tuple(self.item[row:end].tolist()),
             candidates=candidates,
             answer=answer,
             rating=None if math.isnan(rating) else rating,
@@ -133,14 +133,14 @@ class _Lazy(Sequence[T]):
         raise NotImplementedError
 
 
-class Cases(_Lazy[Case]):
+class Cases(_Lazy[EvalExample]):
     """Cases by (C,) user, (C,) first row of the truth and (C,) row after it."""
 
-    def _make(self, *picked: int) -> Case:
+    def _make(self, *picked: int) -> EvalExample:
         return self._rows.case(*picked)
 
 
-class Sealed(Sequence[Case]):
+class Sealed(Sequence[EvalExample]):
     """Test cases that are not there: whoever asks for one, or for their number, gets an error."""
 
     def __init__(self, folder: str) -> None:
@@ -150,10 +150,10 @@ class Sealed(Sequence[Case]):
         raise self._error()
 
     @overload
-    def __getitem__(self, index: int) -> Case: ...
+    def __getitem__(self, index: int) -> EvalExample: ...
     @overload
-    def __getitem__(self, index: slice) -> Sequence[Case]: ...
-    def __getitem__(self, index: int | slice) -> Case | Sequence[Case]:
+    def __getitem__(self, index: slice) -> Sequence[EvalExample]: ...
+    def __getitem__(self, index: int | slice) -> EvalExample | Sequence[EvalExample]:
         raise self._error()
 
     def _error(self) -> DatasetError:

@@ -9,7 +9,7 @@
 ``words``
     ``unescape``, then known English words only, of letters only, in their own case (as in system A); the possessive
     ``'s`` goes with its apostrophe. The words are those of pyspellchecker (MIT).
-``uneven``
+``asymmetric``
     ``words`` in histories and answers, while distractors show the raw title. It exists only to reproduce published
     numbers.
 
@@ -71,14 +71,14 @@ def clean_titles(items: ir.Table, level: Cleaning, engine: Engine) -> ir.Table:
     ir.Table
         Without ``fallback``; ``title`` is cleaned, "" where there is none; ``raw_title`` is what the source says.
     """
-    told = items.title.coalesce(items.fallback) if "fallback" in items.columns else items.title
-    raw = items.mutate(raw_title=told.fill_null(""))
+    collected = items.title.coalesce(items.fallback) if "fallback" in items.columns else items.title
+    raw = items.mutate(raw_title=collected.fill_null(""))
     texts = [name for name in ("title", "fallback", "brand", "description") if name in raw.columns]
     if level != "raw":
         raw = unescape(
             engine.cache(raw), [*texts, *(n for n in ("categories", "features") if n in raw.columns)], engine
         )
-    if level in {"words", "uneven"}:
+    if level in {"words", "asymmetric"}:
         raw = words_only(raw, [name for name in ("title", "fallback") if name in raw.columns], engine)
     title = checks.filled(raw.title)
     title = title.coalesce(checks.filled(raw.fallback)) if "fallback" in raw.columns else title
@@ -147,8 +147,8 @@ def words_only(table: ir.Table, columns: list[str], engine: Engine) -> ir.Table:
         letters = distinct.text.re_replace(_POSSESSIVE, "").re_replace(r"[^\p{L}]+", " ").strip()
         words = distinct.select("key", word=letters.split(" ")).unnest("word", offset="place", keep_empty=False)
         kept = words.semi_join(known, words.word.lower() == known.known)
-        told = kept.group_by("key").aggregate(told=ibis.struct({"place": kept.place, "word": kept.word}).collect())
-        cleaned = distinct.left_join(told, "key").select("text", "told")
+        collected = kept.group_by("key").aggregate(told=ibis.struct({"place": kept.place, "word": kept.word}).collect())
+        cleaned = distinct.left_join(collected, "key").select("text", "told")
         pairs = engine.cache(
             cleaned.select(text="text", cleaned=cleaned.told.sort().map(lambda pair: pair.word).join(" ").fill_null(""))
         )

@@ -55,7 +55,7 @@ class Dataset:
     def rows(self) -> Rows:
         """All interactions in numbers."""
         with _Damage(self.folder):
-            return _read_rows(self.folder, self.catalogue, uneven=self.recipe.data.cleaning == "uneven")
+            return _read_rows(self.folder, self.catalogue, asymmetric=self.recipe.data.cleaning == "asymmetric")
 
     def split(self, targets: Literal["last", "every"] = "every") -> Split:
         """What is learned from and what is predicted.
@@ -266,7 +266,7 @@ def _read_catalogue(folder: Path) -> dict[str, Item]:
     return {values[0]: Item(**dict(zip(names, values, strict=True))) for values in zip(*columns.values(), strict=True)}
 
 
-def _read_rows(folder: Path, catalogue: Catalogue, *, uneven: bool) -> Rows:
+def _read_rows(folder: Path, catalogue: Catalogue, *, asymmetric: bool) -> Rows:
     coded = [schema.USER, schema.ITEM]
     table = pq.read_table(folder / tables.INTERACTIONS, read_dictionary=coded)
     names = pa.array(list(catalogue), pa.string())
@@ -289,7 +289,7 @@ def _read_rows(folder: Path, catalogue: Catalogue, *, uneven: bool) -> Rows:
         review=_objects(table[schema.REVIEW]) if schema.REVIEW in table.column_names else None,
         names=list(catalogue),
         titles=[item.title for item in items],
-        raw_titles=[item.raw_title for item in items] if uneven else None,
+        raw_titles=[item.raw_title for item in items] if asymmetric else None,
         frozen=_read_frozen(path, names, asked_rows(position, part.astype(np.int8))) if path.exists() else None,
     )
 

@@ -37,11 +37,11 @@ def check_cases(parts: ir.Table, cases: dict[str, int], recipe: Recipe, engine: 
     counts = engine.counts(users=per_user, able=per_user.filter(per_user.moments >= least)) if empty else {"users": 0}
     if not counts["users"]:  # enough of everything, or nothing at all, which is another error
         return []
-    shares = dict(zip(("train", "validation", "test"), recipe.split.fractions, strict=True))
+    fractions = dict(zip(("train", "validation", "test"), recipe.split.fractions, strict=True))
     trains = recipe.training.epochs > 0 and not recipe.training.extra
     warnings = []
     for part in empty:
-        wanted = recipe.split.method == "leave-one-out" or shares[part] > 0
+        wanted = recipe.split.method == "leave-one-out" or fractions[part] > 0
         says = f"there is no {part} case" + (f": {_why(recipe.split, part, least, counts)}" if wanted else "")
         if wanted and (part == "test" or (part == "train" and trains)):
             raise DatasetError(says, hint=_cure(recipe.split, part))

@@ -19,7 +19,7 @@ from shoptalk.data.clean import clean_titles
 from shoptalk.data.dataset import FORMAT, fingerprint
 from shoptalk.data.engine import Engine
 from shoptalk.data.enough import check_cases
-from shoptalk.data.filter import Kept, keep_coded
+from shoptalk.data.filter import FilterResult, keep_coded
 from shoptalk.data.sources import read
 from shoptalk.data.split import SPLIT, cold_items, random, split, withhold
 from shoptalk.errors import DatasetError, UsageError
@@ -29,8 +29,9 @@ from shoptalk.system import package_versions, peak_memory, python_version
 
 _WORK = ".work"
 _FILES = {*tables.COLUMNS, tables.INFO}
-_UNEVEN = (
-    'titles are cleaned UNEVENLY (data.cleaning = "uneven"): the right option is cleaned and the distractors are not, '
+_ASYMMETRIC = (
+    'titles are cleaned ASYMMETRICALLY (data.cleaning = "asymmetric"): the right option is cleaned and the distractors '
+    "are not, "
     "so it can be told from them without any history; this level only reproduces published numbers, do not trust them"
 )
 
@@ -62,7 +63,7 @@ def prepare(recipe: Recipe, out: Path, progress: Callable[[str], None] = _silent
         For files that cannot be read, filters that leave nothing, or a place that cannot be written.
     """
     started = time.perf_counter()
-    _check_place(out)
+    _check_output(out)
     with replacing(out) as folder:
         folder.mkdir()
         work = folder / _WORK
@@ -93,12 +94,17 @@ def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Callable[[str
     parts, cases = _split(kept, recipe, engine)
     thin = check_cases(parts, cases, recipe, engine)
     progress("writing" if recipe.candidates is None else "drawing options")
-    shelf, written = _write_items(kept.items, folder, engine)
-    rows = _RowsWriter(recipe, folder, engine, parts, cases, shelf)
+    item_columns, written = _write_items(kept.items, folder, engine)
+    rows = _RowsWriter(recipe, folder, engine, parts, cases, item_columns)
     written |= rows.write()
     for name, table in written.items():
         table["sha256"] = sha256(folder / name)
-    warnings = [*([_UNEVEN] if recipe.data.cleaning == "uneven" else []), *shop.warnings, *thin, *rows.warnings()]
+    warnings = [
+        *([_ASYMMETRIC] if recipe.data.cleaning == "asymmetric" else []),
+        *shop.warnings,
+        *thin,
+        *rows.warnings(),
+    ]
     return {
         "format": FORMAT,
         "fingerprint": fingerprint(recipe, written),
@@ -118,7 +124,7 @@ def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Callable[[str
     }
 
 
-def _split(kept: Kept, recipe: Recipe, engine: Engine) -> tuple[ir.Table, dict[str, int]]:
+def _split(kept: FilterResult, recipe: Recipe, engine: Engine) -> tuple[ir.Table, dict[str, int]]:
     """The rows with ids, place and part, and ``order``, which sorts as the users' ids do; the number of cases."""
     if random(recipe.split):
         named = kept.named(kept.rows).drop("user", "item")
@@ -131,14 +137,14 @@ def _split(kept: Kept, recipe: Recipe, engine: Engine) -> tuple[ir.Table, dict[s
     return named.rename(order="user").drop("item"), _count_cases(parts, engine)
 
 
-def _withhold(kept: Kept, recipe: Recipe, engine: Engine) -> tuple[Kept, int]:
+def _withhold(kept: FilterResult, recipe: Recipe, engine: Engine) -> tuple[FilterResult, int]:
     """Cold items are bought in tests alone; the items stay in the catalogue. Also how many purchases that took."""
     before = engine.counts(n=kept.rows)["n"]
-    chosen = cold_items(kept.things, recipe.split, recipe.data_seed)
+    chosen = cold_items(kept.item_index, recipe.split, recipe.data_seed)
     if random(recipe.split):
         named = kept.named(kept.rows).drop("user", "item")
         left = withhold(named, chosen.select(schema.ITEM), recipe.split, recipe.data_seed, engine.cache)
-        left = left.join(kept.users, schema.USER).join(kept.things.select(schema.ITEM, "item"), schema.ITEM)
+        left = left.join(kept.users, schema.USER).join(kept.item_index.select(schema.ITEM, "item"), schema.ITEM)
         left = left.drop(schema.USER, schema.ITEM)
     else:
         coded = kept.rows.rename({schema.USER: "user", schema.ITEM: "item"})
@@ -159,7 +165,7 @@ def _fields(recipe: Recipe) -> frozenset[str]:
     return frozenset(fields)
 
 
-def _check_place(out: Path) -> None:
+def _check_output(out: Path) -> None:
     """Only a dataset, or nothing, may be replaced: whatever else lies in the folder is somebody's work."""
     if not out.exists():
         return
@@ -173,7 +179,7 @@ def _check_place(out: Path) -> None:
 
 
 @dataclass(frozen=True)
-class _Shelf:
+class _ItemColumns:
     """What was bought of the catalogue, as options need it; an item's code is its place in the sorted ``names``."""
 
     names: pa.Array
@@ -186,10 +192,10 @@ class _Shelf:
         return len(self.names)
 
 
-def _write_items(items: ir.Table, folder: Path, engine: Engine) -> tuple[_Shelf, dict[str, dict[str, Any]]]:
+def _write_items(items: ir.Table, folder: Path, engine: Engine) -> tuple[_ItemColumns, dict[str, dict[str, Any]]]:
     columns = tables.table_schema(tables.ITEMS, frozenset(items.columns))
     ordered = items.select(*columns.names, "bought").order_by(schema.ITEM)
-    shelf: dict[str, list[Any]] = {name: [] for name in (tables.RAW_TITLE, schema.TITLE, schema.CATEGORIES)}
+    item_columns: dict[str, list[Any]] = {name: [] for name in (tables.RAW_TITLE, schema.TITLE, schema.CATEGORIES)}
     names = []
     writer = tables.TableWriter(folder / tables.ITEMS, columns)
     for batch in engine.batches(ordered):
@@ -197,15 +203,15 @@ def _write_items(items: ir.Table, folder: Path, engine: Engine) -> tuple[_Shelf,
         # An option that nobody buys would be known as wrong without any history.
         bought = batch.filter(batch["bought"])
         names.append(bought[schema.ITEM].cast(pa.string()))
-        for name in shelf.keys() & set(columns.names):
-            shelf[name] += bought[name].to_pylist()
+        for name in item_columns.keys() & set(columns.names):
+            item_columns[name] += bought[name].to_pylist()
     writer.close()
     return (
-        _Shelf(
+        _ItemColumns(
             names=pa.concat_arrays(names) if names else pa.array([], pa.string()),
-            titles=[title or "" for title in shelf[schema.TITLE]],
-            raw_titles=[title or "" for title in shelf[tables.RAW_TITLE]],
-            categories=[value or [] for value in shelf[schema.CATEGORIES]],
+            titles=[title or "" for title in item_columns[schema.TITLE]],
+            raw_titles=[title or "" for title in item_columns[tables.RAW_TITLE]],
+            categories=[value or [] for value in item_columns[schema.CATEGORIES]],
         ),
         {tables.ITEMS: writer.summary()},
     )
@@ -221,9 +227,9 @@ class _RowsWriter:
         engine: Engine,
         parts: ir.Table,
         cases: dict[str, int],
-        shelf: _Shelf,
+        item_columns: _ItemColumns,
     ) -> None:
-        self.folder, self.engine, self.parts, self.shelf = folder, engine, parts, shelf
+        self.folder, self.engine, self.parts, self.item_columns = folder, engine, parts, item_columns
         self.section = recipe.candidates
         self.users = 0
         self.cases = cases
@@ -231,22 +237,24 @@ class _RowsWriter:
         self._names = pa.array(schema.PARTS)
         if self.section is not None:
             # Two streams: how often a draw collides never moves the places of the answers.
-            drawing, places = (np.random.default_rng([recipe.data_seed, stream]) for stream in (1, 2))
-            self._drawer = _drawer(self.section, recipe.data.cleaning == "uneven", shelf, parts, engine, drawing)
-            self._places = {
-                part: candidates.answer_places(self.cases[schema.PARTS[part]], self.section.options, places)
+            drawing, indices = (np.random.default_rng([recipe.data_seed, stream]) for stream in (1, 2))
+            self._drawer = _drawer(
+                self.section, recipe.data.cleaning == "asymmetric", item_columns, parts, engine, drawing
+            )
+            self._item_index = {
+                part: candidates.answer_positions(self.cases[schema.PARTS[part]], self.section.options, indices)
                 for part in (TRAIN, VALIDATION, TEST)
             }
-            self._used = dict.fromkeys(self._places, 0)
+            self._used = dict.fromkeys(self._item_index, 0)
 
     def warnings(self) -> list[str]:
         """What a reader of the dataset should know about its cases."""
-        said = []
+        notes = []
         if self.section is not None and self._drawer.fallbacks:
-            said.append(
+            notes.append(
                 f"{self._drawer.fallbacks} distractors were drawn uniformly: {self.section.negatives} had too few items"
             )
-        return said
+        return notes
 
     def write(self) -> dict[str, dict[str, Any]]:
         """Write everything; returns the tables' summaries by file name."""
@@ -286,26 +294,26 @@ class _RowsWriter:
         if self.section is not None:
             yield self._candidates(chunk, position, self.section.options)
 
-    def _candidates(self, chunk: pa.Table, position: candidates.Codes, options: int) -> pa.Table:
+    def _candidates(self, chunk: pa.Table, position: candidates.IntArray, options: int) -> pa.Table:
         part = pc.index_in(chunk[SPLIT].cast(pa.string()), value_set=self._names).to_numpy().astype(np.int8)
-        item = pc.index_in(chunk[schema.ITEM].cast(pa.string()), value_set=self.shelf.names)
+        item = pc.index_in(chunk[schema.ITEM].cast(pa.string()), value_set=self.item_columns.names)
         if item.null_count:
             raise DatasetError("an interaction names an item that is not among the items")
         codes = item.to_numpy().astype(np.int64)
         asked = np.flatnonzero(asked_rows(position, part))
-        place = np.zeros(len(asked), dtype=np.int8)
-        for one, places in self._places.items():
+        index = np.zeros(len(asked), dtype=np.int8)
+        for one, indices in self._item_index.items():
             mine = part[asked] == one
-            place[mine] = places[self._used[one] : self._used[one] + mine.sum()]
+            index[mine] = indices[self._used[one] : self._used[one] + mine.sum()]
             self._used[one] += int(mine.sum())
         distractors = self._drawer.draw(np.cumsum(position == 0), codes, asked)
-        arranged = candidates.arrange(codes[asked], distractors, place)
+        arranged = candidates.arrange(codes[asked], distractors, index)
         lists = pa.ListArray.from_arrays(
             pa.array(np.arange(0, arranged.size + 1, options, dtype=np.int32)),
-            self.shelf.names.take(pa.array(arranged.ravel())),
+            self.item_columns.names.take(pa.array(arranged.ravel())),
         )
         questions = chunk.select([schema.USER, schema.POSITION, SPLIT]).take(pa.array(asked))
-        return questions.append_column(tables.OPTIONS, lists).append_column(tables.ANSWER, pa.array(place))
+        return questions.append_column(tables.OPTIONS, lists).append_column(tables.ANSWER, pa.array(index))
 
 
 def _count_cases(parts: ir.Table, engine: Engine) -> dict[str, int]:
@@ -320,32 +328,32 @@ def _count_cases(parts: ir.Table, engine: Engine) -> dict[str, int]:
 
 def _drawer(
     section: CandidatesSection,
-    uneven: bool,
-    shelf: _Shelf,
+    asymmetric: bool,
+    item_columns: _ItemColumns,
     parts: ir.Table,
     engine: Engine,
     rng: np.random.Generator,
 ) -> candidates.Drawer:
     known: dict[str, int] = {}
-    as_answer = candidates.title_codes(shelf.titles, known)
-    as_distractor = candidates.title_codes(shelf.raw_titles, known) if uneven else as_answer
-    proposal: candidates.Proposal = candidates.Uniform(shelf.size)
+    as_answer = candidates.title_codes(item_columns.titles, known)
+    as_distractor = candidates.title_codes(item_columns.raw_titles, known) if asymmetric else as_answer
+    proposal: candidates.Proposal = candidates.Uniform(item_columns.size)
     if section.negatives == "popularity":
-        proposal = candidates.Popularity(_bought(parts, shelf, engine))
+        proposal = candidates.Popularity(_bought(parts, item_columns, engine))
     elif section.negatives == "same-category":
-        proposal = candidates.by_category(shelf.categories or [[]] * shelf.size)
+        proposal = candidates.by_category(item_columns.categories or [[]] * item_columns.size)
     elif section.negatives == "similar-title":
-        proposal = candidates.by_title(shelf.titles, section.options)
+        proposal = candidates.by_title(item_columns.titles, section.options)
     return candidates.Drawer(proposal, as_answer, as_distractor, section, rng)
 
 
-def _bought(parts: ir.Table, shelf: _Shelf, engine: Engine) -> candidates.Codes:
+def _bought(parts: ir.Table, item_columns: _ItemColumns, engine: Engine) -> candidates.IntArray:
     """(I,) training purchases of each item; what is validated or tested on is never counted."""
     learned = parts.filter(parts[SPLIT] == schema.PARTS[TRAIN])
     counts = engine.to_pyarrow(learned.group_by(schema.ITEM).agg(bought=learned.count()))
-    place = pc.index_in(counts[schema.ITEM].cast(pa.string()), value_set=shelf.names).to_numpy()
-    bought = np.zeros(shelf.size, dtype=np.int64)
-    bought[place] = counts["bought"].to_numpy()
+    index = pc.index_in(counts[schema.ITEM].cast(pa.string()), value_set=item_columns.names).to_numpy()
+    bought = np.zeros(item_columns.size, dtype=np.int64)
+    bought[index] = counts["bought"].to_numpy()
     return bought
 
 

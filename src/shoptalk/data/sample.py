@@ -56,7 +56,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class _Goods:
+class _Products:
     """The catalogue as (I,) codes; ``brand`` is the place among the family's own, ``completes`` -1 for nothing."""
 
     ids: list[str]
@@ -109,15 +109,15 @@ def write_sample(
     if folder.exists() and not folder.is_dir():
         raise UsageError("this is a file; the shop needs a folder", where=str(folder))
     rng = np.random.default_rng(seed)
-    goods = _stock(items, rng)
+    products = _stock(items, rng)
     tastes, weights = _tastes(users, rng)
-    bought = _buy(goods, tastes, weights, rng)
+    bought = _buy(products, tastes, weights, rng)
     people = _codes(users, 13, "A", rng)
-    reviews = _reviews(goods, bought, people, rng)
+    reviews = _reviews(products, bought, people, rng)
     form = FORMATS[release]
     _write_lines(folder / form.reviews_file, map(form.review, reviews))
-    _write_lines(folder / form.items_file, (form.product(_meta(goods, item, rng)) for item in range(items)))
-    write_json(folder / PLANTED_FILE, _planted(goods, people, tastes, weights, seed))
+    _write_lines(folder / form.items_file, (form.product(_meta(products, item, rng)) for item in range(items)))
+    write_json(folder / PLANTED_FILE, _planted(products, people, tastes, weights, seed))
     write_text(folder / RECIPE_FILE, _recipe(folder, form))
     names = (form.reviews_file, form.items_file, PLANTED_FILE, RECIPE_FILE)
     paths = {name: str(folder / name) for name in names}
@@ -132,13 +132,13 @@ def _recipe(folder: Path, form: Format) -> str:
     return text.replace("$folder", json.dumps(folder.as_posix())[1:-1])
 
 
-def _stock(items: int, rng: np.random.Generator) -> _Goods:
+def _stock(items: int, rng: np.random.Generator) -> _Products:
     """Different products, drawn among all that the words allow."""
     shape = (len(_NAMES), _PRODUCTS, BRANDS_OF_FAMILY, len(ATTRIBUTES), len(SIZES), len(PACKS))
     drawn = rng.permutation(int(np.prod(shape)))[:items]
     family, product, brand, attribute, size, pack = np.unravel_index(drawn, shape)
     popularity = np.reciprocal(1.0 + rng.permutation(items), dtype=np.float64)
-    return _Goods(
+    return _Products(
         _codes(items, 8, "B0", rng),
         family,
         product,
@@ -160,8 +160,8 @@ def _complements(family: Ints, product: Ints, brand: Ints, attribute: Ints, popu
             those = np.flatnonzero((family == one) & (product == (after + 1) % _PRODUCTS))
             mine = np.flatnonzero((family == one) & (product == after))
             if len(those):
-                alike = 2.0 * (brand[mine, None] == brand[those]) + 1.0 * (attribute[mine, None] == attribute[those])
-                completes[mine] = those[np.argmax(alike + popularity[those] * 0.5, axis=1)]
+                similar = 2.0 * (brand[mine, None] == brand[those]) + 1.0 * (attribute[mine, None] == attribute[those])
+                completes[mine] = those[np.argmax(similar + popularity[those] * 0.5, axis=1)]
     return completes
 
 
@@ -172,19 +172,19 @@ def _tastes(users: int, rng: np.random.Generator) -> tuple[Ints, NDArray[np.floa
     return tastes, strength / strength.sum(axis=1, keepdims=True)
 
 
-def _buy(goods: _Goods, tastes: Ints, weights: NDArray[np.float64], rng: np.random.Generator) -> _Purchases:
+def _buy(products: _Products, tastes: Ints, weights: NDArray[np.float64], rng: np.random.Generator) -> _Purchases:
     """All users buy in step: first everybody's first purchase, then the second, and so on."""
-    users, items = len(tastes), len(goods.ids)
+    users, items = len(tastes), len(products.ids)
     most = min(MOST, items // 2)
     lengths = np.minimum(LEAST + rng.geometric(1 / (MEAN - LEAST + 1), size=users) - 1, most)
     basket = np.full((users, most), -1)
     how = np.zeros((users, most), dtype=np.int64)
-    by_taste, by_fame = _edges(_liking(goods)), np.cumsum(goods.popularity) / goods.popularity.sum()
+    by_taste, by_fame = _edges(_liking(products)), np.cumsum(products.popularity) / products.popularity.sum()
     for step in range(most):
         open_ = np.flatnonzero(lengths > step)
         why = rng.choice(3, size=len(open_), p=[_TASTE, COMPLEMENT, POPULAR]) if step else 0 * open_
         for attempt in range(40):  # what is owned already is drawn again: from tastes, in the end from anything
-            drawn = _draw(open_, why, basket[open_, step - 1], tastes, weights, (by_taste, by_fame), goods, rng)
+            drawn = _draw(open_, why, basket[open_, step - 1], tastes, weights, (by_taste, by_fame), products, rng)
             if attempt >= 8:
                 drawn, why = rng.integers(items, size=len(open_)), np.full(len(open_), 2)
             new = (drawn >= 0) & ~(basket[open_] == drawn[:, None]).any(axis=1)
@@ -203,34 +203,34 @@ def _draw(
     tastes: Ints,
     weights: NDArray[np.float64],
     edges: tuple[NDArray[np.float64], NDArray[np.float64]],
-    goods: _Goods,
+    products: _Products,
     rng: np.random.Generator,
 ) -> Ints:
     """One item for each user, by the reason ``why``; -1 where there is none."""
-    items = len(goods.ids)
+    items = len(products.ids)
     which = (rng.random((len(users), 1)) > np.cumsum(weights[users], axis=1)[:, :2]).sum(axis=1)
     family, brand, attribute = tastes[users, which].T
     key = (family * BRANDS_OF_FAMILY + brand) * len(ATTRIBUTES) + attribute
     # Row k of the liking ends at k + 1, so that one search serves all rows.
     liked = np.searchsorted(edges[0], key + rng.random(len(users)), side="right") - key * items
     famous = np.searchsorted(edges[1], rng.random(len(users)), side="right")
-    completing = np.where(before >= 0, goods.completes[before], -1)
+    completing = np.where(before >= 0, products.completes[before], -1)
     return np.choose(why, [np.clip(liked, 0, items - 1), completing, np.clip(famous, 0, items - 1)])
 
 
-def _liking(goods: _Goods) -> NDArray[np.float64]:
+def _liking(products: _Products) -> NDArray[np.float64]:
     """(tastes, I) how likely each item is for each possible taste."""
     shape = (len(_NAMES), BRANDS_OF_FAMILY, len(ATTRIBUTES))
     family, brand, attribute = (part[:, None] for part in np.unravel_index(np.arange(np.prod(shape)), shape))
-    alike = MATCH ** ((brand == goods.brand) * 1.0 + (attribute == goods.attribute))
+    similar = MATCH ** ((brand == products.brand) * 1.0 + (attribute == products.attribute))
     # A family of which nothing is sold falls back on the whole shop.
-    mine = np.where((family == goods.family).any(axis=1, keepdims=True), family == goods.family, True)
-    return mine * alike * goods.popularity**0.25
+    mine = np.where((family == products.family).any(axis=1, keepdims=True), family == products.family, True)
+    return mine * similar * products.popularity**0.25
 
 
 def _edges(liking: NDArray[np.float64]) -> NDArray[np.float64]:
-    shares = np.cumsum(liking, axis=1)
-    return (shares / shares[:, -1:] + np.arange(len(liking))[:, None]).ravel()
+    fractions = np.cumsum(liking, axis=1)
+    return (fractions / fractions[:, -1:] + np.arange(len(liking))[:, None]).ravel()
 
 
 def _codes(count: int, length: int, prefix: str, rng: np.random.Generator) -> list[str]:
@@ -239,12 +239,12 @@ def _codes(count: int, length: int, prefix: str, rng: np.random.Generator) -> li
     numbers = np.unique(rng.integers(36 ** (digits - 1), 36**digits, size=2 * count + 20))
     symbols = []
     for number in rng.permutation(numbers)[:count].tolist():
-        text = "".join(_SYMBOLS[number // 36**place % 36] for place in range(digits))
+        text = "".join(_SYMBOLS[number // 36**index % 36] for index in range(digits))
         symbols.append(prefix + text.rjust(length, "0"))
     return symbols
 
 
-def _reviews(goods: _Goods, bought: _Purchases, people: list[str], rng: np.random.Generator) -> list[JsonObject]:
+def _reviews(products: _Products, bought: _Purchases, people: list[str], rng: np.random.Generator) -> list[JsonObject]:
     """The lines of the file of reviews, as of 2018; they come by product and date, as in the published files."""
     rows = len(bought.item)
     # Who buys out of taste is content; who follows the crowd may be or not.
@@ -256,12 +256,12 @@ def _reviews(goods: _Goods, bought: _Purchases, people: list[str], rng: np.rando
     again = np.flatnonzero(rng.random(rows) < REPEATED)
     row = np.concatenate([np.arange(rows), again])
     day = bought.day[row] + np.concatenate([np.zeros(rows, dtype=np.int64), rng.integers(0, 30, size=len(again))])
-    ids = np.asarray(goods.ids)[bought.item[row]]
+    ids = np.asarray(products.ids)[bought.item[row]]
     order = np.lexsort((row, day, ids))
-    words = [goods.words(item) for item in range(len(goods.ids))]
+    words = [products.words(item) for item in range(len(products.ids))]
     return [
         _review(
-            people[bought.user[at]], goods.ids[item], words[item], int(stars[at]), says[at], when, bool(verified[at])
+            people[bought.user[at]], products.ids[item], words[item], int(stars[at]), says[at], when, bool(verified[at])
         )
         for at, when in zip(row[order].tolist(), day[order].tolist(), strict=True)
         for item in [int(bought.item[at])]
@@ -294,26 +294,28 @@ def _review(
     }
 
 
-def _meta(goods: _Goods, item: int, rng: np.random.Generator) -> JsonObject:
+def _meta(products: _Products, item: int, rng: np.random.Generator) -> JsonObject:
     """One line of the file of products, as of 2018; what sellers typed has HTML entities, as in the published files."""
-    words = goods.words(item)
-    family = _NAMES[goods.family[item]]
-    after = int(goods.completes[item])
-    title = TITLES[goods.style[item]].format(**words)
+    words = products.words(item)
+    family = _NAMES[products.family[item]]
+    after = int(products.completes[item])
+    title = TITLES[products.style[item]].format(**words)
     return {
         "category": ["Everyday Shop", family, words["product"]],
         "description": [html.escape(f"{words['attribute']} {words['product'].lower()} made by {words['brand']}.")],
         "title": html.escape(title),
-        "also_buy": [goods.ids[after]] if after >= 0 else [],
+        "also_buy": [products.ids[after]] if after >= 0 else [],
         "brand": html.escape(words["brand"]),
         "feature": [words["size"], words["attribute"]],
         "main_cat": family,
         "price": f"${rng.integers(3, 60)}.{rng.choice([49, 95, 99])}",
-        "asin": goods.ids[item],
+        "asin": products.ids[item],
     }
 
 
-def _planted(goods: _Goods, people: list[str], tastes: Ints, weights: NDArray[np.float64], seed: int) -> JsonObject:
+def _planted(
+    products: _Products, people: list[str], tastes: Ints, weights: NDArray[np.float64], seed: int
+) -> JsonObject:
     users = {
         person: [
             {
@@ -322,12 +324,12 @@ def _planted(goods: _Goods, people: list[str], tastes: Ints, weights: NDArray[np
                 "attribute": ATTRIBUTES[attribute],
                 "share": round(share, 3),
             }
-            for (family, brand, attribute), share in zip(own, shares, strict=True)
+            for (family, brand, attribute), share in zip(own, fractions, strict=True)
             if share
         ]
-        for person, own, shares in zip(people, tastes.tolist(), weights.tolist(), strict=True)
+        for person, own, fractions in zip(people, tastes.tolist(), weights.tolist(), strict=True)
     }
-    pairs = enumerate(goods.completes.tolist())
+    pairs = enumerate(products.completes.tolist())
     return {
         "seed": seed,
         "probabilities": {
@@ -336,7 +338,7 @@ def _planted(goods: _Goods, people: list[str], tastes: Ints, weights: NDArray[np
             "taste": 1 - COMPLEMENT - POPULAR,
             "match": MATCH,
         },
-        "complements": {goods.ids[item]: goods.ids[after] for item, after in pairs if after >= 0},
+        "complements": {products.ids[item]: products.ids[after] for item, after in pairs if after >= 0},
         "users": users,
     }
 

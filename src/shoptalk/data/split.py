@@ -120,8 +120,8 @@ def order(interactions: ir.Table, ties: Literal["source", "random", "set"], seed
     within = [interactions[POSITION], interactions[ITEM]]
     if ties == "random":
         within = [_digest(seed, interactions[USER], interactions[ITEM]), *within]
-    place = ibis.row_number().over(group_by=interactions[USER], order_by=[interactions[TIME], *within])
-    return interactions.mutate(**{POSITION: place.cast("int32")})
+    index = ibis.row_number().over(group_by=interactions[USER], order_by=[interactions[TIME], *within])
+    return interactions.mutate(**{POSITION: index.cast("int32")})
 
 
 def _digest(seed: int, *columns: ir.StringColumn) -> ir.StringColumn:
@@ -224,10 +224,10 @@ def _share(whole: ir.IntegerValue, share: float) -> ir.IntegerValue:
 def _quantile(table: ir.Table, share: float) -> float:
     """The timestamp (seconds) before which lies ``share`` of the rows, up to the rows of that timestamp itself."""
     rows = int(table.count().to_pyarrow().as_py())
-    place = int(rows * share + 1e-9)
-    if place >= rows:
+    index = int(rows * share + 1e-9)
+    if index >= rows:
         return _END_OF_TIME
-    found = table.select(TIME).order_by(TIME).limit(1, offset=place).to_pyarrow()
+    found = table.select(TIME).order_by(TIME).limit(1, offset=index).to_pyarrow()
     return float(found[TIME][0].as_py())
 
 

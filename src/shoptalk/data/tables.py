@@ -158,5 +158,5 @@ def _bytes(array: pa.Array) -> memoryview | bytes:
     _, offsets, content = pc.fill_null(array, "").buffers()
     if content is None or not len(array):
         return b""
-    places = np.frombuffer(offsets, dtype=np.int32)[array.offset : array.offset + len(array) + 1]
-    return memoryview(content)[places[0] : places[-1]]
+    indices = np.frombuffer(offsets, dtype=np.int32)[array.offset : array.offset + len(array) + 1]
+    return memoryview(content)[indices[0] : indices[-1]]

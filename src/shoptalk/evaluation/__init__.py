@@ -8,8 +8,8 @@ swap            the same options with somebody else's history
 ranking         precision, recall, MRR, hit rate, NDCG and MAP at k
 titles          generated titles against the catalogue
 catalogue       the same for whole tables of lists, at 5, 10 and 20
-coded           ids as whole numbers, on which `catalogue`, `beyond` and `segments` work
-beyond          coverage, novelty, diversity, repeats, echoes, invalid items
+id_map          ids as whole numbers, on which `catalogue`, `beyond_accuracy` and `segments` work
+beyond_accuracy coverage, novelty, diversity, repeats, echoes, invalid items
 segments        metrics by history length, popularity of the truth, cold items, ties
 paired          one method against others: paired bootstrap, Holm correction
 errors          what wrong answers have in common, beside what they would have by chance

@@ -49,7 +49,7 @@ def estimate(
     values = np.asarray(per_user, dtype=np.float64)
     known = np.flatnonzero(~np.isnan(values))
     parts = np.stack([values[known], np.ones(len(known))], axis=1)
-    names = None if users is None else [users[place] for place in known.tolist()]
+    names = None if users is None else [users[index] for index in known.tolist()]
     return estimate_statistic(parts, ratio, users=names, resamples=resamples, seed=seed)
 
 

@@ -55,11 +55,11 @@ def error_of_sums(sums: Floats) -> Floats:
 def reliability(confidence: ArrayLike, correct: ArrayLike, bins: int = BINS) -> list[CalibrationBin]:
     """The rows of a reliability diagram, one per bin, empty ones too."""
     sure, right = np.asarray(confidence, dtype=np.float64), np.asarray(correct, dtype=np.float64)
-    place = _bin(sure, bins)
-    cases = np.bincount(place, minlength=bins)
+    index = _bin(sure, bins)
+    cases = np.bincount(index, minlength=bins)
     with np.errstate(invalid="ignore"):  # 0 / 0 in an empty bin
-        mean_sure = np.bincount(place, weights=sure, minlength=bins) / cases
-        mean_right = np.bincount(place, weights=right, minlength=bins) / cases
+        mean_sure = np.bincount(index, weights=sure, minlength=bins) / cases
+        mean_right = np.bincount(index, weights=right, minlength=bins) / cases
     return [
         CalibrationBin(b / bins, (b + 1) / bins, int(cases[b]), float(mean_sure[b]), float(mean_right[b]))
         for b in range(bins)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from shoptalk.evaluation.bootstrap import RESAMPLES, Floats, estimate_means
-from shoptalk.evaluation.coded import Bools, Codes, Ints, Pairs, first_places
+from shoptalk.evaluation.id_map import Bools, IdMap, Ints, UserItemSets, first_occurrences
 from shoptalk.rank_metrics import ndcg
 from shoptalk.schema import Estimate
 
@@ -53,11 +53,11 @@ class Found:
         relevant = np.where(self.relevant > 0, self.relevant, np.nan)
         best = np.fmin(relevant, k)  # (N,) hits of the best list; fmin forgets NaN, `known` remembers it
         known = np.where(self.relevant > 0, 1.0, np.nan)
-        row, place = np.nonzero(self.hits[:, :k])
+        row, index = np.nonzero(self.hits[:, :k])
         first = np.where(so_far == 1, hits, 0)  # the one place at which the count of hits becomes 1
         return {
             f"recall@{k}": so_far[:, -1] / relevant,
-            f"ndcg@{k}": ndcg(place + 1, row, self.relevant, k),
+            f"ndcg@{k}": ndcg(index + 1, row, self.relevant, k),
             f"hr@{k}": known * (so_far[:, -1] > 0),
             f"mrr@{k}": known * (first / rank).sum(axis=1),
             f"precision@{k}": known * so_far[:, -1] / k,
@@ -69,13 +69,13 @@ class Found:
         return self.hits[:, :k].sum(axis=1) / np.where(self.relevant > 0, self.relevant, np.nan)
 
 
-def find(table: Ints, truth: Pairs) -> Found:
+def find(table: Ints, targets: UserItemSets) -> Found:
     """Compare N lists, (N, W) numbers, with N truths."""
-    return Found(truth.holds(table) & first_places(table), truth.counts())
+    return Found(targets.holds(table) & first_occurrences(table), targets.counts())
 
 
 def per_user(
-    ranked: Sequence[Sequence[str]], truth: Sequence[Collection[str]], ks: Sequence[int] = KS
+    ranked: Sequence[Sequence[str]], targets: Sequence[Collection[str]], ks: Sequence[int] = KS
 ) -> dict[str, Floats]:
     """Every metric of every user at every k, (N,) each; NaN for users without truth.
 
@@ -83,7 +83,7 @@ def per_user(
     ----------
     ranked
         N lists of item ids, best first; a list may be shorter than k, or empty (then it is wrong, not left out).
-    truth
+    targets
         N collections of relevant items.
 
     Raises
@@ -91,10 +91,10 @@ def per_user(
     ValueError
         When the two differ in length, or a k is not positive.
     """
-    if len(ranked) != len(truth):
-        raise ValueError(f"{len(ranked)} ranked lists, but {len(truth)} truths")
-    codes = Codes()
-    found = find(codes.table(ranked, max(ks)), codes.pairs(truth))
+    if len(ranked) != len(targets):
+        raise ValueError(f"{len(ranked)} ranked lists, but {len(targets)} truths")
+    codes = IdMap()
+    found = find(codes.table(ranked, max(ks)), codes.pairs(targets))
     return {name: values for k in ks for name, values in found.metrics(k).items()}
 
 

@@ -65,10 +65,10 @@ def judge(scores: Sequence[NDArray[Any]], answers: Sequence[int]) -> Judged:
     mine = table[cases, right][:, None]
     above = (real & (table > mine)).sum(axis=1)
     equal = (real & (table == mine)).sum(axis=1)
-    shares = _shares(table, real)
+    probabilities = _probabilities(table, real)
     chosen[broken] = 0
     reciprocal = np.where(broken, 0.0, _mean_reciprocal(above, equal))
-    confidence = np.where(broken, 1 / np.maximum(sizes, 1), shares.max(axis=1, initial=0))
+    confidence = np.where(broken, 1 / np.maximum(sizes, 1), probabilities.max(axis=1, initial=0))
     return Judged(right, chosen, chosen[cases, right], reciprocal, confidence)
 
 
@@ -136,12 +136,12 @@ def position_report(scores: Sequence[NDArray[Any]], answers: Sequence[int]) -> P
     share = 1 / count if count else np.nan
     positions = tuple(
         PositionShare(
-            position=place + 1,
-            answers=float(asked[place] * share),
-            chosen=float(chosen[place] * share),
-            accuracy=float(right[place] / asked[place]) if asked[place] else math.nan,
+            position=index + 1,
+            answers=float(asked[index] * share),
+            chosen=float(chosen[index] * share),
+            accuracy=float(right[index] / asked[index]) if asked[index] else math.nan,
         )
-        for place in range(width)
+        for index in range(width)
     )
     distance = np.abs(chosen - asked).sum() - (count - chosen.sum())  # what was not chosen at all is not bias
     return PositionReport(
@@ -173,12 +173,14 @@ def _padded(scores: Sequence[NDArray[Any]], sizes: Ints) -> tuple[Floats, NDArra
     return table, real
 
 
-def _shares(table: Floats, real: NDArray[np.bool_]) -> Floats:
+def _probabilities(table: Floats, real: NDArray[np.bool_]) -> Floats:
     """Softmax over each case's real options, 0 elsewhere."""
     if table.size == 0:
         return table
-    shares = softmax(np.where(real, table, -np.inf)) * real
-    return np.asarray(shares / shares.sum(axis=1, keepdims=True))  # all at -inf: the padding must not share
+    probabilities = softmax(np.where(real, table, -np.inf)) * real
+    return np.asarray(
+        probabilities / probabilities.sum(axis=1, keepdims=True)
+    )  # all at -inf: the padding must not share
 
 
 def _mean_reciprocal(above: Ints, equal: Ints) -> Floats:

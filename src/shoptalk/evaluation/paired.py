@@ -98,7 +98,7 @@ def differences(
     A row with a NaN is left out of all columns.
     """
     kept = np.flatnonzero(~np.isnan(table).any(axis=1))
-    names = None if users is None else [users[place] for place in kept.tolist()]
+    names = None if users is None else [users[index] for index in kept.tolist()]
     sums = sum_by_user(np.concatenate([table[kept], np.ones((len(kept), 1))], axis=1), names)
     n = len(sums)
     if n == 0:
@@ -111,8 +111,8 @@ def differences(
     spread = drawn[:, :-1] / drawn[:, -1:]  # (R, C)
     low, high = np.quantile(spread, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2], axis=0)
     # A hair is taken off: sums of equal numbers in another order may differ in the last bit.
-    beyond = (np.abs(spread - observed) >= np.abs(observed) - 1e-12).sum(axis=0)
-    p = (1 + beyond) / (1 + resamples)
+    as_extreme = (np.abs(spread - observed) >= np.abs(observed) - 1e-12).sum(axis=0)
+    p = (1 + as_extreme) / (1 + resamples)
     return [
         Difference(float(d), float(min(a, d)), float(max(b, d)), float(share), n)
         for d, a, b, share in zip(observed, low, high, p, strict=True)
@@ -124,10 +124,10 @@ def holm(p: Sequence[float]) -> list[float]:
 
     At most 1, and never below the uncorrected value; NaN stays NaN and does not count among the m.
     """
-    known = [place for place, value in enumerate(p) if not np.isnan(value)]
+    known = [index for index, value in enumerate(p) if not np.isnan(value)]
     corrected = [float("nan")] * len(p)
     largest = 0.0
-    for rank, place in enumerate(sorted(known, key=lambda place: p[place])):
-        largest = max(largest, min(1.0, (len(known) - rank) * p[place]))
-        corrected[place] = largest
+    for rank, index in enumerate(sorted(known, key=lambda index: p[index])):
+        largest = max(largest, min(1.0, (len(known) - rank) * p[index]))
+        corrected[index] = largest
     return corrected

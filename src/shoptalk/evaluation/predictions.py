@@ -22,7 +22,7 @@ class Prediction:
     """What was right for a user (perhaps nothing), and what was recommended, best first (perhaps nothing)."""
 
     user: str
-    truth: tuple[str, ...]
+    targets: tuple[str, ...]
     ranked: tuple[str, ...]
 
 

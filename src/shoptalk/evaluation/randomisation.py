@@ -45,12 +45,12 @@ def randomise(table: Floats, *, flips: int = FLIPS, seed: int = 1) -> Floats:
     few = (table != 0).sum(axis=0) <= math.log2(flips)
     p = np.empty(table.shape[1])
     for column in np.flatnonzero(few):
-        p[column] = _beyond(table[:, [column]], _every)[0] / 2 ** np.count_nonzero(table[:, column])
-    p[~few] = (1 + _beyond(table[:, ~few], partial(_drawn, flips=flips, seed=seed))) / (1 + flips)
+        p[column] = _as_extreme(table[:, [column]], _every)[0] / 2 ** np.count_nonzero(table[:, column])
+    p[~few] = (1 + _as_extreme(table[:, ~few], partial(_drawn, flips=flips, seed=seed))) / (1 + flips)
     return p
 
 
-def _beyond(table: Floats, ways: Callable[[int], Iterator[Floats]]) -> Floats:
+def _as_extreme(table: Floats, ways: Callable[[int], Iterator[Floats]]) -> Floats:
     """How many ways to flip the users who differ give sums at least as far from 0 as the observed, (C,)."""
     table = table[table.any(axis=1)]
     total = table.sum(axis=0)

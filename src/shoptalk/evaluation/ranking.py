@@ -103,7 +103,7 @@ def average_precision(ranked: Sequence[str], relevant: Collection[str], k: int) 
 
 
 def per_user(
-    ranked: Sequence[Sequence[str]], truth: Sequence[Collection[str]], k: int, precision_by: PrecisionBy = "k"
+    ranked: Sequence[Sequence[str]], targets: Sequence[Collection[str]], k: int, precision_by: PrecisionBy = "k"
 ) -> dict[str, Floats]:
     """Every metric of every user, NaN for users without truth; the names carry k, as in ``recall@10``.
 
@@ -112,11 +112,11 @@ def per_user(
     ValueError
         When the two differ in length, or k is not positive.
     """
-    if len(ranked) != len(truth):
-        raise ValueError(f"{len(ranked)} ranked lists, but {len(truth)} truths")
+    if len(ranked) != len(targets):
+        raise ValueError(f"{len(ranked)} ranked lists, but {len(targets)} truths")
     if k < 1:
         raise ValueError(f"k must be at least 1, not {k}")
-    cases = [(one, frozenset(right)) for one, right in zip(ranked, truth, strict=True)]
+    cases = [(one, frozenset(right)) for one, right in zip(ranked, targets, strict=True)]
     found = [hits(one, right, k) for one, right in cases]
     return {
         f"precision@{k}": np.array([precision(one, right, k, precision_by) for one, right in cases], dtype=float),
@@ -135,7 +135,7 @@ def per_user(
 
 def ranking_metrics(
     ranked: Sequence[Sequence[str]],
-    truth: Sequence[Collection[str]],
+    targets: Sequence[Collection[str]],
     k: int,
     precision: PrecisionBy = "k",
     *,
@@ -149,7 +149,7 @@ def ranking_metrics(
     ----------
     ranked
         U lists, best first; they may be shorter than k, or empty (then they are wrong, not left out).
-    truth
+    targets
         U collections of relevant items.
     precision
         What precision divides by; see ``precision``.
@@ -162,12 +162,12 @@ def ranking_metrics(
         ``precision@k``, ``recall@k``, ``mrr@k``, ``hr@k``, ``ndcg@k``, ``map@k`` as estimates; ``users``: lists
         counted; ``without_truth``: lists left out, because nothing is relevant to them.
     """
-    table = per_user(ranked, truth, k, precision)
-    places = [place for place, right in enumerate(truth) if right]
-    counted = {name: values[places] for name, values in table.items()}
-    owners = None if users is None else [users[place] for place in places]
+    table = per_user(ranked, targets, k, precision)
+    indices = [index for index, right in enumerate(targets) if right]
+    counted = {name: values[indices] for name, values in table.items()}
+    owners = None if users is None else [users[index] for index in indices]
     return {
         **estimate_means(counted, users=owners, resamples=resamples, seed=seed),
-        "users": len(places),
-        "without_truth": len(truth) - len(places),
+        "users": len(indices),
+        "without_truth": len(targets) - len(indices),
     }

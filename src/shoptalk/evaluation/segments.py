@@ -11,27 +11,27 @@ import numpy as np
 
 from shoptalk.evaluation.bootstrap import RESAMPLES, Floats, estimate_means
 from shoptalk.evaluation.catalogue import find
-from shoptalk.evaluation.coded import Bools, Ints, Pairs
+from shoptalk.evaluation.id_map import Bools, Ints, UserItemSets
 from shoptalk.schema import Estimate
 
 #: First length of each bin of history lengths; the last has no end.
 LENGTHS = (1, 3, 5, 10, 20, 50)
 
 #: Of one way of cutting: name of the segment -> the truths that count in it, one set per user (empty: not in it).
-Cut = dict[str, Pairs]
+Cut = dict[str, UserItemSets]
 
 
-def by_users(truth: Pairs, groups: Mapping[str, Bools]) -> Cut:
+def by_users(targets: UserItemSets, groups: Mapping[str, Bools]) -> Cut:
     """Segments of users: each group is (N,); the others have no truth there."""
     return {
-        name: Pairs(truth.row[chosen[truth.row]], truth.item[chosen[truth.row]], truth.rows)
+        name: UserItemSets(targets.row[chosen[targets.row]], targets.item[chosen[targets.row]], targets.rows)
         for name, chosen in groups.items()
     }
 
 
-def by_items(truth: Pairs, groups: Mapping[str, Bools]) -> Cut:
+def by_items(targets: UserItemSets, groups: Mapping[str, Bools]) -> Cut:
     """Segments of items: each group says of every item number whether it belongs, (M,)."""
-    return {name: truth.only(chosen) for name, chosen in groups.items()}
+    return {name: targets.only(chosen) for name, chosen in groups.items()}
 
 
 def length_groups(lengths: Ints) -> dict[str, Bools]:
@@ -92,11 +92,11 @@ def segment_metrics(
     found: dict[str, dict[str, dict[str, dict[str, Estimate]]]] = {}
     for way, cut in cuts.items():
         found[way] = {}
-        for segment, truth in cut.items():
-            rows = np.unique(truth.row)
+        for segment, targets in cut.items():
+            rows = np.unique(targets.row)
             if not len(rows):
                 continue
-            own = Pairs(np.searchsorted(rows, truth.row), truth.item, len(rows))
+            own = UserItemSets(np.searchsorted(rows, targets.row), targets.item, len(rows))
             columns: dict[tuple[str, str], Floats] = {}
             for method, table in lists.items():
                 metrics = find(table[rows], own).metrics(k)

@@ -15,10 +15,10 @@ _BLOCK = 4_000_000
 
 def title_metrics(
     generated: Sequence[str],
-    truth: Sequence[str | Sequence[str]],
+    targets: Sequence[str | Sequence[str]],
     catalogue: Collection[str],
     users: Sequence[str],
-    told: Sequence[Collection[str]],
+    seen_titles: Sequence[Collection[str]],
     *,
     resamples: int = RESAMPLES,
     seed: int = 1,
@@ -31,13 +31,13 @@ def title_metrics(
     ----------
     generated
         N texts as the model wrote them.
-    truth
+    targets
         The right title of each case, or several where several items are right.
     catalogue
         All titles, cleaned like those that the model learned from.
     users
         Whose the N cases are.
-    told
+    seen_titles
         The titles of each case's history.
 
     Returns
@@ -49,7 +49,7 @@ def title_metrics(
         left out. ``echo_share``: it is a title of the history.
     """
     texts = [_tidy(text) for text in generated]
-    right = [frozenset(map(_tidy, (titles,) if isinstance(titles, str) else titles)) for titles in truth]
+    right = [frozenset(map(_tidy, (titles,) if isinstance(titles, str) else titles)) for titles in targets]
     known = frozenset(map(_tidy, catalogue))
     nearest = nearest_titles(texts, known)
     pairs = list(zip(texts, right, strict=True))
@@ -57,7 +57,7 @@ def title_metrics(
         "exact_match": [text in known and text in titles for text, titles in pairs],
         "nearest_match": [_share(nearest[text], titles) for text, titles in pairs],
         "invalid_share": [text not in known for text in texts],
-        "echo_share": [text in {*map(_tidy, titles)} for text, titles in zip(texts, told, strict=True)],
+        "echo_share": [text in {*map(_tidy, titles)} for text, titles in zip(texts, seen_titles, strict=True)],
     }
     return {
         name: estimate(np.asarray(column, dtype=float), users=users, resamples=resamples, seed=seed)
@@ -75,8 +75,8 @@ def nearest_titles(texts: Collection[str], catalogue: Collection[str]) -> Mappin
     for block, similarity in _similarities(sorted(set(texts) - known), titles := sorted(known)):
         best = similarity.max(axis=1, initial=0)
         for row, text in enumerate(block):
-            places = np.flatnonzero((similarity[row] >= best[row]) & (best[row] > 0))
-            nearest[text] = frozenset(titles[place] for place in places)
+            indices = np.flatnonzero((similarity[row] >= best[row]) & (best[row] > 0))
+            nearest[text] = frozenset(titles[index] for index in indices)
     return nearest
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from shoptalk.graph.purchases import Purchases
+from shoptalk.graph.interactions import InteractionMatrix
 
 #: Purchases further apart than this make no transition.
 FURTHEST = 20
@@ -17,16 +17,17 @@ class Graph:
     """How purchases become edges.
 
     Two purchases of a user make an edge from the earlier to the later, of weight ``gap ** (purchases between them)``,
-    and one back of ``back`` times that; the edge from i to j is divided by ``users_i ** held * users_j ** option``.
+    and one back of ``back`` times that; the edge from i to j is divided by ``users_i ** source_exponent * users_j **
+    option``.
     """
 
     gap: float = 0.7
     back: float = 0.7
-    held: float = 0.3
+    source_exponent: float = 0.3
     option: float = 0.3
 
 
-def edges(purchases: Purchases, graph: Graph) -> sparse.csr_array[Any]:
+def edges(purchases: InteractionMatrix, graph: Graph) -> sparse.csr_array[Any]:
     """The graph (I, I) of B histories, from row to column; no item leads to itself."""
     shape = (purchases.items, purchases.items)
     row, column = purchases.row, purchases.column
@@ -43,5 +44,5 @@ def edges(purchases: Purchases, graph: Graph) -> sparse.csr_array[Any]:
     ahead: Any = sparse.csr_array((values, (source, target)), shape=shape)
     both = sparse.coo_array(ahead + graph.back * ahead.T)
     users = np.maximum(purchases.weighted().sum(axis=0), 1)
-    data = both.data * users[both.row] ** -graph.held * users[both.col] ** -graph.option
+    data = both.data * users[both.row] ** -graph.source_exponent * users[both.col] ** -graph.option
     return sparse.csr_array((data.astype(np.float32), (both.row, both.col)), shape=shape)

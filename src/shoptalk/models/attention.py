@@ -59,8 +59,8 @@ def attention(
         allowed = torch.ones(length, length, dtype=torch.bool).tril()
     query = query * (query.shape[-1] ** -0.5 if scaling is None else scaling)
     scores = query.to(lower) @ key.to(lower).transpose(2, 3)  # turning places has made them fp32
-    shares = drop(scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1), dropout, module.training)
-    return (shares @ value.to(lower)).transpose(1, 2).contiguous(), None
+    fractions = drop(scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1), dropout, module.training)
+    return (fractions @ value.to(lower)).transpose(1, 2).contiguous(), None
 
 
 def register() -> None:

@@ -69,7 +69,7 @@ class LanguageModel:
             self.device.type, dtype=DTYPES[self.precision] if lower else torch.bfloat16, enabled=lower
         )
 
-    def learned(self) -> dict[str, nn.Parameter]:
+    def trainable_parameters(self) -> dict[str, nn.Parameter]:
         """The parameters that training changes, by name; those of the item tokens begin with ``items.``."""
         named = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
         if self.items is not None:
@@ -169,7 +169,7 @@ def create(
     longest
         Most tokens that it must be able to read.
     names
-        Ids of items that become plain tokens of the vocabulary, learned like any other (task ``list``).
+        Ids of items that become plain tokens of the vocabulary, learned like any other (task ``generate_ids``).
     users
         Ids of users that do.
 
@@ -255,25 +255,31 @@ def with_items(
     ----------
     text
         (I, E) vectors of the items' words; without them, items begin at random places and are nothing but learned.
-    known
+    has_interactions
         (I,) which items have training interactions.
     share
         Of the items that go without their learned part in a training step.
     """
-    places = model.tokenizer.add_names(ITEM_OPENS, ids)
-    first = places[0] if places else model.tokenizer.size
-    if places != list(range(first, model.tokenizer.size)):
+    indices = model.tokenizer.add_names(ITEM_OPENS, ids)
+    first = indices[0] if indices else model.tokenizer.size
+    if indices != list(range(first, model.tokenizer.size)):
         raise ModelError("the tokenizer does not number new tokens one after the other", hint="choose another base")
     layer = model.network.get_input_embeddings()
     words = layer.weight
     fresh = model.base == "nano"
     length = 1.0 if fresh or words.shape[1] == 0 else _mean_norm(layer)
-    told = torch.zeros(len(ids), 1) if text is None else torch.from_numpy(text)
+    text_vectors = torch.zeros(len(ids), 1) if text is None else torch.from_numpy(text)
     items = ItemTokens(
-        ids, first, told, torch.from_numpy(known), words.shape[1], dropout=0 if text is None else share, length=length
+        ids,
+        first,
+        text_vectors,
+        torch.from_numpy(known),
+        words.shape[1],
+        dropout=0 if text is None else share,
+        length=length,
     )
     if text is None:
-        nn.init.normal_(items.learned, std=words.shape[1] ** -0.5)
+        nn.init.normal_(items.residual, std=words.shape[1] ** -0.5)
     if fresh:
         for layer in model.decoder.layers:
             nn.init.zeros_(layer.self_attn.o_proj.weight)
@@ -305,13 +311,13 @@ def continue_items(model: LanguageModel, folder: Path) -> LanguageModel:
     before = load_items(folder, ids, int(card["first"])).to(model.device)
     if before.project.weight.shape != items.project.weight.shape:
         raise ModelError("the text vectors of the base have another size", where=str(folder), hint="use its encoder")
-    place = {item: number for number, item in enumerate(ids)}
-    pairs = [(new, place[item]) for new, item in enumerate(items.ids) if item in place]
+    index = {item: number for number, item in enumerate(ids)}
+    pairs = [(new, index[item]) for new, item in enumerate(items.ids) if item in index]
     to, of = torch.tensor(pairs, dtype=torch.long, device=model.device).view(-1, 2).T
     with torch.no_grad():
         items.project.weight.copy_(before.project.weight)
-        items.learned[to], items.bias[to] = before.learned[of], before.bias[of]
-        items.known[to] |= before.known[of]
+        items.residual[to], items.bias[to] = before.residual[of], before.bias[of]
+        items.has_interactions[to] |= before.has_interactions[of]
         items.length.copy_(before.length)
     note = f"{len(pairs)} of {len(items.ids)} items go on from what the base learned of them"
     return replace(model, notes=(*model.notes, note))

@@ -156,11 +156,11 @@ def locate(card: dict[str, Any], folder: Path) -> str:
     known = card.get("origin") or {}
     if not known.get("path"):
         return str(card["base"])
-    places = list(dict.fromkeys([os.path.normpath(folder.resolve() / known["relative"]), known["path"]]))
-    there = [place for place in places if Path(place).is_dir()]
-    for place in there:
-        if find_base(place).sha256 == known["sha256"]:
-            return str(place)
+    indices = list(dict.fromkeys([os.path.normpath(folder.resolve() / known["relative"]), known["path"]]))
+    there = [index for index in indices if Path(index).is_dir()]
+    for index in there:
+        if find_base(index).sha256 == known["sha256"]:
+            return str(index)
     if there:
         raise ModelError(
             f"the base in {there[0]} is not the one on which these adapters were trained: its weights differ",
@@ -168,7 +168,7 @@ def locate(card: dict[str, Any], folder: Path) -> str:
             hint="put the former base back, or train again",
         )
     raise ModelError(
-        f"the base of these adapters is gone: {' and '.join(places)}", where=str(folder), hint="put it back there"
+        f"the base of these adapters is gone: {' and '.join(indices)}", where=str(folder), hint="put it back there"
     )
 
 

@@ -57,7 +57,7 @@ class Lsa:
 
     def __init__(self, words: Sequence[str], weights: Floats, directions: Floats) -> None:
         self.words, self.weights, self.directions = list(words), weights, directions
-        self._counter = _counter(vocabulary={word: place for place, word in enumerate(self.words)})
+        self._counter = _counter(vocabulary={word: index for index, word in enumerate(self.words)})
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """(N, E) vectors; see `Encoder`."""

@@ -29,9 +29,9 @@ class ItemTable:
     biases: Tensor
     at: Tensor | None = None
 
-    def find(self, places: Tensor) -> Tensor:
+    def find(self, indices: Tensor) -> Tensor:
         """Rows of the table for items by their places in the catalogue."""
-        return places if self.at is None else self.at[places]
+        return indices if self.at is None else self.at[indices]
 
 
 class ItemTokens(nn.Module):
@@ -43,9 +43,9 @@ class ItemTokens(nn.Module):
         The items, in the order of their tokens.
     first
         Token id of the first; the others follow it.
-    text
+    text_vectors
         (I, E) vectors of the items' words, of unit length or zero.
-    known
+    has_interactions
         (I,) which items have training interactions.
     width
         D.
@@ -56,12 +56,12 @@ class ItemTokens(nn.Module):
 
     Attributes
     ----------
-    learned, bias
+    residual, bias
         (I, D) and (I,), both zero at the start.
     """
 
-    text: Tensor
-    known: Tensor
+    text_vectors: Tensor
+    has_interactions: Tensor
     length: Tensor
 
     def __init__(
@@ -77,28 +77,33 @@ class ItemTokens(nn.Module):
     ) -> None:
         super().__init__()
         self.ids, self.first, self.dropout = tuple(ids), first, dropout
-        self.register_buffer("text", text.float())
-        self.register_buffer("known", known.bool())
+        self.register_buffer("text_vectors", text.float())
+        self.register_buffer("has_interactions", known.bool())
         self.project = nn.Linear(text.shape[1], width, bias=False)
         nn.init.orthogonal_(self.project.weight) if text.shape[1] != width else nn.init.eye_(self.project.weight)
-        self.learned = nn.Parameter(torch.zeros(len(self.ids), width))
+        self.residual = nn.Parameter(torch.zeros(len(self.ids), width))
         self.bias = nn.Parameter(torch.zeros(len(self.ids)))
         self.register_buffer("length", torch.tensor(float(length)))
 
     @property
     def seen(self) -> frozenset[str]:
         """Items with training interactions."""
-        return frozenset(item for item, known in zip(self.ids, self.known.tolist(), strict=True) if known)
+        return frozenset(item for item, known in zip(self.ids, self.has_interactions.tolist(), strict=True) if known)
 
     def table(self) -> ItemTable:
         """The table of all items; in training, some are without their learned part."""
-        return ItemTable(*self._made(self.text, self.learned, self.bias, self.known))
+        return ItemTable(*self._made(self.text_vectors, self.residual, self.bias, self.has_interactions))
 
-    def rows(self, places: Tensor) -> ItemTable:
+    def rows(self, indices: Tensor) -> ItemTable:
         """The table of n items alone, by their places (each once)."""
-        at = torch.zeros(len(self.ids), dtype=torch.long, device=places.device)
-        at[places] = torch.arange(len(places), device=places.device)
-        made = self._made(self.text[places], embedding(places, self.learned), self.bias[places], self.known[places])
+        at = torch.zeros(len(self.ids), dtype=torch.long, device=indices.device)
+        at[indices] = torch.arange(len(indices), device=indices.device)
+        made = self._made(
+            self.text_vectors[indices],
+            embedding(indices, self.residual),
+            self.bias[indices],
+            self.has_interactions[indices],
+        )
         return ItemTable(*made, at)
 
     def _made(self, text: Tensor, learned: Tensor, bias: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,16 +115,21 @@ class ItemTokens(nn.Module):
 
     def extended(self, ids: Sequence[str], text: Tensor) -> "ItemTokens":
         """The same items and new ones after them, which are told by their words alone."""
-        new = torch.zeros(len(ids), dtype=torch.bool, device=self.known.device)
+        new = torch.zeros(len(ids), dtype=torch.bool, device=self.has_interactions.device)
         made = ItemTokens(
-            (*self.ids, *ids), self.first, torch.cat([self.text, text.to(self.text)]), torch.cat([self.known, new]),
-            self.learned.shape[1], dropout=self.dropout, length=float(self.length),
-        )  # fmt: skip
+            (*self.ids, *ids),
+            self.first,
+            torch.cat([self.text_vectors, text.to(self.text_vectors)]),
+            torch.cat([self.has_interactions, new]),
+            self.residual.shape[1],
+            dropout=self.dropout,
+            length=float(self.length),
+        )
         with torch.no_grad():
             made.project.weight.copy_(self.project.weight)
-            made.learned[: len(self.ids)] = self.learned
+            made.residual[: len(self.ids)] = self.residual
             made.bias[: len(self.ids)] = self.bias
-        return made.to(self.text.device).train(self.training)
+        return made.to(self.text_vectors.device).train(self.training)
 
 
 def save_items(items: ItemTokens, folder: Path) -> None:
@@ -137,7 +147,7 @@ def load_items(folder: Path, ids: Sequence[str], first: int) -> ItemTokens:
     """
     try:
         saved = load_file(folder / FILE)
-        items = ItemTokens(ids, first, saved["text"], saved["known"], saved["learned"].shape[1])
+        items = ItemTokens(ids, first, saved["text_vectors"], saved["has_interactions"], saved["residual"].shape[1])
         items.load_state_dict(saved)
     except (OSError, KeyError, RuntimeError, ValueError, SafetensorError) as error:
         raise ModelError(f"the item tokens are damaged: {error}", where=str(folder / FILE)) from error

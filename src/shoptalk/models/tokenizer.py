@@ -207,10 +207,10 @@ class Tokenizer:
             When another token than an item's stands in one of these places, or an id above them belongs to a word: the
             tokenizer's files are not those that the model was trained with.
         """
-        places = range(first, first + count)
-        tokens = [str(token) for token in self.hugging_face.convert_ids_to_tokens(places)]
-        wrong = [place for place, token in zip(places, tokens, strict=True) if not token.startswith(ITEM_OPENS)]
-        if wrong or self.hugging_face.convert_tokens_to_ids(tokens) != list(places):
+        indices = range(first, first + count)
+        tokens = [str(token) for token in self.hugging_face.convert_ids_to_tokens(indices)]
+        wrong = [index for index, token in zip(indices, tokens, strict=True) if not token.startswith(ITEM_OPENS)]
+        if wrong or self.hugging_face.convert_tokens_to_ids(tokens) != list(indices):
             raise ModelError(
                 f"token {wrong[0]} is {tokens[wrong[0] - first]!r} and not an item's"
                 if wrong

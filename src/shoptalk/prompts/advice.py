@@ -60,13 +60,13 @@ class Adviser:
         found = Counter(word for own in self._words.values() for word in own)
         self._tells = {word: math.log(len(self._words) / count) for word, count in found.items()}
 
-    def reason(self, held: Sequence[str], item: str) -> tuple[str, tuple[str, ...]] | None:
+    def reason(self, seen_items: Sequence[str], item: str) -> tuple[str, tuple[str, ...]] | None:
         """The item held that shares the most telling words, the latest of equals, and these words; None without any.
 
         A word tells log(I / n), where n of the I items have it.
         """
         best: tuple[float, str, tuple[str, ...]] = (0.0, "", ())
-        for own in held:
+        for own in seen_items:
             shared = tuple(word for word in self._words[item] if word in self._words[own])
             tells = sum(self._tells[word] for word in shared)
             if tells and tells >= best[0]:
@@ -83,7 +83,7 @@ def request(history: History) -> str:
     return ASKS[drawn % len(ASKS)].render()
 
 
-def tell(item: str, review: str) -> str:
+def describe_purchase(item: str, review: str) -> str:
     """A purchase in the first person."""
     return WROTE.render(item=item, review=review) if review else BOUGHT.render(item=item)
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, Self
 
 from shoptalk.errors import PromptError
-from shoptalk.prompts.safe import Neutraliser
+from shoptalk.prompts.sanitizer import PromptSanitizer
 from shoptalk.prompts.shorten import LONGEST, ShorteningReport, shorten
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Prompt
-from shoptalk.schema import Candidates, Case, Catalogue, Example, History, Item, Message, item_token, user_token
+from shoptalk.schema import Candidates, Catalogue, EvalExample, Example, History, Item, Message, item_token, user_token
 
 #: How instructions begin that tell a whole history.
 HISTORY = "A reviewer has bought the products below, the latest last. "
@@ -69,7 +69,7 @@ class PromptBuilder(ABC):
         self._shorter: Self | None = None
         self.users = frozenset(users)
         self.catalogue = catalogue
-        self.safe = Neutraliser(control)
+        self.safe = PromptSanitizer(control)
         self._titles: dict[str, str] = {}
         self._lines: dict[str, str] = {}
 
@@ -78,7 +78,7 @@ class PromptBuilder(ABC):
         """What is asked for, before the history."""
 
     @abstractmethod
-    def answer(self, case: Case, *, latest: int | None = None) -> Message:
+    def answer(self, case: EvalExample, *, latest: int | None = None) -> Message:
         """The right answer to a case, as the assistant gives it."""
 
     def ask(
@@ -103,7 +103,7 @@ class PromptBuilder(ABC):
         """What the assistant would say for each option, were it the right one: its title, unless a task says more."""
         return [Message("assistant", title) for title in self.option_titles(candidates)]
 
-    def examples(self, case: Case, *, latest: int | None = None) -> list[Example]:
+    def examples(self, case: EvalExample, *, latest: int | None = None) -> list[Example]:
         """What is learned from a case: the question with its right answer."""
         return [Example((*self.ask(case.history, case.candidates, latest=latest), self.answer(case, latest=latest)))]
 
@@ -130,7 +130,7 @@ class PromptBuilder(ABC):
         return self._titles[item_id]
 
     def option_titles(self, candidates: Candidates) -> list[str]:
-        """The options' titles: those of the catalogue, but under the cleaning ``uneven``."""
+        """The options' titles: those of the catalogue, but under the cleaning ``asymmetric``."""
         return [
             self.title(item)
             if item in self.catalogue and self.catalogue[item].title == title

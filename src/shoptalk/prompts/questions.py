@@ -42,15 +42,15 @@ def open_question(
     """
     prompt = prompts.prompt
     limit = min(prompt.max_tokens - min(answer, ROOM, prompt.max_tokens // 2), longest - answer)
-    told = min(len(history.items), prompt.history)
+    shown = min(len(history.items), prompt.history)
     ids, kept, _ = fit_shortened(
         lambda words, latest: encode(prompt.style, words.ask(history, latest=latest), tokenizer).ids,
         len,
         prompts,
-        told,
+        shown,
         limit,
     )
-    return ids, kept < told
+    return ids, kept < shown
 
 
 def ending(prompts: PromptBuilder, tokenizer: Tokenizer) -> list[int]:
@@ -96,7 +96,7 @@ def fit_shortened(
             return example, kept, words
 
 
-def words_for_options(
+def builder_for_options(
     prompts: PromptBuilder, tokenizer: Tokenizer, history: History, candidates: Candidates
 ) -> PromptBuilder:
     """The words with which a question is scored, for learning it with the same: its longest answer must fit."""
@@ -132,12 +132,12 @@ def fitted_question(
     ``ask`` and ``answers`` make the messages by some prompts for a number of latest items.
     """
     prompt = prompts.prompt
-    told = min(len(history.items), prompt.history)
+    shown = min(len(history.items), prompt.history)
     question, kept, _ = fit_shortened(
         lambda words, latest: encode_question(prompt.style, ask(words, latest), answers(words, latest), tokenizer),
         _question_length,
         prompts,
-        told,
+        shown,
         prompt.max_tokens,
     )
-    return question, kept < told
+    return question, kept < shown

@@ -69,7 +69,7 @@ def _write_csv(file: TextIO, examples: Iterable[Example], style: str, tokenizer:
     for count, example in enumerate(examples, 1):  # noqa: B007  (the last number is the count)
         read = pieces(style, example.messages, tokenizer)
         asked = "".join(piece.text for piece in read if piece.role != "assistant")
-        writer.writerow([asked, _said(example)])
+        writer.writerow([asked, _answer_text(example)])
     return count
 
 
@@ -79,7 +79,7 @@ def _write_alpaca(file: TextIO, examples: Iterable[Example]) -> int:
         row = {
             "instruction": "\n".join(m.text for m in example.messages if m.role == "system"),
             "input": "\n".join(m.text for m in example.messages if m.role == "user"),
-            "output": _said(example),
+            "output": _answer_text(example),
         }
         file.write(("[\n" if count == 1 else ",\n") + json.dumps(row, ensure_ascii=False))
     file.write("\n]\n" if count else "[]\n")
@@ -90,11 +90,15 @@ def _write_chat(file: TextIO, examples: Iterable[Example]) -> int:
     count = 0
     for count, example in enumerate(examples, 1):  # noqa: B007
         asked = "\n".join(m.text for m in example.messages if m.role == "user")
-        told = [{"role": "system", "content": m.text} for m in example.messages if m.role == "system"]
-        messages = [*told, {"role": "user", "content": asked}, {"role": "assistant", "content": _said(example)}]
+        system_messages = [{"role": "system", "content": m.text} for m in example.messages if m.role == "system"]
+        messages = [
+            *system_messages,
+            {"role": "user", "content": asked},
+            {"role": "assistant", "content": _answer_text(example)},
+        ]
         file.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")
     return count
 
 
-def _said(example: Example) -> str:
+def _answer_text(example: Example) -> str:
     return "\n".join(message.text for message in example.messages if message.role == "assistant")

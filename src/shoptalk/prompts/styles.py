@@ -63,12 +63,12 @@ def pieces(style: str, messages: Sequence[Message], tokenizer: Chat) -> list[Mes
     if style == "bare":
         return [message for message in messages if message.text and message.role != "system"]
     asked = [message.text for message in messages if message.role == "user"]
-    told = [message.text for message in messages if message.role == "system"]
-    said = [message for message in messages if message.role == "assistant"]
-    prompt = Message("user", _prompt(style, "\n".join(told), "\n".join(asked), tokenizer))
-    if not said:
+    instructions = [message.text for message in messages if message.role == "system"]
+    answers = [message for message in messages if message.role == "assistant"]
+    prompt = Message("user", _prompt(style, "\n".join(instructions), "\n".join(asked), tokenizer))
+    if not answers:
         return [prompt]
-    return [prompt, *said, Message("assistant", _closing(style, tokenizer))]
+    return [prompt, *answers, Message("assistant", _closing(style, tokenizer))]
 
 
 def _closing(style: str, tokenizer: Chat) -> str:

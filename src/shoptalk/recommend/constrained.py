@@ -19,7 +19,7 @@ from shoptalk.models.tokenizer import Tokenizer
 from shoptalk.progress import Notify, quiet
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import ending, open_question
-from shoptalk.recommend.branches import Branches, batches
+from shoptalk.recommend.tree_decoder import TreeDecoder, batches
 from shoptalk.recommend.trie import Trie, make_trie
 from shoptalk.schema import History, RankedList
 
@@ -35,7 +35,7 @@ class TitleSearch:
 
     Parameters
     ----------
-    model, teller
+    model, builder
         The model, and the words that it was trained on.
     scoring
         A title's score: ``sum`` of the log-probabilities of its tokens and its ending, or their ``mean``. The search
@@ -46,14 +46,14 @@ class TitleSearch:
 
     name = "model"
 
-    def __init__(self, model: LanguageModel, teller: PromptBuilder, scoring: str = "sum", beams: int = BEAMS) -> None:
-        self.model, self.teller, self.scoring, self.beams = model, teller, scoring, beams
-        self.meant = _encoded(teller, model.tokenizer)
+    def __init__(self, model: LanguageModel, builder: PromptBuilder, scoring: str = "sum", beams: int = BEAMS) -> None:
+        self.model, self.builder, self.scoring, self.beams = model, builder, scoring, beams
+        self.meant = _encoded(builder, model.tokenizer)
         trie = make_trie(list(self.meant))
         self.trie = trie.to(model.device)
         items = list(self.meant.values())
         #: Of each row of the trie, the items that it may mean, by id.
-        self.items = [items[place] for place in trie.source.tolist()]
+        self.items = [items[index] for index in trie.source.tolist()]
         self._row = {item: row for row, same in enumerate(self.items) for item in same}
         self.cut = 0
 
@@ -68,13 +68,13 @@ class TitleSearch:
         notify: Notify = quiet,
     ) -> list[RankedList]:
         """The k best items of each history with their scores, best first (see `Recommender`); no target has a rank."""
-        names = list(self.teller.catalogue)
+        names = list(self.builder.catalogue)
         open_items = None if allowed is None else frozenset(names[at] for at in np.flatnonzero(allowed).tolist())
         named = self.items if open_items is None else _only(self.items, open_items)
         prompts, self.cut = [], 0
         for history in histories:
             prompt, cut = open_question(
-                self.teller, self.model.tokenizer, history, self.trie.longest, self.model.longest
+                self.builder, self.model.tokenizer, history, self.trie.longest, self.model.longest
             )
             prompts.append(prompt)
             self.cut += cut
@@ -82,15 +82,15 @@ class TitleSearch:
         done = 0
         for chosen in batches([len(prompt) for prompt in prompts]):
             asked = [histories[number] for number in chosen]
-            held = [frozenset(history.items) if exclude_history else frozenset() for history in asked]
-            closed = self._closed(named, held)
+            seen_items = [frozenset(history.items) if exclude_history else frozenset() for history in asked]
+            closed = self._closed(named, seen_items)
             with torch.inference_mode(), self.model.autocast():
                 scores, rows = search(
-                    Branches(self.model, [prompts[number] for number in chosen]),
+                    TreeDecoder(self.model, [prompts[number] for number in chosen]),
                     self.trie, closed, max(k, self.beams), k, self.scoring,
                 )  # fmt: skip
             lists = zip(scores.tolist(), rows.tolist(), strict=True)
-            for number, history, bought, (values, titles) in zip(chosen, asked, held, lists, strict=True):
+            for number, history, bought, (values, titles) in zip(chosen, asked, seen_items, lists, strict=True):
                 best = [(value, row) for value, row in zip(values, titles, strict=True) if value > -torch.inf]
                 ids = [next(item for item in named[row] if item not in bought) for _, row in best]
                 found[number] = RankedList(history.user_id, tuple(ids), tuple(value for value, _ in best))
@@ -98,23 +98,23 @@ class TitleSearch:
             notify(done, len(prompts))
         return [ranked for ranked in found if ranked is not None]
 
-    def _closed(self, named: list[list[str]], held: list[frozenset[str]]) -> "Closed":
+    def _closed(self, named: list[list[str]], seen_items: list[frozenset[str]]) -> "ExclusionMask":
         """Rows that mean nothing that may be named: for everybody, and for each history because all is bought."""
         shut = torch.tensor([not same for same in named], dtype=torch.long)
         rows = [
             sorted(
                 {self._row[item] for item in bought if item in self._row and bought.issuperset(named[self._row[item]])}
             )
-            for bought in held
+            for bought in seen_items
         ]
         rows = [[row for row in own if named[row]] for own in rows]
         width = max(map(len, rows), default=0)
         filled = torch.tensor([own + [len(named)] * (width - len(own)) for own in rows], dtype=torch.long)
         total = torch.cat([torch.zeros(1, dtype=torch.long), shut.cumsum(0)])
-        return Closed(total.to(self.model.device), filled.view(len(rows), width).to(self.model.device))
+        return ExclusionMask(total.to(self.model.device), filled.view(len(rows), width).to(self.model.device))
 
 
-class Closed:
+class ExclusionMask:
     """Which rows of a trie must not be found, counted for any range of rows without looking at each.
 
     Parameters
@@ -137,7 +137,7 @@ class Closed:
 
 
 def search(
-    branches: Branches, trie: Trie, closed: Closed, beams: int, k: int, scoring: str = "sum"
+    branches: TreeDecoder, trie: Trie, closed: ExclusionMask, beams: int, k: int, scoring: str = "sum"
 ) -> tuple[Tensor, Tensor]:
     """The k best rows of a trie behind each of B prompts.
 
@@ -187,7 +187,7 @@ class Beam:
     seen: Tensor
 
 
-def _children(trie: Trie, closed: Closed, beam: Beam, logits: Tensor, line: Tensor) -> tuple[Tensor, Tensor]:
+def _children(trie: Trie, closed: ExclusionMask, beam: Beam, logits: Tensor, line: Tensor) -> tuple[Tensor, Tensor]:
     """The children (B, W * C) of all beams and their scores, minus infinity where there is none.
 
     ``line`` (B, W) says which row of the ``logits`` (F, V) is a beam's.
@@ -198,15 +198,15 @@ def _children(trie: Trie, closed: Closed, beam: Beam, logits: Tensor, line: Tens
     real = steps < count[..., None]
     child = torch.where(real, trie.first[beam.node][..., None] + steps, 0)
     token = trie.token[child]
-    place = line[..., None] * logits.shape[1] + token.clamp(min=0)
-    gain = logits.flatten()[place] - logits.logsumexp(1)[line][..., None]
+    index = line[..., None] * logits.shape[1] + token.clamp(min=0)
+    gain = logits.flatten()[index] - logits.logsumexp(1)[line][..., None]
     value = beam.score[..., None] + gain.masked_fill(token < 0, 0.0)  # to be over is no token, and costs nothing
     child = child.flatten(1)
     shut = closed.all_of(trie.low[child], trie.high[child])
     return child, value.flatten(1).masked_fill(shut | ~real.flatten(1), -torch.inf)
 
 
-def _go_on(branches: Branches, trie: Trie, beam: Beam, over: Tensor) -> tuple[Beam, Tensor, Tensor]:
+def _go_on(branches: TreeDecoder, trie: Trie, beam: Beam, over: Tensor) -> tuple[Beam, Tensor, Tensor]:
     """Compute the token of each beam with those behind it that leave no choice: all the rest, where it is ``over``.
 
     Returns the beams at the nodes reached, the states (F, D) after the F of them that are not over, and (B, W) which of
@@ -220,8 +220,8 @@ def _go_on(branches: Branches, trie: Trie, beam: Beam, over: Tensor) -> tuple[Be
     line = ((live & ~over).flatten().cumsum(0) - 1).clamp(min=0).view(over.shape)
     if not count.any():
         return Beam(end, beam.score, beam.seen), branches.last[:0], line
-    place = (depth - 1)[..., None] + torch.arange(int(count.max()) + 1, device=node.device)
-    tokens = trie.sequences[row[..., None], place.clamp(0, trie.longest - 1)].clamp(min=0)
+    index = (depth - 1)[..., None] + torch.arange(int(count.max()) + 1, device=node.device)
+    tokens = trie.sequences[row[..., None], index.clamp(0, trie.longest - 1)].clamp(min=0)
     hidden, inside, seen = branches.grow(tokens[..., :-1], count, depth - 1, beam.seen, over)
     last = inside & (torch.arange(inside.shape[2], device=node.device) + 1 == count[..., None]) & ~over[..., None]
     forced = inside & ~last
@@ -230,12 +230,12 @@ def _go_on(branches: Branches, trie: Trie, beam: Beam, over: Tensor) -> tuple[Be
     return Beam(end, beam.score + gains.sum(2), seen), hidden[last[inside]], line
 
 
-def _encoded(teller: PromptBuilder, tokenizer: Tokenizer) -> dict[tuple[int, ...], list[str]]:
+def _encoded(builder: PromptBuilder, tokenizer: Tokenizer) -> dict[tuple[int, ...], list[str]]:
     """The items of each sequence of tokens: a title with what closes an answer; items by their id."""
-    over = ending(teller, tokenizer)
+    over = ending(builder, tokenizer)
     meant: dict[tuple[int, ...], list[str]] = {}
-    for item in sorted(teller.catalogue):
-        if title := tokenizer.encode(teller.title(item)):
+    for item in sorted(builder.catalogue):
+        if title := tokenizer.encode(builder.title(item)):
             meant.setdefault((*title, *over), []).append(item)
     return meant
 

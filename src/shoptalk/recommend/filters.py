@@ -40,7 +40,7 @@ class Filters:
     deny: Collection[str] = ()
 
 
-class Shelf:
+class ItemFilterIndex:
     """The catalogue's items as columns, made when first asked for, so that a filter is a few operations on arrays.
 
     Parameters
@@ -96,8 +96,8 @@ class Shelf:
                 raise UsageError(f"no product has the category {name!r}", hint=f"did you mean {', '.join(near)}?")
 
     @cached_property
-    def _places(self) -> dict[str, int]:
-        return {item: place for place, item in enumerate(self.items)}
+    def _item_index(self) -> dict[str, int]:
+        return {item: index for index, item in enumerate(self.items)}
 
     @cached_property
     def _prices(self) -> NDArray[np.float64]:
@@ -109,16 +109,16 @@ class Shelf:
     def _categories(self) -> dict[str, list[int]]:
         """Places of the items of each category, whose name is in small letters."""
         found: dict[str, list[int]] = {}
-        for place, item in enumerate(self.items):
+        for index, item in enumerate(self.items):
             own = self.catalogue[item].categories if item in self.catalogue else ()
             for category in {name.casefold() for name in own}:
-                found.setdefault(category, []).append(place)
+                found.setdefault(category, []).append(index)
         return found
 
     def _named(self, ids: Collection[str]) -> Bools:
         mask = np.zeros(len(self.items), dtype=np.bool_)
-        places = self._places
-        mask[[places[item] for item in ids if item in places]] = True
+        indices = self._item_index
+        mask[[indices[item] for item in ids if item in indices]] = True
         return mask
 
 

@@ -23,9 +23,9 @@ from scipy import sparse
 from shoptalk.constants import DEFAULT_K
 from shoptalk.errors import ModelError, StorageError, require
 from shoptalk.files import replacing, write_json
-from shoptalk.graph.purchases import Floats, Ints, Purchases
+from shoptalk.graph.interactions import Floats, InteractionMatrix, Ints
 from shoptalk.models.items import ItemTable
-from shoptalk.recommend.memory import Memory
+from shoptalk.recommend.transition_text import TransitionTextScorer
 
 FILE, CARD = "index.faiss", "index.json"
 #: Items from which on the index is used: for one history its search took a thirteenth of a product with all items; in
@@ -36,7 +36,7 @@ PROBES, ONE_OF, SAMPLE, ROUNDS = 64, 16, 64, 8
 #: Most items that a word may stand in to name candidates.
 RARE = 2_000
 #: Rows of the table that tell whether a saved index is of it.
-_TOLD = 1_000
+_QUERY_ENTRIES = 1_000
 
 
 class Index:
@@ -89,8 +89,8 @@ class Index:
             bits = np.packbits(allowed, bitorder="little")
             given["sel"] = faiss.IDSelectorBitmap(bits)
         query = np.hstack([states, np.ones((len(states), 1), dtype=np.float32)])
-        _, places = self._found.search(np.ascontiguousarray(query), k, params=faiss.SearchParametersIVF(**given))
-        return np.asarray(places, dtype=np.int64)
+        _, indices = self._found.search(np.ascontiguousarray(query), k, params=faiss.SearchParametersIVF(**given))
+        return np.asarray(indices, dtype=np.int64)
 
     def recall(self, states: Floats, table: ItemTable, k: int = DEFAULT_K) -> float:
         """Share of the k best items (by a product with all of them) that the index finds, in [0, 1]."""
@@ -153,17 +153,17 @@ def open_index(folder: Path, table: ItemTable, least: int = LARGE) -> Index | No
 
 @dataclass(frozen=True, slots=True)
 class Near:
-    """Candidates of one history: ``places`` (C,), distinct, and their ``scores`` (C,)."""
+    """Candidates of one history: ``indices`` (C,), distinct, and their ``scores`` (C,)."""
 
-    places: Ints
+    indices: Ints
     scores: Floats
 
 
 def near(
     index: Index,
     table: ItemTable,
-    memory: Memory | None,
-    purchases: Purchases,
+    memory: TransitionTextScorer | None,
+    purchases: InteractionMatrix,
     states: Floats,
     k: int,
     allowed: NDArray[np.bool_] | None = None,
@@ -185,16 +185,18 @@ def near(
     vectors, biases = table.vectors.cpu().numpy(), table.biases.cpu().numpy()
     remembered = None if memory is None else _Remembered(memory, purchases)
     found = index.search(states, k, allowed)
-    if memory is not None and memory.shares.newcomer and not memory.known.all():
+    if memory is not None and memory.mixing.cold_start_bonus and not memory.known.all():
         new = ~memory.known if allowed is None else ~memory.known & allowed
         found = np.concatenate([found, index.search(states, k, new)], axis=1)
     result = []
-    for row, places in enumerate(found):
-        own = np.unique(places[places >= 0])  # equal scores are then listed in catalogue order
+    for row, indices in enumerate(found):
+        own = np.unique(indices[indices >= 0])  # equal scores are then listed in catalogue order
         if remembered is not None:
-            led = remembered.led(row)[0]
-            own = np.union1d(own, led if allowed is None else led[allowed[led]])
-            own = np.union1d(own, remembered.alike(row, k, allowed))
+            transition_scores = remembered.transition_scores(row)[0]
+            own = np.union1d(
+                own, transition_scores if allowed is None else transition_scores[allowed[transition_scores]]
+            )
+            own = np.union1d(own, remembered.text_scores(row, k, allowed))
         scores = vectors[own] @ states[row] + biases[own]
         if remembered is not None:
             scores += remembered.scores(row, own)
@@ -205,18 +207,22 @@ def near(
 class _Remembered:
     """What `Memory.scores` adds to the scores of B histories, for some items of each only."""
 
-    def __init__(self, memory: Memory, purchases: Purchases) -> None:
-        self.memory, shares = memory, memory.shares
-        self._led: Any = purchases.weighted(shares.decay) @ memory.graph  # (B, I), sparse
-        told: Any = purchases.weighted(shares.word_decay) @ memory.words  # (B, W), sparse or dense as the words are
-        self._told: Floats = np.asarray(told.toarray() if hasattr(told, "toarray") else told, dtype=np.float32)
+    def __init__(self, memory: TransitionTextScorer, purchases: InteractionMatrix) -> None:
+        self.memory, mixing = memory, memory.mixing
+        self._transition_scores: Any = purchases.weighted(mixing.decay) @ memory.graph  # (B, I), sparse
+        query_vectors: Any = (
+            purchases.weighted(mixing.word_decay) @ memory.words
+        )  # (B, W), sparse or dense as the words are
+        self._query_vectors: Floats = np.asarray(
+            query_vectors.toarray() if hasattr(query_vectors, "toarray") else query_vectors, dtype=np.float32
+        )
 
-    def led(self, row: int) -> tuple[Ints, Floats]:
+    def transition_scores(self, row: int) -> tuple[Ints, Floats]:
         """Places (E,) that edges lead to from a history, and the sums of the edges."""
-        part = slice(*self._led.indptr[row : row + 2].tolist())
-        return self._led.indices[part], self._led.data[part]
+        part = slice(*self._transition_scores.indptr[row : row + 2].tolist())
+        return self._transition_scores.indices[part], self._transition_scores.data[part]
 
-    def alike(self, row: int, k: int, allowed: NDArray[np.bool_] | None) -> Ints:
+    def text_scores(self, row: int, k: int, allowed: NDArray[np.bool_] | None) -> Ints:
         """Places of the k allowed items that share the most with a history, of words that few items have.
 
         None where the words are no table of single words (a text encoder's).
@@ -224,27 +230,27 @@ class _Remembered:
         if not sparse.issparse(self.memory.words):
             return np.zeros(0, dtype=np.int64)
         turned = self.memory.turned  # (W, I)
-        words = np.flatnonzero(self._told[row])
+        words = np.flatnonzero(self._query_vectors[row])
         rare = words[np.diff(turned.indptr)[words] <= RARE]
-        told = sparse.csr_array(
-            (self._told[row, rare], (np.zeros(len(rare), np.int64), rare)), shape=(1, turned.shape[0])
+        query_vectors = sparse.csr_array(
+            (self._query_vectors[row, rare], (np.zeros(len(rare), np.int64), rare)), shape=(1, turned.shape[0])
         )
-        shared: Any = told @ turned
-        places, cosines = np.asarray(shared.indices, dtype=np.int64), shared.data
+        shared: Any = query_vectors @ turned
+        indices, cosines = np.asarray(shared.indices, dtype=np.int64), shared.data
         if allowed is not None:
-            places, cosines = places[allowed[places]], cosines[allowed[places]]
-        return places if len(places) <= k else places[np.argpartition(-cosines, k)[:k]]
+            indices, cosines = indices[allowed[indices]], cosines[allowed[indices]]
+        return indices if len(indices) <= k else indices[np.argpartition(-cosines, k)[:k]]
 
-    def scores(self, row: int, places: Ints) -> Floats:
+    def scores(self, row: int, indices: Ints) -> Floats:
         """What is added to the scores (C,) of items for a history."""
-        shares = self.memory.shares
-        led, sums = self.led(row)
-        edges = np.zeros(self._led.shape[1], dtype=np.float32)
-        edges[led] = sums
-        alike = np.asarray(self.memory.words[places] @ self._told[row], dtype=np.float32)
-        added = np.float32(shares.edges) * np.log1p(np.float32(shares.sharpness) * edges[places])
-        added += np.float32(shares.words) * alike
-        added[~self.memory.known[places]] += np.float32(shares.newcomer)
+        mixing = self.memory.mixing
+        transition_scores, sums = self.transition_scores(row)
+        edges = np.zeros(self._transition_scores.shape[1], dtype=np.float32)
+        edges[transition_scores] = sums
+        text_scores = np.asarray(self.memory.words[indices] @ self._query_vectors[row], dtype=np.float32)
+        added = np.float32(mixing.edges) * np.log1p(np.float32(mixing.sharpness) * edges[indices])
+        added += np.float32(mixing.words) * text_scores
+        added[~self.memory.known[indices]] += np.float32(mixing.cold_start_bonus)
         return np.asarray(added, dtype=np.float32)
 
 
@@ -262,6 +268,6 @@ def _augmented(table: ItemTable) -> Floats:
 
 def _card(table: ItemTable) -> dict[str, int]:
     """What tells one table from another: its size, and some of its rows."""
-    step = max(1, len(table.biases) // _TOLD)
+    step = max(1, len(table.biases) // _QUERY_ENTRIES)
     some = _augmented(ItemTable(table.vectors[::step], table.biases[::step]))
     return {"items": len(table.biases), "rows": zlib.crc32(some.tobytes())}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shoptalk.errors import ModelError
-from shoptalk.graph.purchases import Purchases
+from shoptalk.graph.interactions import InteractionMatrix
 from shoptalk.models.base import LanguageModel
 from shoptalk.models.items import ItemTable, ItemTokens
 from shoptalk.progress import Notify, quiet
@@ -17,7 +17,7 @@ from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import open_question
 from shoptalk.ranking import BLOCK_SCORES, Bools, CatalogueRecommender, history_entries, top_k
 from shoptalk.recommend.index import Index, near
-from shoptalk.recommend.memory import Memory
+from shoptalk.recommend.transition_text import TransitionTextScorer
 from shoptalk.schema import Candidates, History, RankedList
 
 #: Tokens of a batch.
@@ -32,7 +32,7 @@ class ItemRecommender(CatalogueRecommender):
 
     Parameters
     ----------
-    model, teller
+    model, builder
         The model, and the words that it was trained on.
     memory
         Of the same items; its scores are added to the model's.
@@ -43,18 +43,22 @@ class ItemRecommender(CatalogueRecommender):
     name = "model"
 
     def __init__(
-        self, model: LanguageModel, teller: PromptBuilder, memory: Memory | None = None, index: Index | None = None
+        self,
+        model: LanguageModel,
+        builder: PromptBuilder,
+        memory: TransitionTextScorer | None = None,
+        index: Index | None = None,
     ) -> None:
         if model.items is None:
-            raise ModelError("this model has no item tokens", hint='train with prompt.task = "items"')
-        self.model, self.teller, self.memory, self.cut = model, teller, memory, 0
+            raise ModelError("this model has no item tokens", hint='train with prompt.task = "next_item"')
+        self.model, self.builder, self.memory, self.cut = model, builder, memory, 0
         self.items = model.items.ids
-        self.history_limit = math.inf if memory is not None else teller.prompt.history
+        self.history_limit = math.inf if memory is not None else builder.prompt.history
         self.table, self.index = _frozen(model.items), index
 
     def ask(self, history: History) -> tuple[list[int], bool]:
         """The ids that the model reads of a history, and whether it had to be cut."""
-        return open_question(self.teller, self.model.tokenizer, history, 1, self.model.longest)
+        return open_question(self.builder, self.model.tokenizer, history, 1, self.model.longest)
 
     @torch.inference_mode()
     def states(self, histories: Sequence[History]) -> Tensor:
@@ -95,7 +99,7 @@ class ItemRecommender(CatalogueRecommender):
         scores = torch.addmm(self.table.biases, self.states(histories), self.table.vectors.T)
         if self.memory is None:
             return scores
-        remembered = self.memory.scores(Purchases.of(histories, self.item_index))
+        remembered = self.memory.scores(InteractionMatrix.of(histories, self.item_index))
         return scores.add_(torch.from_numpy(remembered).to(scores.device))
 
     @torch.inference_mode()
@@ -134,10 +138,10 @@ class ItemRecommender(CatalogueRecommender):
         if exclude_history:
             rows, columns = history_entries(histories, self.item_index)
             scores[torch.from_numpy(rows), torch.from_numpy(columns)] = -torch.inf
-        best, places = _top(scores, k)
+        best, indices = _top(scores, k)
         return [
             RankedList(history.user_id, *self._listed(values, order))
-            for history, values, order in zip(histories, best.tolist(), places.tolist(), strict=True)
+            for history, values, order in zip(histories, best.tolist(), indices.tolist(), strict=True)
         ]
 
     def _near(
@@ -149,7 +153,7 @@ class ItemRecommender(CatalogueRecommender):
         exclude_history: bool,
     ) -> list[RankedList]:
         """The k best of what the index and the memory name; fewer where they name fewer."""
-        purchases = Purchases.of(histories, self.item_index)
+        purchases = InteractionMatrix.of(histories, self.item_index)
         most = int(np.bincount(purchases.row, minlength=1).max())
         states = self.states(histories).cpu().numpy()
         lists = []
@@ -157,15 +161,15 @@ class ItemRecommender(CatalogueRecommender):
         for row, (history, one) in enumerate(zip(histories, found, strict=True)):
             scores = one.scores
             if exclude_history:
-                scores[np.isin(one.places, purchases.column[purchases.row == row])] = -np.inf
+                scores[np.isin(one.indices, purchases.column[purchases.row == row])] = -np.inf
             best = np.argsort(-scores, kind="stable")[:k]
-            listed = self._listed(scores[best].tolist(), one.places[best].tolist())
+            listed = self._listed(scores[best].tolist(), one.indices[best].tolist())
             lists.append(RankedList(history.user_id, *listed))
         return lists
 
     def _listed(self, values: list[float], order: list[int]) -> tuple[tuple[str, ...], tuple[float, ...]]:
         real = sum(value > -math.inf for value in values)  # the best come first
-        return tuple(self.items[place] for place in order[:real]), tuple(values[:real])
+        return tuple(self.items[position] for position in order[:real]), tuple(values[:real])
 
     def score(
         self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
@@ -188,15 +192,15 @@ def _top(scores: Tensor, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]
     """The k highest scores of each row, and their columns, (B, I) to (B, min(k, I)); ties as in `top_k`."""
     count = scores.shape[1]
     found = scores.topk(min(k + 1, count), dim=1)  # one more tells whether others equal the last
-    values, places = found.values.cpu().numpy(), found.indices.cpu().numpy()
+    values, indices = found.values.cpu().numpy(), found.indices.cpu().numpy()
     if count > k > 0:
         for row in np.flatnonzero((values[:, k] == values[:, k - 1]) & np.isfinite(values[:, k])).tolist():
             whole = scores[row].cpu().numpy()
-            places[row, :k] = top_k(whole[None], k)[0]
-            values[row, :k] = whole[places[row, :k]]
-    values, places = values[:, :k], places[:, :k]
-    order = np.lexsort((places, -values), axis=1)
-    return np.take_along_axis(values, order, axis=1), np.take_along_axis(places, order, axis=1)
+            indices[row, :k] = top_k(whole[None], k)[0]
+            values[row, :k] = whole[indices[row, :k]]
+    values, indices = values[:, :k], indices[:, :k]
+    order = np.lexsort((indices, -values), axis=1)
+    return np.take_along_axis(values, order, axis=1), np.take_along_axis(indices, order, axis=1)
 
 
 def _frozen(items: ItemTokens) -> ItemTable:

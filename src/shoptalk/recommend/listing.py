@@ -15,14 +15,14 @@ from shoptalk.progress import Notify, quiet
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import ending, open_question
 from shoptalk.ranking import explain_by_removal
-from shoptalk.recommend.branches import Branches, batches
 from shoptalk.recommend.titles import stop_ids
+from shoptalk.recommend.tree_decoder import TreeDecoder, batches
 from shoptalk.schema import LIST_LENGTH as LISTED
 from shoptalk.schema import NO_ITEM, Candidates, History, RankedList, Reason, item_token
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class GeneratedList:
     """What a model said, taken apart: the different items in order, how many entries it had, and which were wrong.
 
     ``scores`` are the natural log-probabilities of all that was said up to the end of each item's token.
@@ -36,11 +36,11 @@ class Said:
 
 
 class ListRecommender:
-    """A language model that writes lists of items (task ``list``), the likeliest token first (greedy).
+    """A language model that writes lists of items (task ``generate_ids``), the likeliest token first (greedy).
 
     Parameters
     ----------
-    model, teller
+    model, builder
         The model, and the words that it was trained on.
     constrained
         Whether only tokens of items are considered that the list, and the history, do not hold yet; else the model may
@@ -57,22 +57,22 @@ class ListRecommender:
 
     name = "model"
 
-    def __init__(self, model: LanguageModel, teller: PromptBuilder, *, constrained: bool = True) -> None:
-        self.model, self.teller, self.constrained, self.cut = model, teller, constrained, 0
-        self.items = list(teller.catalogue)
+    def __init__(self, model: LanguageModel, builder: PromptBuilder, *, constrained: bool = True) -> None:
+        self.model, self.builder, self.constrained, self.cut = model, builder, constrained, 0
+        self.items = list(builder.catalogue)
         tokens = [_token(model.tokenizer, item) for item in self.items]
         self._tokens = torch.tensor(tokens, dtype=torch.long, device=model.device)
-        self._place = {token: place for place, token in enumerate(tokens)}
-        self._known = {item: place for place, item in enumerate(self.items)}
+        self._index_of = {token: index for index, token in enumerate(tokens)}
+        self._known = {item: index for index, item in enumerate(self.items)}
         self.separator = _separator(model.tokenizer, self.items)
-        self.end = ending(teller, model.tokenizer)
+        self.end = ending(builder, model.tokenizer)
         self._stops = torch.tensor(sorted(stop_ids(model, self.end)), dtype=torch.long, device=model.device)
         self._longest = LISTED * (1 + len(self.separator)) + len(self.end)
         self.invalid_share = self.repeat_share = np.empty(0)
 
     def ask(self, history: History) -> tuple[list[int], bool]:
         """The ids that the model reads of a history, and whether it had to be cut."""
-        return open_question(self.teller, self.model.tokenizer, history, self._longest, self.model.longest)
+        return open_question(self.builder, self.model.tokenizer, history, self._longest, self.model.longest)
 
     @torch.inference_mode()
     def rank(
@@ -95,22 +95,22 @@ class ListRecommender:
         """
         asked = [self.ask(history) for history in histories]
         self.cut = sum(cut for _, cut in asked)
-        said: dict[int, Said] = {}
+        generated: dict[int, GeneratedList] = {}
         open_to_all = self._open(allowed)
         for chosen in batches([len(prompt) for prompt, _ in asked]):
             some = [histories[number] for number in chosen]
             with self.model.autocast():
-                branches = Branches(self.model, [asked[number][0] for number in chosen])
+                branches = TreeDecoder(self.model, [asked[number][0] for number in chosen])
                 if self.constrained:
-                    lists = self._hold(branches, some, k, open_to_all, exclude_history=exclude_history)
+                    lists = self._decode_constrained(branches, some, k, open_to_all, exclude_history=exclude_history)
                 else:
-                    lists = self._let(branches)
-            said |= dict(zip(chosen, lists, strict=True))
-            notify(len(said), len(histories))
-        self.invalid_share = _shares(said, "invalid")
-        self.repeat_share = _shares(said, "repeats")
+                    lists = self._decode_free(branches)
+            generated |= dict(zip(chosen, lists, strict=True))
+            notify(len(generated), len(histories))
+        self.invalid_share = _entry_rates(generated, "invalid")
+        self.repeat_share = _entry_rates(generated, "repeats")
         return [
-            RankedList(history.user_id, said[number].items[:k], said[number].scores[:k])
+            RankedList(history.user_id, generated[number].items[:k], generated[number].scores[:k])
             for number, history in enumerate(histories)
         ]
 
@@ -124,7 +124,7 @@ class ListRecommender:
         scores: dict[int, NDArray[np.float64]] = {}
         for chosen in batches([len(prompt) for prompt, _ in asked]):
             with self.model.autocast():
-                branches = Branches(self.model, [asked[number][0] for number in chosen])
+                branches = TreeDecoder(self.model, [asked[number][0] for number in chosen])
                 logits = branches.logits(branches.last)
             first = logits.log_softmax(1)[:, self._tokens].double().cpu().numpy()
             for number, row in zip(chosen, first, strict=True):
@@ -137,11 +137,13 @@ class ListRecommender:
     ) -> list[list[Reason]]:
         """What each item of the history adds to the log-probability of each item as the first of the list."""
         options = candidates or Candidates(tuple(items), ("",) * len(items))
-        return explain_by_removal(self, history, items, options, self.teller.prompt.history)
+        return explain_by_removal(self, history, items, options, self.builder.prompt.history)
 
     def _column(self, item: str) -> int:
         if item not in self._known:
-            raise ModelError(f"the model has no token for item {item!r}", hint='train with prompt.task = "list"')
+            raise ModelError(
+                f"the model has no token for item {item!r}", hint='train with prompt.task = "generate_ids"'
+            )
         return self._known[item]
 
     def _open(self, allowed: NDArray[np.bool_] | None) -> Tensor:
@@ -149,17 +151,19 @@ class ListRecommender:
         mask = np.ones(len(self.items), dtype=np.bool_) if allowed is None else allowed
         return torch.from_numpy(mask).to(self.model.device)
 
-    def _hold(
-        self, branches: Branches, histories: Sequence[History], k: int, open_to_all: Tensor, *, exclude_history: bool
-    ) -> list[Said]:
+    def _decode_constrained(
+        self, branches: TreeDecoder, histories: Sequence[History], k: int, open_to_all: Tensor, *, exclude_history: bool
+    ) -> list[GeneratedList]:
         """Lists held to items; an item and what stands behind it are computed in one pass."""
         steps = min(k, LISTED)
         size, device = len(histories), self.model.device
         may = open_to_all.repeat(size, 1)  # (B, I)
         if exclude_history:
-            held = [(row, self._known[i]) for row, one in enumerate(histories) for i in one.items if i in self._known]
-            rows, places = torch.tensor(held, dtype=torch.long, device=device).view(-1, 2).T
-            may[rows, places] = False
+            seen_items = [
+                (row, self._known[i]) for row, one in enumerate(histories) for i in one.items if i in self._known
+            ]
+            rows, indices = torch.tensor(seen_items, dtype=torch.long, device=device).view(-1, 2).T
+            may[rows, indices] = False
         behind = torch.tensor(self.separator, dtype=torch.long, device=device).expand(size, -1)
         count = torch.full((size, 1), 1 + len(self.separator), device=device)
         state, seen, score = branches.last, branches.seen, torch.zeros(size, device=device)
@@ -186,17 +190,21 @@ class ListRecommender:
                 between = hidden.view(size, -1, hidden.shape[1])[:, :-1].flatten(0, 1)
                 score = score + branches.log_probability(between, behind.flatten()).view(size, -1).sum(1)
         if not k:
-            return [Said((), (), 0, 0, 0)] * size
-        said = []
-        for places_said, values in zip(torch.stack(chosen, 1).tolist(), torch.stack(scores, 1).tolist(), strict=True):
+            return [GeneratedList((), (), 0, 0, 0)] * size
+        generated = []
+        for generated_positions, values in zip(
+            torch.stack(chosen, 1).tolist(), torch.stack(scores, 1).tolist(), strict=True
+        ):
             real = [
-                (self.items[place], value) for place, value in zip(places_said, values, strict=True) if value > -np.inf
+                (self.items[index], value)
+                for index, value in zip(generated_positions, values, strict=True)
+                if value > -np.inf
             ]
             items, kept = tuple(item for item, _ in real), tuple(value for _, value in real)
-            said.append(Said(items, kept, len(items), 0, 0))
-        return said
+            generated.append(GeneratedList(items, kept, len(items), 0, 0))
+        return generated
 
-    def _let(self, branches: Branches) -> list[Said]:
+    def _decode_free(self, branches: TreeDecoder) -> list[GeneratedList]:
         """Lists as the model writes them when nobody stops it."""
         size, device = len(branches.lengths), self.model.device
         state, seen, score = branches.last, branches.seen, torch.zeros(size, device=device)
@@ -214,37 +222,37 @@ class ListRecommender:
             where = torch.full((size, 1), step, device=device)
             state, _, seen = branches.grow(best[:, None, None], torch.ones_like(where), where, seen)
         table = zip(torch.stack(tokens, 1).tolist(), torch.stack(scores, 1).tolist(), strict=True)
-        return [self._take_apart(said, values) for said, values in table]
+        return [self._take_apart(generated, values) for generated, values in table]
 
-    def _take_apart(self, said: list[int], scores: list[float]) -> Said:
+    def _take_apart(self, generated: list[int], scores: list[float]) -> GeneratedList:
         """Entries of a free list: an item's token, and whatever else stands between separators."""
         filling = _filling(self.model.tokenizer)
         found: dict[str, float] = {}
         entries = invalid = repeats = 0
         stops = set(self._stops.tolist())
         strange = False  # inside an entry that is no item
-        for token, score in zip(said, scores, strict=True):
+        for token, score in zip(generated, scores, strict=True):
             if token in stops or entries == LISTED:
                 break
-            place = self._place.get(token)
-            if place is None and (token in self.separator or token in self.end or token == filling):
+            index = self._index_of.get(token)
+            if index is None and (token in self.separator or token in self.end or token == filling):
                 strange = False
-            elif place is None:
+            elif index is None:
                 entries += not strange
                 invalid += not strange
                 strange = True
             else:
                 strange = False
                 entries += 1
-                repeats += self.items[place] in found
-                found.setdefault(self.items[place], score)
-        return Said(tuple(found), tuple(found.values()), entries, invalid, repeats)
+                repeats += self.items[index] in found
+                found.setdefault(self.items[index], score)
+        return GeneratedList(tuple(found), tuple(found.values()), entries, invalid, repeats)
 
 
 def _token(tokenizer: Tokenizer, item: str) -> int:
     ids = tokenizer.encode(item_token(item))
     if len(ids) != 1:
-        raise ModelError(f"the model has no token for item {item!r}", hint='train with prompt.task = "list"')
+        raise ModelError(f"the model has no token for item {item!r}", hint='train with prompt.task = "generate_ids"')
     return ids[0]
 
 
@@ -260,6 +268,6 @@ def _separator(tokenizer: Tokenizer, items: Sequence[str]) -> list[int]:
     return tokenizer.encode(f"{one} {one}")[1:-1]
 
 
-def _shares(said: dict[int, Said], wrong: str) -> NDArray[np.float64]:
-    lists = [said[number] for number in range(len(said))]
+def _entry_rates(generated: dict[int, GeneratedList], wrong: str) -> NDArray[np.float64]:
+    lists = [generated[number] for number in range(len(generated))]
     return np.array([getattr(one, wrong) / one.entries if one.entries else np.nan for one in lists], dtype=np.float64)

@@ -35,10 +35,10 @@ def _match(text: str, catalogue: Catalogue, ids: list[str], titles: list[str], e
     if wanted and wanted in exact:
         return exact[wanted]
     found = process.extract(wanted, titles, scorer=fuzz.WRatio, limit=SUGGESTIONS) if wanted else []
-    sure = [place for _, score, place in found if score >= SURE]
+    sure = [index for _, score, index in found if score >= SURE]
     if sure and (len(sure) == 1 or found[0][1] > found[1][1]):
         return ids[sure[0]]
-    near = ", ".join(f"{catalogue[ids[place]].title!r} ({ids[place]})" for _, _, place in found)
+    near = ", ".join(f"{catalogue[ids[index]].title!r} ({ids[index]})" for _, _, index in found)
     raise UsageError(
         f"no product fits {text[:80]!r}" if not sure else f"several products fit {text[:80]!r}",
         hint=f"did you mean {near}?" if near else "give an item id or a title",

@@ -26,7 +26,7 @@ class LanguageModelRecommender(OptionRecommender):
 
     Parameters
     ----------
-    model, teller
+    model, builder
         The model, and the prompts that it was trained on.
     scoring
         ``sum`` of the log-probabilities of an answer's tokens, or their ``mean``.
@@ -39,15 +39,15 @@ class LanguageModelRecommender(OptionRecommender):
 
     name = "model"
 
-    def __init__(self, model: LanguageModel, teller: PromptBuilder, scoring: str) -> None:
-        self.model, self.teller, self.scoring = model, teller, scoring
-        self.catalogue, self.history_limit = teller.catalogue, teller.prompt.history
-        self.options_per_question = None if teller.shows_options else CHUNK
+    def __init__(self, model: LanguageModel, builder: PromptBuilder, scoring: str) -> None:
+        self.model, self.builder, self.scoring = model, builder, scoring
+        self.catalogue, self.history_limit = builder.catalogue, builder.prompt.history
+        self.options_per_question = None if builder.shows_options else CHUNK
         self.cut = 0
 
     def title(self, item_id: str) -> str:
         """The title as prompts show it."""
-        return self.teller.title(item_id)
+        return self.builder.title(item_id)
 
     def score(
         self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
@@ -60,7 +60,7 @@ class LanguageModelRecommender(OptionRecommender):
 
     def ask(self, history: History, candidates: Candidates) -> tuple[Question, bool]:
         """What is scored: the ids of the prompt and of each answer, and whether the history had to be cut."""
-        return option_question(self.teller, self.model.tokenizer, history, candidates)
+        return option_question(self.builder, self.model.tokenizer, history, candidates)
 
     def rank(
         self,
@@ -80,10 +80,10 @@ class LanguageModelRecommender(OptionRecommender):
             When a model that chooses among the options of its prompt gets more than a prompt can show.
         """
         count = len(self.items) if allowed is None else int(allowed.sum())
-        if self.teller.shows_options and not 2 <= count <= MOST_SHOWN:
+        if self.builder.shows_options and not 2 <= count <= MOST_SHOWN:
             raise UsageError(
                 "this run learned to choose among a few options that it is shown",
-                hint=f'name 2 to {MOST_SHOWN} products with --option, or train with prompt.task "title" to rank all',
+                hint=f'name 2 to {MOST_SHOWN} products with --option, or train with prompt.task "generate_title"',
             )
         return super().rank(
             histories, k, allowed=allowed, exclude_history=exclude_history, targets=targets, notify=notify

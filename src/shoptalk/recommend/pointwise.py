@@ -30,7 +30,7 @@ class PointwiseRecommender(LanguageModelRecommender):
     ----------
     model, scoring
         See `LanguageModelRecommender`.
-    teller
+    builder
         The prompts that it was trained on; they ask about one item (see `ItemQuestions`).
     """
 
@@ -56,7 +56,7 @@ class PointwiseRecommender(LanguageModelRecommender):
         return fitted_question(
             lambda prompts, latest: cast(ItemQuestions, prompts).ask_item(history, item_id, latest=latest),
             lambda *_: YES_NO,
-            self.teller,
+            self.builder,
             self.model.tokenizer,
             history,
         )

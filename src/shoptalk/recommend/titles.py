@@ -26,7 +26,7 @@ class TitleRecommender(LanguageModelRecommender):
     @cached_property
     def search(self) -> TitleSearch:
         """The search over the titles of the whole catalogue."""
-        return TitleSearch(self.model, self.teller, self.scoring, BEAMS)
+        return TitleSearch(self.model, self.builder, self.scoring, BEAMS)
 
     def rank(
         self,
@@ -44,18 +44,18 @@ class TitleRecommender(LanguageModelRecommender):
         return way(histories, k, allowed=allowed, exclude_history=exclude_history, targets=targets, notify=notify)
 
 
-def ask_title(model: LanguageModel, teller: PromptBuilder, history: History) -> tuple[list[int], bool]:
+def ask_title(model: LanguageModel, builder: PromptBuilder, history: History) -> tuple[list[int], bool]:
     """The ids that the model reads of a history, and whether it had to be cut."""
-    return open_question(teller, model.tokenizer, history, teller.longest_answer, model.longest)
+    return open_question(builder, model.tokenizer, history, builder.longest_answer, model.longest)
 
 
 @torch.inference_mode()
 def generate_titles(
-    model: LanguageModel, teller: PromptBuilder, histories: Sequence[History], notify: Notify = quiet
+    model: LanguageModel, builder: PromptBuilder, histories: Sequence[History], notify: Notify = quiet
 ) -> list[str]:
     """What the model says each user buys next as it says it: B texts of any content."""
-    end, most = ending(teller, model.tokenizer), teller.longest_answer
-    prompts = [ask_title(model, teller, history)[0] for history in histories]
+    end, most = ending(builder, model.tokenizer), builder.longest_answer
+    prompts = [ask_title(model, builder, history)[0] for history in histories]
     texts = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
     done = 0
@@ -81,7 +81,7 @@ def _decode(model: LanguageModel, prompts: list[list[int]], end: list[int], most
             input_ids=ids, attention_mask=mask, max_new_tokens=most, do_sample=False, num_beams=1,
             eos_token_id=stops, pad_token_id=pad,
         )  # fmt: skip
-    return [_until(said, stops, model) for said in output[:, width:].tolist()]
+    return [_until(generated, stops, model) for generated in output[:, width:].tolist()]
 
 
 def stop_ids(model: LanguageModel, end: Sequence[int]) -> set[int]:
@@ -92,8 +92,8 @@ def stop_ids(model: LanguageModel, end: Sequence[int]) -> set[int]:
 
 
 def _until(ids: list[int], stops: list[int], model: LanguageModel) -> str:
-    for place, token in enumerate(ids):
+    for index, token in enumerate(ids):
         if token in stops:
-            ids = ids[:place]
+            ids = ids[:index]
             break
     return " ".join(model.tokenizer.decode(ids).split())

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 #: Stands where a sequence is over; it is no token.
-NOTHING = -1
+PAD_ID = -1
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,12 @@ class Trie:
 
     What follows a node that only one sequence goes through is not made into nodes: it is read from ``sequences``. The
     children of a node are consecutive nodes, and the sequences through a node are consecutive rows. Where a sequence
-    ends and others go on, it gets a child of its own, with the token `NOTHING`.
+    ends and others go on, it gets a child of its own, with the token `PAD_ID`.
 
     Attributes
     ----------
     sequences
-        (N, L) in lexicographic order, filled up with `NOTHING`.
+        (N, L) in lexicographic order, filled up with `PAD_ID`.
     length, source
         (N,) tokens of each, and its place in the order in which it was given.
     token, depth
@@ -100,7 +100,7 @@ def _most(length: NDArray[np.int64], low: NDArray[np.int64], high: NDArray[np.in
 
 def _table(sequences: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     length = np.fromiter(map(len, sequences), dtype=np.int64, count=len(sequences))
-    table = np.full((len(sequences), int(length.max(initial=0))), NOTHING, dtype=np.int64)
+    table = np.full((len(sequences), int(length.max(initial=0))), PAD_ID, dtype=np.int64)
     flat = np.fromiter((token for sequence in sequences for token in sequence), dtype=np.int64, count=int(length.sum()))
     table[np.arange(table.shape[1]) < length[:, None]] = flat
     return table, length
@@ -112,7 +112,7 @@ def _nodes(table: NDArray[np.int64], parts: NDArray[np.int64]) -> dict[str, list
     nodes: dict[str, list[NDArray[np.int64]]] = {name: [] for name in names}
     rows = len(table)
     low, high = np.zeros(1, dtype=np.int64), np.full(1, rows, dtype=np.int64)
-    token, made, depth = np.full(1, NOTHING, dtype=np.int64), 0, 0
+    token, made, depth = np.full(1, PAD_ID, dtype=np.int64), 0, 0
     while True:
         parted = np.flatnonzero(high - low > (1 if depth else 0))
         begins = np.zeros(rows, dtype=np.bool_)

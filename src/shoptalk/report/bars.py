@@ -56,7 +56,7 @@ def fill_axes(
     short: bool = False,
 ) -> None:
     """Draw the bars on given axes."""
-    places = list(range(len(rows)))[::-1]
+    indices = list(range(len(rows)))[::-1]
     values = [row.figure.value for row in rows]
     lows = [row.figure.low if row.figure.has_interval else row.figure.value for row in rows]
     highs = [row.figure.high if row.figure.has_interval else row.figure.value for row in rows]
@@ -64,15 +64,15 @@ def fill_axes(
         [max(0.0, value - low) for value, low in zip(values, lows, strict=True)],
         [max(0.0, high - value) for value, high in zip(values, highs, strict=True)],
     ]
-    axes.barh(places, values, xerr=spans, color=[COLOURS[row.kind] for row in rows], height=0.7, ecolor="#222222")
-    axes.set_yticks(places, [row.name for row in rows])
+    axes.barh(indices, values, xerr=spans, color=[COLOURS[row.kind] for row in rows], height=0.7, ecolor="#222222")
+    axes.set_yticks(indices, [row.name for row in rows])
     ends = list(highs)
-    for at, (place, row) in enumerate(zip(places, rows, strict=True)):
+    for at, (index, row) in enumerate(zip(indices, rows, strict=True)):
         if not math.isnan(row.reference):
-            axes.plot(row.reference, place, "D", color="white", markeredgecolor="#222222", markersize=6)
+            axes.plot(row.reference, index, "D", color="white", markeredgecolor="#222222", markersize=6)
             ends[at] = max(ends[at], row.reference)
         axes.annotate(
-            f"{row.figure.value:.{digits}f}", (ends[at], place), (5, 0), textcoords="offset points", va="center"
+            f"{row.figure.value:.{digits}f}", (ends[at], index), (5, 0), textcoords="offset points", va="center"
         )
     room = 1.35 if short else 1.15
     axes.set_xlim(0, min(1.12 if not short else 1.3, max([*ends, 1e-9]) * room))

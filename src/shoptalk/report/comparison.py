@@ -68,28 +68,28 @@ def verdict(report: ComparisonResult) -> str:
     if len(groups) == 1:
         return f"Nothing to compare: all {len(groups[0].runs)} runs are seeds of one recipe, {groups[0].name}."
     best = best_recipe(report)
-    said = f"{best.name} is best by {metric_label(metric)}, {values[best.name]:.4f}"
+    statement = f"{best.name} is best by {metric_label(metric)}, {values[best.name]:.4f}"
     if len(groups) == 2:
         return _of_two(best.compared[0], values, metric_label(metric), clear=not best.unclear)
     if not best.unclear:
-        return f"{said}: significantly better than each of the other {len(best.compared)}."
+        return f"{statement}: significantly better than each of the other {len(best.compared)}."
     beside = ", ".join(f"{one.other} ({values[one.other]:.4f}, {show_p(one.p_holm)})" for one in best.unclear)
     if len(best.unclear) == len(best.compared):
-        return f"{said}, but not significantly better than any other: {beside}."
-    return f"{said}, but not significantly better than {beside}."
+        return f"{statement}, but not significantly better than any other: {beside}."
+    return f"{statement}, but not significantly better than {beside}."
 
 
 def _of_two(versus: Comparison, values: Mapping[str, float], metric: str, *, clear: bool) -> str:
     one, other, apart = versus.one, versus.other, versus.difference
     if not apart:
         return f"{one} and {other} are equally good by {metric}: {values[one]:.4f}."
-    said = f"{metric} {values[one]:.4f} against {values[other]:.4f}"
+    statement = f"{metric} {values[one]:.4f} against {values[other]:.4f}"
     ends = f"{signed(apart)}, 95 % interval {signed(versus.low)} to {signed(versus.high)}, {show_p(versus.p_holm)}"
     if clear:
-        return f"{one} is significantly better than {other}: {said} ({ends})."
+        return f"{one} is significantly better than {other}: {statement} ({ends})."
     more = show_more(versus)
     needed = f"; {more} more users would be needed to tell" if more else ""
-    return f"{one} is not significantly better than {other}: {said} ({ends}){needed}."
+    return f"{one} is not significantly better than {other}: {statement} ({ends}){needed}."
 
 
 def by_metric(report: ComparisonResult) -> dict[str, list[Comparison]]:

@@ -55,10 +55,10 @@ def draw_training(losses: Rows, refit: Rows, kept: int | None, width: float = WI
 
 def loss_rows(losses: Rows, refit: Rows) -> list[LossRow]:
     """Every epoch of every phase, for a table."""
-    told = [(row, PHASES.get(str(row.get("phase")), row.get("phase") or "")) for row in losses]
-    told += [(row, "refit, validation purchases too") for row in refit]
+    shown = [(row, PHASES.get(str(row.get("phase")), row.get("phase") or "")) for row in losses]
+    shown += [(row, "refit, validation purchases too") for row in refit]
     return [
-        LossRow(row["epoch"], phase, row.get("train"), row.get("validation"), row.get(WATCHED)) for row, phase in told
+        LossRow(row["epoch"], phase, row.get("train"), row.get("validation"), row.get(WATCHED)) for row, phase in shown
     ]
 
 
@@ -101,7 +101,7 @@ def _line(axes: Any, rows: Rows, key: str, colour: str, **style: Any) -> None:
 def _phases(panels: Sequence[Any], losses: Rows) -> None:
     """Where one phase ends and the next begins, and what they learn."""
     begins = [
-        row for place, row in enumerate(losses) if not place or row.get("phase") != losses[place - 1].get("phase")
+        row for index, row in enumerate(losses) if not index or row.get("phase") != losses[index - 1].get("phase")
     ]
     if len(begins) < 2:
         return

@@ -26,11 +26,11 @@ def draw_differences(rows: Sequence[Comparison], metric: str) -> str:
     if max(map(len, names)) > _LONG:
         names = [f"{_short(row.one)}\n− {_short(row.other)}" for row in rows]
     figure, axes = _figure(len(rows), _ROW + (0.2 if "\n" in names[0] else 0))
-    for place, (row, name) in enumerate(zip(rows, names, strict=True)):
+    for index, (row, name) in enumerate(zip(rows, names, strict=True)):
         sure = row.p_holm < SIGNIFICANCE
         colour = (COLOURS["model"] if row.difference > 0 else COLOURS["swapped"]) if sure else "#666666"
-        _line(axes, -place, row, row.difference, colour, "o", filled=sure)
-        _above(axes, -place, name, f"{row.difference:+.4f}")
+        _line(axes, -index, row, row.difference, colour, "o", filled=sure)
+        _above(axes, -index, name, f"{row.difference:+.4f}")
     axes.axvline(0, color=_INK, linewidth=1, linestyle="--", zorder=0)
     axes.margins(x=0.08)
     axes.set_xlabel(f"difference in {metric}, with 95 % interval")
@@ -40,12 +40,12 @@ def draw_differences(rows: Sequence[Comparison], metric: str) -> str:
 def draw_metrics(groups: Sequence[ComparedRecipe], metric: str, name: str) -> str:
     """A line per group: the metric with its 95 % interval over users, and a tick for each seed below it."""
     figure, axes = _figure(len(groups))
-    for place, group in enumerate(groups):
+    for index, group in enumerate(groups):
         own = group.metrics[metric]
-        _line(axes, -place, own, own.value, *style(place), filled=True)
+        _line(axes, -index, own, own.value, *style(index), filled=True)
         if len(own.by_seed) > 1:
-            axes.plot(own.by_seed, [-place - 0.22] * len(own.by_seed), "|", color=_INK, markersize=7)
-        _above(axes, -place, _short(group.name), f"{own.value:.4f}")
+            axes.plot(own.by_seed, [-index - 0.22] * len(own.by_seed), "|", color=_INK, markersize=7)
+        _above(axes, -index, _short(group.name), f"{own.value:.4f}")
     axes.margins(x=0.08)
     axes.set_xlabel(f"{name}, with 95 % interval over users" + ("; | one seed" if _several(groups) else ""))
     return as_svg(figure)
@@ -60,8 +60,8 @@ def draw_cost(groups: Sequence[ComparedRecipe], metric: str, name: str) -> str:
 
     figure = Figure(figsize=(_WIDTH, 3.2 + 0.22 * len(groups)), layout="constrained")
     axes = figure.subplots()
-    for place, (group, seconds) in enumerate(zip(groups, times, strict=True)):
-        own, (colour, marker) = group.metrics[metric], style(place)
+    for index, (group, seconds) in enumerate(zip(groups, times, strict=True)):
+        own, (colour, marker) = group.metrics[metric], style(index)
         span = [[own.value - own.low], [own.high - own.value]]
         axes.errorbar(seconds / 60, own.value, yerr=span, fmt=marker, color=colour, markersize=8, capsize=3,
                       label=_short(group.name))  # fmt: skip
@@ -75,9 +75,9 @@ def draw_cost(groups: Sequence[ComparedRecipe], metric: str, name: str) -> str:
     return as_svg(figure)
 
 
-def style(place: int) -> tuple[str, str]:
+def style(index: int) -> tuple[str, str]:
     """Colour and shape of a group."""
-    return PALETTE[place % len(PALETTE)], MARKERS[place % len(MARKERS)]
+    return PALETTE[index % len(PALETTE)], MARKERS[index % len(MARKERS)]
 
 
 def _figure(rows: int, height: float = _ROW) -> tuple[Any, Any]:

@@ -24,24 +24,24 @@ def draw_positions(positions: Sequence[PositionShare], width: float = WIDE) -> s
 
     phone = width < WIDE
     figure = Figure(figsize=(width, 4.6 if phone else 2.5), layout="constrained")
-    shares, accuracies = figure.subplots(2, 1) if phone else figure.subplots(1, 2)
-    places = [row.position for row in positions]
+    fractions, accuracies = figure.subplots(2, 1) if phone else figure.subplots(1, 2)
+    indices = [row.position for row in positions]
     for side, key, name, kind in ((-0.2, "answers", "is right", "baseline"), (0.2, "chosen", "is chosen", "model")):
         values = [getattr(row, key) for row in positions]
-        shares.bar([place + side for place in places], values, width=0.38, color=COLOURS[kind], label=name)
-    shares.set_ylabel("share of questions")
-    shares.set_ylim(0, 1.35 * max(max(row.answers, row.chosen) for row in positions))
-    shares.legend(frameon=False, ncols=2, loc="upper left")
+        fractions.bar([index + side for index in indices], values, width=0.38, color=COLOURS[kind], label=name)
+    fractions.set_ylabel("share of questions")
+    fractions.set_ylim(0, 1.35 * max(max(row.answers, row.chosen) for row in positions))
+    fractions.legend(frameon=False, ncols=2, loc="upper left")
     accuracies.bar(
-        places,
+        indices,
         [0 if math.isnan(row.accuracy) else row.accuracy for row in positions],
         width=0.6,
         color=COLOURS["model"],
     )
     accuracies.set_ylabel("accuracy there")
     accuracies.set_ylim(bottom=0)
-    for axes in (shares, accuracies):
-        axes.set_xticks(places)
+    for axes in (fractions, accuracies):
+        axes.set_xticks(indices)
         axes.set_xlabel("place of the option")
         axes.spines[["top", "right"]].set_visible(False)
     return as_svg(figure)

@@ -26,9 +26,9 @@ from shoptalk.report import options, rankings
 from shoptalk.report.bars import Bar, draw_bars
 from shoptalk.report.card import cost, data_card
 from shoptalk.report.curves import draw_training, loss_rows
+from shoptalk.report.error_analysis import error_sections
 from shoptalk.report.figure import Picture, picture
 from shoptalk.report.findings import finding_rows
-from shoptalk.report.mistakes import mistakes
 from shoptalk.report.names import baseline_label, metric_label
 from shoptalk.report.options import best_first, draw_calibration, draw_positions
 from shoptalk.report.rankings import MethodRow, SegmentPanel, accuracy_bars, method_rows, segment_panels
@@ -139,7 +139,7 @@ def collect(run: Run, result: EvaluationResult, audit: AuditResult | None) -> Ma
         "segments": _segments(result),
         "positions": _positions(result),
         "calibration": _calibration(result),
-        "mistakes": mistakes(result),
+        "mistakes": error_sections(result),
         "training": _training(run),
         "samples": result.samples,
         "card": data_card(run),
@@ -161,7 +161,7 @@ def _results(result: EvaluationResult) -> list[MainResult]:
 def _tiles(result: EvaluationResult, audit: AuditResult | None) -> list[Tile]:
     """The figures that a reader wants first."""
     tiles: list[Tile] = []
-    for place, main in enumerate(_results(result)):
+    for index, main in enumerate(_results(result)):
         if not main.own.known:
             continue
         digits = digits_of(main.metric)
@@ -171,7 +171,7 @@ def _tiles(result: EvaluationResult, audit: AuditResult | None) -> list[Tile]:
             else f"{metric_label(main.metric)}, whole catalogue"
         )
         tiles.append(_tile(what, main.own, digits))
-        if place:
+        if index:
             continue
         if main.simple is not None and main.baseline is not None:
             tiles.append(_tile("Best simple method", main.simple, digits, baseline_label(main.baseline, main.metric)))
@@ -204,7 +204,7 @@ def _ranked(result: EvaluationResult) -> MethodsView | None:
         bars=picture(draw_bars, rankings.recall_bars(result), metric_label(rankings.MAIN), 4),
         columns=_present(rankings.ACCURACY, result),
         more=_present(rankings.MORE, result),
-        beyond=_present(rankings.BEYOND, result),
+        beyond=_present(rankings.BEYOND_ACCURACY, result),
     )
 
 

@@ -12,7 +12,7 @@ from shoptalk.schema import Estimate
 MAIN, BESIDE = RANKING_METRIC, "ndcg@10"
 ACCURACY = ("ndcg@10", "mrr@10")
 MORE = ("recall@5", "ndcg@5", "recall@20", "ndcg@20")
-BEYOND = ("coverage@10", "novelty@10", "diversity@10", "repeat_share", "echo_share", "invalid_share")
+BEYOND_ACCURACY = ("coverage@10", "novelty@10", "diversity@10", "repeat_share", "echo_share", "invalid_share")
 WAYS = {
     "history": "length of the history",
     "popularity": "popularity of the right item (10: most bought tenth)",

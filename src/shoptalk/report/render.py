@@ -5,7 +5,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from shoptalk.report.mistakes import option_rows, step_figure
+from shoptalk.report.error_analysis import option_rows, step_figure
 from shoptalk.report.names import column_label, metric_label, span
 
 

@@ -32,8 +32,8 @@ def draw_segments(panels: Sequence[SegmentPanel], best: str, width: float = WIDE
     lines = len(wide) + (len(narrow) + 1) // 2
     figure = Figure(figsize=(width, 2.5 * lines), layout="constrained")
     grid = figure.add_gridspec(lines, 2, hspace=0.1)
-    cells = [grid[place, :] for place in range(len(wide))]
-    cells += [grid[len(wide) + place // 2, place % 2] for place in range(len(narrow))]
+    cells = [grid[index, :] for index in range(len(wide))]
+    cells += [grid[len(wide) + index // 2, index % 2] for index in range(len(narrow))]
     for panel, cell in zip([*wide, *narrow], cells, strict=True):
         _fill(figure.add_subplot(cell), panel, best, 6.5 if phone and len(panel.rows) > 6 else 9)
     handles, labels = figure.axes[0].get_legend_handles_labels()
@@ -44,8 +44,8 @@ def draw_segments(panels: Sequence[SegmentPanel], best: str, width: float = WIDE
 def _fill(axes: Any, panel: SegmentPanel, best: str, size: float) -> None:
     rows = panel.rows
     for side, key, name, kind in ((-0.5, "model", "this model", "model"), (0.5, "best", best, "baseline")):
-        told = [(place, getattr(row, key)) for place, row in enumerate(rows)]
-        shown = [(place, own) for place, own in told if own is not None]
+        labelled = [(index, getattr(row, key)) for index, row in enumerate(rows)]
+        shown = [(index, own) for index, own in labelled if own is not None]
         if not shown or not name:
             continue
         values = [own.value for _, own in shown]
@@ -54,8 +54,8 @@ def _fill(axes: Any, panel: SegmentPanel, best: str, size: float) -> None:
             [own.value - own.low if own.has_interval else 0.0 for _, own in shown],
             [own.high - own.value if own.has_interval else 0.0 for _, own in shown],
         ]
-        places = [place + side * _HALF for place, _ in shown]
-        axes.bar(places, values, yerr=spans, width=_HALF, color=COLOURS[kind], ecolor="#222222", label=name,
+        indices = [index + side * _HALF for index, _ in shown]
+        axes.bar(indices, values, yerr=spans, width=_HALF, color=COLOURS[kind], ecolor="#222222", label=name,
                  error_kw={"elinewidth": 1})  # fmt: skip
     axes.set_xticks(range(len(rows)), [f"{row.name}\n{row.n:,}" for row in rows])
     axes.tick_params(axis="x", length=0, labelsize=size)

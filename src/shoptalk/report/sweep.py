@@ -58,7 +58,7 @@ def write_sweep_report(out: Path, recipe: Recipe, report: SweepResult) -> None:
         keys=keys,
         metric=NAMES[report.metric],
         verdict=verdict(report, rows),
-        said=_said(report.winner),
+        statement=_statement(report.winner),
         seconds=sum(row.trial.seconds or 0 for row in rows),
         curves=draw_curves(curves, report.winner.number) if curves else "",
         importance=draw_importance(report.importance) if report.importance else "",
@@ -76,12 +76,12 @@ def losses(run: str | None) -> list[JsonObject]:
 
 def label(settings: Mapping[str, Any], recipe: Recipe) -> str:
     """A configuration in a few words: all its settings, or where they are many what sets them apart from the recipe."""
-    own, told = recipe.model_dump(), []
+    own, shown = recipe.model_dump(), []
     for key, value in settings.items():
         section, name = key.split(".")
         if len(settings) <= FEW or own[section][name] != (tuple(value) if isinstance(value, list) else value):
-            told.append(f"{name.replace('_', ' ')} {_show_setting(value)}")
-    return ", ".join(told) or "as the recipe says"
+            shown.append(f"{name.replace('_', ' ')} {_show_setting(value)}")
+    return ", ".join(shown) or "as the recipe says"
 
 
 def _show_setting(value: Any) -> str:
@@ -100,22 +100,22 @@ def verdict(report: SweepResult, rows: Sequence[TrialRow]) -> str:
     return f"Best of {tried} configurations by {what}: {name} (trial {winner.number}, {winner.value:.4f})."
 
 
-def _said(winner: SweepWinner) -> str:
+def _statement(winner: SweepWinner) -> str:
     """The winner's first figure on the test, and the best simple method's there."""
     name = next((name for name in MAIN if name in winner.metrics), None)
     if name is None:
         return ""
     own = winner.metrics[name]
-    said = f"{metric_label(name)} {own.value:.4f} (95 % interval {own.low:.4f} to {own.high:.4f}, {own.n:,} users)"
+    statement = f"{metric_label(name)} {own.value:.4f} (95 % interval {own.low:.4f} to {own.high:.4f}, {own.n:,} users)"
     simple = {
         method: table[name].value
         for method, table in winner.baselines.items()
         if name in table and method != PROBE  # a probe is no competitor
     }
     if not simple:
-        return said
+        return statement
     best = max(simple, key=lambda method: simple[method])
-    return f"{said}; the best simple method, {baseline_label(best, name)}, has {simple[best]:.4f}"
+    return f"{statement}; the best simple method, {baseline_label(best, name)}, has {simple[best]:.4f}"
 
 
 def _order(row: TrialRow, recipe: Recipe) -> tuple[bool, float, int]:
@@ -132,8 +132,8 @@ def draw_curves(rows: Sequence[TrialRow], winner: int) -> str:
 
     kinds = list(dict.fromkeys(_unit(event) for row in rows for event in row.losses))
     figure = Figure(figsize=(7.2, 3.6 * len(kinds)), layout="constrained")
-    for place, kind in enumerate(kinds):
-        axes = figure.add_subplot(len(kinds), 1, place + 1)
+    for index, kind in enumerate(kinds):
+        axes = figure.add_subplot(len(kinds), 1, index + 1)
         for order, row in enumerate(rows):
             _draw_curve(axes, row, order, kind, few=len(rows) <= len(COLOURS), won=row.trial.number == winner)
         _set_top(axes)

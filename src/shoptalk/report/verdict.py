@@ -42,10 +42,10 @@ def show_verdict(result: EvaluationResult, audit: AuditResult | None = None) -> 
     """The verdict on a run as the page shows it."""
     verdict, main = decide(result, audit), main_result(result)
     figures = decide(result)  # what the figures say by themselves
-    said = _generated(result) if main is None else _sentence(main, figures)
+    statement = _generated(result) if main is None else _sentence(main, figures)
     if not verdict.failures:
-        return VerdictView(verdict.kind, said)
-    return VerdictView(verdict.kind, said, sentence_of(verdict.failures[0]), len(verdict.failures) - 1)
+        return VerdictView(verdict.kind, statement)
+    return VerdictView(verdict.kind, statement, sentence_of(verdict.failures[0]), len(verdict.failures) - 1)
 
 
 def digits_of(metric: str) -> int:
@@ -65,19 +65,19 @@ def _sentence(main: MainResult, verdict: Verdict) -> str:
         return "There was nothing to judge by."
     interval = f" (95 % interval {span(own, digits)})" if span(own, digits) else ""
     right = "Right for" if main.metric == OPTION_METRIC else "The next purchase is among its ten for"
-    said = f"{right} {own.value:.{digits}f} of {own.n:,} users{interval}"
+    statement = f"{right} {own.value:.{digits}f} of {own.n:,} users{interval}"
     if verdict.kind == "blind":
         assert main.gap is not None
         lost = f"with another user's history it loses only {max(main.gap.value, 0):.{digits}f}"
-        return f"{said}, but hardly for their histories: {lost}."
+        return f"{statement}, but hardly for their histories: {lost}."
     kept = ""
     if verdict.reads_histories and main.swapped is not None:
         kept = f"; it reads the histories: with another user's it falls to {main.swapped.value:.{digits}f}"
     if main.simple is None or main.baseline is None:
-        return f"{said}{kept}."
+        return f"{statement}{kept}."
     p = show_p(main.versus.corrected) if main.versus else ""
     beside = f"{baseline_label(main.baseline, main.metric)}, with {main.simple.value:.{digits}f}"
-    return f"{said}: {_COMPARED[verdict.kind]} the best simple method, {beside}{f' ({p})' if p else ''}{kept}."
+    return f"{statement}: {_COMPARED[verdict.kind]} the best simple method, {beside}{f' ({p})' if p else ''}{kept}."
 
 
 def _generated(result: EvaluationResult) -> str:

@@ -11,18 +11,18 @@ import pyarrow.parquet as pq
 from shoptalk.constants import DEFAULT_K
 from shoptalk.data.cases import TEST, TRAIN, asked_rows
 from shoptalk.data.dataset import Dataset, open_dataset
-from shoptalk.data.exams import Instruction, Question, as_question, read_alpaca, read_candidates
+from shoptalk.data.question_files import Instruction, Question, as_question, read_alpaca, read_candidates
 from shoptalk.errors import DatasetError, RunError, UsageError
 from shoptalk.evaluation.audit import audit
 from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet, Outcome, Written
 from shoptalk.evaluation.catalogue import find
-from shoptalk.evaluation.coded import NOTHING, Bools, Codes, Ints
+from shoptalk.evaluation.id_map import PAD_ID, Bools, IdMap, Ints
 from shoptalk.evaluation.options import correctness
 from shoptalk.progress import Progress
-from shoptalk.recommend.memory import load_memory
+from shoptalk.recommend.transition_text import load_transition_text
 from shoptalk.results import AUDIT, METRICS, AuditResult, read_evaluation, write_result
 from shoptalk.runs import Run, open_run
-from shoptalk.stages.opening import open_run_dataset
+from shoptalk.stages.load_dataset import open_run_dataset
 
 #: Questions looked at, of those for training and of the test's.
 LEARNED, ASKED = 8_000, 5_000
@@ -57,13 +57,13 @@ def audit_anything(
     ShoptalkError
         Where nothing is named, what is named does not fit together, or it cannot be read.
     """
-    exam = candidates or alpaca
-    if exam and (dataset or run or (candidates and alpaca)):
+    choice_set = candidates or alpaca
+    if choice_set and (dataset or run or (candidates and alpaca)):
         raise UsageError(
             "an exam from elsewhere is audited alone", hint="name one --candidates or --alpaca, and no more"
         )
-    if exam:
-        return _result(read_exam(candidates, alpaca, seed), progress)
+    if choice_set:
+        return _result(read_choice_set(candidates, alpaca, seed), progress)
     if run is not None:
         if dataset is not None and open_dataset(dataset).fingerprint != open_run(run).info["fingerprint"]:
             raise DatasetError("this is not the dataset that the run was trained on", where=str(dataset))
@@ -74,7 +74,7 @@ def audit_anything(
     return _result(_evidence(open_dataset(dataset), seed), progress)
 
 
-def read_exam(candidates: Path | None, alpaca: Path | None, seed: int) -> Evidence:
+def read_choice_set(candidates: Path | None, alpaca: Path | None, seed: int) -> Evidence:
     """An exam that shoptalk did not make: a file of questions, or one of instruction rows."""
     rows: list[Instruction] = []
     questions = read_candidates(candidates) if candidates else []
@@ -85,7 +85,7 @@ def read_exam(candidates: Path | None, alpaca: Path | None, seed: int) -> Eviden
         else:
             questions.append(question)
     return Evidence(
-        exam=_foreign(questions, seed) if questions else None,
+        choice_set=_foreign(questions, seed) if questions else None,
         texts=[(row.prompt, row.answer) for row in rows],
         written=_written(rows),
         seed=seed,
@@ -100,7 +100,7 @@ def _result(evidence: Evidence, progress: Progress) -> AuditResult:
 def _evidence(shop: Dataset, seed: int, run: Run | None = None) -> Evidence:
     log = _log(shop)
     outcome = _outcome(run, log) if run is not None else None
-    return Evidence(log=log, exam=_exam(shop, log, seed), outcome=outcome, seed=seed)
+    return Evidence(log=log, choice_set=_choice_set(shop, log, seed), outcome=outcome, seed=seed)
 
 
 def _log(shop: Dataset) -> Log:
@@ -119,7 +119,7 @@ def _log(shop: Dataset) -> Log:
     )
 
 
-def _exam(shop: Dataset, log: Log, seed: int) -> MultipleChoiceSet | None:
+def _choice_set(shop: Dataset, log: Log, seed: int) -> MultipleChoiceSet | None:
     """Questions of a dataset with candidates: some of training, and some of the test."""
     rows = shop.rows
     if rows.frozen is None or not len(rows.code):
@@ -133,21 +133,21 @@ def _exam(shop: Dataset, log: Log, seed: int) -> MultipleChoiceSet | None:
     chosen = np.concatenate([learned, judged])
     number = rows.frozen.at[chosen]
     item, answer = rows.frozen.options[number].astype(np.int64), rows.frozen.answer[number].astype(np.int64)
-    titles = Codes(rows.titles)
+    titles = IdMap(rows.titles)
     clean = np.array([titles.of(title) for title in rows.titles], dtype=np.int64)
     raw = clean if rows.raw_titles is None else np.array([titles.of(title) for title in rows.raw_titles])
     texts = [*dict.fromkeys([*rows.titles, *(rows.raw_titles or ())])]
     options = raw[item]
     at = np.arange(len(chosen))
     options[at, answer] = clean[item[at, answer]]
-    place, held = log.before(chosen)
+    index, seen_items = log.before(chosen)
     return MultipleChoiceSet(
         texts=texts,
         options=options,
         answer=answer,
         asker=log.user[chosen].astype(np.int64),
         learned=at < len(learned),
-        held=np.stack([place, clean[rows.code[held]]], axis=1),
+        seen_items=np.stack([index, clean[rows.code[seen_items]]], axis=1),
         item=item,
     )
 
@@ -165,17 +165,17 @@ def _foreign(questions: Sequence[Question], seed: int) -> MultipleChoiceSet:
         return texts.setdefault(text, len(texts))
 
     width = max(len(question.options) for question in questions)
-    options = np.full((len(questions), width), NOTHING, dtype=np.int64)
-    held = []
+    options = np.full((len(questions), width), PAD_ID, dtype=np.int64)
+    seen_items = []
     askers: dict[tuple[str, ...], int] = {}
     for row, question in enumerate(questions):
         options[row, : len(question.options)] = [of(text) for text in question.options]
-        held += [(row, of(text)) for text in question.history]
+        seen_items += [(row, of(text)) for text in question.history]
         askers.setdefault((question.user,) if question.user else question.history, len(askers))
     asker = np.array([askers[(q.user,) if q.user else q.history] for q in questions], dtype=np.int64)
-    said = [question.learned for question in questions]
-    if all(one is not None for one in said) and len(set(said)) > 1:
-        learned = np.array(said, dtype=np.bool_)
+    stated = [question.learned for question in questions]
+    if all(one is not None for one in stated) and len(set(stated)) > 1:
+        learned = np.array(stated, dtype=np.bool_)
     else:
         learned = (np.random.default_rng(seed).random(len(askers)) < 0.5)[asker]
     return MultipleChoiceSet(
@@ -184,7 +184,7 @@ def _foreign(questions: Sequence[Question], seed: int) -> MultipleChoiceSet:
         answer=np.array([question.answer for question in questions], dtype=np.int64),
         asker=asker,
         learned=learned,
-        held=np.array(held, dtype=np.int64).reshape(-1, 2),
+        seen_items=np.array(seen_items, dtype=np.int64).reshape(-1, 2),
     )
 
 
@@ -194,7 +194,7 @@ def _written(rows: Sequence[Instruction]) -> Written | None:
         return None
     listed = [row.items for row in rows]
     answers = listed if any(listed) else [(row.answer,) for row in rows]
-    texts, askers = Codes([]), Codes([])
+    texts, askers = IdMap([]), IdMap([])
     given = [(number, texts.of(text)) for number, answer in enumerate(answers) for text in answer]
     return Written(
         texts=[*dict.fromkeys(text for answer in answers for text in answer)],
@@ -225,7 +225,7 @@ def _outcome(run: Run, log: Log) -> Outcome | None:
     metric, own, swapped, chance = judged
     ranks = {"the model" if name == "rank" else name.removeprefix("rank_"): _ranks(columns[name]) for name in columns
              if name == "rank" or name.startswith("rank_")}  # fmt: skip
-    memory = load_memory(run.model)
+    memory = load_transition_text(run.model)
     known = None if memory is None else memory.known[: len(log.items)]
     return Outcome(
         metric=metric,
@@ -254,10 +254,10 @@ def _choices(columns: Mapping[str, Any]) -> _Judged:
 
 
 def _ranking(columns: Mapping[str, Any], log: Log) -> _Judged:
-    codes = Codes(log.items)
-    truth = codes.pairs(columns["truth"])
+    codes = IdMap(log.items)
+    targets = codes.pairs(columns["truth"])
     own, swapped = (
-        find(codes.table(columns[name], DEFAULT_K), truth).recall(DEFAULT_K) if name in columns else None
+        find(codes.table(columns[name], DEFAULT_K), targets).recall(DEFAULT_K) if name in columns else None
         for name in ("ranked", "swapped_ranked")
     )
     return f"recall@{DEFAULT_K}", own, swapped, 0.0

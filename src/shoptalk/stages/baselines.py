@@ -11,7 +11,7 @@ from shoptalk.progress import Progress
 from shoptalk.registry import BASELINES
 from shoptalk.runs import Run
 from shoptalk.schema import Recommender
-from shoptalk.stages.opening import run_split
+from shoptalk.stages.load_dataset import run_split
 from shoptalk.stages.sasrec import learn_sasrec
 
 

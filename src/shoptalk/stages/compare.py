@@ -15,8 +15,8 @@ from shoptalk.constants import DEFAULT_K, SIGNIFICANCE
 from shoptalk.errors import RunError, UsageError
 from shoptalk.evaluation.bootstrap import Floats
 from shoptalk.evaluation.catalogue import find, means
-from shoptalk.evaluation.coded import Codes
 from shoptalk.evaluation.comparison import compare_pairs, seeds_p
+from shoptalk.evaluation.id_map import IdMap
 from shoptalk.evaluation.options import correctness
 from shoptalk.recipe import Recipe
 from shoptalk.report.comparison import verdict
@@ -159,7 +159,7 @@ def _values(path: Path) -> tuple[list[str], dict[str, Floats]]:
     columns = {name: table[name].to_pylist() for name in table.column_names}
     values: dict[str, Floats] = {}
     if "ranked" in columns:
-        codes = Codes()
+        codes = IdMap()
         found = find(codes.table(columns["ranked"], DEFAULT_K), codes.pairs(columns["truth"])).metrics(DEFAULT_K)
         values |= {metric: found[metric] for metric in RANKING}
     if "answer" in columns:
@@ -284,23 +284,23 @@ def _cost_of(run: Run) -> Cost:
 def _machines(runs: Sequence[Judged]) -> list[str]:
     """What makes costs incomparable."""
     machines = {json.dumps(one.run.info.get("machine"), sort_keys=True) for one in runs}
-    said = ["the runs were made on different machines: their times and joules do not compare"]
-    return said if len(machines) > 1 else []
+    notes = ["the runs were made on different machines: their times and joules do not compare"]
+    return notes if len(machines) > 1 else []
 
 
 def _seeds(groups: Sequence[Group], found: Sequence[Comparison]) -> list[str]:
     """What is not known about the luck of a seed."""
     once = [group.name for group in groups if len(group.runs) == 1]
-    said = []
+    notes = []
     if len(groups) > 1 and once:
         whose = "each recipe" if len(once) == len(groups) else ", ".join(once)
-        said.append(f"trained with one seed: {whose}; what another would change is not known (see --seed)")
+        notes.append(f"trained with one seed: {whose}; what another would change is not known (see --seed)")
     named = {group.name: group for group in groups}
     for one in found:
         p = seeds_p(named[one.one].by_seed(one.metric), named[one.other].by_seed(one.metric))
         if one.p_holm < SIGNIFICANCE <= p:
-            said.append(
+            notes.append(
                 f"{one.metric} of {one.one} and {one.other} differs for these users, but not clearly more than from "
                 f"seed to seed (Welch's t test over seeds: p = {p:.3f}); train with more seeds"
             )
-    return said
+    return notes

@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 from shoptalk.constants import DEFAULT_K
 from shoptalk.data.dataset import Dataset
 from shoptalk.evaluation.calibration import reliability
-from shoptalk.evaluation.coded import NOTHING, Codes
-from shoptalk.evaluation.errors.answers import Answers, Goods, option_answers, ranking_answers
+from shoptalk.evaluation.errors.answers import Answers, ItemStats, option_answers, ranking_answers
 from shoptalk.evaluation.errors.groups import EXAMPLES, Group, group_errors
 from shoptalk.evaluation.errors.what_if import Step, options_what_if, ranking_what_if
 from shoptalk.evaluation.errors.words import pulling_words
+from shoptalk.evaluation.id_map import PAD_ID, IdMap
 from shoptalk.evaluation.options import judge
 from shoptalk.files import replacing
 from shoptalk.results import (
@@ -29,7 +29,7 @@ from shoptalk.results import (
     ShortenedStep,
 )
 from shoptalk.runs import Run
-from shoptalk.schema import Case, Split
+from shoptalk.schema import EvalExample, Split
 
 #: Where every wrong answer is written: those of the report's ``errors``, and of its ``option_errors``.
 FILE, OPTION_FILE = "errors.parquet", "option_errors.parquet"
@@ -42,12 +42,12 @@ class JudgedAnswers:
     """One way in which a run was judged: its answers, and for each case what was offered, with what scores.
 
     ``offered`` are ids: the options, or the first of the list; ``right`` and ``chosen`` are places among them
-    (``NOTHING``: not there).
+    (``PAD_ID``: not there).
     """
 
     what: str
     answers: Answers
-    cases: Sequence[Case]
+    cases: Sequence[EvalExample]
     offered: Sequence[Sequence[str]]
     scores: Sequence[Sequence[float]]
     right: Sequence[int]
@@ -70,22 +70,24 @@ def analyse_errors(
     list
         One analysis, or that of the rankings and that of the options where the run was judged by both.
     """
-    goods = _goods(shop, split)
-    exams = [exam(run, shop, split, columns) for name, exam in (("ranked", _ranking), ("options", _options))
+    item_stats = _item_stats(shop, split)
+    judged_ways = [judged(run, shop, split, columns) for name, judged in (("ranked", _ranking), ("options", _options))
              if name in columns]  # fmt: skip
     found = []
-    for file, exam in zip((FILE, OPTION_FILE), exams, strict=False):
-        groups = group_errors(exam.answers, goods, resamples=run.recipe.evaluation.resamples, seed=run.recipe.seed)
-        _write(run.folder / file, exam, groups)
-        found.append(_analysis(run, shop, model, goods, exam, groups))
+    for file, judged in zip((FILE, OPTION_FILE), judged_ways, strict=False):
+        groups = group_errors(
+            judged.answers, item_stats, resamples=run.recipe.evaluation.resamples, seed=run.recipe.seed
+        )
+        _write(run.folder / file, judged, groups)
+        found.append(_analysis(run, shop, model, item_stats, judged, groups))
     return found
 
 
-def _goods(shop: Dataset, split: Split) -> Goods:
-    items, codes = list(shop.catalogue.values()), Codes(shop.catalogue)
+def _item_stats(shop: Dataset, split: Split) -> ItemStats:
+    items, codes = list(shop.catalogue.values()), IdMap(shop.catalogue)
     fitted = split.for_final_fit()
     bought = np.fromiter((codes.of(item) for history in fitted.train for item in history.items), dtype=np.int64)
-    return Goods(
+    return ItemStats(
         titles=[item.title for item in items],
         purchases=np.bincount(bought, minlength=len(items)),
         categories=[item.categories[-1] if item.categories else "" for item in items],
@@ -97,41 +99,41 @@ def _options(run: Run, shop: Dataset, split: Split, columns: Mapping[str, Any]) 
     rows = [np.asarray(row, dtype=np.float64) for row in scores]
     right = np.asarray(columns["answer"]).tolist()
     answers = option_answers(
-        columns["user_id"], columns["history"], columns["options"], right, rows, Codes(shop.catalogue)
+        columns["user_id"], columns["history"], columns["options"], right, rows, IdMap(shop.catalogue)
     )
-    assert answers.places is not None  # of options
+    assert answers.positions is not None  # of options
     sure = reliability(answers.sure, judge(rows, right).correct)
-    chosen = answers.places.chosen.tolist()
+    chosen = answers.positions.chosen.tolist()
     return JudgedAnswers("options", answers, split.test, columns["options"], scores, right, chosen, sure)
 
 
 def _ranking(run: Run, shop: Dataset, split: Split, columns: Mapping[str, Any]) -> JudgedAnswers:
-    ranked, truth = columns["ranked"], columns["truth"]
+    ranked, targets = columns["ranked"], columns["truth"]
     answers = ranking_answers(
-        columns["user_id"], columns["history"], truth, ranked, columns["scores"], Codes(shop.catalogue),
+        columns["user_id"], columns["history"], targets, ranked, columns["scores"], IdMap(shop.catalogue),
         seed=run.recipe.seed,
     )  # fmt: skip
     right = [
-        next((place for place, item in enumerate(own) if item in wanted), NOTHING)
-        for own, wanted in zip(ranked, truth, strict=True)
+        next((index for index, item in enumerate(own) if item in wanted), PAD_ID)
+        for own, wanted in zip(ranked, targets, strict=True)
     ]
-    chosen = [0 if own else NOTHING for own in ranked]
+    chosen = [0 if own else PAD_ID for own in ranked]
     return JudgedAnswers("ranking", answers, split.test, ranked, columns["scores"], right, chosen, [])
 
 
-def _write(path: Path, exam: JudgedAnswers, groups: Sequence[Group]) -> None:
+def _write(path: Path, judged: JudgedAnswers, groups: Sequence[Group]) -> None:
     """One row for each wrong answer, with the names of its groups."""
-    wrong = np.flatnonzero(exam.answers.wrong).tolist()
+    wrong = np.flatnonzero(judged.answers.wrong).tolist()
     named = [[group.kind.name for group in groups if group.members[n]] for n in wrong]
-    cut = None if exam.what == "options" else DEFAULT_K
+    cut = None if judged.what == "options" else DEFAULT_K
     columns = {
-        "user_id": pa.array([exam.answers.users[n] for n in wrong], pa.string()),
-        "history": pa.array([list(exam.cases[n].history.items) for n in wrong], pa.list_(pa.string())),
-        "truth": pa.array([list(exam.cases[n].truth) for n in wrong], pa.list_(pa.string())),
-        "ranked" if cut else "options": pa.array([list(exam.offered[n][:cut]) for n in wrong], pa.list_(pa.string())),
-        "scores": pa.array([list(exam.scores[n][:cut]) for n in wrong], pa.list_(pa.float64())),
-        "answer": pa.array([exam.right[n] for n in wrong], pa.int16()),
-        "chosen": pa.array([exam.chosen[n] for n in wrong], pa.int16()),
+        "user_id": pa.array([judged.answers.users[n] for n in wrong], pa.string()),
+        "history": pa.array([list(judged.cases[n].history.items) for n in wrong], pa.list_(pa.string())),
+        "truth": pa.array([list(judged.cases[n].targets) for n in wrong], pa.list_(pa.string())),
+        "ranked" if cut else "options": pa.array([list(judged.offered[n][:cut]) for n in wrong], pa.list_(pa.string())),
+        "scores": pa.array([list(judged.scores[n][:cut]) for n in wrong], pa.list_(pa.float64())),
+        "answer": pa.array([judged.right[n] for n in wrong], pa.int16()),
+        "chosen": pa.array([judged.chosen[n] for n in wrong], pa.int16()),
         "groups": pa.array(named, pa.list_(pa.string())),
     }
     with replacing(path) as temporary:
@@ -139,19 +141,19 @@ def _write(path: Path, exam: JudgedAnswers, groups: Sequence[Group]) -> None:
 
 
 def _analysis(
-    run: Run, shop: Dataset, model: Any, goods: Goods, exam: JudgedAnswers, groups: Sequence[Group]
+    run: Run, shop: Dataset, model: Any, item_stats: ItemStats, judged: JudgedAnswers, groups: Sequence[Group]
 ) -> ErrorAnalysis:
-    uneven = run.recipe.data.cleaning == "uneven"  # wrong options are then shown as the source has them
-    shown = [item.raw_title for item in shop.catalogue.values()] if uneven else goods.titles
+    asymmetric = run.recipe.data.cleaning == "asymmetric"  # wrong options are then shown as the source has them
+    shown = [item.raw_title for item in shop.catalogue.values()] if asymmetric else item_stats.titles
     return ErrorAnalysis(
-        what=exam.what,
-        says=_SAYS[exam.what],
-        cases=len(exam.cases),
-        wrong=int(exam.answers.wrong.sum()),
-        groups=tuple(_group(shop, exam, group) for group in groups),
-        words=tuple(pulling_words(exam.answers, shown)),
-        calibration=tuple(exam.calibration),
-        what_if=tuple(_what_if(shop, model, exam, groups)),
+        what=judged.what,
+        says=_SAYS[judged.what],
+        cases=len(judged.cases),
+        wrong=int(judged.answers.wrong.sum()),
+        groups=tuple(_group(shop, judged, group) for group in groups),
+        words=tuple(pulling_words(judged.answers, shown)),
+        calibration=tuple(judged.calibration),
+        what_if=tuple(_what_if(shop, model, judged, groups)),
     )
 
 
@@ -165,8 +167,8 @@ _SAYS = {
 }
 
 
-def _group(shop: Dataset, exam: JudgedAnswers, group: Group) -> ErrorGroup:
-    users = {exam.answers.users[n] for n in np.flatnonzero(exam.answers.wrong).tolist()}
+def _group(shop: Dataset, judged: JudgedAnswers, group: Group) -> ErrorGroup:
+    users = {judged.answers.users[n] for n in np.flatnonzero(judged.answers.wrong).tolist()}
     return ErrorGroup(
         name=group.kind.name,
         title=group.kind.title,
@@ -178,26 +180,26 @@ def _group(shop: Dataset, exam: JudgedAnswers, group: Group) -> ErrorGroup:
         wrong=int(group.members.sum()),
         reference=group.reference.value,
         excess=group.excess,
-        examples=tuple(_example(shop, exam, n, group.why(n)) for n in group.typical),
+        examples=tuple(_example(shop, judged, n, group.why(n)) for n in group.typical),
     )
 
 
-def _example(shop: Dataset, exam: JudgedAnswers, n: int, why: str) -> ErrorExample:
+def _example(shop: Dataset, judged: JudgedAnswers, n: int, why: str) -> ErrorExample:
     """One wrong answer in titles: all options, or the first of a list with the right one behind them."""
-    case = exam.cases[n]
-    scores = list(exam.scores[n])
-    if exam.what == "options":
+    case = judged.cases[n]
+    scores = list(judged.scores[n])
+    if judged.what == "options":
         assert case.candidates is not None  # as it was judged by them
-        titles, right = list(case.candidates.titles), exam.right[n]
+        titles, right = list(case.candidates.titles), judged.right[n]
     else:
-        place = exam.right[n]
-        found = place != NOTHING
-        titles = [shop.catalogue[item].title for item in exam.offered[n][:SHOWN]]
+        index = judged.right[n]
+        found = index != PAD_ID
+        titles = [shop.catalogue[item].title for item in judged.offered[n][:SHOWN]]
         right = len(titles)
-        item = exam.offered[n][place] if found else case.truth[0]
+        item = judged.offered[n][index] if found else case.targets[0]
         titles.append(shop.catalogue[item].title)
-        scores = [*scores[:right], scores[place] if found else math.nan]
-        stands = f"stands at place {place + 1}" if found else f"is not among the first {len(exam.offered[n])}"
+        scores = [*scores[:right], scores[index] if found else math.nan]
+        stands = f"stands at place {index + 1}" if found else f"is not among the first {len(judged.offered[n])}"
         why = f"{why}; the right one {stands}"
     return ErrorExample(
         user=case.history.user_id,
@@ -205,29 +207,29 @@ def _example(shop: Dataset, exam: JudgedAnswers, n: int, why: str) -> ErrorExamp
         options=tuple(titles),
         scores=tuple(scores),
         answer=right,
-        chosen=exam.chosen[n],
+        chosen=judged.chosen[n],
         why=why,
     )
 
 
-def _what_if(shop: Dataset, model: Any, exam: JudgedAnswers, groups: Sequence[Group]) -> list[ShortenedHistory]:
+def _what_if(shop: Dataset, model: Any, judged: JudgedAnswers, groups: Sequence[Group]) -> list[ShortenedHistory]:
     """The most typical answers of the groups in turn, each once, where a history has something to remove."""
-    rounds = dict.fromkeys(n for place in range(EXAMPLES) for group in groups for n in group.typical[place : place + 1])
-    numbers = [n for n in rounds if len(exam.cases[n].history.items) > 1 and exam.chosen[n] != NOTHING][:WHAT_IF]
-    cases = [exam.cases[n] for n in numbers]
+    rounds = dict.fromkeys(n for index in range(EXAMPLES) for group in groups for n in group.typical[index : index + 1])
+    numbers = [n for n in rounds if len(judged.cases[n].history.items) > 1 and judged.chosen[n] != PAD_ID][:WHAT_IF]
+    cases = [judged.cases[n] for n in numbers]
     if not cases:
         return []
-    told = options_what_if(model, cases) if exam.what == "options" else ranking_what_if(model.rank, cases)
+    what_if_steps = options_what_if(model, cases) if judged.what == "options" else ranking_what_if(model.rank, cases)
     titles = {item_id: item.title for item_id, item in shop.catalogue.items()}
     return [
         ShortenedHistory(
             user=case.history.user_id,
             history=tuple(titles[item] for item in case.history.items),
-            answer=titles[case.truth[0]],
-            chosen=titles[exam.offered[n][exam.chosen[n]]],
-            steps=tuple(_step(step, titles, exam.what) for step in steps),
+            answer=titles[case.targets[0]],
+            chosen=titles[judged.offered[n][judged.chosen[n]]],
+            steps=tuple(_step(step, titles, judged.what) for step in steps),
         )
-        for n, case, steps in zip(numbers, cases, told, strict=True)
+        for n, case, steps in zip(numbers, cases, what_if_steps, strict=True)
     ]
 
 

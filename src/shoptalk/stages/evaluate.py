@@ -14,7 +14,7 @@ from shoptalk.results import METRICS, EvaluationResult, TrainingFacts, write_res
 from shoptalk.runs import Run
 from shoptalk.stages.baselines import Baselines
 from shoptalk.stages.errors import analyse_errors
-from shoptalk.stages.opening import run_split
+from shoptalk.stages.load_dataset import run_split
 from shoptalk.tasks import get_task
 from shoptalk.tasks.evaluation import Evaluation
 from shoptalk.tasks.samples import sample_prompts

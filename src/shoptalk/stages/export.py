@@ -6,8 +6,8 @@ from pathlib import Path
 from shoptalk.models.tokenizer import load_tokenizer
 from shoptalk.prompts.rows import write_rows
 from shoptalk.runs import open_run
-from shoptalk.schema import Case, Example
-from shoptalk.stages.opening import open_run_dataset
+from shoptalk.schema import EvalExample, Example
+from shoptalk.stages.load_dataset import open_run_dataset
 from shoptalk.tasks import get_task, make_prompts
 
 
@@ -30,9 +30,9 @@ def export(folder: Path, part: str, form: str, out: Path) -> int:
     shop = open_run_dataset(run)
     tokenizer = load_tokenizer(str(run.model))
     task = get_task(run.recipe.prompt.task)
-    teller = make_prompts(run.recipe.prompt, shop.catalogue, tokenizer)
+    builder = make_prompts(run.recipe.prompt, shop.catalogue, tokenizer)
     split = shop.split(run.recipe.training.targets)
-    cases: Iterable[Case]
+    cases: Iterable[EvalExample]
     if part == "train":
         cases = task.train_cases(split, run.recipe)
     else:
@@ -40,6 +40,6 @@ def export(folder: Path, part: str, form: str, out: Path) -> int:
 
     def examples() -> Iterator[Example]:
         for case in cases:
-            yield from teller.examples(case)
+            yield from builder.examples(case)
 
     return write_rows(examples(), out, form, run.recipe.prompt.style, tokenizer)

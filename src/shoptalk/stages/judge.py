@@ -14,7 +14,7 @@ from shoptalk.runs import open_run
 from shoptalk.stages.audit import audit_run
 from shoptalk.stages.baselines import fit_baselines
 from shoptalk.stages.evaluate import evaluate
-from shoptalk.stages.opening import open_run_dataset
+from shoptalk.stages.load_dataset import open_run_dataset
 from shoptalk.stages.recommender import open_recommender
 
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from shoptalk.constants import DEFAULT_K
 from shoptalk.errors import UsageError
 from shoptalk.progress import Progress
-from shoptalk.recommend.filters import Filters, Shelf
+from shoptalk.recommend.filters import Filters, ItemFilterIndex
 from shoptalk.recommend.match import match_items
 from shoptalk.runs import open_run
 from shoptalk.schema import Candidates, Catalogue, History, RankedList, Reason
-from shoptalk.stages.opening import open_run_dataset
+from shoptalk.stages.load_dataset import open_run_dataset
 from shoptalk.stages.recommender import open_recommender
 from shoptalk.tasks import get_task
 
@@ -67,7 +67,7 @@ def recommend(
     options = choice.open if named else ()  # a model that chooses was shown them all
     reasons = _reasons(model, shop.catalogue, history, ranked, options) if why else [[] for _ in ranked.items]
     warnings = shortfall(len(ranked.items), k, choice.count)
-    written = get_task(run.recipe.prompt.task).written(model.teller, history, ranked)
+    written = get_task(run.recipe.prompt.task).written(model.builder, history, ranked)
     return {
         "user": user,
         "items": _rows(shop.catalogue, ranked, reasons, written),
@@ -109,29 +109,29 @@ class Choice:
         (I,) which of them may be; None where all may.
     repeats
         Whether what the history holds may be.
-    held
+    seen_items
         What the history holds, if that matters.
     """
 
     items: Sequence[str]
     mask: NDArray[np.bool_] | None
     repeats: bool
-    held: frozenset[str]
+    seen_items: frozenset[str]
 
     @property
     def passing(self) -> Sequence[str]:
         """Ids that the filters let pass."""
-        return self.items if self.mask is None else [self.items[place] for place in np.flatnonzero(self.mask).tolist()]
+        return self.items if self.mask is None else [self.items[index] for index in np.flatnonzero(self.mask).tolist()]
 
     @property
     def count(self) -> int:
         """How many products may be recommended."""
-        return len(self.passing) - len(self.held.intersection(self.passing))
+        return len(self.passing) - len(self.seen_items.intersection(self.passing))
 
     @property
     def open(self) -> list[str]:
         """Ids of the products that may be recommended."""
-        return [item for item in self.passing if item not in self.held]
+        return [item for item in self.passing if item not in self.seen_items]
 
 
 def choose(
@@ -144,13 +144,13 @@ def choose(
     UsageError
         For filters that the catalogue cannot answer, or that let nothing pass.
     """
-    shelf = Shelf(items, catalogue)
-    shelf.check(filters)
-    masks = [shelf.allowed(filters), shelf.allowed(Filters(allow=named)) if named else None]
+    filter_index = ItemFilterIndex(items, catalogue)
+    filter_index.check(filters)
+    masks = [filter_index.allowed(filters), filter_index.allowed(Filters(allow=named)) if named else None]
     asked = [mask for mask in masks if mask is not None]
     again = repeats or bool(named)
-    held = frozenset() if again else frozenset(history.items)
-    choice = Choice(items, np.logical_and.reduce(asked) if asked else None, again, held)
+    seen_items = frozenset() if again else frozenset(history.items)
+    choice = Choice(items, np.logical_and.reduce(asked) if asked else None, again, seen_items)
     if not choice.count:
         raise UsageError("no product is left to recommend", hint="loosen the filters, or add --repeats")
     return choice

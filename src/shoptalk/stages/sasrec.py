@@ -23,7 +23,7 @@ def sasrec_recipe(recipe: Recipe) -> Recipe:
     """The recipe of a SASRec on the same data; it learns from validation purchases where the recipe's model does."""
     return recipe.model_copy(
         update={
-            "prompt": Prompt(task="items", style="bare"),
+            "prompt": Prompt(task="next_item", style="bare"),
             "model": Model.model_validate({**MODEL, "precision": recipe.model.precision}),
             "items": Items(encoder="none"),
             "training": Training.model_validate({**TRAINING, "refit": recipe.training.refit}),

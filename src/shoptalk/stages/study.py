@@ -20,7 +20,7 @@ import numpy as np
 from shoptalk.errors import RunError, require
 from shoptalk.recipe import Recipe
 from shoptalk.results import TrialResult
-from shoptalk.space import Point, Range
+from shoptalk.sweep_config import Point, Range
 
 #: Trials that end before others may be stopped, and the epochs that each has.
 STARTUP_TRIALS, STARTUP_EPOCHS = 4, 2
@@ -112,7 +112,7 @@ class Study:
         trial = self._running.pop(number)
         for name, note in notes.items():
             trial.set_user_attr(name, note)
-        states = {told: name for name, told in STATES.items()}
+        states = {shown: name for name, shown in STATES.items()}
         self._study.tell(trial, value, state=self._optuna.trial.TrialState[states[state]])
 
     def rows(self) -> list[TrialResult]:

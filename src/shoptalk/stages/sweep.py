@@ -56,7 +56,7 @@ def sweep(recipe: Recipe, out: Path, progress: Progress, *, jobs: int = 1, resum
         raise RecipeError("the recipe has no section [sweep]", hint="docs/guide/sweeps.md says what it holds")
     require("optuna", "sweep")
     make_trackers(recipe)  # one that is not installed would fail every trial
-    _check_place(recipe, out, resume=resume)
+    _check_output(recipe, out, resume=resume)
     with _alone(out), _one_store(recipe, out):
         if not (out / WINNER).exists():
             _prepare_sealed(recipe, out, progress)
@@ -72,7 +72,7 @@ def sweep(recipe: Recipe, out: Path, progress: Progress, *, jobs: int = 1, resum
     return result
 
 
-def _check_place(recipe: Recipe, out: Path, *, resume: bool) -> None:
+def _check_output(recipe: Recipe, out: Path, *, resume: bool) -> None:
     """A new folder, or the one of the same sweep."""
     known = out / RECIPE
     if resume and known.exists():
@@ -156,7 +156,7 @@ def _trial(recipe: Recipe, out: Path, begun: Begun) -> Trial:
         left.rename(folder)
     if folder.is_dir() and not (folder / "run.json").exists():
         shutil.rmtree(folder)
-    tried = recipe.at({**begun.point, "items.newcomers": False, "training.refit": False})
+    tried = recipe.at({**begun.point, "items.cold_start_items": False, "training.refit": False})
     return Trial(tried, folder, out / DATASET, recipe.sweep.metric)
 
 
@@ -166,7 +166,7 @@ class _Telling:
     def __init__(self, recipe: Recipe, study: Study, progress: Progress) -> None:
         assert recipe.sweep is not None
         self._size, self._study, self._progress = recipe.sweep.size, study, progress
-        self._shares: dict[int, float] = {}
+        self._fractions: dict[int, float] = {}
         self.names: dict[int, str] = {}
 
     def listen(self, number: int, event: Event) -> bool:
@@ -175,10 +175,10 @@ class _Telling:
         if event["kind"] == "epoch":
             stop = self._study.report(number, event["epoch"], event["watched"])
         elif event["kind"] == "progress":
-            self._shares[number] = event["share"]
+            self._fractions[number] = event["share"]
             self._show(number, event["words"])
         else:
-            self._shares.pop(number, None)
+            self._fractions.pop(number, None)
             self._study.end(number, event["state"], event["value"], seconds=event["seconds"], says=event["says"])
             shown = f"{event['value']:.4f}" if event["value"] is not None else event["says"]
             self._show(number, f"{event['state']} {shown}")
@@ -186,7 +186,7 @@ class _Telling:
 
     def _show(self, number: int, words: str) -> None:
         ended = sum(row.state not in ("running", "interrupted") for row in self._study.rows())
-        done = ended + sum(self._shares.values())
+        done = ended + sum(self._fractions.values())
         self._progress("sweep", done, self._size, f"trial {number} ({self.names[number]}): {words}")
 
 

@@ -23,16 +23,16 @@ from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.shorten import shortening_lines
 from shoptalk.recipe import Recipe
 from shoptalk.recommend.items import ItemRecommender
-from shoptalk.recommend.memory import Shares, save_memory
+from shoptalk.recommend.transition_text import MixingWeights, save_transition_text
 from shoptalk.report.curves import draw_losses
 from shoptalk.results import as_json
 from shoptalk.runs import Run, create_run, open_run
 from shoptalk.schema import Split
 from shoptalk.stages.energy import Meter
-from shoptalk.stages.memory import choose_shares, make_memory, withhold
+from shoptalk.stages.transition_text import choose_mixing_weights, make_transition_text, withhold
 from shoptalk.tasks import check_recipe, get_task, make_prompts
 from shoptalk.training.batching import make_batch
-from shoptalk.training.loop import Material, fine_tune
+from shoptalk.training.loop import TrainingData, fine_tune
 from shoptalk.training.trackers import Tracker, make_trackers
 
 
@@ -61,25 +61,25 @@ def train(
     if folder.trained:
         return dict(folder.info["training"])
     begin, meter = time.perf_counter(), Meter()
-    fitted, material = _set_up(recipe, shop, progress, day=folder.prompt_date)
+    fitted, training_data = _set_up(recipe, shop, progress, day=folder.prompt_date)
     model = fitted.model
-    words: dict[str, Any] = {"examples": len(material.train), "cut": material.train.cut, **model.parameters()}
-    words["shortened"] = fitted.teller.shortened.as_dict()
+    words: dict[str, Any] = {"examples": len(training_data.train), "cut": training_data.train.cut, **model.parameters()}
+    words["shortened"] = fitted.builder.shortened.as_dict()
 
     def notify(done: float, of: int, loss: float, speed: float) -> None:
         progress("train", done, of, f"loss {loss:.3f}, {speed:,.0f} tokens/s")
 
     learn = partial(fine_tune, recipe=recipe.training, seed=recipe.seed, resume=resume, notify=notify)
-    outcome = learn(model, material, run=out, trackers=[*trackers, *watch])
-    shares = _choose_shares(recipe, fitted, progress) if recipe.items.memory else None
+    outcome = learn(model, training_data, run=out, trackers=[*trackers, *watch])
+    mixing = _choose_mixing_weights(recipe, fitted, progress) if recipe.items.memory else None
     if recipe.training.refit:
-        fitted, material = _set_up(recipe, shop, progress, refit=True, day=folder.prompt_date)
+        fitted, training_data = _set_up(recipe, shop, progress, refit=True, day=folder.prompt_date)
         model = fitted.model
-        again = learn(model, material, run=out / "refit", epochs=outcome.epochs, trackers=trackers)
+        again = learn(model, training_data, run=out / "refit", epochs=outcome.epochs, trackers=trackers)
         outcome = replace(outcome, tokens=outcome.tokens + again.tokens)
     with replacing(folder.model) as temporary:
-        _save(fitted, shares, temporary)
-    verify(model, folder.model, material)
+        _save(fitted, mixing, temporary)
+    verify(model, folder.model, training_data)
     if outcome.losses:
         draw_losses(outcome.losses, out / "loss.png")
     report = {**words, **asdict(outcome), "precision": model.precision, "seconds": time.perf_counter() - begin}
@@ -90,7 +90,7 @@ def train(
     return report
 
 
-def verify(model: LanguageModel, saved: Path, material: Material) -> None:
+def verify(model: LanguageModel, saved: Path, training_data: TrainingData) -> None:
     """Make sure that the model on disk is the one in memory: the same logits, or the run fails.
 
     Raises
@@ -99,7 +99,7 @@ def verify(model: LanguageModel, saved: Path, material: Material) -> None:
         When the reloaded model says something else (an empty adapter, for instance).
     """
     again = load(saved)
-    batch = make_batch(material.train, np.arange(min(4, len(material.train))))
+    batch = make_batch(training_data.train, np.arange(min(4, len(training_data.train))))
     ids = torch.from_numpy(batch.ids).to(model.device)
     with torch.inference_mode():
         before, after = _says(model, ids), _says(again, ids)
@@ -126,7 +126,7 @@ class _Fitted:
     """A model ready for training; for item tokens with what it learns from, and what its items' words were told by."""
 
     model: LanguageModel
-    teller: PromptBuilder
+    builder: PromptBuilder
     split: Split
     encoder: Encoder | None = None
 
@@ -134,24 +134,28 @@ class _Fitted:
     def features(self) -> Any:
         """(I, W) all that is known of the items' words."""
         assert self.encoder is not None
-        return self.encoder.features([self.teller.words(item) for item in self.teller.catalogue])
+        return self.encoder.features([self.builder.words(item) for item in self.builder.catalogue])
 
 
-def _choose_shares(recipe: Recipe, fitted: _Fitted, progress: Progress) -> Shares:
+def _choose_mixing_weights(recipe: Recipe, fitted: _Fitted, progress: Progress) -> MixingWeights:
     progress("memory", 0, 1, "choosing its shares on validation cases")
-    model = ItemRecommender(fitted.model, fitted.teller)
-    shares = choose_shares(model, fitted.split, fitted.features, recipe.seed, newcomers=recipe.items.newcomers)
-    progress("memory", 1, 1, f"edges {shares.edges:g}, words {shares.words:g}")
-    return shares
+    model = ItemRecommender(fitted.model, fitted.builder)
+    mixing = choose_mixing_weights(
+        model, fitted.split, fitted.features, recipe.seed, cold_start_items=recipe.items.cold_start_items
+    )
+    progress("memory", 1, 1, f"edges {mixing.edges:g}, words {mixing.words:g}")
+    return mixing
 
 
-def _save(fitted: _Fitted, shares: Shares | None, folder: Path) -> None:
+def _save(fitted: _Fitted, mixing: MixingWeights | None, folder: Path) -> None:
     """Write the model with everything that recommending needs."""
     save(fitted.model, folder)
     if fitted.encoder is not None:
         fitted.encoder.save(folder)
-    if shares is not None:
-        save_memory(make_memory(fitted.split, list(fitted.teller.catalogue), fitted.features, shares), folder)
+    if mixing is not None:
+        save_transition_text(
+            make_transition_text(fitted.split, list(fitted.builder.catalogue), fitted.features, mixing), folder
+        )
 
 
 def _base(model: LanguageModel) -> dict[str, Any] | None:
@@ -161,14 +165,14 @@ def _base(model: LanguageModel) -> dict[str, Any] | None:
 
 def _set_up(
     recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = False, day: date | None = None
-) -> tuple[_Fitted, Material]:
+) -> tuple[_Fitted, TrainingData]:
     progress(
         "tokens", 0, 1, "training the tokenizer" if recipe.model.base == "nano" else f"loading {recipe.model.base}"
     )
-    split, exam = (replace(shop.split(targets), refit=refit) for targets in (recipe.training.targets, "last"))
-    if recipe.items.newcomers and not refit:
+    split, eval_data = (replace(shop.split(targets), refit=refit) for targets in (recipe.training.targets, "last"))
+    if recipe.items.cold_start_items and not refit:
         split = withhold(split, list(shop.catalogue), recipe.seed)
-    split, exam = split.for_final_fit(), exam.for_final_fit()
+    split, eval_data = split.for_final_fit(), eval_data.for_final_fit()
     task = get_task(recipe.prompt.task)
     titles = (item.title for item in shop.catalogue.values())
     model = create(
@@ -182,30 +186,30 @@ def _set_up(
     )
     if day is not None:
         model.tokenizer.freeze_date(day)
-    teller = make_prompts(recipe.prompt, shop.catalogue, model.tokenizer)
-    fitted = _Fitted(model, teller, split)
+    builder = make_prompts(recipe.prompt, shop.catalogue, model.tokenizer)
+    fitted = _Fitted(model, builder, split)
     if task.item_tokens:
         fitted = _with_items(recipe, fitted)
     for note in fitted.model.notes:
         progress("tokens", 0, 1, note)
     progress("tokens", 0, 1, "encoding examples")
-    material = task.training_data(recipe, split, exam.train_cases, teller, fitted.model)
-    progress("tokens", 1, 1, f"{len(material.train):,} examples, {len(material.train.ids):,} tokens")
-    for line in shortening_lines(teller.shortened.as_dict()):
+    training_data = task.training_data(recipe, split, eval_data.train_cases, builder, fitted.model)
+    progress("tokens", 1, 1, f"{len(training_data.train):,} examples, {len(training_data.train.ids):,} tokens")
+    for line in shortening_lines(builder.shortened.as_dict()):
         progress("tokens", 1, 1, line)
-    return fitted, material
+    return fitted, training_data
 
 
 def _with_items(recipe: Recipe, bare: _Fitted) -> _Fitted:
     """The model with a token for each item, told by its words; those bought in training have a learned part."""
-    ids = list(bare.teller.catalogue)
+    ids = list(bare.builder.catalogue)
     bought = {item for history in bare.split.train for item in history.items}
     known = np.array([item in bought for item in ids], dtype=np.bool_)
     former = item_folder(recipe.model.base, recipe.items.encoder)
     if recipe.items.encoder == "none":
         model = with_items(bare.model, ids, None, known, 0)
         return replace(bare, model=continue_items(model, former) if former else model)
-    words = [bare.teller.words(item) for item in ids]
+    words = [bare.builder.words(item) for item in ids]
     encoder = (
         load_encoder(former)
         if former

@@ -24,7 +24,7 @@ from shoptalk.stages.train import train
 
 Event = dict[str, Any]
 #: Tells the sweep an event; returns whether the trial is to stop.
-Tell = Callable[[Event], bool]
+SendEvent = Callable[[Event], bool]
 #: Phases whose validation loss is in one unit, so that epochs can be compared; seconds between reports of progress.
 COMPARED, QUIET = ("catalogue", "answers", "items"), 0.5
 
@@ -43,7 +43,7 @@ class Pruned(Exception):
     """The sweep has stopped the trial."""
 
 
-def run_trial(trial: Trial, tell: Tell) -> Event:
+def run_trial(trial: Trial, send: SendEvent) -> Event:
     """Train one configuration and judge it by validation cases; returns the event that ends it.
 
     Raises
@@ -58,7 +58,7 @@ def run_trial(trial: Trial, tell: Tell) -> Event:
         if not shop.sealed:
             raise DatasetError("trials only run on a dataset whose test is sealed", where=str(trial.dataset))
         resume = (trial.folder / "run.json").exists()
-        follow = _Follower(tell, trial.metric)
+        follow = _Follower(send, trial.metric)
         report = train(trial.recipe, trial.dataset, trial.folder, follow.progress, resume=resume, watch=[follow])
         value = measure(trial, report, shop)
         end |= {"value": value, "state": "complete"} if np.isfinite(value) else {"says": "nothing was learned"}
@@ -88,9 +88,9 @@ def measure(trial: Trial, report: Mapping[str, Any], shop: Dataset) -> float:
 class _Follower:
     """A tracker that tells the sweep what each epoch's validation cases say, and stops when it is told to."""
 
-    def __init__(self, tell: Tell, metric: str) -> None:
-        self._tell, self._metric = tell, metric
-        self._told = 0.0
+    def __init__(self, send: SendEvent, metric: str) -> None:
+        self._send, self._metric = send, metric
+        self._sent_at = 0.0
 
     def start(self, run: Path, step: int) -> None:
         """Tell again what an interrupted training had reached."""
@@ -106,7 +106,7 @@ class _Follower:
             watched = values.get("ndcg@10", -watched)
         if watched is None or not np.isfinite(watched):
             return
-        if self._tell({"kind": "epoch", "epoch": values["epoch"], "watched": watched}):
+        if self._send({"kind": "epoch", "epoch": values["epoch"], "watched": watched}):
             raise Pruned(f"worse than the median after {values['epoch']} epochs")
 
     def end(self, *, finished: bool) -> None:
@@ -114,6 +114,6 @@ class _Follower:
 
     def progress(self, stage: str, done: float, of: float, words: str) -> None:
         """Tell how far the trial is, now and then."""
-        if time.monotonic() - self._told >= QUIET:
-            self._told = time.monotonic()
-            self._tell({"kind": "progress", "share": done / of if stage == "train" else 0.0, "words": words})
+        if time.monotonic() - self._sent_at >= QUIET:
+            self._sent_at = time.monotonic()
+            self._send({"kind": "progress", "share": done / of if stage == "train" else 0.0, "words": words})

@@ -133,7 +133,7 @@ class Beside:
         """Give a trial to a worker that has none."""
         worker = next((worker for worker in self._workers if worker.number is None), None) or self._new()
         worker.number = number
-        _tell(worker, trial)
+        _send(worker, trial)
 
     def step(self) -> None:
         """Wait for what workers tell, and answer; a worker that died costs its trial and no more.
@@ -157,7 +157,7 @@ class Beside:
             if event["kind"] == "end":
                 worker.number = None
             elif event["kind"] == "epoch":
-                _tell(worker, stop)
+                _send(worker, stop)
 
     def _new(self) -> _Worker:
         ours, theirs = get_context("spawn").Pipe()
@@ -178,7 +178,7 @@ class Beside:
             )
 
 
-def _tell(worker: _Worker, what: Trial | bool) -> None:
+def _send(worker: _Worker, what: Trial | bool) -> None:
     """Send something to a worker; of one that has died meanwhile, the next `Beside.step` finds the end."""
     with suppress(ConnectionError):
         worker.pipe.send(what)
@@ -188,8 +188,8 @@ def threads(jobs: int) -> int:
     """Threads for each of so many processes: their share of the cores, or fewer where OMP_NUM_THREADS says so."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     own = max(1, cores // jobs)
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return min(own, int(told)) if told.isdigit() and int(told) else own
+    configured = os.environ.get("OMP_NUM_THREADS", "")
+    return min(own, int(configured)) if configured.isdigit() and int(configured) else own
 
 
 def _work(pipe: Connection, count: int) -> None:

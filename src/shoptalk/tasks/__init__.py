@@ -18,12 +18,12 @@ from shoptalk.tasks.task import Task
 
 #: Names in a recipe, and the modules whose ``TASK`` they are.
 _TASKS = {
-    "choose": "shoptalk.tasks.multiple_choice",
-    "title": "shoptalk.tasks.generate_title",
-    "like": "shoptalk.tasks.pointwise",
-    "items": "shoptalk.tasks.next_item",
-    "list": "shoptalk.tasks.generate_ids",
-    "advise": "shoptalk.tasks.generate_reason",
+    "multiple_choice": "shoptalk.tasks.multiple_choice",
+    "generate_title": "shoptalk.tasks.generate_title",
+    "pointwise": "shoptalk.tasks.pointwise",
+    "next_item": "shoptalk.tasks.next_item",
+    "generate_ids": "shoptalk.tasks.generate_ids",
+    "generate_reason": "shoptalk.tasks.generate_reason",
 }
 _registered: dict[str, Task] = {}
 
@@ -48,7 +48,7 @@ def get_task(name: str) -> Task:
 
     Examples
     --------
-    >>> get_task("items").item_tokens
+    >>> get_task("next_item").item_tokens
     True
     """
     if name in _registered:

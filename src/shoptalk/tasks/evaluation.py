@@ -10,7 +10,7 @@ from typing import Any
 from shoptalk.progress import Progress
 from shoptalk.recipe import Recipe
 from shoptalk.results import EvaluationResult
-from shoptalk.schema import Case, Catalogue, Recommender, Split
+from shoptalk.schema import Catalogue, EvalExample, Recommender, Split
 
 #: One value a test case, by column, for ``predictions.parquet``.
 Columns = dict[str, Sequence[Any]]
@@ -47,7 +47,7 @@ class Evaluation:
     progress: Progress
 
     @property
-    def cases(self) -> Sequence[Case]:
+    def cases(self) -> Sequence[EvalExample]:
         """The N test cases."""
         return self.split.test
 

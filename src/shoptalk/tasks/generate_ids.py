@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 from shoptalk.prompts.builder import HISTORY, PromptBuilder
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Prompt, Recipe
-from shoptalk.schema import LIST_LENGTH, NO_ITEM, Case, Catalogue, History, Message, Recommender, Split, item_token
+from shoptalk.schema import (
+    LIST_LENGTH,
+    NO_ITEM,
+    Catalogue,
+    EvalExample,
+    History,
+    Message,
+    Recommender,
+    Split,
+    item_token,
+)
 from shoptalk.tasks.rankings import RankingTask
 
 if TYPE_CHECKING:
@@ -34,9 +44,9 @@ class IdListPrompts(PromptBuilder):
         """List the next ten."""
         return Message("system", (INSTRUCTION if self.prompt.history == 1 else HISTORY_INSTRUCTION).render())
 
-    def answer(self, case: Case, *, latest: int | None = None) -> Message:  # noqa: ARG002
+    def answer(self, case: EvalExample, *, latest: int | None = None) -> Message:  # noqa: ARG002
         """The list of what came next."""
-        return Message("assistant", self.id_list(case.truth))
+        return Message("assistant", self.id_list(case.targets))
 
     def id_list(self, items: Sequence[str]) -> str:
         """The first ten items as their tokens; fewer are filled up as ``prompt.padding`` says."""
@@ -51,7 +61,7 @@ class IdListPrompts(PromptBuilder):
 class GenerateIds(RankingTask):
     """Write a list of item tokens."""
 
-    name = "list"
+    name = "generate_ids"
     summary = "write the tokens of the next ten items"
     prompts = IdListPrompts
     learns_choices = False
@@ -60,7 +70,7 @@ class GenerateIds(RankingTask):
         """All items, and what fills up a list where the recipe says that a token does."""
         return [*catalogue, NO_ITEM] if prompt.padding == "token" else [*catalogue]
 
-    def train_cases(self, split: Split, recipe: Recipe) -> Iterable[Case]:
+    def train_cases(self, split: Split, recipe: Recipe) -> Iterable[EvalExample]:
         """What each user had up to a purchase, and the up to ten that came next."""
         return list_cases(split.train, every=recipe.training.targets == "every")
 
@@ -71,7 +81,7 @@ class GenerateIds(RankingTask):
         return ListRecommender(model, prompts)
 
 
-def list_cases(histories: Iterable[History], *, every: bool) -> Iterable[Case]:
+def list_cases(histories: Iterable[History], *, every: bool) -> Iterable[EvalExample]:
     """Cases of this task: what each user had up to a purchase, and the up to ten that came next.
 
     Parameters
@@ -86,7 +96,7 @@ def list_cases(histories: Iterable[History], *, every: bool) -> Iterable[Case]:
         first = 0 if every else max(0, last - LIST_LENGTH)
         for index in range(first, last if every else min(last, first + 1)):
             before = History(history.user_id, history.items[: index + 1], history.reviews[: index + 1])
-            yield Case(before, history.items[index + 1 : index + 1 + LIST_LENGTH])
+            yield EvalExample(before, history.items[index + 1 : index + 1 + LIST_LENGTH])
 
 
 TASK = GenerateIds()

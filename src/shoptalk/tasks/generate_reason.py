@@ -7,11 +7,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from shoptalk.prompts.advice import BECAUSE, NEW, Adviser, recommended, request, tell
+from shoptalk.prompts.advice import BECAUSE, NEW, Adviser, describe_purchase, recommended, request
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.shorten import shorten
 from shoptalk.recipe import Recipe
-from shoptalk.schema import Candidates, Case, History, Message, RankedList, Recommender
+from shoptalk.schema import Candidates, EvalExample, History, Message, RankedList, Recommender
 from shoptalk.tasks.options import OptionTask
 
 if TYPE_CHECKING:
@@ -30,15 +30,15 @@ class ReasonPrompts(PromptBuilder):
 
     def line(self, history: History, index: int) -> str:
         """A purchase in the first person."""
-        return tell(*self.described(history, index))
+        return describe_purchase(*self.described(history, index))
 
     def answers(self, candidates: Candidates, history: History, *, latest: int | None = None) -> list[Message]:
         """Each option with the reason for it."""
         return [Message("assistant", self.reason(history, item, latest=latest)) for item in candidates.items]
 
-    def answer(self, case: Case, *, latest: int | None = None) -> Message:
+    def answer(self, case: EvalExample, *, latest: int | None = None) -> Message:
         """The next product with the reason for it."""
-        return Message("assistant", self.reason(case.history, case.truth[0], latest=latest))
+        return Message("assistant", self.reason(case.history, case.targets[0], latest=latest))
 
     def reason(self, history: History, item_id: str, *, latest: int | None = None, as_listed: bool = False) -> str:
         """The item recommended with a reason from what is shown of the history.
@@ -72,7 +72,7 @@ class ReasonPrompts(PromptBuilder):
 class GenerateReason(OptionTask):
     """Write a recommendation with its reason; options are scored by the probability of theirs."""
 
-    name = "advise"
+    name = "generate_reason"
     summary = "recommend the next product with a reason, in words"
     prompts = ReasonPrompts
 
@@ -91,7 +91,7 @@ class GenerateReason(OptionTask):
         """The titles that are recommended, and whether the reasons are the true ones."""
         from shoptalk.tasks.judge_texts import judge_texts
 
-        prompts: ReasonPrompts = evaluation.recommender.teller
+        prompts: ReasonPrompts = evaluation.recommender.builder
         return judge_texts(evaluation, recommended, lambda case, item: prompts.reason(case.history, item))
 
 

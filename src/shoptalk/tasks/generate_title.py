@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from shoptalk.prompts.builder import HISTORY, PLAIN, PromptBuilder
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Recipe
-from shoptalk.schema import Case, History, Message, Recommender
+from shoptalk.schema import EvalExample, History, Message, Recommender
 from shoptalk.tasks.options import OptionTask
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ class TitlePrompts(PromptBuilder):
         """Name the next product."""
         return Message("system", (PLAIN if self.prompt.style == "plain" else INSTRUCTION).render())
 
-    def answer(self, case: Case, *, latest: int | None = None) -> Message:  # noqa: ARG002
+    def answer(self, case: EvalExample, *, latest: int | None = None) -> Message:  # noqa: ARG002
         """The title of the next product."""
-        return Message("assistant", self.title(case.truth[0]))
+        return Message("assistant", self.title(case.targets[0]))
 
     @property
     def in_sequence(self) -> bool:
@@ -41,7 +41,7 @@ class TitlePrompts(PromptBuilder):
 class GenerateTitle(OptionTask):
     """Write the title of the next purchase; options are scored by the probability of their titles."""
 
-    name = "title"
+    name = "generate_title"
     summary = "write the title of the next product"
     prompts = TitlePrompts
 

@@ -12,11 +12,11 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from shoptalk.evaluation.bootstrap import estimate
+from shoptalk.evaluation.history_permutation import permutation_partners, personalisation_gap
 from shoptalk.evaluation.options import correctness, option_metrics, position_report
 from shoptalk.evaluation.paired import compare, holm
-from shoptalk.evaluation.swap import personalisation_gap, swap_partners
 from shoptalk.results import Difference, EvaluationResult, Metrics
-from shoptalk.schema import Candidates, Case, Estimate, Recommender
+from shoptalk.schema import Candidates, Estimate, EvalExample, Recommender
 from shoptalk.tasks.evaluation import Columns, Evaluation, Judged
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def judge_options(evaluation: Evaluation) -> Judged:
     answers = [_answer(case) for case in cases]
     own = _model_scores(evaluation, None)
     cut = getattr(evaluation.recommender, "cut", 0)  # only what shows histories as text can run out of room for them
-    partners = swap_partners(
+    partners = permutation_partners(
         users,
         [case.history.items for case in cases],
         [_candidates(case).items for case in cases],
@@ -91,7 +91,7 @@ def _model_scores(evaluation: Evaluation, partners: NDArray[np.int64] | None) ->
 
 def _score(
     recommender: Recommender,
-    cases: Sequence[Case],
+    cases: Sequence[EvalExample],
     partners: NDArray[np.int64] | None = None,
     notify: Notify | None = None,
 ) -> Scores:
@@ -103,7 +103,7 @@ def _score(
     return recommender.score(histories, candidates, **({} if notify is None else {"notify": notify}))
 
 
-def _columns(cases: Sequence[Case], own: Scores, swapped: Scores) -> Columns:
+def _columns(cases: Sequence[EvalExample], own: Scores, swapped: Scores) -> Columns:
     """One value a case: what it was and what the recommender thought of it."""
     return {
         "user_id": [case.history.user_id for case in cases],
@@ -116,11 +116,11 @@ def _columns(cases: Sequence[Case], own: Scores, swapped: Scores) -> Columns:
     }
 
 
-def _answer(case: Case) -> int:
+def _answer(case: EvalExample) -> int:
     assert case.answer is not None  # the dataset has candidates for every case
     return case.answer
 
 
-def _candidates(case: Case) -> Candidates:
+def _candidates(case: EvalExample) -> Candidates:
     assert case.candidates is not None
     return case.candidates

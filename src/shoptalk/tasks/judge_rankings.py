@@ -11,15 +11,15 @@ import numpy as np
 import pyarrow as pa
 
 from shoptalk.constants import DEFAULT_K
-from shoptalk.evaluation.beyond import describe, title_vectors
+from shoptalk.evaluation.beyond_accuracy import describe, title_vectors
 from shoptalk.evaluation.bootstrap import Floats, estimate
 from shoptalk.evaluation.catalogue import KS, Found, find, means
-from shoptalk.evaluation.coded import Bools, Codes, Ints, Pairs
+from shoptalk.evaluation.history_permutation import permutation_partners, personalisation_gap
+from shoptalk.evaluation.id_map import Bools, IdMap, Ints, UserItemSets
 from shoptalk.evaluation.paired import compare_all
 from shoptalk.evaluation.segments import Cut, by_items, by_users, length_groups, popularity_groups, segment_metrics
-from shoptalk.evaluation.swap import personalisation_gap, swap_partners
 from shoptalk.results import EvaluationResult
-from shoptalk.schema import Case, Estimate, History, RankedList, Recommender
+from shoptalk.schema import Estimate, EvalExample, History, RankedList, Recommender
 from shoptalk.tasks.evaluation import Columns, Evaluation, Judged
 
 #: Metrics by which the model is compared with each simple method.
@@ -31,14 +31,14 @@ MODEL = "model"
 class RankingEvalData:
     """N test cases in numbers, and how intervals are drawn.
 
-    ``truth`` and ``held`` are what was bought next and before, ``learned`` what may be learned from, ``vectors`` (I, T)
-    the titles of the catalogue, ``settings`` the bootstrap's resamples and seed.
+    ``relevant_items`` and ``seen_items`` are what was bought next and before, ``learned`` what may be learned from,
+    ``vectors`` (I, T) the titles of the catalogue, ``settings`` the bootstrap's resamples and seed.
     """
 
-    cases: Sequence[Case]
-    codes: Codes
-    truth: Pairs
-    held: Pairs
+    cases: Sequence[EvalExample]
+    codes: IdMap
+    targets: UserItemSets
+    seen_items: UserItemSets
     tied: Bools
     learned: Sequence[Sequence[str]]
     vectors: Any
@@ -59,23 +59,23 @@ def judge_rankings(evaluation: Evaluation) -> Judged:
     """
     begin = time.perf_counter()
     able = {name: one for name, one in evaluation.baselines.items() if getattr(one, "ranks_catalogue", True)}
-    exam = _exam(evaluation)
+    eval_data = _eval_data(evaluation)
     ks = (DEFAULT_K, *sorted({*KS, evaluation.recipe.evaluation.k} - {DEFAULT_K}))
-    histories = [case.history for case in exam.cases]
-    wanted = [case.truth[0] for case in exam.cases]
+    histories = [case.history for case in eval_data.cases]
+    wanted = [case.targets[0] for case in eval_data.cases]
     lists = {MODEL: _rank(evaluation, evaluation.recommender, histories, max(ks), "own histories", wanted)}
-    counted = _counted(evaluation.recommender, len(exam.cases))
+    counted = _counted(evaluation.recommender, len(eval_data.cases))
     for name, baseline in able.items():
         lists[name] = _rank(evaluation, baseline, histories, max(ks), name, wanted)
-    tables = {name: exam.codes.table([one.items for one in ranked], max(ks)) for name, ranked in lists.items()}
-    purchases = exam.purchases
-    found = {name: find(table, exam.truth) for name, table in tables.items()}
-    metrics = {name: _metrics(exam, tables[name], found[name], ks, purchases) for name in lists}
-    swapped = _swapped(exam, evaluation)
-    metrics[MODEL] |= means(counted, **exam.settings) | _gap(exam, found[MODEL], swapped)
+    tables = {name: eval_data.codes.table([one.items for one in ranked], max(ks)) for name, ranked in lists.items()}
+    purchases = eval_data.purchases
+    found = {name: find(table, eval_data.targets) for name, table in tables.items()}
+    metrics = {name: _metrics(eval_data, tables[name], found[name], ks, purchases) for name in lists}
+    swapped = _swapped(eval_data, evaluation)
+    metrics[MODEL] |= means(counted, **eval_data.settings) | _gap(eval_data, found[MODEL], swapped)
     compared = {name: {one: found[name].metrics(DEFAULT_K)[one] for one in COMPARED} for name in lists}
-    versus = compare_all(compared.pop(MODEL), compared, **exam.settings)
-    segments = segment_metrics(tables, _cuts(exam, purchases), DEFAULT_K, **exam.settings)
+    versus = compare_all(compared.pop(MODEL), compared, **eval_data.settings)
+    segments = segment_metrics(tables, _cuts(eval_data, purchases), DEFAULT_K, **eval_data.settings)
     own = metrics.pop(MODEL)
     missing = [name for name in evaluation.baselines if name not in able]
     warnings = [f"not compared, because they only score options: {', '.join(missing)}"] if missing else []
@@ -84,16 +84,16 @@ def judge_rankings(evaluation: Evaluation) -> Judged:
         seconds={"rankings": time.perf_counter() - begin},
         warnings=tuple(warnings if evaluation.recipe.candidates is None else ()),
     )  # fmt: skip
-    return Judged(result, _columns(exam, lists, swapped))
+    return Judged(result, _columns(eval_data, lists, swapped))
 
 
-def _exam(evaluation: Evaluation) -> RankingEvalData:
-    cases, codes = list(evaluation.cases), Codes(evaluation.catalogue)
+def _eval_data(evaluation: Evaluation) -> RankingEvalData:
+    cases, codes = list(evaluation.cases), IdMap(evaluation.catalogue)
     return RankingEvalData(
         cases=cases,
         codes=codes,
-        truth=codes.pairs([case.truth for case in cases]),
-        held=codes.pairs([case.history.items for case in cases]),
+        targets=codes.pairs([case.targets for case in cases]),
+        seen_items=codes.pairs([case.history.items for case in cases]),
         tied=np.array([case.tied for case in cases], dtype=np.bool_),
         learned=[history.items for history in evaluation.fitted.train],
         vectors=title_vectors([item.title for item in evaluation.catalogue.values()]),
@@ -122,84 +122,84 @@ def _counted(recommender: Any, cases: int) -> dict[str, Floats]:
 
 
 def _metrics(
-    exam: RankingEvalData, table: Ints, found: Found, ks: Sequence[int], purchases: Ints
+    eval_data: RankingEvalData, table: Ints, found: Found, ks: Sequence[int], purchases: Ints
 ) -> dict[str, Estimate]:
     """One method's figures: accuracy at every k, on cold, tied and untied targets, and what its lists are like."""
     columns = {name: values for k in ks for name, values in found.metrics(k).items()}
     head = table[:, :DEFAULT_K]
-    cold = find(head, exam.truth.only(purchases == 0)).recall(DEFAULT_K)
+    cold = find(head, eval_data.targets.only(purchases == 0)).recall(DEFAULT_K)
     recall = found.recall(DEFAULT_K)
     apart = {
-        f"tied_recall@{DEFAULT_K}": np.where(exam.tied, recall, np.nan),
-        f"untied_recall@{DEFAULT_K}": np.where(exam.tied, np.nan, recall),
+        f"tied_recall@{DEFAULT_K}": np.where(eval_data.tied, recall, np.nan),
+        f"untied_recall@{DEFAULT_K}": np.where(eval_data.tied, np.nan, recall),
         f"cold_recall@{DEFAULT_K}": cold,
     }
-    coverage, like = describe(head, exam.held, purchases, exam.vectors, exam.codes.size)
+    coverage, like = describe(head, eval_data.seen_items, purchases, eval_data.vectors, eval_data.codes.size)
     like = {
         f"{name}@{DEFAULT_K}" if name in ("novelty", "diversity") else name: values for name, values in like.items()
     }
-    found_means = means(columns | apart | like, **exam.settings)
+    found_means = means(columns | apart | like, **eval_data.settings)
     # The coverage, a share of the catalogue, stands before what lists are like.
     names = [*columns, *apart, f"coverage@{DEFAULT_K}", *like]
     return {name: found_means.get(name, coverage) for name in names}
 
 
-def _swapped(exam: RankingEvalData, evaluation: Evaluation) -> list[RankedList]:
+def _swapped(eval_data: RankingEvalData, evaluation: Evaluation) -> list[RankedList]:
     """Lists for another user's history; none where there is but one user.
 
     The other's history is excluded from the list, as it was from the other's own; the case's truth never is, or the
     swapped list could not be right.
     """
-    users = [case.history.user_id for case in exam.cases]
+    users = [case.history.user_id for case in eval_data.cases]
     if len(set(users)) < 2:
         return []
-    partners = swap_partners(
+    partners = permutation_partners(
         users,
-        [case.history.items for case in exam.cases],
-        [case.truth for case in exam.cases],
-        seed=exam.settings["seed"],
+        [case.history.items for case in eval_data.cases],
+        [case.targets for case in eval_data.cases],
+        seed=eval_data.settings["seed"],
     )
     given = [
-        _without(exam.cases[partner].history, case.truth)
-        for case, partner in zip(exam.cases, partners.tolist(), strict=True)
+        _without(eval_data.cases[partner].history, case.targets)
+        for case, partner in zip(eval_data.cases, partners.tolist(), strict=True)
     ]
     return _rank(evaluation, evaluation.recommender, given, DEFAULT_K, "swapped histories")
 
 
-def _gap(exam: RankingEvalData, own: Found, ranked: Sequence[RankedList]) -> dict[str, Estimate]:
+def _gap(eval_data: RankingEvalData, own: Found, ranked: Sequence[RankedList]) -> dict[str, Estimate]:
     """Recall with another user's history: what is left of it was never about the user."""
     if not ranked:
         return {}
-    users = [case.history.user_id for case in exam.cases]
-    swapped = find(exam.codes.table([one.items for one in ranked], DEFAULT_K), exam.truth).recall(DEFAULT_K)
+    users = [case.history.user_id for case in eval_data.cases]
+    swapped = find(eval_data.codes.table([one.items for one in ranked], DEFAULT_K), eval_data.targets).recall(DEFAULT_K)
     return {
-        f"swapped_recall@{DEFAULT_K}": estimate(swapped, users=users, **exam.settings),
-        "personalisation_gap": personalisation_gap(own.recall(DEFAULT_K), swapped, users, **exam.settings),
+        f"swapped_recall@{DEFAULT_K}": estimate(swapped, users=users, **eval_data.settings),
+        "personalisation_gap": personalisation_gap(own.recall(DEFAULT_K), swapped, users, **eval_data.settings),
     }
 
 
-def _without(history: History, truth: Sequence[str]) -> History:
+def _without(history: History, relevant_items: Sequence[str]) -> History:
     """A history that does not hold the truth."""
-    if not set(history.items) & set(truth):
+    if not set(history.items) & set(relevant_items):
         return history
-    kept = [place for place, item in enumerate(history.items) if item not in truth]
-    reviews = tuple(history.reviews[place] for place in kept) if history.reviews else ()
-    return History(history.user_id, tuple(history.items[place] for place in kept), reviews)
+    kept = [index for index, item in enumerate(history.items) if item not in relevant_items]
+    reviews = tuple(history.reviews[index] for index in kept) if history.reviews else ()
+    return History(history.user_id, tuple(history.items[index] for index in kept), reviews)
 
 
-def _cuts(exam: RankingEvalData, purchases: Ints) -> dict[str, Cut]:
+def _cuts(eval_data: RankingEvalData, purchases: Ints) -> dict[str, Cut]:
     """The ways in which the test is cut into segments."""
-    lengths = exam.held.counts()
+    lengths = eval_data.seen_items.counts()
     return {
-        "history": by_users(exam.truth, length_groups(lengths)),
-        "popularity": by_items(exam.truth, popularity_groups(purchases)),
-        "cold": by_items(exam.truth, {"warm": purchases > 0, "cold": purchases == 0}),
-        "ties": by_users(exam.truth, {"untied": ~exam.tied, "tied": exam.tied}),
+        "history": by_users(eval_data.targets, length_groups(lengths)),
+        "popularity": by_items(eval_data.targets, popularity_groups(purchases)),
+        "cold": by_items(eval_data.targets, {"warm": purchases > 0, "cold": purchases == 0}),
+        "ties": by_users(eval_data.targets, {"untied": ~eval_data.tied, "tied": eval_data.tied}),
     }
 
 
 def _columns(
-    exam: RankingEvalData, lists: Mapping[str, Sequence[RankedList]], swapped: Sequence[RankedList]
+    eval_data: RankingEvalData, lists: Mapping[str, Sequence[RankedList]], swapped: Sequence[RankedList]
 ) -> Columns:
     """One value a case: what it was, and what was recommended; ``rank`` is that of the first right item."""
     columns: Columns = {"rank": pa.array([one.rank for one in lists[MODEL]], pa.int32())}
@@ -210,11 +210,11 @@ def _columns(
             columns[f"ranked_{name}"] = [list(one.items) for one in ranked]
             columns[f"rank_{name}"] = pa.array([one.rank for one in ranked], pa.int32())
     return {
-        "user_id": [case.history.user_id for case in exam.cases],
-        "history": [list(case.history.items) for case in exam.cases],
-        "truth": [list(case.truth) for case in exam.cases],
+        "user_id": [case.history.user_id for case in eval_data.cases],
+        "history": [list(case.history.items) for case in eval_data.cases],
+        "truth": [list(case.targets) for case in eval_data.cases],
         "ranked": [list(one.items) for one in lists[MODEL]],
         "scores": [list(one.scores) for one in lists[MODEL]],
-        "tied": exam.tied.tolist(),
+        "tied": eval_data.tied.tolist(),
         **columns,
     }

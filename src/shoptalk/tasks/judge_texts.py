@@ -12,7 +12,7 @@ from shoptalk.evaluation.titles import title_metrics
 from shoptalk.prompts.rows import write_rows
 from shoptalk.recommend.titles import generate_titles
 from shoptalk.results import EvaluationResult
-from shoptalk.schema import Case, Example, Message
+from shoptalk.schema import EvalExample, Example, Message
 from shoptalk.tasks.evaluation import Evaluation, Judged
 
 #: In a run's folder: what was asked and written.
@@ -20,7 +20,7 @@ GENERATED = "generated.json"
 
 
 def judge_texts(
-    evaluation: Evaluation, title_of: Callable[[str], str], reason_of: Callable[[Case, str], str] | None = None
+    evaluation: Evaluation, title_of: Callable[[str], str], reason_of: Callable[[EvalExample, str], str] | None = None
 ) -> Judged:
     """The titles that a model writes for the first test users in an order drawn by the seed; all are written down.
 
@@ -32,7 +32,7 @@ def judge_texts(
         The text with the true reason for an item; also judges how often the model writes that one.
     """
     begin = time.perf_counter()
-    model, prompts = evaluation.recommender.model, evaluation.recommender.teller
+    model, prompts = evaluation.recommender.model, evaluation.recommender.builder
     order = np.random.default_rng(evaluation.recipe.seed).permutation(len(evaluation.cases))
     cases = [evaluation.cases[int(index)] for index in order[: evaluation.recipe.evaluation.generate]]
     texts = generate_titles(
@@ -44,7 +44,7 @@ def judge_texts(
     users = [case.history.user_id for case in cases]
     judged = title_metrics(
         written,
-        [[titles[item] for item in case.truth] for case in cases],
+        [[titles[item] for item in case.targets] for case in cases],
         list(titles.values()),
         users,
         [[titles[item] for item in case.history.items] for case in cases],
@@ -61,9 +61,9 @@ def judge_texts(
     return Judged(EvaluationResult(metrics, {}, seconds={"titles": time.perf_counter() - begin}))
 
 
-def _write(evaluation: Evaluation, cases: Sequence[Case], texts: Sequence[str]) -> None:
+def _write(evaluation: Evaluation, cases: Sequence[EvalExample], texts: Sequence[str]) -> None:
     """What was asked and answered, as rows of instruction, input and output that ``shoptalk audit --alpaca`` reads."""
-    prompts, model = evaluation.recommender.teller, evaluation.recommender.model
+    prompts, model = evaluation.recommender.builder, evaluation.recommender.model
     rows = (
         Example((*prompts.ask(case.history), Message("assistant", text)))
         for case, text in zip(cases, texts, strict=True)

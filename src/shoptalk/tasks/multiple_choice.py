@@ -10,14 +10,14 @@ from shoptalk.errors import PromptError, RecipeError
 from shoptalk.prompts.builder import HISTORY, PromptBuilder
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Recipe
-from shoptalk.schema import Candidates, Case, History, Message, Recommender
+from shoptalk.schema import Candidates, EvalExample, History, Message, Recommender
 from shoptalk.tasks.options import OptionTask
 
 if TYPE_CHECKING:
     from shoptalk.models.base import LanguageModel
 
 INSTRUCTION = Template(
-    "choose",
+    "multiple_choice",
     HISTORY + "Considering their purchase history, which product will they buy next from the options?",
 )
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -37,7 +37,7 @@ class MultipleChoicePrompts(PromptBuilder):
     ) -> list[Message]:
         """The question with its options."""
         if candidates is None:
-            raise PromptError("the task `choose` needs options")
+            raise PromptError("the task `multiple_choice` needs options")
         options = zip(LETTERS, self.option_titles(candidates), strict=False)
         titles = [f"{letter}) {title}" for letter, title in options]
         lines = [Message("user", line) for line in ["Options:", *titles]]
@@ -49,17 +49,17 @@ class MultipleChoicePrompts(PromptBuilder):
             return [Message("assistant", letter) for letter in LETTERS[: len(candidates.titles)]]
         return super().answers(candidates, history, latest=latest)
 
-    def answer(self, case: Case, *, latest: int | None = None) -> Message:
+    def answer(self, case: EvalExample, *, latest: int | None = None) -> Message:
         """The right option."""
         if case.candidates is None or case.answer is None:
-            raise PromptError("the task `choose` needs options")
+            raise PromptError("the task `multiple_choice` needs options")
         return self.answers(case.candidates, case.history, latest=latest)[case.answer]
 
 
 class MultipleChoice(OptionTask):
     """Choose the next purchase among options."""
 
-    name = "choose"
+    name = "multiple_choice"
     summary = "choose the next product among the options that the prompt shows"
     prompts = MultipleChoicePrompts
     answer_forms = ("title", "letter")
@@ -67,10 +67,10 @@ class MultipleChoice(OptionTask):
     def check(self, recipe: Recipe) -> None:
         """The options must be drawn."""
         if recipe.candidates is None:
-            raise RecipeError('prompt.task = "choose" needs a [candidates] section')
+            raise RecipeError('prompt.task = "multiple_choice" needs a [candidates] section')
         super().check(recipe)
 
-    def cases(self, cases: Sequence[Case], recipe: Recipe) -> Sequence[Case]:  # noqa: ARG002
+    def cases(self, cases: Sequence[EvalExample], recipe: Recipe) -> Sequence[EvalExample]:  # noqa: ARG002
         """All cases, with their options."""
         return cases
 

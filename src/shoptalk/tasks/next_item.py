@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from shoptalk.prompts.builder import PLAIN, PromptBuilder
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Recipe
-from shoptalk.schema import Case, Example, History, Message, Recommender, Split, item_token
+from shoptalk.schema import EvalExample, Example, History, Message, Recommender, Split, item_token
 from shoptalk.tasks.rankings import RankingTask
 
 if TYPE_CHECKING:
     from shoptalk.models.base import LanguageModel
-    from shoptalk.training.loop import Material
+    from shoptalk.training.loop import TrainingData
 
 INSTRUCTION = Template("items", "Reviewer has bought the products below, the latest last. They will buy next:")
 
@@ -27,9 +27,9 @@ class ItemPrompts(PromptBuilder):
         """What comes next."""
         return Message("system", (PLAIN if self.prompt.style == "plain" else INSTRUCTION).render())
 
-    def answer(self, case: Case, *, latest: int | None = None) -> Message:  # noqa: ARG002
+    def answer(self, case: EvalExample, *, latest: int | None = None) -> Message:  # noqa: ARG002
         """The next item's token."""
-        return Message("assistant", item_token(case.truth[0]))
+        return Message("assistant", item_token(case.targets[0]))
 
     @property
     def in_sequence(self) -> bool:
@@ -50,7 +50,7 @@ class ItemPrompts(PromptBuilder):
 class NextItem(RankingTask):
     """Rank the whole catalogue by item tokens."""
 
-    name = "items"
+    name = "next_item"
     summary = "predict the next item's token out of the whole catalogue"
     prompts = ItemPrompts
     item_tokens = True
@@ -58,28 +58,28 @@ class NextItem(RankingTask):
     validation_metrics = ("validation_loss", "ndcg@10")
 
     def training_data(
-        self, recipe: Recipe, split: Split, choices: Sequence[Case], prompts: PromptBuilder, model: LanguageModel
-    ) -> Material:
+        self, recipe: Recipe, split: Split, choices: Sequence[EvalExample], prompts: PromptBuilder, model: LanguageModel
+    ) -> TrainingData:
         """The examples, with what ``items.tasks`` adds; items compete with each other, words with words."""
-        from shoptalk.training.material import with_facts
+        from shoptalk.training.training_data import with_facts
 
         assert isinstance(prompts, ItemPrompts)  # made by this task
         assert model.items is not None
-        material = super().training_data(recipe, split, choices, prompts, model)
+        training_data = super().training_data(recipe, split, choices, prompts, model)
         kinds = [kind for kind in ("title_of", "item_of") if kind in recipe.items.tasks]
         train = with_facts(
-            material.train, prompts.facts(kinds, sorted(model.items.seen)), model,
+            training_data.train, prompts.facts(kinds, sorted(model.items.seen)), model,
             items_only="next_title" not in recipe.items.tasks,
         )  # fmt: skip
-        return replace(material, train=train, negatives=recipe.items.negatives)
+        return replace(training_data, train=train, negatives=recipe.items.negatives)
 
     def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
         """One forward pass and one matrix product, with the memory of transitions and words beside it."""
         from shoptalk.recommend.index import open_index
         from shoptalk.recommend.items import ItemRecommender
-        from shoptalk.recommend.memory import load_memory
+        from shoptalk.recommend.transition_text import load_transition_text
 
-        recommender = ItemRecommender(model, prompts, load_memory(folder))
+        recommender = ItemRecommender(model, prompts, load_transition_text(folder))
         recommender.index = open_index(folder, recommender.table)
         return recommender
 

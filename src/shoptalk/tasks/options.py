@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shoptalk.schema import Case
+from shoptalk.schema import EvalExample
 from shoptalk.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -35,12 +35,12 @@ class OptionTask(Task):
 
         return Judged(EvaluationResult({}, {}))
 
-    def sample(self, recommender: Any, case: Case) -> SamplePrompt:
+    def sample(self, recommender: Any, case: EvalExample) -> SamplePrompt:
         """The options that are scored, or the text that is to be written."""
         from shoptalk.recommend.titles import ask_title
         from shoptalk.tasks.samples import scored_sample
 
-        model, prompts = recommender.model, recommender.teller
+        model, prompts = recommender.model, recommender.builder
         if case.candidates is not None and case.answer is not None:
             (prompt, answers), _ = recommender.ask(case.history, case.candidates)
             return scored_sample(model, prompt, answers, case.answer)

@@ -10,7 +10,7 @@ from shoptalk.errors import DatasetError, PromptError
 from shoptalk.prompts.builder import HISTORY, PromptBuilder
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Recipe
-from shoptalk.schema import Case, Example, History, Message, Recommender
+from shoptalk.schema import EvalExample, Example, History, Message, Recommender
 from shoptalk.tasks.options import OptionTask
 from shoptalk.tasks.samples import scored_sample
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shoptalk.tasks.evaluation import Evaluation, Judged
 
 INSTRUCTION = Template(
-    "like",
+    "pointwise",
     HISTORY + "Considering their purchase history, will they like this product? Answer Yes or No.",
 )
 #: A rating from which on a purchase counts as liked (TALLRec: above 3 of 5).
@@ -38,11 +38,11 @@ class PointwisePrompts(PromptBuilder):
         """The question whether the user will like an item."""
         return [*self.ask(history, latest=latest), Message("user", f"Product: {self.title(item_id)}")]
 
-    def answer(self, case: Case, *, latest: int | None = None) -> Message:  # noqa: ARG002
+    def answer(self, case: EvalExample, *, latest: int | None = None) -> Message:  # noqa: ARG002
         """Whether the first item of `labelled_items` is liked."""
         return _label(labelled_items(case)[0][1])
 
-    def examples(self, case: Case, *, latest: int | None = None) -> list[Example]:
+    def examples(self, case: EvalExample, *, latest: int | None = None) -> list[Example]:
         """Two examples where options are given (the target is liked, the option after it is not), else one."""
         return [
             Example((*self.ask_item(case.history, item, latest=latest), _label(liked)))
@@ -53,12 +53,12 @@ class PointwisePrompts(PromptBuilder):
 class Pointwise(OptionTask):
     """Say whether an item is liked; options are scored by the log-odds of Yes."""
 
-    name = "like"
+    name = "pointwise"
     summary = "say whether the user will like one product: yes or no"
     prompts = PointwisePrompts
     learns_choices = False
 
-    def cases(self, cases: Sequence[Case], recipe: Recipe) -> Sequence[Case]:
+    def cases(self, cases: Sequence[EvalExample], recipe: Recipe) -> Sequence[EvalExample]:
         """All cases with options, or those with a rating."""
         return cases if recipe.candidates is not None else [case for case in cases if case.rating is not None]
 
@@ -72,13 +72,13 @@ class Pointwise(OptionTask):
         """Choices among options where there are some; else yes or no by the ratings."""
         return super().evaluate(evaluation) if evaluation.recipe.candidates is not None else judge_labels(evaluation)
 
-    def sample(self, recommender: Any, case: Case) -> SamplePrompt:
+    def sample(self, recommender: Any, case: EvalExample) -> SamplePrompt:
         """The question about one item, with Yes and No."""
         item, liked = labelled_items(case)[0]
         (prompt, answers), _ = recommender.ask_item(case.history, item)
         return scored_sample(recommender.model, prompt, answers, 0 if liked else 1)
 
-    def samples(self, cases: Sequence[Case]) -> Iterable[Case]:
+    def samples(self, cases: Sequence[EvalExample]) -> Iterable[EvalExample]:
         """Cases that have options or a rating."""
         return (case for case in cases if case.candidates is not None or case.rating is not None)
 
@@ -103,7 +103,7 @@ def judge_labels(evaluation: Evaluation) -> Judged:
     users, answers = [case.history.user_id for case in cases], [int((case.rating or 0) < LIKED) for case in cases]
     odds = evaluation.recommender.odds(
         [case.history for case in cases],
-        [case.truth[0] for case in cases],
+        [case.targets[0] for case in cases],
         lambda done, of: evaluation.progress("options", done, of, "ratings"),
     )
     metrics = option_metrics([np.array([value, 0.0]) for value in odds], answers, users, **evaluation.bootstrap)
@@ -114,7 +114,7 @@ def judge_labels(evaluation: Evaluation) -> Judged:
     return Judged(EvaluationResult(metrics, {"majority": majority}))
 
 
-def labelled_items(case: Case) -> Sequence[tuple[str, bool]]:
+def labelled_items(case: EvalExample) -> Sequence[tuple[str, bool]]:
     """Items of a case, each with whether the user likes it: by the options where there are some, else by the rating.
 
     Raises
@@ -124,10 +124,10 @@ def labelled_items(case: Case) -> Sequence[tuple[str, bool]]:
     """
     if case.candidates is not None and case.answer is not None:
         negative = case.candidates.items[(case.answer + 1) % len(case.candidates.items)]
-        return [(case.truth[0], True), (negative, False)]
+        return [(case.targets[0], True), (negative, False)]
     if case.rating is None:
-        raise PromptError("the task `like` needs ratings or a [candidates] section")
-    return [(case.truth[0], case.rating >= LIKED)]
+        raise PromptError("the task `pointwise` needs ratings or a [candidates] section")
+    return [(case.targets[0], case.rating >= LIKED)]
 
 
 def _label(liked: bool) -> Message:

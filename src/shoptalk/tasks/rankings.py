@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from shoptalk.schema import Case
+from shoptalk.schema import EvalExample
 from shoptalk.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ class RankingTask(Task):
             return judged
         return merge(judged, renamed(judge_options(evaluation), _METRICS, _COLUMNS))
 
-    def sample(self, recommender: Any, case: Case) -> SamplePrompt:
+    def sample(self, recommender: Any, case: EvalExample) -> SamplePrompt:
         """The history as the model reads it, and the tokens of what came next."""
         from shoptalk.tasks.samples import token_sample
 
         prompt, _ = recommender.ask(case.history)
-        return token_sample(recommender.model, recommender.teller, prompt, case)
+        return token_sample(recommender.model, recommender.builder, prompt, case)

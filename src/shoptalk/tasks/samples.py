@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.results import SamplePrompt
-from shoptalk.schema import Case, item_token
+from shoptalk.schema import EvalExample, item_token
 
 if TYPE_CHECKING:
     from shoptalk.models.base import LanguageModel
@@ -28,15 +28,17 @@ def scored_sample(
     return SamplePrompt(model.tokenizer.decode(prompt, special=True), texts[right], len(prompt), others)
 
 
-def token_sample(model: LanguageModel, prompts: PromptBuilder, prompt: Sequence[int], case: Case) -> SamplePrompt:
+def token_sample(
+    model: LanguageModel, prompts: PromptBuilder, prompt: Sequence[int], case: EvalExample
+) -> SamplePrompt:
     """A prompt whose answer holds item tokens, with what those in either stand for."""
     text, answer = model.tokenizer.decode(prompt, special=True), prompts.answer(case).text
-    tokens = {item_token(item): prompts.catalogue[item].title for item in (*case.history.items, *case.truth)}
+    tokens = {item_token(item): prompts.catalogue[item].title for item in (*case.history.items, *case.targets)}
     titles = {token: title for token, title in tokens.items() if token in text + answer}
     return SamplePrompt(text, answer, len(prompt), titles=titles)
 
 
-def sample_prompts(task: Task, recommender: Any, cases: Sequence[Case]) -> tuple[SamplePrompt, ...]:
+def sample_prompts(task: Task, recommender: Any, cases: Sequence[EvalExample]) -> tuple[SamplePrompt, ...]:
     """The first of the test cases as the model sees them; none for a recommender that is no language model."""
     if not hasattr(recommender, "model"):
         return ()

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from shoptalk.errors import RecipeError
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.recipe import Prompt, Recipe
-from shoptalk.schema import Case, Catalogue, History, RankedList, Recommender, Split
+from shoptalk.schema import Catalogue, EvalExample, History, RankedList, Recommender, Split
 
 if TYPE_CHECKING:
     from shoptalk.models.base import LanguageModel
     from shoptalk.results import SamplePrompt
     from shoptalk.tasks.evaluation import Evaluation, Judged
-    from shoptalk.training.loop import Material
+    from shoptalk.training.loop import TrainingData
 
 
 class Task(ABC):
@@ -39,7 +39,7 @@ class Task(ABC):
     item_tokens
         Whether every item is one token whose embedding is built from its text (``[items]`` of the recipe).
     learns_choices
-        Whether it can learn to tell the right option from the others (``training.contrast_epochs``).
+        Whether it can learn to tell the right option from the others (``training.choice_epochs``).
     styles, answer_forms
         Values of ``prompt.style`` and ``prompt.answer`` that it can use.
     validation_metrics
@@ -72,26 +72,26 @@ class Task(ABC):
                     f'prompt.task = "{self.name}" cannot use {setting} = "{value}"',
                     hint=f"it can use: {', '.join(allowed)}",
                 )
-        if recipe.training.contrast_epochs and not self.learns_choices:
-            raise RecipeError(f'prompt.task = "{self.name}" cannot use training.contrast_epochs')
-        if recipe.training.contrast_epochs and recipe.candidates is None:
-            raise RecipeError("training.contrast_epochs needs a [candidates] section")
+        if recipe.training.choice_epochs and not self.learns_choices:
+            raise RecipeError(f'prompt.task = "{self.name}" cannot use training.choice_epochs')
+        if recipe.training.choice_epochs and recipe.candidates is None:
+            raise RecipeError("training.choice_epochs needs a [candidates] section")
 
     def vocabulary(self, prompt: Prompt, catalogue: Catalogue) -> list[str]:  # noqa: ARG002
         """Ids of items that need an entry of the model's own vocabulary; by default none."""
         return []
 
-    def train_cases(self, split: Split, recipe: Recipe) -> Iterable[Case]:
+    def train_cases(self, split: Split, recipe: Recipe) -> Iterable[EvalExample]:
         """The cases whose answers are learned."""
         return self.cases(split.train_cases, recipe)
 
-    def cases(self, cases: Sequence[Case], recipe: Recipe) -> Sequence[Case]:  # noqa: ARG002
+    def cases(self, cases: Sequence[EvalExample], recipe: Recipe) -> Sequence[EvalExample]:  # noqa: ARG002
         """Those cases of a split that the task can ask about, as it asks; by default all, without their options."""
         return [replace(case, candidates=None, answer=None) for case in cases]
 
     def training_data(
-        self, recipe: Recipe, split: Split, choices: Sequence[Case], prompts: PromptBuilder, model: LanguageModel
-    ) -> Material:
+        self, recipe: Recipe, split: Split, choices: Sequence[EvalExample], prompts: PromptBuilder, model: LanguageModel
+    ) -> TrainingData:
         """Token ids of everything that is learned or watched; test cases are never looked at.
 
         Parameters
@@ -106,9 +106,9 @@ class Task(ABC):
         PromptError
             When nothing is left to learn from.
         """
-        from shoptalk.training.material import make_material
+        from shoptalk.training.training_data import make_training_data
 
-        return make_material(
+        return make_training_data(
             recipe,
             split,
             self.train_cases(split, recipe),
@@ -127,10 +127,10 @@ class Task(ABC):
         """Judge the recommender on the test cases by the metrics that fit the task."""
 
     @abstractmethod
-    def sample(self, recommender: Any, case: Case) -> SamplePrompt:
+    def sample(self, recommender: Any, case: EvalExample) -> SamplePrompt:
         """A case as the model sees it: the prompt and the right answer, decoded from token ids."""
 
-    def samples(self, cases: Sequence[Case]) -> Iterable[Case]:
+    def samples(self, cases: Sequence[EvalExample]) -> Iterable[EvalExample]:
         """Those of the test cases that a sample can be made of; by default all."""
         return cases
 

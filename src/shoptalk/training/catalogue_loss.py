@@ -31,9 +31,9 @@ def full_loss(
         silent = torch.ones_like(biases, dtype=torch.bool).index_fill(0, among, False)
         biases = biases.masked_fill(silent, -math.inf)  # cheaper than taking most of the table out of it
     elif among is not None and len(among) < len(vectors):
-        place = torch.zeros(len(vectors), dtype=torch.long, device=targets.device)
-        place[among] = torch.arange(len(among), device=targets.device)
-        vectors, biases, targets = embedding(among, vectors), biases[among], place[targets]
+        index = torch.zeros(len(vectors), dtype=torch.long, device=targets.device)
+        index[among] = torch.arange(len(among), device=targets.device)
+        vectors, biases, targets = embedding(among, vectors), biases[among], index[targets]
     return fused_cross_entropy(hidden, vectors, biases, targets, dtype)
 
 
@@ -71,7 +71,7 @@ def needed(items: ItemTokens, read: Tensor, targets: Tensor, negatives: int) -> 
     -------
     table, places of the drawn items, the chance with which each was drawn
     """
-    known = torch.nonzero(items.known).flatten()
+    known = torch.nonzero(items.has_interactions).flatten()
     count = min(negatives, len(known))
     drawn = known[torch.randperm(len(known), device=known.device)[:count]]
     return items.rows(torch.unique(torch.cat([read, targets, drawn]))), drawn, count / max(1, len(known))

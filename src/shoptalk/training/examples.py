@@ -11,8 +11,8 @@ from shoptalk.errors import PromptError
 from shoptalk.models.tokenizer import Tokenizer
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.encode import Encoded, encode
-from shoptalk.prompts.questions import fit_shortened, words_for_options
-from shoptalk.schema import Case, Example, History
+from shoptalk.prompts.questions import builder_for_options, fit_shortened
+from shoptalk.schema import EvalExample, Example, History
 
 
 @dataclass(frozen=True)
@@ -50,31 +50,31 @@ class TokenSet:
         return TokenSet(self.ids[:stop], self.labels[:stop], ends, min(self.cut, len(ends)))
 
 
-def encode_cases(cases: Iterable[Case], teller: PromptBuilder, tokenizer: Tokenizer) -> TokenSet:
+def encode_cases(cases: Iterable[EvalExample], builder: PromptBuilder, tokenizer: Tokenizer) -> TokenSet:
     """Each case's question with its right answer; what is too long loses its oldest history."""
     encoded: list[Encoded] = []
     cut = 0
     for case in cases:
-        told = min(len(case.history.items), teller.prompt.history)
-        for place in range(len(teller.examples(case, latest=0))):
+        shown = min(len(case.history.items), builder.prompt.history)
+        for index in range(len(builder.examples(case, latest=0))):
 
-            def build(words: PromptBuilder, latest: int, case: Case = case, place: int = place) -> Encoded:
-                example = words.examples(case, latest=latest)[place]
+            def build(words: PromptBuilder, latest: int, case: EvalExample = case, index: int = index) -> Encoded:
+                example = words.examples(case, latest=latest)[index]
                 return encode(words.prompt.style, example.messages, tokenizer)
 
-            limit = teller.prompt.max_tokens
-            example, kept, words = fit_shortened(build, len, teller, told, limit)
-            if case.candidates is not None and len(example) + teller.field_tokens > limit:
+            limit = builder.prompt.max_tokens
+            example, kept, words = fit_shortened(build, len, builder, shown, limit)
+            if case.candidates is not None and len(example) + builder.field_tokens > limit:
                 # Where another answer is so long that texts are cut for scoring, they are cut for learning, too.
-                scored = words_for_options(teller, tokenizer, case.history, case.candidates)
+                scored = builder_for_options(builder, tokenizer, case.history, case.candidates)
                 if scored.field_tokens < words.field_tokens:
-                    example, kept, _ = fit_shortened(build, len, scored, told, limit)
+                    example, kept, _ = fit_shortened(build, len, scored, shown, limit)
             encoded.append(example)
-            cut += kept < told
+            cut += kept < shown
     return gather(encoded, cut)
 
 
-def encode_sequences(histories: Iterable[History], teller: PromptBuilder, tokenizer: Tokenizer) -> TokenSet:
+def encode_sequences(histories: Iterable[History], builder: PromptBuilder, tokenizer: Tokenizer) -> TokenSet:
     """Whole histories in which every title but the first is an answer; a long one is cut into windows.
 
     A window has at most ``prompt.history`` + 1 items and ``prompt.max_tokens`` tokens, and begins with the last item of
@@ -82,20 +82,20 @@ def encode_sequences(histories: Iterable[History], teller: PromptBuilder, tokeni
     """
     encoded: list[Encoded] = []
     cut = 0
-    style, limit = teller.prompt.style, teller.prompt.max_tokens
+    style, limit = builder.prompt.style, builder.prompt.max_tokens
     for history in histories:
         start = 0
         while start < len(history.items) - 1:
-            end = start + teller.prompt.history + 1
+            end = start + builder.prompt.history + 1
             rest = History(history.user_id, history.items[start:end], history.reviews[start:end])
 
             def build(words: PromptBuilder, items: int, rest: History = rest) -> Encoded:
                 part = History(rest.user_id, rest.items[: max(items, 2)], rest.reviews[: max(items, 2)])
                 return encode(style, words.sequence(part).messages, tokenizer)
 
-            example, told, _ = fit_shortened(build, len, teller, len(rest.items), limit)
+            example, shown, _ = fit_shortened(build, len, builder, len(rest.items), limit)
             encoded.append(example)
-            start += max(told, 2) - 1
+            start += max(shown, 2) - 1
             cut += start < len(history.items) - 1
     return gather(encoded, cut)
 

@@ -20,7 +20,7 @@ from shoptalk.recipe import Training
 from shoptalk.training.checkpoint import State, load_checkpoint, load_weights, save_checkpoint, save_tensors
 from shoptalk.training.examples import TokenSet
 from shoptalk.training.log import Log
-from shoptalk.training.phases import Answers, Choices, Choosing, NextItems, Watched
+from shoptalk.training.phases import Answers, Choices, MultipleChoicePhase, NextItems, ValidationResult
 from shoptalk.training.trackers import Tracker
 
 #: A set-up that works learns a handful of examples to this loss per token (natural logarithm).
@@ -37,7 +37,7 @@ Notify = Callable[[float, int, float, float], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class TrainingData:
     """What is learned: the catalogue's texts, then the examples, then choosing, as far as the recipe says so.
 
     ``negatives`` is None where answers are words, else how many items are drawn for a step (0: all compete).
@@ -70,7 +70,7 @@ class Phase(Protocol):
         """Summed loss of a batch, over how many terms, and tokens computed for it."""
         ...
 
-    def validation(self, model: LanguageModel, batch_tokens: int) -> Watched:
+    def validation(self, model: LanguageModel, batch_tokens: int) -> ValidationResult:
         """What the validation cases say."""
         ...
 
@@ -93,7 +93,7 @@ class Outcome:
 
 def fine_tune(
     model: LanguageModel,
-    material: Material,
+    training_data: TrainingData,
     recipe: Training,
     seed: int,
     run: Path,
@@ -125,11 +125,11 @@ def fine_tune(
         When an `overfit` check does not learn its examples.
     """
     if recipe.overfit:
-        few = material.train.first(OVERFIT_EXAMPLES)
-        watched = few if material.negatives is None else material.validation.first(OVERFIT_EXAMPLES)
-        material = Material(few, watched, negatives=material.negatives)
+        few = training_data.train.first(OVERFIT_EXAMPLES)
+        watched = few if training_data.negatives is None else training_data.validation.first(OVERFIT_EXAMPLES)
+        training_data = TrainingData(few, watched, negatives=training_data.negatives)
         recipe = recipe.model_copy(update={"epochs": OVERFIT_EPOCHS, "patience": 0})
-    return _Trainer(model, material, recipe, seed, run, notify, trackers, epochs).run(resume=resume)
+    return _Trainer(model, training_data, recipe, seed, run, notify, trackers, epochs).run(resume=resume)
 
 
 class _Trainer:
@@ -138,7 +138,7 @@ class _Trainer:
     def __init__(
         self,
         model: LanguageModel,
-        material: Material,
+        training_data: TrainingData,
         recipe: Training,
         seed: int,
         run: Path,
@@ -149,10 +149,10 @@ class _Trainer:
         self.model, self.recipe, self.seed, self.notify, self.trackers = model, recipe, seed, notify, trackers
         self.fixed = epochs
         self.folder, self.run_folder = run / "checkpoints", run
-        self.weights = model.learned()
+        self.weights = model.trainable_parameters()
         self.optimiser = make_optimiser(model, recipe)
         self.scaler = torch.amp.GradScaler(model.device.type, enabled=model.precision == "fp16")
-        self.plan = phases(material, recipe)
+        self.plan = phases(training_data, recipe)
         self.state = State()
 
     def run(self, *, resume: bool) -> Outcome:
@@ -244,7 +244,7 @@ class _Trainer:
         """Whether epochs of a phase are compared, so that another than the last may be kept."""
         return self.fixed is None and len(phase.watched) > 0
 
-    def _compare(self, phase: Phase, seen: Watched) -> None:
+    def _compare(self, phase: Phase, seen: ValidationResult) -> None:
         """Keep the weights of the epoch that has just ended where it is the best of its phase, or the last that counts.
 
         The training loss says nothing about which is better: it nearly always falls.
@@ -302,17 +302,19 @@ class _Trainer:
         )  # fmt: skip
 
 
-def phases(material: Material, recipe: Training) -> list[Phase]:
+def phases(training_data: TrainingData, recipe: Training) -> list[Phase]:
     """The phase of each epoch."""
-    answers: Phase = Answers("answers", material.train, material.validation)
-    if material.negatives is not None:
-        answers = NextItems(material.train, material.validation, material.negatives)
+    answers: Phase = Answers("answers", training_data.train, training_data.validation)
+    if training_data.negatives is not None:
+        answers = NextItems(training_data.train, training_data.validation, training_data.negatives)
     plan: list[Phase] = []
-    if material.catalogue is not None:
-        plan += [Answers("catalogue", material.catalogue, material.validation)] * recipe.pretrain_epochs
+    if training_data.catalogue is not None:
+        plan += [Answers("catalogue", training_data.catalogue, training_data.validation)] * recipe.pretrain_epochs
     plan += [answers] * recipe.epochs
-    if material.choices is not None and material.validation_choices is not None:
-        plan += [Choosing("options", material.choices, material.validation_choices)] * recipe.contrast_epochs
+    if training_data.choices is not None and training_data.validation_choices is not None:
+        plan += [
+            MultipleChoicePhase("options", training_data.choices, training_data.validation_choices)
+        ] * recipe.choice_epochs
     return plan
 
 
@@ -326,7 +328,7 @@ def learning_rate(recipe: Training, progress: float) -> float:
 
 def make_optimiser(model: LanguageModel, recipe: Training) -> Any:
     """AdamW, decay on matrices only; for QLoRA on a GPU the paged 8-bit one, whose state moves aside when needed."""
-    learned = model.learned()
+    learned = model.trainable_parameters()
     decayed = {name for name, p in learned.items() if p.dim() >= 2 and not name.startswith("items.")}
     groups = [
         {"params": [p for name, p in learned.items() if name in decayed], "weight_decay": recipe.weight_decay},

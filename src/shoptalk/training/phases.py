@@ -48,7 +48,7 @@ class Choices:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class ValidationResult:
     """What the validation cases say: the mean loss per term, and for item tokens NDCG@10 over the whole catalogue."""
 
     loss: float
@@ -78,10 +78,10 @@ class Answers:
         loss, terms = answer_loss(model, batch)
         return loss, terms, batch.used
 
-    def validation(self, model: LanguageModel, batch_tokens: int) -> Watched:
+    def validation(self, model: LanguageModel, batch_tokens: int) -> ValidationResult:
         """Mean cross-entropy per answer token, in nats."""
         groups = plan(self.watched.lengths, batch_tokens, None)
-        return Watched(_mean(answer_loss(model, make_batch(self.watched, group)) for group in groups))
+        return ValidationResult(_mean(answer_loss(model, make_batch(self.watched, group)) for group in groups))
 
 
 class NextItems:
@@ -107,7 +107,7 @@ class NextItems:
         return loss, terms, batch.used
 
     @torch.no_grad()
-    def validation(self, model: LanguageModel, batch_tokens: int) -> Watched:
+    def validation(self, model: LanguageModel, batch_tokens: int) -> ValidationResult:
         """Mean cross-entropy in nats and NDCG@10 (see `rank_metrics`), what was bought left out."""
         loss, gain, count = 0.0, 0.0, 0
         assert model.items is not None
@@ -122,10 +122,10 @@ class NextItems:
             rank = target_ranks(scores, own, columns, targets[:, None]).cpu().numpy()
             gain += float(ndcg(rank, range(len(rank)), np.ones(len(rank), dtype=np.int64), DEFAULT_K).sum())
             count += len(group)
-        return Watched(loss / count, gain / count) if count else Watched(math.nan)
+        return ValidationResult(loss / count, gain / count) if count else ValidationResult(math.nan)
 
 
-class Choosing:
+class MultipleChoicePhase:
     """Cross-entropy of the right option under the softmax of all options' scores; a term is a question."""
 
     fresh = True
@@ -142,20 +142,20 @@ class Choosing:
         loss, terms = choice_loss(model, self.train, group)
         return loss, terms, int(self.train.lengths[group].sum())
 
-    def validation(self, model: LanguageModel, batch_tokens: int) -> Watched:
+    def validation(self, model: LanguageModel, batch_tokens: int) -> ValidationResult:
         """Mean cross-entropy per question, in nats."""
         groups = plan(self.watched.lengths, batch_tokens, None)
-        return Watched(_mean(choice_loss(model, self.watched, group) for group in groups))
+        return ValidationResult(_mean(choice_loss(model, self.watched, group) for group in groups))
 
 
 def answer_loss(model: LanguageModel, batch: Batch) -> tuple[Tensor, int]:
     """Summed cross-entropy of the answers' tokens, and how many; logits exist only where a token is learned."""
     device = model.device
     labels = torch.from_numpy(batch.labels).to(device).flatten()
-    places = torch.nonzero(labels != IGNORE).flatten()
+    indices = torch.nonzero(labels != IGNORE).flatten()
     with model.autocast():
         hidden = model.hidden(torch.from_numpy(batch.ids).to(device)).flatten(0, 1)
-        return word_loss(model, embedding(places, hidden), labels[places]), len(places)
+        return word_loss(model, embedding(indices, hidden), labels[indices]), len(indices)
 
 
 def word_loss(model: LanguageModel, states: Tensor, targets: Tensor) -> Tensor:
@@ -190,7 +190,7 @@ def item_loss(model: LanguageModel, batch: Batch, negatives: int = 0) -> tuple[T
         if negatives:
             loss = sampled_loss(hidden[is_item], table, targets, drawn, share)
         else:
-            among = torch.nonzero(items.known).flatten()
+            among = torch.nonzero(items.has_interactions).flatten()
             loss = full_loss(hidden[is_item], table, targets, DTYPES[model.precision], among)
         is_word = (labels != IGNORE) & ~is_item
         if bool(is_word.any()):
@@ -213,9 +213,11 @@ def _bought(
 ) -> tuple[Tensor, Tensor]:
     """Rows and columns of the items that examples hold, but for what is asked."""
     rows = np.repeat(np.arange(len(group)), tokens.lengths[group])
-    held = np.concatenate([tokens.ids[tokens.ends[n] - tokens.lengths[n] : tokens.ends[n]] for n in group]) - first
-    kept = (held >= 0) & (held < shape[1]) & (held != targets.numpy()[rows])
-    return torch.from_numpy(rows[kept]), torch.from_numpy(held[kept].astype(np.int64))
+    seen_items = (
+        np.concatenate([tokens.ids[tokens.ends[n] - tokens.lengths[n] : tokens.ends[n]] for n in group]) - first
+    )
+    kept = (seen_items >= 0) & (seen_items < shape[1]) & (seen_items != targets.numpy()[rows])
+    return torch.from_numpy(rows[kept]), torch.from_numpy(seen_items[kept].astype(np.int64))
 
 
 def choice_loss(model: LanguageModel, choices: Choices, group: NDArray[np.int64]) -> tuple[Tensor, int]:

@@ -53,7 +53,7 @@ def by_time(log: Log) -> Any:
     return part
 
 
-def clean_exam(log: Log, seed: int = 1) -> MultipleChoiceSet:
+def clean_choice_set(log: Log, seed: int = 1) -> MultipleChoiceSet:
     """Questions about training purchases and test purchases; distractors are drawn as often as they were bought."""
     generator = np.random.default_rng(seed)
     learned = np.flatnonzero((log.part == TRAIN) & ~log.new_user)[:1200]
@@ -66,9 +66,16 @@ def clean_exam(log: Log, seed: int = 1) -> MultipleChoiceSet:
         pool = generator.choice(len(share), 60, p=share)
         free = [one for one in dict.fromkeys(pool.tolist()) if one not in owned[log.user[at]]][: OPTIONS - 1]
         item[row] = np.insert(free, answer[row], log.item[at])
-    place, held = log.before(chosen)
-    return MultipleChoiceSet(list(log.titles), item.copy(), answer, log.user[chosen].astype(np.int64),
-                np.arange(len(chosen)) < len(learned), np.stack([place, log.item[held]], axis=1), item)  # fmt: skip
+    index, seen_items = log.before(chosen)
+    return MultipleChoiceSet(
+        list(log.titles),
+        item.copy(),
+        answer,
+        log.user[chosen].astype(np.int64),
+        np.arange(len(chosen)) < len(learned),
+        np.stack([index, log.item[seen_items]], axis=1),
+        item,
+    )
 
 
 def clean_outcome(log: Log, seed: int = 1) -> Outcome:
@@ -99,4 +106,4 @@ def clean_texts(seed: int = 1) -> list[tuple[str, str]]:
 
 def clean(seed: int = 1) -> Evidence:
     log = clean_log(seed)
-    return Evidence(log, clean_exam(log, seed), clean_outcome(log, seed), clean_texts(seed), seed)
+    return Evidence(log, clean_choice_set(log, seed), clean_outcome(log, seed), clean_texts(seed), seed)

@@ -21,7 +21,7 @@ from shoptalk.evaluation.audit.evidence import (
 from shoptalk.evaluation.audit.finding import Finding
 from shoptalk.evaluation.audit.sampled import sampled_recall
 
-from .shops import OPTIONS, clean_exam, clean_log, clean_outcome, words
+from .shops import OPTIONS, clean_choice_set, clean_log, clean_outcome, words
 
 STRENGTH = 0.4
 
@@ -32,8 +32,8 @@ def log() -> Log:
 
 
 @pytest.fixture(scope="module")
-def exam(log: Log) -> MultipleChoiceSet:
-    return clean_exam(log, 7)
+def choice_set(log: Log) -> MultipleChoiceSet:
+    return clean_choice_set(log, 7)
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +54,13 @@ def some(count: int, seed: int = 1, share: float = STRENGTH) -> Any:
     return np.random.default_rng(seed).random(count) < share
 
 
-def shown_otherwise(exam: MultipleChoiceSet, change: Any) -> MultipleChoiceSet:
+def shown_otherwise(choice_set: MultipleChoiceSet, change: Any) -> MultipleChoiceSet:
     """The exam whose right options are, for a share of the questions, shown in another way."""
-    texts, options = list(exam.texts), exam.options.copy()
+    texts, options = list(choice_set.texts), choice_set.options.copy()
     for row in np.flatnonzero(some(len(options))).tolist():
-        options[row, exam.answer[row]] = len(texts)
-        texts.append(change(exam.texts[int(exam.right[row])]))
-    return replace(exam, texts=texts, options=options)
+        options[row, choice_set.answer[row]] = len(texts)
+        texts.append(change(choice_set.texts[int(choice_set.right[row])]))
+    return replace(choice_set, texts=texts, options=options)
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def shown_otherwise(exam: MultipleChoiceSet, change: Any) -> MultipleChoiceSet:
         (lambda text: text.replace(" ", ", "), "punctuation"),
     ],
 )
-def test_a_formatting_leak(log: Log, exam: MultipleChoiceSet, change: Any, blamed: str) -> None:
-    found = findings("shortcuts in the options", Evidence(log, shown_otherwise(exam, change)))
+def test_a_formatting_leak(log: Log, choice_set: MultipleChoiceSet, change: Any, blamed: str) -> None:
+    found = findings("shortcuts in the options", Evidence(log, shown_otherwise(choice_set, change)))
     # The leak decides .4 of the questions, of which chance would have got a quarter: it adds .4 * .75.
     assert sized(found["format_leak"], STRENGTH * (1 - 1 / OPTIONS), 0.06)
     assert found["format_leak"].severity == found["options_only"].severity == "fail"
@@ -82,29 +82,33 @@ def test_a_formatting_leak(log: Log, exam: MultipleChoiceSet, change: Any, blame
     assert "right:" in found["format_leak"].example
 
 
-def test_popularity_that_uniform_negatives_give_away(log: Log, exam: MultipleChoiceSet) -> None:
+def test_popularity_that_uniform_negatives_give_away(log: Log, choice_set: MultipleChoiceSet) -> None:
     generator = np.random.default_rng(3)
-    item, options = exam.item.copy(), exam.options.copy()
-    wrong = np.arange(OPTIONS) != exam.answer[:, None]
+    item, options = choice_set.item.copy(), choice_set.options.copy()
+    wrong = np.arange(OPTIONS) != choice_set.answer[:, None]
     item[wrong] = options[wrong] = generator.integers(len(log.items), size=int(wrong.sum()))
-    uniform = replace(exam, item=item, options=options)
+    uniform = replace(choice_set, item=item, options=options)
     found = findings("shortcuts in the options", Evidence(log, uniform))
-    best = np.argmax(log.bought[item[~exam.learned]] + generator.random(item[~exam.learned].shape) / 9, axis=1)
-    assert sized(found["popularity"], float((best == exam.answer[~exam.learned]).mean()), 0.06)
+    best = np.argmax(
+        log.bought[item[~choice_set.learned]] + generator.random(item[~choice_set.learned].shape) / 9, axis=1
+    )
+    assert sized(found["popularity"], float((best == choice_set.answer[~choice_set.learned]).mean()), 0.06)
     assert found["format_leak"].severity == found["topic"].severity == "info"
 
 
-def test_a_topic(log: Log, exam: MultipleChoiceSet) -> None:
+def test_a_topic(log: Log, choice_set: MultipleChoiceSet) -> None:
     """Right items share a word that no other item has."""
-    texts = [f"Organic {text}" if number % 2 else text for number, text in enumerate(exam.texts)]
+    texts = [f"Organic {text}" if number % 2 else text for number, text in enumerate(choice_set.texts)]
     generator = np.random.default_rng(3)
-    item, options = exam.item.copy(), exam.options.copy()
+    item, options = choice_set.item.copy(), choice_set.options.copy()
     odd = 1 + 2 * generator.integers(len(texts) // 2, size=len(item))
     chosen = some(len(item))
-    right = np.where(chosen, odd, item[np.arange(len(item)), exam.answer] // 2 * 2)
+    right = np.where(chosen, odd, item[np.arange(len(item)), choice_set.answer] // 2 * 2)
     item = item // 2 * 2  # every distractor is an even item
-    item[np.arange(len(item)), exam.answer] = right
-    found = findings("shortcuts in the options", Evidence(None, replace(exam, texts=texts, options=item, item=None)))
+    item[np.arange(len(item)), choice_set.answer] = right
+    found = findings(
+        "shortcuts in the options", Evidence(None, replace(choice_set, texts=texts, options=item, item=None))
+    )
     assert found["topic"].severity == "warn"
     assert found["format_leak"].severity == "info"
     assert options.shape == item.shape
@@ -163,23 +167,26 @@ def test_users_in_two_parts(log: Log) -> None:
     assert found.severity == "fail"
 
 
-def test_questions_in_two_parts_and_windows(exam: MultipleChoiceSet) -> None:
-    asked = np.flatnonzero(~exam.learned)
+def test_questions_in_two_parts_and_windows(choice_set: MultipleChoiceSet) -> None:
+    asked = np.flatnonzero(~choice_set.learned)
     copied = asked[some(len(asked))]
-    told = [
-        [[len(exam.answer) + place, text] for text in exam.held[exam.held[:, 0] == row, 1]]
-        for place, row in enumerate(copied.tolist())
+    shown = [
+        [
+            [len(choice_set.answer) + index, text]
+            for text in choice_set.seen_items[choice_set.seen_items[:, 0] == row, 1]
+        ]
+        for index, row in enumerate(copied.tolist())
     ]
     again = replace(
-        exam,
-        options=np.concatenate([exam.options, exam.options[copied]]),
-        answer=np.concatenate([exam.answer, exam.answer[copied]]),
-        asker=np.concatenate([exam.asker, exam.asker[copied]]),
-        learned=np.concatenate([exam.learned, np.ones(len(copied), dtype=bool)]),
-        held=np.concatenate([exam.held, *told]),
+        choice_set,
+        options=np.concatenate([choice_set.options, choice_set.options[copied]]),
+        answer=np.concatenate([choice_set.answer, choice_set.answer[copied]]),
+        asker=np.concatenate([choice_set.asker, choice_set.asker[copied]]),
+        learned=np.concatenate([choice_set.learned, np.ones(len(copied), dtype=bool)]),
+        seen_items=np.concatenate([choice_set.seen_items, *shown]),
         item=None,
     )
-    found = findings("overlap", Evidence(exam=again))
+    found = findings("overlap", Evidence(choice_set=again))
     assert sized(found["questions_in_two_parts"], len(copied) / len(asked), 1e-9)
     assert sized(found["overlapping_windows"], len(copied) / len(asked), 1e-9)
 
@@ -303,29 +310,33 @@ def test_windows_of_lists_that_overlap_and_rows_that_ask_for_nothing() -> None:
     assert (apart.severity, apart.size.value) == ("info", 0.0)
 
 
-def test_a_place_that_is_right_more_often(exam: MultipleChoiceSet) -> None:
-    answer = np.where(some(len(exam.answer), share=0.2), 0, exam.answer)
-    found = findings("options", Evidence(exam=replace(exam, answer=answer, item=None)))["answer_position"]
+def test_a_place_that_is_right_more_often(choice_set: MultipleChoiceSet) -> None:
+    answer = np.where(some(len(choice_set.answer), share=0.2), 0, choice_set.answer)
+    found = findings("options", Evidence(choice_set=replace(choice_set, answer=answer, item=None)))["answer_position"]
     assert sized(found, 0.2 + 0.8 / OPTIONS)
     assert found.severity == "fail"
 
 
-def test_duplicates_same_products_and_false_negatives(log: Log, exam: MultipleChoiceSet) -> None:
-    rows = np.flatnonzero(some(len(exam.answer)))
-    other = (exam.answer[rows] + 1) % OPTIONS
-    options = exam.options.copy()
-    options[rows, other] = exam.right[rows]
-    found = findings("options", Evidence(exam=replace(exam, options=options, item=None)))["duplicate_options"]
+def test_duplicates_same_products_and_false_negatives(log: Log, choice_set: MultipleChoiceSet) -> None:
+    rows = np.flatnonzero(some(len(choice_set.answer)))
+    other = (choice_set.answer[rows] + 1) % OPTIONS
+    options = choice_set.options.copy()
+    options[rows, other] = choice_set.right[rows]
+    found = findings("options", Evidence(choice_set=replace(choice_set, options=options, item=None)))[
+        "duplicate_options"
+    ]
     assert sized(found, len(rows) / len(options), 1e-9)
-    texts = [*exam.texts, *(text.upper() for text in exam.texts)]
-    options[rows, other] = exam.right[rows] + len(exam.texts)
-    found = findings("options", Evidence(exam=replace(exam, texts=texts, options=options)))["same_product_options"]
+    texts = [*choice_set.texts, *(text.upper() for text in choice_set.texts)]
+    options[rows, other] = choice_set.right[rows] + len(choice_set.texts)
+    found = findings("options", Evidence(choice_set=replace(choice_set, texts=texts, options=options)))[
+        "same_product_options"
+    ]
     assert sized(found, len(rows) / len(options), 1e-9)
-    item = exam.item.copy()
-    item[rows, other] = log.item[log.start[exam.asker[rows]]]
-    fine = (item[rows, other] != item[rows, exam.answer[rows]]).sum()
+    item = choice_set.item.copy()
+    item[rows, other] = log.item[log.start[choice_set.asker[rows]]]
+    fine = (item[rows, other] != item[rows, choice_set.answer[rows]]).sum()
     assert sized(
-        findings("options", Evidence(log, replace(exam, item=item)))["false_negatives"], fine / len(item), 0.01
+        findings("options", Evidence(log, replace(choice_set, item=item)))["false_negatives"], fine / len(item), 0.01
     )
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from shoptalk.evaluation.errors.answers import Answers, Goods
+from shoptalk.evaluation.errors.answers import Answers, ItemStats
 from shoptalk.evaluation.errors.groups import Group, group_errors, typical
-from tests.evaluation.errors.worlds import answers, chosen_among, exam, goods
+from tests.evaluation.errors.worlds import answers, chosen_among, eval_data, item_stats
 
 WORDS = ["rose", "mint", "cedar", "lemon", "musk", "soap", "balm", "oil", "comb", "mask", "gel", "wax"]
 
@@ -17,7 +17,7 @@ def named(found: list[Group]) -> dict[str, Group]:
 def test_shares_by_hand() -> None:
     # Four answers, the last one right. Chosen more popular: 1 of 3. A pull are 1 of 1, 0 of 2, 1 of 2, 0 of 1 options.
     made = answers([[]] * 4, right=[0, 1, 0, 1], chosen=[1, 0, 2, 1], others=[[1, 1], [0, 2], [1, 2], [0, 0]])
-    found = named(group_errors(made, goods(["a b", "c d", "e f"], purchases=[5, 10, 1]), resamples=100))
+    found = named(group_errors(made, item_stats(["a b", "c d", "e f"], purchases=[5, 10, 1]), resamples=100))
     group = found["popularity_pull"]
     assert group.share.value == pytest.approx(1 / 3)
     assert group.reference.value == pytest.approx((1 + 0 + 1 / 2 + 0) / 4)
@@ -30,7 +30,9 @@ def test_shares_by_hand() -> None:
 
 
 def test_nothing_is_wrong() -> None:
-    found = named(group_errors(answers([[]] * 2, [0, 1], [0, 1], [[1], [0]]), goods(["a b", "c d"]), resamples=100))
+    found = named(
+        group_errors(answers([[]] * 2, [0, 1], [0, 1], [[1], [0]]), item_stats(["a b", "c d"]), resamples=100)
+    )
     assert np.isnan(found["popularity_pull"].share.value)
     assert found["popularity_pull"].typical == []
 
@@ -45,9 +47,9 @@ def test_examples_show_one_kind_clearly() -> None:
     assert typical(members, times, strength, sure, 1) == [5]
 
 
-def shelf(random: np.random.Generator, items: int = 300) -> Goods:
+def filter_index(random: np.random.Generator, items: int = 300) -> ItemStats:
     titles = [" ".join(random.choice(WORDS, 3, replace=False)) for _ in range(items)]
-    return goods(titles, purchases=random.permutation(items).tolist())
+    return item_stats(titles, purchases=random.permutation(items).tolist())
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.4, 1.0])
@@ -58,8 +60,8 @@ def test_a_planted_pull_is_found_with_its_share(strength: float) -> None:
     then a pull in one of two. So the share is strength + (1 - strength) / 2, and the reference 1 / 2.
     """
     random = np.random.default_rng(5)
-    shop = shelf(random)
-    options, right = exam(4000, 300, random)
+    shop = filter_index(random)
+    options, right = eval_data(4000, 300, random)
     blind = random.integers(0, 4, 4000)
     popular = shop.purchases[options].argmax(axis=1)
     made = chosen_among(options, right, np.where(random.random(4000) < strength, popular, blind))
@@ -71,31 +73,31 @@ def test_a_planted_pull_is_found_with_its_share(strength: float) -> None:
 
 def test_a_planted_likeness_is_found() -> None:
     random = np.random.default_rng(6)
-    shop = shelf(random)
-    options, right = exam(2000, 300, random)
-    held = [[int(n) for n in random.choice(300, 3, replace=False)] for _ in range(2000)]
-    blind = chosen_among(options, right, random.integers(0, 4, 2000), held)
+    shop = filter_index(random)
+    options, right = eval_data(2000, 300, random)
+    seen_items = [[int(n) for n in random.choice(300, 3, replace=False)] for _ in range(2000)]
+    blind = chosen_among(options, right, random.integers(0, 4, 2000), seen_items)
     found = named(group_errors(blind, shop, resamples=300))
     assert found["semantic_pull"].excess.low < 0 < found["semantic_pull"].excess.high
     words = [set(title.split()) for title in shop.titles]
     shared = np.array([
         [sum(len(words[item] & words[own]) for own in mine) for item in row]
-        for row, mine in zip(options.tolist(), held, strict=True)
+        for row, mine in zip(options.tolist(), seen_items, strict=True)
     ])  # fmt: skip
-    like = named(group_errors(chosen_among(options, right, shared.argmax(axis=1), held), shop, resamples=300))
+    like = named(group_errors(chosen_among(options, right, shared.argmax(axis=1), seen_items), shop, resamples=300))
     assert like["semantic_pull"].share.value > 0.9  # idf makes it not quite the number of shared words
     assert like["semantic_pull"].excess.low > 0.3
     assert like["popularity_pull"].excess.low < 0.05
 
 
-def blind_answers(seed: int) -> tuple[Answers, Goods]:
+def blind_answers(seed: int) -> tuple[Answers, ItemStats]:
     """Nothing but chance; circumstances included."""
     random = np.random.default_rng(seed)
-    shop = shelf(random)
-    shop = Goods(shop.titles, np.maximum(shop.purchases - 60, 0), [f"c{n % 17}" for n in range(300)])
-    options, right = exam(600, 300, random)
-    held = [[int(n) for n in random.choice(300, random.integers(1, 9), replace=False)] for _ in range(600)]
-    return chosen_among(options, right, random.integers(0, 4, 600), held), shop
+    shop = filter_index(random)
+    shop = ItemStats(shop.titles, np.maximum(shop.purchases - 60, 0), [f"c{n % 17}" for n in range(300)])
+    options, right = eval_data(600, 300, random)
+    seen_items = [[int(n) for n in random.choice(300, random.integers(1, 9), replace=False)] for _ in range(600)]
+    return chosen_among(options, right, random.integers(0, 4, 600), seen_items), shop
 
 
 def test_without_a_pull_the_share_is_the_reference() -> None:

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from shoptalk.evaluation.errors.what_if import LAST, Step, options_what_if, ranking_what_if, shortened
-from shoptalk.schema import Candidates, Case, History, RankedList
+from shoptalk.schema import Candidates, EvalExample, History, RankedList
 
 
 class Counting:
@@ -25,22 +25,22 @@ class Counting:
 
 
 def test_options_by_hand() -> None:
-    case = Case(History("u", ("a1", "a2", "b1")), ("b2",), Candidates(("a3", "b2"), ("", "")), 1)
-    other = Case(History("v", ("c1",)), ("d1",), Candidates(("c2", "d1"), ("", "")), 1)
+    case = EvalExample(History("u", ("a1", "a2", "b1")), ("b2",), Candidates(("a3", "b2"), ("", "")), 1)
+    other = EvalExample(History("v", ("c1",)), ("d1",), Candidates(("c2", "d1"), ("", "")), 1)
     model = Counting()
-    told = options_what_if(model, [case, other])
+    shown = options_what_if(model, [case, other])
     assert model.calls == 1
     # Shares: 3 to 2; without a1, 2 to 2 (the first wins); without a2, 1 to 2.
-    assert told[0] == [
+    assert shown[0] == [
         Step((), "a3", pytest.approx(2 / 5), pytest.approx(3 / 5)),
         Step(("a1",), "a3", pytest.approx(1 / 2), pytest.approx(1 / 2)),
         Step(("a2",), "b2", pytest.approx(2 / 3), pytest.approx(1 / 3)),
     ]
-    assert told[1] == [Step((), "c2", pytest.approx(1 / 3), pytest.approx(2 / 3))]  # one purchase: nothing to remove
+    assert shown[1] == [Step((), "c2", pytest.approx(1 / 3), pytest.approx(2 / 3))]  # one purchase: nothing to remove
 
 
 def test_rankings_by_hand() -> None:
-    case = Case(History("u", ("a1", "b1")), ("b2",))
+    case = EvalExample(History("u", ("a1", "b1")), ("b2",))
 
     def rank(histories: Sequence[History], k: int) -> list[RankedList]:
         assert k == 102  # a hundred, and as many as the history may take of them
@@ -58,6 +58,8 @@ def test_long_histories_lose_the_oldest_at_once() -> None:
     kept = shortened(history)
     assert [len(one.items) for one in kept] == [LAST + 5, *range(LAST, 0, -1)]
     assert kept[-1] == History("u", ("i14",), ("r14",))
-    told = ranking_what_if(lambda histories, k: [RankedList("u", ()) for _ in histories], [Case(history, ("x",))])[0]
-    assert [len(step.removed) for step in told] == [0, 5, *[1] * (LAST - 1)]
-    assert told[1].removed == ("i0", "i1", "i2", "i3", "i4")
+    shown = ranking_what_if(
+        lambda histories, k: [RankedList("u", ()) for _ in histories], [EvalExample(history, ("x",))]
+    )[0]
+    assert [len(step.removed) for step in shown] == [0, 5, *[1] * (LAST - 1)]
+    assert shown[1].removed == ("i0", "i1", "i2", "i3", "i4")

@@ -5,7 +5,7 @@ import pytest
 
 from shoptalk.evaluation.errors.answers import Answers
 from shoptalk.evaluation.errors.words import pulling_words
-from tests.evaluation.errors.worlds import answers, chosen_among, exam
+from tests.evaluation.errors.worlds import answers, chosen_among, eval_data
 
 COMMON = [f"word{n}" for n in range(60)]
 
@@ -18,7 +18,7 @@ def titles(random: np.random.Generator, planted: str, items: int = 400) -> list[
 
 def chosen(random: np.random.Generator, times: float) -> Answers:
     """An option of a tenth of the products is so many times as likely to be chosen; the right one never is."""
-    options, right = exam(3000, 400, random)
+    options, right = eval_data(3000, 400, random)
     weight = np.where(options % 10 == 0, times, 1.0)
     weight[np.arange(3000), right] = 0
     drawn = (np.cumsum(weight, axis=1) > random.random((3000, 1)) * weight.sum(axis=1, keepdims=True)).argmax(axis=1)
@@ -47,7 +47,7 @@ def test_noise_has_no_words() -> None:
 
 def test_one_loved_product_does_not_make_its_words_pull() -> None:
     random = np.random.default_rng(2)
-    options, right = exam(3000, 40, random)
+    options, right = eval_data(3000, 40, random)
     right = np.where(options[np.arange(3000), right] == 0, (right + 1) % 4, right)
     loved = options == 0
     made = chosen_among(options, right, np.where(loved.any(axis=1), loved.argmax(axis=1), (right + 1) % 4))

@@ -12,7 +12,7 @@ from shoptalk.training.log import Log
 from shoptalk.training.trackers import make_trackers
 
 RECIPE = parse_recipe({
-    "name": "tracked", "data": {"source": "table", "interactions": "x.csv"}, "prompt": {"task": "title"},
+    "name": "tracked", "data": {"source": "table", "interactions": "x.csv"}, "prompt": {"task": "generate_title"},
     "training": {"trackers": ["mlflow"], "learning_rate": 0.25},
 })  # fmt: skip
 
@@ -49,8 +49,8 @@ def test_losses_and_the_recipe_are_read_back(tmp_path: Path, store: str) -> None
         log.event("epoch", 10, train=1.5, validation=2.0, phase="items", **{"ndcg@10": 0.125})
         log.event("epoch", 20, train=1.25, validation=1.75, phase="items")
     found, client = of(store, "first")
-    told = client.get_metric_history(found.info.run_id, "epoch/validation")
-    assert [(metric.step, metric.value) for metric in told] == [(10, 2.0), (20, 1.75)]
+    shown = client.get_metric_history(found.info.run_id, "epoch/validation")
+    assert [(metric.step, metric.value) for metric in shown] == [(10, 2.0), (20, 1.75)]
     assert found.data.metrics["epoch/ndcg_at_10"] == 0.125
     assert found.data.params["training.learning_rate"] == "0.25"
     assert found.data.params["name"] == "tracked"

@@ -10,11 +10,11 @@ from shoptalk.training.log import Log
 from shoptalk.training.trackers import make_trackers
 
 RECIPE = parse_recipe(
-    {"data": {"source": "table", "interactions": "x.csv"}, "prompt": {"task": "title"}}
+    {"data": {"source": "table", "interactions": "x.csv"}, "prompt": {"task": "generate_title"}}
 )  # TensorBoard is the default
 
 
-def told(run: Path, name: str) -> list[tuple[int, float]]:
+def shown(run: Path, name: str) -> list[tuple[int, float]]:
     board = EventAccumulator(str(run / "tensorboard"))
     board.Reload()
     return [(event.step, event.value) for event in board.Scalars(name)]
@@ -24,8 +24,8 @@ def test_numbers_are_read_back(tmp_path: Path) -> None:
     with Log(tmp_path, 0, make_trackers(RECIPE)) as log:
         log.event("step", 5, loss=3.0)
         log.event("epoch", 10, validation=2.0, phase="answers")
-    assert told(tmp_path, "step/loss") == [(5, 3.0)]
-    assert told(tmp_path, "epoch/validation") == [(10, 2.0)]
+    assert shown(tmp_path, "step/loss") == [(5, 3.0)]
+    assert shown(tmp_path, "epoch/validation") == [(10, 2.0)]
 
 
 def test_what_a_crash_undid_is_told_once(tmp_path: Path) -> None:
@@ -34,5 +34,5 @@ def test_what_a_crash_undid_is_told_once(tmp_path: Path) -> None:
         log.event("step", 10, loss=2.0)
     with Log(tmp_path, 5, make_trackers(RECIPE)) as log:  # the checkpoint was that of step 5
         log.event("step", 10, loss=2.0)
-    assert told(tmp_path, "step/loss") == [(5, 3.0), (10, 2.0)]
+    assert shown(tmp_path, "step/loss") == [(5, 3.0), (10, 2.0)]
     assert [event["step"] for event in read_log(tmp_path)] == [5, 10]

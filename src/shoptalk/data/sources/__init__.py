@@ -30,7 +30,7 @@ _MODULES = {
 
 
 @dataclass(frozen=True)
-class Shop:
+class RawTables:
     """What was read: two tables, ``read`` (reviews, items, bad_lines), ``warnings`` for the user, every file.
 
     ``dated`` is False where a place in an order stands for the timestamp.
@@ -44,7 +44,7 @@ class Shop:
     dated: bool = True
 
 
-def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
+def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
     """Read a recipe's files.
 
     Parameters

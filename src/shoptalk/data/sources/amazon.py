@@ -10,7 +10,7 @@ import ibis
 import ibis.expr.types as ir
 
 from shoptalk.data.engine import Engine, json_list, json_text
-from shoptalk.data.sources import Shop, checks, lines, malformed
+from shoptalk.data.sources import RawTables, checks, lines, malformed
 from shoptalk.recipe import Data, resolve
 
 #: What is said of a line without any of the keys that are needed, where its syntax says no more.
@@ -26,12 +26,12 @@ class Release:
     per_second: int = 1
 
 
-def read(data: Data, fields: frozenset[str], engine: Engine, release: Release) -> Shop:
+def read(data: Data, fields: frozenset[str], engine: Engine, release: Release) -> RawTables:
     """Read reviews and, where the recipe names them, products."""
     reviews = _read_reviews(data, fields, engine, release)
     files = [resolve(data.purchases)]
     if data.items is None:
-        return Shop(
+        return RawTables(
             reviews.table,
             items_from_ids(reviews.table, engine),
             {"reviews": reviews.good, "items": 0, "bad_lines": reviews.bad},
@@ -41,7 +41,7 @@ def read(data: Data, fields: frozenset[str], engine: Engine, release: Release) -
     files.append(resolve(data.items))
     items = _read_items(files[1], data, fields, engine, release)
     table, repeated = checks.first_of_each(items.table, files[1], engine)
-    return Shop(
+    return RawTables(
         reviews.table,
         table,
         {"reviews": reviews.good, "items": items.good, "bad_lines": reviews.bad + items.bad},

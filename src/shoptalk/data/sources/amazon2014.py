@@ -1,7 +1,7 @@
 """Amazon reviews to 2014 (R. He, J. McAuley, WWW 2016): JSON lines or, in older files, Python literals."""
 
 from shoptalk.data.engine import Engine
-from shoptalk.data.sources import Shop, amazon
+from shoptalk.data.sources import RawTables, amazon
 from shoptalk.recipe import Data
 
 RELEASE = amazon.Release(
@@ -24,6 +24,6 @@ RELEASE = amazon.Release(
 )
 
 
-def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
+def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
     """Read reviews and products as published in 2014, with the categories of all paths in one list."""
     return amazon.read(data, fields, engine, RELEASE)

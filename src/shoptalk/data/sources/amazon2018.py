@@ -1,7 +1,7 @@
 """Amazon Review Data (2018): J. Ni, J. Li, J. McAuley, EMNLP 2019; JSON lines, timestamps in seconds."""
 
 from shoptalk.data.engine import Engine
-from shoptalk.data.sources import Shop, amazon
+from shoptalk.data.sources import RawTables, amazon
 from shoptalk.recipe import Data
 
 RELEASE = amazon.Release(
@@ -26,6 +26,6 @@ RELEASE = amazon.Release(
 )
 
 
-def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
+def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
     """Read reviews and products as published in 2018."""
     return amazon.read(data, fields, engine, RELEASE)

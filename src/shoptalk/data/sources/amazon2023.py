@@ -1,7 +1,7 @@
 """Amazon Reviews 2023 (McAuley Lab): JSON lines, timestamps in milliseconds; a review's ``title`` is its summary."""
 
 from shoptalk.data.engine import Engine
-from shoptalk.data.sources import Shop, amazon
+from shoptalk.data.sources import RawTables, amazon
 from shoptalk.recipe import Data
 
 RELEASE = amazon.Release(
@@ -27,6 +27,6 @@ RELEASE = amazon.Release(
 )
 
 
-def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
+def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
     """Read reviews and products as published in 2023."""
     return amazon.read(data, fields, engine, RELEASE)

@@ -133,4 +133,4 @@ def fallback(
 def unique_in_order(values: ir.ArrayValue) -> ir.ArrayValue:
     """The distinct texts of an array that are not blank, each at the place of its first."""
     present = values.filter(lambda value: value.notnull() & (value.strip() != ""))
-    return present.filter(lambda value, place: present.index(value) == place)
+    return present.filter(lambda value, index: present.index(value) == index)

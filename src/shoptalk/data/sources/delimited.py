@@ -109,10 +109,10 @@ def finder(source: Delimited, rows: Rows) -> malformed.Finder:
 
 
 def _find(
-    source: Delimited, rejected: dict[int, str], places: Collection[int], reasons: Collection[str]
+    source: Delimited, rejected: dict[int, str], indices: Collection[int], reasons: Collection[str]
 ) -> Iterator[malformed.Found]:
     """Rejected rows have no place; the others are counted. Only errors come here, so this goes row by row."""
-    wanted, no_rows, place = set(places), set(reasons), 0
+    wanted, no_rows, index = set(indices), set(reasons), 0
     with lines.opened(source.file.path, source.file.compression) as stream:
         text = io.TextIOWrapper(stream, encoding=source.encoding, errors="replace", newline="")
         style = {"quotechar": source.quote} if source.quote else {"quotechar": None, "quoting": csv.QUOTE_NONE}
@@ -129,10 +129,10 @@ def _find(
                         no_rows.discard(rejected[number])
                         yield malformed.Found(begins, -1, rejected[number], source.delimiter[0].join(cells))
                 else:
-                    if place in wanted:
-                        wanted.discard(place)
-                        yield malformed.Found(begins, place, "", source.delimiter[0].join(cells))
-                    place += 1
+                    if index in wanted:
+                        wanted.discard(index)
+                        yield malformed.Found(begins, index, "", source.delimiter[0].join(cells))
+                    index += 1
                 if not (wanted or no_rows):
                     return
         except csv.Error as error:

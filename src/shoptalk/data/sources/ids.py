@@ -9,13 +9,13 @@ from shoptalk.data.engine import Engine, printable
 from shoptalk.errors import SourceError
 
 if TYPE_CHECKING:
-    from shoptalk.data.sources import Shop  # which imports this module
+    from shoptalk.data.sources import RawTables  # which imports this module
 
 #: From this share on, purchases of unknown items are worth a warning.
 _MANY_UNKNOWN = 0.01
 
 
-def check_items_are_known(shop: "Shop", engine: Engine) -> "Shop":
+def check_items_are_known(shop: "RawTables", engine: Engine) -> "RawTables":
     """Compare the items that were bought with the file of items.
 
     Raises

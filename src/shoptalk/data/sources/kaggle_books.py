@@ -10,7 +10,7 @@ import ibis
 import ibis.expr.types as ir
 
 from shoptalk.data.engine import Engine, printable
-from shoptalk.data.sources import Shop, checks, delimited, lines, malformed
+from shoptalk.data.sources import RawTables, checks, delimited, lines, malformed
 from shoptalk.data.sources.table import with_lists
 from shoptalk.recipe import Data, resolve
 
@@ -26,7 +26,7 @@ _REVIEWS = {
 _BOOKS = {"title": "Title", "brand": "authors", "categories": "categories", "description": "description"}
 
 
-def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
+def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
     """Read reviews and, where the recipe names them, what is known of the books."""
     path = resolve(data.purchases)
     texts: tuple[str, ...] = ("review", "summary") if "review" in fields else ()
@@ -44,7 +44,7 @@ def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
     interactions = named.select("user_id", "item_id", "timestamp", "position", "rating", "verified", *texts)
     if data.items is None:
         items = engine.cache(items.mutate(fallback=ibis.null("string")))
-        return Shop(interactions, items, counted, warnings, (path,))
+        return RawTables(interactions, items, counted, warnings, (path,))
     books_path = resolve(data.items)
     books = _read_books(books_path, data, fields, engine)
     described = checks.first_of_each(books.table.rename(item_id="book"), books_path, engine)[0]
@@ -52,7 +52,7 @@ def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
         items.left_join(described.drop("title"), items.title == described.item_id).drop("item_id_right")
     )
     counted |= {"items": books.good, "bad_lines": reviews.bad + books.bad}
-    return Shop(interactions, items, counted, warnings + books.warnings, (path, books_path))
+    return RawTables(interactions, items, counted, warnings + books.warnings, (path, books_path))
 
 
 def _read_reviews(path: Path, data: Data, texts: tuple[str, ...], engine: Engine) -> malformed.Checked:

@@ -171,12 +171,12 @@ def read_objects(
     return engine.numbered(kept, "position"), unreadable
 
 
-def find_lines(file: Peek, places: Collection[int], reasons: Collection[str]) -> Iterator[malformed.Found]:
-    """The lines at ``places`` and, where it is among ``reasons``, the first that is not UTF-8 and has no row.
+def find_lines(file: Peek, indices: Collection[int], reasons: Collection[str]) -> Iterator[malformed.Found]:
+    """The lines at ``indices`` and, where it is among ``reasons``, the first that is not UTF-8 and has no row.
 
     Only errors come here, and reading stops at the last of them; so this goes line by line.
     """
-    wanted, no_rows, place = set(places), set(reasons), 0
+    wanted, no_rows, index = set(indices), set(reasons), 0
     skip_undecodable = malformed.NOT_UTF8 in reasons
     with opened(file.path, file.compression) as stream:
         for number, raw in enumerate(stream, 1):
@@ -188,10 +188,10 @@ def find_lines(file: Peek, places: Collection[int], reasons: Collection[str]) ->
                     no_rows.discard(malformed.NOT_UTF8)
                     yield malformed.Found(number, -1, malformed.NOT_UTF8, _decoded(line))
             else:
-                if place in wanted:
-                    wanted.discard(place)
-                    yield malformed.Found(number, place, _syntax(line, literal=file.literal), _decoded(line))
-                place += 1
+                if index in wanted:
+                    wanted.discard(index)
+                    yield malformed.Found(number, index, _syntax(line, literal=file.literal), _decoded(line))
+                index += 1
             if not (wanted or no_rows):
                 return
 

@@ -32,12 +32,12 @@ _WIDTH = 60
 class Found:
     """A malformed line in its file.
 
-    ``line`` counts from 1; ``place`` is the row of the table, -1 where the line has none; ``reason`` is what the syntax
-    says of it, empty where the syntax is fine; ``text`` is the line itself.
+    ``line`` counts from 1; ``position`` is the row of the table, -1 where the line has none; ``reason`` is what the
+    syntax says of it, empty where the syntax is fine; ``text`` is the line itself.
     """
 
     line: int
-    place: int
+    position: int
     reason: str
     text: str
 
@@ -91,14 +91,14 @@ def problem(
         for name, (before, after) in (typed or {}).items()
     ]
     bad = functools.reduce(operator.or_, [failed for failed, _, _ in failures])
-    said = functools.reduce(operator.add, [failed.ifelse(_said(*rest), "") for failed, *rest in failures])
+    answer_text = functools.reduce(operator.add, [failed.ifelse(_stated(*rest), "") for failed, *rest in failures])
     if whole is not None:
         nothing = functools.reduce(operator.and_, [before.isnull() for before, _ in needed.values()])
-        said = nothing.ifelse(f"{whole}{_END}", said)
-    return bad.ifelse(said, ibis.null("string"))
+        answer_text = nothing.ifelse(f"{whole}{_END}", answer_text)
+    return bad.ifelse(answer_text, ibis.null("string"))
 
 
-def _said(reason: str, value: ir.Value) -> ir.StringValue:
+def _stated(reason: str, value: ir.Value) -> ir.StringValue:
     shown = value.cast("string").substr(0, _WIDTH + 1).re_replace(r"[[:cntrl:]]+", " ")
     return ibis.literal(f"{reason}{_VALUE}") + shown.fill_null("") + _END
 
@@ -163,15 +163,17 @@ def screen(
 def _kinds(table: ir.Table, find: Finder, rejected: Mapping[str, int], engine: Engine) -> list[_Kind]:
     """Every reason with its count, and the line and value of its first row; the most frequent first."""
     bad = table.filter(table.problem.notnull())
-    said = bad.select("position", said=bad.problem.split(_END).unnest())
-    said = said.filter(said.said != "")
-    parts = said.select("position", reason=said.said.split(_VALUE)[0], value=said.said.split(_VALUE)[1])
-    groups = parts.group_by("reason").aggregate(
-        count=parts.count(), place=parts.position.min(), value=parts.value.argmin(parts.position)
+    answer_text = bad.select("position", answer_text=bad.problem.split(_END).unnest())
+    answer_text = answer_text.filter(answer_text.answer_text != "")
+    parts = answer_text.select(
+        "position", reason=answer_text.answer_text.split(_VALUE)[0], value=answer_text.answer_text.split(_VALUE)[1]
     )
-    rows = engine.to_pyarrow(groups.order_by([groups["count"].desc(), groups.place]).limit(SHOWN)).to_pylist()
+    groups = parts.group_by("reason").aggregate(
+        count=parts.count(), position=parts.position.min(), value=parts.value.argmin(parts.position)
+    )
+    rows = engine.to_pyarrow(groups.order_by([groups["count"].desc(), groups.position]).limit(SHOWN)).to_pylist()
     lines = list(find({row["place"] for row in rows}, set(rejected)))
-    at = {found.place: found for found in lines if found.place >= 0}
+    at = {found.position: found for found in lines if found.position >= 0}
     kinds = []
     for row in rows:
         found = at.get(row["place"])
@@ -181,7 +183,7 @@ def _kinds(table: ir.Table, find: Finder, rejected: Mapping[str, int], engine: E
         else:
             kinds.append(_Kind(row["reason"], row["count"], line, _shown(row["value"])))
     for reason, count in rejected.items():
-        example = next((found for found in lines if found.place < 0 and found.reason == reason), None)
+        example = next((found for found in lines if found.position < 0 and found.reason == reason), None)
         kinds.append(_Kind(reason, count, example.line if example else 0, _shown(example.text) if example else None))
     return sorted(kinds, key=lambda kind: (-kind.count, kind.line))[:SHOWN]
 

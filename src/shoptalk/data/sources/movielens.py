@@ -16,7 +16,7 @@ from pathlib import Path
 import ibis
 
 from shoptalk.data.engine import Engine
-from shoptalk.data.sources import Shop, amazon, checks, delimited, lines, malformed
+from shoptalk.data.sources import RawTables, amazon, checks, delimited, lines, malformed
 from shoptalk.recipe import Data, resolve
 
 _RATINGS = ("userId", "movieId", "rating", "timestamp")
@@ -39,19 +39,19 @@ _FLAGS = (
 _NO_GENRE = ("(no genres listed)", "unknown")
 
 
-def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
+def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
     """Read ratings and, where the recipe names them, films."""
     path = resolve(data.purchases)
     ratings = _read_ratings(path, data, engine)
     if data.items is None:
         table = amazon.items_from_ids(ratings.table, engine)
         counted = {"reviews": ratings.good, "items": 0, "bad_lines": ratings.bad}
-        return Shop(ratings.table, table, counted, ratings.warnings, (path,))
+        return RawTables(ratings.table, table, counted, ratings.warnings, (path,))
     films_path = resolve(data.items)
     films = _read_films(films_path, data, fields, engine)
     table, repeated = checks.first_of_each(films.table, films_path, engine)
     counted = {"reviews": ratings.good, "items": films.good, "bad_lines": ratings.bad + films.bad}
-    return Shop(ratings.table, table, counted, ratings.warnings + films.warnings + repeated, (path, films_path))
+    return RawTables(ratings.table, table, counted, ratings.warnings + films.warnings + repeated, (path, films_path))
 
 
 def _read_ratings(path: Path, data: Data, engine: Engine) -> malformed.Checked:

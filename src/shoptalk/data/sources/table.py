@@ -19,7 +19,7 @@ import ibis
 import ibis.expr.types as ir
 
 from shoptalk.data.engine import Engine, json_list, printable
-from shoptalk.data.sources import Shop, amazon, checks, delimited, lines, malformed, times
+from shoptalk.data.sources import RawTables, amazon, checks, delimited, lines, malformed, times
 from shoptalk.errors import RecipeError, SourceError
 from shoptalk.recipe import Data, resolve
 
@@ -50,7 +50,7 @@ class _Opened:
     rejected: Mapping[str, int]
 
 
-def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
+def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
     """Read interactions and, where the recipe names them, items."""
     known = {*_OF_INTERACTIONS, *_OF_ITEMS, _ITEM_OF_ITEMS}
     if odd := set(data.columns) - known:
@@ -67,7 +67,7 @@ def read(data: Data, fields: frozenset[str], engine: Engine) -> Shop:
         table, repeated = checks.first_of_each(items.table, files[1], engine)
         warnings += items.warnings + repeated
         counted |= {"items": items.good, "bad_lines": interactions.bad + items.bad}
-    return Shop(interactions.table, table, counted, warnings, tuple(files), dated)
+    return RawTables(interactions.table, table, counted, warnings, tuple(files), dated)
 
 
 def _read_interactions(data: Data, fields: frozenset[str], engine: Engine) -> tuple[malformed.Checked, bool]:
@@ -81,8 +81,8 @@ def _read_interactions(data: Data, fields: frozenset[str], engine: Engine) -> tu
     if not dated and "order" not in raw.columns:
         error = checks.missing_column(str(data.columns.get("timestamp", "timestamp")), opened.known, opened.path)
         raise SourceError(error.message, where=error.where, hint=f"{error.hint}; a column `position` would do as well")
-    place = raw.order.try_cast("int64") if "order" in raw.columns else raw.position
-    stamp = times.Times(place.cast("float64"))
+    index = raw.order.try_cast("int64") if "order" in raw.columns else raw.position
+    stamp = times.Times(index.cast("float64"))
     if dated:
         stamp = times.read_times(raw.timestamp, data.time_format, opened.path, engine)
     columns: dict[str, ir.Value] = {
@@ -92,7 +92,7 @@ def _read_interactions(data: Data, fields: frozenset[str], engine: Engine) -> tu
     }
     bad = {opened.names[name]: (raw[name], columns[name]) for name in ("user_id", "item_id")}
     bad |= {opened.names["timestamp"]: (raw.timestamp, stamp.seconds)} if dated else {}
-    bad |= {opened.names["order"]: (raw.order, place)} if "order" in raw.columns else {}
+    bad |= {opened.names["order"]: (raw.order, index)} if "order" in raw.columns else {}
     typed: dict[str, tuple[ir.Value, ir.Value]] = {}
     columns["rating"], columns["verified"] = ibis.null("float64"), ibis.null("boolean")
     if "rating" in raw.columns:
@@ -104,7 +104,7 @@ def _read_interactions(data: Data, fields: frozenset[str], engine: Engine) -> tu
         typed[opened.names["verified"]] = (checks.filled(raw.verified.cast("string")), columns["verified"])
     columns |= {name: raw[name].cast("string") for name in ("review", "summary") if name in raw.columns}
     problem = malformed.problem(bad, typed, _NO_RECORD)
-    shaped = engine.cache(raw.select(**columns, place=place, problem=problem, position=raw.position))
+    shaped = engine.cache(raw.select(**columns, place=index, problem=problem, position=raw.position))
     cures = {opened.names["timestamp"]: _HOW_WRITTEN} if dated else {}
     checked = malformed.screen(shaped, opened.path, opened.find, data.max_bad_lines, engine, opened.rejected, cures)
     table = checked.table.drop("position").rename(position="place")

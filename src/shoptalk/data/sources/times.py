@@ -23,7 +23,7 @@ from shoptalk.errors import SourceError
 from shoptalk.recipe import SPREADSHEET_DAYS, TIME_UNITS
 
 if TYPE_CHECKING:
-    from shoptalk.data.sources import Shop  # which imports this module
+    from shoptalk.data.sources import RawTables  # which imports this module
 
 #: No purchase on the web is older; what is, hints at a wrong unit or a missing date.
 EARLIEST_YEAR = 1995
@@ -172,11 +172,11 @@ def _check_order(text: ir.StringValue, day_first: _Form, month_first: _Form, pat
     differing = text.name("text").as_table().filter(moments[0] != moments[1]).limit(1)
     found = engine.to_pyarrow(differing)["text"].to_pylist()
     if found:
-        said = " or ".join(f'"{_pattern_of(found[0], form)}"' for form in (day_first, month_first))
+        answer_text = " or ".join(f'"{_pattern_of(found[0], form)}"' for form in (day_first, month_first))
         raise SourceError(
             f"the timestamp {found[0][:60]!r} can be read with the day or with the month first, like all of its column",
             where=printable(path),
-            hint=f"say in the recipe which it is: data.time_format = {said}",
+            hint=f"say in the recipe which it is: data.time_format = {answer_text}",
         )
 
 
@@ -211,7 +211,7 @@ def _iso(text: ir.StringValue) -> ir.Value:
     return text.strip().try_cast(idt.Timestamp(timezone="UTC"))
 
 
-def check_years(shop: "Shop", engine: Engine, now: dt.datetime | None = None) -> "Shop":
+def check_years(shop: "RawTables", engine: Engine, now: dt.datetime | None = None) -> "RawTables":
     """Warn of purchases before `EARLIEST_YEAR` or after tomorrow, with their share and an example."""
     latest = (now or dt.datetime.now(dt.UTC)).timestamp() + _DAY
     time = shop.interactions.timestamp

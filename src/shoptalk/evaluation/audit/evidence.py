@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoptalk.evaluation.bootstrap import Floats
-from shoptalk.evaluation.coded import NOTHING, Bools, Ints
+from shoptalk.evaluation.id_map import PAD_ID, Bools, Ints
 from shoptalk.schema import PARTS
 
 TRAIN, VALIDATION, TEST, CONTEXT, UNUSED = range(len(PARTS))
@@ -99,9 +99,11 @@ class Log:
         """The histories of the given targets: (H,) places among the targets, and (H,) the rows held."""
         first = self.first_row(rows)
         lengths = rows - first
-        place = np.repeat(np.arange(len(rows)), lengths)
-        held = np.arange(len(place)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + np.repeat(first, lengths)
-        return place, held
+        index = np.repeat(np.arange(len(rows)), lengths)
+        seen_items = (
+            np.arange(len(index)) - np.repeat(np.cumsum(lengths) - lengths, lengths) + np.repeat(first, lengths)
+        )
+        return index, seen_items
 
 
 @dataclass(frozen=True)
@@ -113,14 +115,14 @@ class MultipleChoiceSet:
     texts
         T different texts.
     options
-        (N, P) numbers of the texts shown, ``NOTHING`` after a question's last.
+        (N, P) numbers of the texts shown, ``PAD_ID`` after a question's last.
     answer
         (N,) place of the right option, from 0.
     asker
         (N,) whose question it is; with a `Log`, the number of the user there.
     learned
         (N,) whether the question may be learned from; the others are the test.
-    held
+    seen_items
         (H, 2) rows of question and text: what the histories hold, in their order.
     item
         (N, P) numbers of the items in the `Log`; None where only texts are known.
@@ -131,13 +133,13 @@ class MultipleChoiceSet:
     answer: Ints
     asker: Ints
     learned: Bools
-    held: Ints
+    seen_items: Ints
     item: Ints | None = None
 
     @property
     def shown(self) -> Bools:
         """(N, P) where there is an option."""
-        return self.options != NOTHING
+        return self.options != PAD_ID
 
     @cached_property
     def right(self) -> Ints:
@@ -220,7 +222,7 @@ class Evidence:
     """Everything that is at hand; a check that finds what it needs missing says nothing."""
 
     log: Log | None = None
-    exam: MultipleChoiceSet | None = None
+    choice_set: MultipleChoiceSet | None = None
     outcome: Outcome | None = None
     texts: Sequence[tuple[str, str]] = ()
     seed: int = 1

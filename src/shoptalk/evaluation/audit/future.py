@@ -8,7 +8,7 @@ from scipy import sparse
 from shoptalk.evaluation.audit.evidence import TEST, TRAIN, VALIDATION, Evidence, Log, Outcome
 from shoptalk.evaluation.audit.finding import Finding, judged, share
 from shoptalk.evaluation.bootstrap import estimate
-from shoptalk.evaluation.coded import Ints
+from shoptalk.evaluation.id_map import Ints
 
 #: Shares from which on a figure needs a word beside it.
 SOME = 0.01

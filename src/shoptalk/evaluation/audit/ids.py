@@ -7,13 +7,13 @@ from scipy import stats
 
 from shoptalk.evaluation.audit.evidence import TRAIN, Evidence, Log
 from shoptalk.evaluation.audit.finding import Finding, share
-from shoptalk.evaluation.coded import Ints
+from shoptalk.evaluation.id_map import Ints
 from shoptalk.schema import Estimate
 
 #: Ids are neighbours within this share of the catalogue (50 of 12,086).
 NEAR = 0.004
 #: How often neighbours must be bought one after the other, beyond doubt, as a multiple of chance and beyond it.
-TIMES, BEYOND = 1.5, 0.005
+TIMES, MARGIN = 1.5, 0.005
 #: Rank correlation from which on ids are sorted.
 SORTED = 0.1
 #: Shuffles of chance.
@@ -70,17 +70,17 @@ def _neighbours(log: Log, ranks: Ints, seed: int) -> Iterator[Finding]:
     generator = np.random.default_rng(seed)
     drawn = [generator.permutation(other) for _ in range(_SHUFFLES if len(other) < 1_000_000 else 1)]
     chance = float(np.mean([(np.abs(one - shuffled) <= width)[one != shuffled].mean() for shuffled in drawn]))
-    told = found.low > max(TIMES * chance, chance + BEYOND)
+    estimated = found.low > max(TIMES * chance, chance + MARGIN)
     at = int((np.abs(one - other) <= width).argmax())
     by_rank = np.argsort(ranks)
     yield Finding(
         "ids_of_neighbours",
-        "warn" if told else "info",
+        "warn" if estimated else "info",
         f"{found.value:.4f} of the steps from one moment to the next lead to an id within {width} places, by chance "
         f"{chance:.4f}",
         found,
-        f"{log.items[int(by_rank[one[at]])]} then {log.items[int(by_rank[other[at]])]}" if told else "",
-        "never show raw ids to a model, and number items at random" if told else "",
+        f"{log.items[int(by_rank[one[at]])]} then {log.items[int(by_rank[other[at]])]}" if estimated else "",
+        "never show raw ids to a model, and number items at random" if estimated else "",
     )
 
 

@@ -7,7 +7,7 @@ from scipy import stats
 
 from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet
 from shoptalk.evaluation.audit.finding import Finding, Severity, judged, share, shorten
-from shoptalk.evaluation.coded import Bools, Ints
+from shoptalk.evaluation.id_map import Bools, Ints
 
 #: Shares from which on a figure needs a word beside it, and from which on the exam is unfair.
 SOME, MANY = 0.01, 0.05
@@ -17,47 +17,49 @@ SURE = 0.001
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """What stands where, twice, and wrongly."""
-    exam = evidence.exam
-    if exam is None or not len(exam.answer):
+    choice_set = evidence.choice_set
+    if choice_set is None or not len(choice_set.answer):
         return
-    yield _positions(exam)
-    rows = np.arange(len(exam.answer))
-    wrong = exam.shown.copy()
-    wrong[rows, exam.answer] = False
-    yield _duplicates(exam, wrong)
-    yield _same_product(exam, wrong)
-    if evidence.log is not None and exam.item is not None:
-        yield _false_negatives(exam, evidence.log, wrong)
+    yield _positions(choice_set)
+    rows = np.arange(len(choice_set.answer))
+    wrong = choice_set.shown.copy()
+    wrong[rows, choice_set.answer] = False
+    yield _duplicates(choice_set, wrong)
+    yield _same_product(choice_set, wrong)
+    if evidence.log is not None and choice_set.item is not None:
+        yield _false_negatives(choice_set, evidence.log, wrong)
 
 
-def _positions(exam: MultipleChoiceSet) -> Finding:
+def _positions(choice_set: MultipleChoiceSet) -> Finding:
     """What always naming one place gets beyond chance; tested against even positions (chi-square)."""
-    places = exam.options.shape[1]
-    counts = np.bincount(exam.answer, minlength=places)
-    offered = exam.shown / exam.shown.sum(axis=1, keepdims=True)  # (N, P) chance of each place, question by question
+    indices = choice_set.options.shape[1]
+    counts = np.bincount(choice_set.answer, minlength=indices)
+    offered = choice_set.shown / choice_set.shown.sum(
+        axis=1, keepdims=True
+    )  # (N, P) chance of each place, question by question
     expected = offered.sum(axis=0)
-    p = float(stats.chisquare(counts, expected).pvalue) if places > 1 else 1.0
+    p = float(stats.chisquare(counts, expected).pvalue) if indices > 1 else 1.0
     best = int(np.argmax(counts - expected))
-    found = share(exam.answer == best)
-    beyond = found.value - float(expected[best]) / len(exam.answer)
-    uneven = p < SURE
-    severity: Severity = ("fail" if beyond > MANY else "warn") if uneven else "info"
-    shares = ", ".join(f"{count / len(exam.answer):.3f}" for count in counts)
+    found = share(choice_set.answer == best)
+    excess = found.value - float(expected[best]) / len(choice_set.answer)
+    asymmetric = p < SURE
+    severity: Severity = ("fail" if excess > MANY else "warn") if asymmetric else "info"
+    fractions = ", ".join(f"{count / len(choice_set.answer):.3f}" for count in counts)
     return Finding(
         "answer_position",
         severity,
-        f"the right option stands in place 1, 2, … in {shares} of the questions"
-        + (f": always naming place {best + 1} is right in {found.value:.3f}" if uneven else ""),
+        f"the right option stands in place 1, 2, … in {fractions} of the questions"
+        + (f": always naming place {best + 1} is right in {found.value:.3f}" if asymmetric else ""),
         found,
-        do="shuffle the options of every question" if uneven else "",
+        do="shuffle the options of every question" if asymmetric else "",
     )
 
 
-def _duplicates(exam: MultipleChoiceSet, wrong: Bools) -> Finding:
+def _duplicates(choice_set: MultipleChoiceSet, wrong: Bools) -> Finding:
     """Questions that show one text twice."""
-    ordered = np.sort(exam.options, axis=1)
+    ordered = np.sort(choice_set.options, axis=1)
     twice = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(axis=1)
-    with_right = ((exam.options == exam.right[:, None]) & wrong).any(axis=1)
+    with_right = ((choice_set.options == choice_set.right[:, None]) & wrong).any(axis=1)
     found = share(twice)
     severity: Severity = "fail" if share(with_right).low > SOME else "warn" if found.low > SOME else "info"
     return Finding(
@@ -65,22 +67,23 @@ def _duplicates(exam: MultipleChoiceSet, wrong: Bools) -> Finding:
         severity,
         f"{found.value:.3f} of the questions show an option twice, {with_right.mean():.3f} the right one",
         found,
-        f"“{shorten(exam.texts[int(exam.right[with_right.argmax()])])}”" if with_right.any() else "",
+        f"“{shorten(choice_set.texts[int(choice_set.right[with_right.argmax()])])}”" if with_right.any() else "",
         "draw distractors with titles that differ" if severity != "info" else "",
     )
 
 
-def _same_product(exam: MultipleChoiceSet, wrong: Bools) -> Finding:
+def _same_product(choice_set: MultipleChoiceSet, wrong: Bools) -> Finding:
     """Questions in which a wrong option has the same letters as the right one: another size of the same product."""
-    keys = np.append(exam.keys, -1)[exam.options]  # (N, P)
-    mine = exam.keys[exam.right]
-    alike = (keys == mine[:, None]) & wrong & (exam.options != exam.right[:, None])
-    found = share(alike.any(axis=1))
+    keys = np.append(choice_set.keys, -1)[choice_set.options]  # (N, P)
+    mine = choice_set.keys[choice_set.right]
+    similar = (keys == mine[:, None]) & wrong & (choice_set.options != choice_set.right[:, None])
+    found = share(similar.any(axis=1))
     example = ""
-    if alike.any():
-        row, place = (int(one) for one in np.argwhere(alike)[0])
+    if similar.any():
+        row, index = (int(one) for one in np.argwhere(similar)[0])
         example = (
-            f"“{shorten(exam.texts[int(exam.right[row])])}” and “{shorten(exam.texts[int(exam.options[row, place])])}”"
+            f"“{shorten(choice_set.texts[int(choice_set.right[row])])}” and "
+            f"“{shorten(choice_set.texts[int(choice_set.options[row, index])])}”"
         )
     return judged(
         "same_product_options",
@@ -93,22 +96,23 @@ def _same_product(exam: MultipleChoiceSet, wrong: Bools) -> Finding:
     )
 
 
-def _false_negatives(exam: MultipleChoiceSet, log: Log, wrong: Bools) -> Finding:
+def _false_negatives(choice_set: MultipleChoiceSet, log: Log, wrong: Bools) -> Finding:
     """Wrong options that the user bought, at any time."""
-    assert exam.item is not None
+    assert choice_set.item is not None
     size = len(log.items)
     askers = np.zeros(len(log.users), dtype=np.bool_)
-    askers[exam.asker] = True
+    askers[choice_set.asker] = True
     rows = askers[log.user]
     owned = np.unique(log.user[rows].astype(np.int64) * size + log.item[rows])
-    asked: Ints = exam.asker[:, None] * size + exam.item
+    asked: Ints = choice_set.asker[:, None] * size + choice_set.item
     false = np.isin(asked, owned) & wrong
     found = share(false.any(axis=1))
     example = ""
     if false.any():
-        row, place = (int(one) for one in np.argwhere(false)[0])
+        row, index = (int(one) for one in np.argwhere(false)[0])
         example = (
-            f"user {log.users[int(exam.asker[row])]} bought “{shorten(log.titles[int(exam.item[row, place])])}” too"
+            f"user {log.users[int(choice_set.asker[row])]} bought "
+            f"“{shorten(log.titles[int(choice_set.item[row, index])])}” too"
         )
     return judged(
         "false_negatives",

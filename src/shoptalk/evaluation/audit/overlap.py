@@ -17,29 +17,29 @@ from shoptalk.evaluation.audit.evidence import (
 )
 from shoptalk.evaluation.audit.finding import Finding, judged, share, shorten
 from shoptalk.evaluation.bootstrap import estimate
-from shoptalk.evaluation.coded import Bools, Ints
+from shoptalk.evaluation.id_map import Bools, Ints
 
 #: Shares from which on a figure needs a word beside it, and from which on what must never be is there.
 SOME, FEW = 0.01, 0.001
 #: Similarity of two titles' letters from which on they are the same product (rapidfuzz, in percent).
-ALIKE = 90.0
+SIMILAR = 90.0
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Everything that can stand in two places at once."""
     if evidence.log is not None and len(evidence.log.target):
         yield from _purchases(evidence.log, evidence.seed)
-    if evidence.exam is not None and (~evidence.exam.learned).any() and evidence.exam.learned.any():
-        yield from _questions(evidence.exam)
+    if evidence.choice_set is not None and (~evidence.choice_set.learned).any() and evidence.choice_set.learned.any():
+        yield from _questions(evidence.choice_set)
     if evidence.written is not None:
         yield from _lists(evidence.written, evidence.seed)
 
 
 def _purchases(log: Log, seed: int) -> Iterator[Finding]:
     rows = log.sample(seed)
-    place, held = log.before(rows)
-    same = log.item[held] == log.item[rows][place]
-    repeated = _any(place[same], len(rows))
+    index, seen_items = log.before(rows)
+    same = log.item[seen_items] == log.item[rows][index]
+    repeated = _any(index[same], len(rows))
     found = share(repeated)
     yield judged(
         "target_in_history",
@@ -51,7 +51,7 @@ def _purchases(log: Log, seed: int) -> Iterator[Finding]:
     )
     yield from _rows(log)
     yield from _users(log)
-    near = _near_duplicates(log, rows, place, held, same)
+    near = _near_duplicates(log, rows, index, seen_items, same)
     found = share(near)
     yield judged(
         "near_duplicates",
@@ -59,7 +59,7 @@ def _purchases(log: Log, seed: int) -> Iterator[Finding]:
         SOME,
         f"for {found.value:.3f} of the test cases the history holds another item of nearly the right one's title "
         "(another size or colour)",
-        example=_example(log, rows, near, held[~same], place[~same]),
+        example=_example(log, rows, near, seen_items[~same], index[~same]),
         do="count such cases apart: text similarity alone finds them",
     )
 
@@ -103,23 +103,26 @@ def _users(log: Log) -> Iterator[Finding]:
     )
 
 
-def _near_duplicates(log: Log, rows: Ints, place: Ints, held: Ints, same: Bools) -> Bools:
+def _near_duplicates(log: Log, rows: Ints, index: Ints, seen_items: Ints, same: Bools) -> Bools:
     """(C,) whether a history holds an item, not the right one, whose letters are nearly the right one's."""
-    wanted = np.unique(np.concatenate([log.item[rows], log.item[held]]))
+    wanted = np.unique(np.concatenate([log.item[rows], log.item[seen_items]]))
     plain = {item: letters(log.titles[item]) for item in wanted.tolist()}
-    one = [plain[item] for item in log.item[held][~same].tolist()]
-    other = [plain[item] for item in log.item[rows][place][~same].tolist()]
+    one = [plain[item] for item in log.item[seen_items][~same].tolist()]
+    other = [plain[item] for item in log.item[rows][index][~same].tolist()]
     if not one:
         return np.zeros(len(rows), dtype=np.bool_)
-    alike = process.cpdist(one, other, scorer=fuzz.ratio, score_cutoff=ALIKE, dtype=np.float32) >= ALIKE
-    return _any(place[~same][alike], len(rows))
+    similar = process.cpdist(one, other, scorer=fuzz.ratio, score_cutoff=SIMILAR, dtype=np.float32) >= SIMILAR
+    return _any(index[~same][similar], len(rows))
 
 
-def _questions(exam: MultipleChoiceSet) -> Iterator[Finding]:
+def _questions(choice_set: MultipleChoiceSet) -> Iterator[Finding]:
     """Test questions that were learned from, whole or in part."""
-    asked = np.flatnonzero(~exam.learned)
-    known = {_identity(exam, held, row) for row, held in _each(exam, np.flatnonzero(exam.learned))}
-    twice = np.array([_identity(exam, held, row) in known for row, held in _each(exam, asked)])
+    asked = np.flatnonzero(~choice_set.learned)
+    known = {
+        _identity(choice_set, seen_items, row)
+        for row, seen_items in _each(choice_set, np.flatnonzero(choice_set.learned))
+    }
+    twice = np.array([_identity(choice_set, seen_items, row) in known for row, seen_items in _each(choice_set, asked)])
     found = share(twice)
     yield judged(
         "questions_in_two_parts",
@@ -129,9 +132,9 @@ def _questions(exam: MultipleChoiceSet) -> Iterator[Finding]:
         worst="fail",
         do="remove repeated questions before splitting",
     )
-    width = len(exam.texts)
-    taught = np.unique(exam.asker[exam.learned] * width + exam.right[exam.learned])
-    windows = np.isin(exam.asker[asked] * width + exam.right[asked], taught)
+    width = len(choice_set.texts)
+    taught = np.unique(choice_set.asker[choice_set.learned] * width + choice_set.right[choice_set.learned])
+    windows = np.isin(choice_set.asker[asked] * width + choice_set.right[asked], taught)
     found = share(windows)
     yield judged(
         "overlapping_windows",
@@ -139,7 +142,7 @@ def _questions(exam: MultipleChoiceSet) -> Iterator[Finding]:
         SOME,
         f"{found.value:.3f} of the test questions ask for what the same user's training questions give as an answer",
         worst="fail",
-        example=shorten(exam.texts[int(exam.right[asked[windows.argmax()]])]) if windows.any() else "",
+        example=shorten(choice_set.texts[int(choice_set.right[asked[windows.argmax()]])]) if windows.any() else "",
         do="split each user's purchases by time before windows are cut from them",
     )
 
@@ -174,32 +177,32 @@ def _lists(rows: Written, seed: int) -> Iterator[Finding]:
     )
 
 
-def _each(exam: MultipleChoiceSet, rows: Ints) -> Iterator[tuple[int, Ints]]:
-    """Questions with the texts of their histories; ``held`` runs by question."""
-    begin = np.searchsorted(exam.held[:, 0], rows, side="left")
-    end = np.searchsorted(exam.held[:, 0], rows, side="right")
+def _each(choice_set: MultipleChoiceSet, rows: Ints) -> Iterator[tuple[int, Ints]]:
+    """Questions with the texts of their histories; ``seen_items`` runs by question."""
+    begin = np.searchsorted(choice_set.seen_items[:, 0], rows, side="left")
+    end = np.searchsorted(choice_set.seen_items[:, 0], rows, side="right")
     for row, first, last in zip(rows.tolist(), begin.tolist(), end.tolist(), strict=True):
-        yield row, exam.held[first:last, 1]
+        yield row, choice_set.seen_items[first:last, 1]
 
 
-def _identity(exam: MultipleChoiceSet, held: Ints, row: int) -> tuple[bytes, bytes]:
-    return held.tobytes(), np.sort(exam.options[row]).tobytes()
+def _identity(choice_set: MultipleChoiceSet, seen_items: Ints, row: int) -> tuple[bytes, bytes]:
+    return seen_items.tobytes(), np.sort(choice_set.options[row]).tobytes()
 
 
-def _any(places: Ints, count: int) -> Bools:
+def _any(indices: Ints, count: int) -> Bools:
     found = np.zeros(count, dtype=np.bool_)
-    found[places] = True
+    found[indices] = True
     return found
 
 
-def _example(log: Log, rows: Ints, chosen: Bools, held: Ints | None = None, place: Ints | None = None) -> str:
-    """The first chosen case: who, and what; with a pair of titles where ``held`` says what it is compared with."""
+def _example(log: Log, rows: Ints, chosen: Bools, seen_items: Ints | None = None, index: Ints | None = None) -> str:
+    """The first chosen case: who, and what; with a pair of titles where ``seen_items`` says with what."""
     if not chosen.any():
         return ""
     at = int(chosen.argmax())
     title = log.titles[int(log.item[rows[at]])]
-    if held is None or place is None:
+    if seen_items is None or index is None:
         return f"user {log.users[int(log.user[rows[at]])]}: “{shorten(title)}”"
-    others = [log.titles[item] for item in log.item[held[place == at]].tolist()]
+    others = [log.titles[item] for item in log.item[seen_items[index == at]].tolist()]
     nearest = max(others, key=lambda other: fuzz.ratio(letters(other), letters(title)))
     return f"user {log.users[int(log.user[rows[at]])]} had “{shorten(nearest)}” before “{shorten(title)}”"

@@ -20,7 +20,7 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     own, swapped = float(outcome.own.mean()), float(outcome.swapped.mean())
     gap = estimate(outcome.own - outcome.swapped, seed=evidence.seed)
     above = own - outcome.chance
-    said = (
+    statement = (
         f"{outcome.metric} {own:.4f} with the user's own history, {swapped:.4f} with another user's: "
         f"a gap of {gap.value:.4f}"
     )
@@ -28,9 +28,10 @@ def check(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             "personalisation",
             "fail",
-            f"{said}; most of what the run gets beyond chance ({outcome.chance:.3f}) does not come from the history",
+            f"{statement}; most of what the run gets beyond chance ({outcome.chance:.3f}) does not come from "
+            "the history",
             gap,
             do="report the gap beside the figure; look for what gives the answers away",
         )
     else:
-        yield Finding("personalisation", "info", said, gap)
+        yield Finding("personalisation", "info", statement, gap)

@@ -13,7 +13,7 @@ from shoptalk.constants import DEFAULT_K
 from shoptalk.evaluation.audit.evidence import Evidence, Log
 from shoptalk.evaluation.audit.finding import Finding
 from shoptalk.evaluation.bootstrap import Floats, estimate
-from shoptalk.evaluation.coded import Ints
+from shoptalk.evaluation.id_map import Ints
 
 #: Items drawn beside the right one.
 DRAWN = 100
@@ -42,14 +42,14 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     swapped = list(_swapped(full, drawn, evidence.seed))
     name = next(iter(ranks))
     apart = estimate(drawn[name] - full[name], seed=evidence.seed)
-    said = (
+    statement = (
         f"recall@{DEFAULT_K} of {name} is {full[name].mean():.4f} over the whole catalogue and would be "
         f"{drawn[name].mean():.4f} against {DRAWN} drawn items"
     )
     yield Finding(
         "sampled_metric",
         "warn" if swapped else "info",
-        said + (f"; it would swap {', '.join(swapped)}" if swapped else ""),
+        statement + (f"; it would swap {', '.join(swapped)}" if swapped else ""),
         apart,
         do="rank the whole catalogue; never compare a sampled figure with a full one",
     )

@@ -16,7 +16,7 @@ import numpy as np
 from shoptalk.evaluation.audit.evidence import Evidence, MultipleChoiceSet, letters
 from shoptalk.evaluation.audit.finding import Finding, judged, shorten
 from shoptalk.evaluation.bootstrap import Floats, estimate
-from shoptalk.evaluation.coded import NOTHING, Ints
+from shoptalk.evaluation.id_map import PAD_ID, Ints
 from shoptalk.evaluation.options import correctness
 from shoptalk.evaluation.probe import FORMAT, Ngrams, beside, format_features, log_odds
 from shoptalk.schema import Estimate
@@ -26,21 +26,21 @@ ENOUGH = 50
 #: What a leak must add to accuracy, beyond doubt, to be one.
 LEAK = 0.02
 #: What popularity or topic must give beyond chance, beyond doubt, to be told.
-TOLD = 0.05
+SHOWN = 0.05
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
     """Options-only accuracy, and what it is due to."""
-    exam = evidence.exam
-    if exam is None or min(exam.learned.sum(), (~exam.learned).sum()) < ENOUGH:
+    choice_set = evidence.choice_set
+    if choice_set is None or min(choice_set.learned.sum(), (~choice_set.learned).sum()) < ENOUGH:
         return
-    probe, seed = _Probe(exam, evidence), evidence.seed
+    probe, seed = _Probe(choice_set, evidence), evidence.seed
     popular, topic, whole = (probe.judge(blocks) for blocks in ("p", "pt", "ptf"))
     # Letters may confuse more than they tell, above all where questions are few: format must beat the better of both.
     known = max(topic, popular, key=np.mean)
     leak = estimate(whole - known, seed=seed)
-    told = estimate(max(whole, probe.judge("n"), key=np.mean), seed=seed)
-    yield _options_only(told, leak, float(known.mean()), exam.chance)
+    estimated = estimate(max(whole, probe.judge("n"), key=np.mean), seed=seed)
+    yield _options_only(estimated, leak, float(known.mean()), choice_set.chance)
     yield judged(
         "format_leak",
         leak,
@@ -56,36 +56,39 @@ def check(evidence: Evidence) -> Iterator[Finding]:
     yield judged(
         "popularity",
         popularity,
-        exam.chance + TOLD,
-        f"the most popular option is right in {popularity.value:.3f} of the questions, chance is {exam.chance:.3f}"
-        + (": distractors drawn uniformly give popularity away" if popularity.low > exam.chance + TOLD else ""),
+        choice_set.chance + SHOWN,
+        f"the most popular option is right in {popularity.value:.3f} of the questions, "
+        f"chance is {choice_set.chance:.3f}"
+        + (": distractors drawn uniformly give popularity away" if popularity.low > choice_set.chance + SHOWN else ""),
         do="compare with popularity and not with chance, or draw distractors by popularity",
     )
     yield judged(
         "topic",
         gained,
-        TOLD if leak.low <= LEAK else 1.0,  # a leak of the format shows in the letters too
+        SHOWN if leak.low <= LEAK else 1.0,  # a leak of the format shows in the letters too
         f"the letters of the options tell {gained.value:+.3f} beyond popularity",
         do="draw distractors from the category of the right item",
     )
 
 
-def _options_only(told: Estimate, leak: Estimate, known: float, chance: float) -> Finding:
+def _options_only(estimated: Estimate, leak: Estimate, known: float, chance: float) -> Finding:
     """The accuracy without any history, and whether it is a formatting leak."""
-    said = f"without any history the right option is found in {told.value:.3f} of the questions (chance {chance:.3f}"
+    statement = (
+        f"without any history the right option is found in {estimated.value:.3f} of the questions (chance {chance:.3f}"
+    )
     if leak.low > LEAK:
         return Finding(
             "options_only",
             "fail",
-            f"a formatting leak: {said}; popularity and topic explain {known:.3f})",
-            told,
+            f"a formatting leak: {statement}; popularity and topic explain {known:.3f})",
+            estimated,
             do="do not report this exam's accuracy; clean all options alike and make the questions again",
         )
     return judged(
         "options_only",
-        told,
-        max(known, chance) + TOLD + LEAK,
-        f"{said})",
+        estimated,
+        max(known, chance) + SHOWN + LEAK,
+        f"{statement})",
         worst="fail",
         do="the options give themselves away; look at what the right ones have in common",
     )
@@ -94,18 +97,18 @@ def _options_only(told: Estimate, leak: Estimate, known: float, chance: float) -
 class _Probe:
     """Features of an exam's texts in blocks, and models that see some of them."""
 
-    def __init__(self, exam: MultipleChoiceSet, evidence: Evidence) -> None:
-        self.exam, self.seed = exam, evidence.seed
-        learned, shown = exam.learned, exam.shown
-        right = np.bincount(exam.right[learned], minlength=len(exam.texts))
-        all_shown = np.bincount(exam.options[learned][shown[learned]], minlength=len(exam.texts))
+    def __init__(self, choice_set: MultipleChoiceSet, evidence: Evidence) -> None:
+        self.choice_set, self.seed = choice_set, evidence.seed
+        learned, shown = choice_set.learned, choice_set.shown
+        right = np.bincount(choice_set.right[learned], minlength=len(choice_set.texts))
+        all_shown = np.bincount(choice_set.options[learned][shown[learned]], minlength=len(choice_set.texts))
         self.right, self.wrong = right.astype(np.float64), (all_shown - right).astype(np.float64)
         self.asked = np.flatnonzero(~learned)
         met = np.flatnonzero(all_shown)
-        self.format = format_features(exam.texts)
+        self.format = format_features(choice_set.texts)
         self.blocks: dict[str, Any] = {
-            "p": _popularity(exam, evidence),
-            "t": _topic(exam, met),
+            "p": _popularity(choice_set, evidence),
+            "t": _topic(choice_set, met),
             "f": np.concatenate([self.format, self.format**2], axis=1),
         }
         self._met = met
@@ -113,15 +116,18 @@ class _Probe:
     def judge(self, blocks: str) -> Floats:
         """(A,) how right a model that sees these blocks is on the test's questions."""
         if blocks == "n":
-            return self.correct(Ngrams([self.exam.texts[text] for text in self._met.tolist()]).of(self.exam.texts))
+            return self.correct(
+                Ngrams([self.choice_set.texts[text] for text in self._met.tolist()]).of(self.choice_set.texts)
+            )
         return self.correct(beside(*(self.blocks[block] for block in blocks)))
 
     def correct(self, features: Any) -> Floats:
         """(A,) correctness of log-odds learned from features (T, F) of the texts."""
         odds = np.asarray(log_odds(features, self.right, self.wrong).decision_function(features))
-        rows, shown = self.exam.options[self.asked], self.exam.shown[self.asked]
+        rows, shown = self.choice_set.options[self.asked], self.choice_set.shown[self.asked]
         return correctness(
-            [odds[row[real]] for row, real in zip(rows, shown, strict=True)], self.exam.answer[self.asked].tolist()
+            [odds[row[real]] for row, real in zip(rows, shown, strict=True)],
+            self.choice_set.answer[self.asked].tolist(),
         )
 
     def blame(self) -> str:
@@ -137,39 +143,43 @@ class _Probe:
 
     def example(self) -> str:
         """The same letters shown as a right and as a wrong option, in two looks; else one question."""
-        exam, keys = self.exam, self.exam.keys
-        shown = exam.shown.copy()
-        shown[np.arange(len(shown)), exam.answer] = False
-        wrong = np.unique(exam.options[shown])
+        choice_set, keys = self.choice_set, self.choice_set.keys
+        shown = choice_set.shown.copy()
+        shown[np.arange(len(shown)), choice_set.answer] = False
+        wrong = np.unique(choice_set.options[shown])
         by_key = dict(zip(keys[wrong].tolist(), wrong.tolist(), strict=True))
-        for text in np.unique(exam.right).tolist():
+        for text in np.unique(choice_set.right).tolist():
             other = by_key.get(int(keys[text]))
-            if other is not None and exam.texts[other] != exam.texts[text]:
-                return f"right: “{shorten(exam.texts[text])}”, wrong: “{shorten(exam.texts[other])}”"
+            if other is not None and choice_set.texts[other] != choice_set.texts[text]:
+                return f"right: “{shorten(choice_set.texts[text])}”, wrong: “{shorten(choice_set.texts[other])}”"
         row = int(self.asked[0])
-        others = [exam.texts[text] for text in exam.options[row][shown[row]].tolist()]
-        return f"right: “{shorten(exam.texts[int(exam.right[row])])}”, wrong: “{shorten(others[0])}”" if others else ""
+        others = [choice_set.texts[text] for text in choice_set.options[row][shown[row]].tolist()]
+        return (
+            f"right: “{shorten(choice_set.texts[int(choice_set.right[row])])}”, wrong: “{shorten(others[0])}”"
+            if others
+            else ""
+        )
 
 
-def _popularity(exam: MultipleChoiceSet, evidence: Evidence) -> Floats:
+def _popularity(choice_set: MultipleChoiceSet, evidence: Evidence) -> Floats:
     """(T, 3) how often what a text stands for was bought in training; by its letters where no purchases are known."""
-    count = np.zeros(len(exam.texts))
-    if exam.item is not None and evidence.log is not None:
-        real = exam.item != NOTHING
-        np.maximum.at(count, exam.options[real], evidence.log.bought[exam.item[real]].astype(np.float64))
+    count = np.zeros(len(choice_set.texts))
+    if choice_set.item is not None and evidence.log is not None:
+        real = choice_set.item != PAD_ID
+        np.maximum.at(count, choice_set.options[real], evidence.log.bought[choice_set.item[real]].astype(np.float64))
     else:
-        learned = exam.held[exam.learned[exam.held[:, 0]], 1]
-        met: Ints = np.concatenate([exam.keys[learned], exam.keys[exam.right[exam.learned]]])
-        count = np.bincount(met, minlength=int(exam.keys.max(initial=0)) + 1)[exam.keys].astype(np.float64)
+        learned = choice_set.seen_items[choice_set.learned[choice_set.seen_items[:, 0]], 1]
+        met: Ints = np.concatenate([choice_set.keys[learned], choice_set.keys[choice_set.right[choice_set.learned]]])
+        count = np.bincount(met, minlength=int(choice_set.keys.max(initial=0)) + 1)[choice_set.keys].astype(np.float64)
     logs = np.log1p(count)
     return np.stack(
         [logs / max(1.0, logs.max(initial=0)), (logs / max(1.0, logs.max(initial=0))) ** 2, count == 0], axis=1
     )
 
 
-def _topic(exam: MultipleChoiceSet, met: Ints) -> Any:
+def _topic(choice_set: MultipleChoiceSet, met: Ints) -> Any:
     """TF-IDF of n-grams (n = 4, 5) of the letters, sparse (T, W): no space, case, digit or punctuation mark counts."""
-    plain = [letters(text) for text in exam.texts]
+    plain = [letters(text) for text in choice_set.texts]
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectorizer = TfidfVectorizer(

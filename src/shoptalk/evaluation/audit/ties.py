@@ -10,7 +10,7 @@ from shoptalk.evaluation.audit.evidence import TRAIN, Evidence, Log, Outcome
 from shoptalk.evaluation.audit.finding import Finding, share
 from shoptalk.evaluation.audit.ids import id_ranks
 from shoptalk.evaluation.bootstrap import Floats, estimate
-from shoptalk.evaluation.coded import Bools, Ints
+from shoptalk.evaluation.id_map import Bools, Ints
 from shoptalk.schema import Estimate
 
 #: Share of decided targets from which on the ties count.
@@ -108,8 +108,8 @@ def _measured(log: Log, decided: Bools, seed: int) -> Iterator[Finding]:
 def _moments(log: Log, rows: Ints) -> tuple[Ints, Ints]:
     """The first row of each row's moment, and the row after its last."""
     begins = np.flatnonzero(np.append(True, ~log.same_moment))
-    place = np.searchsorted(begins, rows, side="right")
-    return begins[place - 1], np.append(begins, len(log.user))[place]
+    index = np.searchsorted(begins, rows, side="right")
+    return begins[index - 1], np.append(begins, len(log.user))[index]
 
 
 def _steps(log: Log) -> sparse.csr_array:
@@ -129,20 +129,20 @@ def _recall(log: Log, steps: sparse.csr_array, first: Ints, begin: Ints, end: In
     for start in range(0, len(first), size):
         block = slice(start, start + size)
         lengths = begin[block] - first[block]
-        place = np.repeat(np.arange(len(lengths)), lengths)
-        age = np.repeat(np.cumsum(lengths), lengths) - 1 - np.arange(len(place))
-        held = np.repeat(begin[block], lengths) - 1 - age
+        index = np.repeat(np.arange(len(lengths)), lengths)
+        recency = np.repeat(np.cumsum(lengths), lengths) - 1 - np.arange(len(index))
+        seen_items = np.repeat(begin[block], lengths) - 1 - recency
         weights = sparse.csr_array(
-            (_DECAY ** age.astype(np.float32), (place, log.item[held])), shape=(len(lengths), len(log.items))
+            (_DECAY ** recency.astype(np.float32), (index, log.item[seen_items])), shape=(len(lengths), len(log.items))
         )
         scores = (weights @ steps).toarray()
-        scores[place, log.item[held]] = -1
+        scores[index, log.item[seen_items]] = -1
         k = min(DEFAULT_K, scores.shape[1])
         best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
         for row, (a, b) in enumerate(zip(begin[block].tolist(), end[block].tolist(), strict=True)):
-            truth = np.unique(log.item[a:b])
+            targets = np.unique(log.item[a:b])
             positive = best[row][scores[row, best[row]] > 0]
-            found[start + row] = np.isin(truth, positive).mean()
+            found[start + row] = np.isin(targets, positive).mean()
     return found
 
 

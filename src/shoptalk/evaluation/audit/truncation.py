@@ -37,10 +37,10 @@ def _copied(evidence: Evidence) -> Finding:
     """Answers that stand in their prompts, whole; the words in common beside them."""
     inside, words = [], []
     for prompt, answer in evidence.texts:
-        said, wanted = _plain(prompt), _plain(answer)
-        inside.append(len(wanted.split()) >= WORDS and wanted in said)
+        statement, wanted = _plain(prompt), _plain(answer)
+        inside.append(len(wanted.split()) >= WORDS and wanted in statement)
         own = set(wanted.split())
-        words.append(len(own & set(said.split())) / len(own) if own else 0.0)
+        words.append(len(own & set(statement.split())) / len(own) if own else 0.0)
     found, overlap = share(inside), estimate(np.array(words), seed=evidence.seed)
     bad = found.low > SOME
     at = int(np.argmax(inside))

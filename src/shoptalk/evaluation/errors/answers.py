@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from shoptalk.constants import DEFAULT_K
 from shoptalk.evaluation.bootstrap import Floats
 from shoptalk.evaluation.catalogue import find
-from shoptalk.evaluation.coded import NOTHING, Bools, Codes, Ints, Pairs
+from shoptalk.evaluation.id_map import PAD_ID, Bools, IdMap, Ints, UserItemSets
 from shoptalk.evaluation.options import judge
 
 #: Other users' next purchases that stand for each ranking's wrong options.
@@ -18,7 +18,7 @@ DRAWS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Goods:
+class ItemStats:
     """What is known of the I items of the catalogue.
 
     ``purchases`` are those of training, (I,); a category is empty where none is known.
@@ -30,8 +30,8 @@ class Goods:
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where options stood, from 0: the chosen one (``NOTHING`` without a choice), the right one, and how many, (N,)."""
+class OptionPositions:
+    """Where options stood, from 0: the chosen one (``PAD_ID`` without a choice), the right one, and how many, (N,)."""
 
     chosen: Ints
     right: Ints
@@ -40,11 +40,11 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """N answers; items are numbers in the catalogue's order, ``NOTHING`` where there is none.
+    """N answers; items are numbers in the catalogue's order, ``PAD_ID`` where there is none.
 
     Attributes
     ----------
-    users, held
+    users, seen_items
         Whose they are, and the items of the histories.
     right, chosen
         (N,) the item bought next (the first of several), and the one that the model put first.
@@ -55,18 +55,18 @@ class Answers:
         the whole catalogue as options, what other users bought next.
     sure
         (N,) how sure the model was: the share of the best option, or the lead of the first over the tenth.
-    places
+    positions
         None for rankings.
     """
 
     users: Sequence[str]
-    held: Pairs
+    seen_items: UserItemSets
     right: Ints
     chosen: Ints
     wrong: Bools
     others: Ints
     sure: Floats
-    places: Places | None = None
+    positions: OptionPositions | None = None
 
 
 def option_answers(
@@ -75,7 +75,7 @@ def option_answers(
     options: Sequence[Sequence[str]],
     answers: Sequence[int],
     scores: Sequence[NDArray[Any]],
-    codes: Codes,
+    codes: IdMap,
 ) -> Answers:
     """Answers chosen among options; wrong where the right one is not among the best.
 
@@ -86,27 +86,27 @@ def option_answers(
     sizes = np.array([len(one) for one in options], dtype=np.int64)
     table = _known(codes.table(options, int(sizes.max(initial=1))), codes)
     rows, width = np.arange(len(table)), table.shape[1]
-    place = np.where(judged.chosen.any(axis=1), judged.chosen.argmax(axis=1), NOTHING)
+    index = np.where(judged.chosen.any(axis=1), judged.chosen.argmax(axis=1), PAD_ID)
     wrong_options = np.arange(width)[None, :] != judged.answers[:, None]
     return Answers(
         users=users,
-        held=_held(histories, codes),
+        seen_items=_seen_items(histories, codes),
         right=table[rows, judged.answers],
-        chosen=np.where(place == NOTHING, NOTHING, table[rows, place]),
+        chosen=np.where(index == PAD_ID, PAD_ID, table[rows, index]),
         wrong=judged.correct == 0,
         others=table[wrong_options].reshape(len(table), width - 1),
         sure=judged.confidence,
-        places=Places(place, judged.answers, sizes),
+        positions=OptionPositions(index, judged.answers, sizes),
     )
 
 
 def ranking_answers(
     users: Sequence[str],
     histories: Sequence[Collection[str]],
-    truth: Sequence[Sequence[str]],
+    targets: Sequence[Sequence[str]],
     ranked: Sequence[Sequence[str]],
     scores: Sequence[Sequence[float]],
-    codes: Codes,
+    codes: IdMap,
     *,
     seed: int = 1,
 ) -> Answers:
@@ -115,20 +115,20 @@ def ranking_answers(
     Cases without truth are not wrong. What other users bought next is drawn anew for each case, never what it holds or
     has as truth itself.
     """
-    held, right = _held(histories, codes), codes.pairs(truth)
+    seen_items, right = _seen_items(histories, codes), codes.pairs(targets)
     table = _known(codes.table(ranked, DEFAULT_K), codes)
-    first = _known(codes.table(truth, 1), codes)[:, 0]
+    first = _known(codes.table(targets, 1), codes)[:, 0]
     found = find(table, right)
     drawn = np.random.default_rng(seed).choice(first, (len(first), DRAWS)) if len(first) else np.empty((0, DRAWS), int)
-    drawn[held.holds(drawn) | right.holds(drawn)] = NOTHING
+    drawn[seen_items.holds(drawn) | right.holds(drawn)] = PAD_ID
     lead = [
         float(own[0] - own[: len(one)][:DEFAULT_K][-1]) for own, one in zip(scores, ranked, strict=True) if len(one)
     ]
     sure = np.zeros(len(table))
-    sure[[place for place, one in enumerate(ranked) if len(one)]] = lead
+    sure[[index for index, one in enumerate(ranked) if len(one)]] = lead
     return Answers(
         users=users,
-        held=held,
+        seen_items=seen_items,
         right=first,
         chosen=table[:, 0],
         wrong=(found.recall(DEFAULT_K) == 0),
@@ -137,15 +137,15 @@ def ranking_answers(
     )
 
 
-def _held(histories: Sequence[Collection[str]], codes: Codes) -> Pairs:
+def _seen_items(histories: Sequence[Collection[str]], codes: IdMap) -> UserItemSets:
     return codes.pairs(histories).only(np.arange(len(codes)) < codes.size)
 
 
-def _known(table: Ints, codes: Codes) -> Ints:
+def _known(table: Ints, codes: IdMap) -> Ints:
     """What is not in the catalogue is nothing."""
-    return np.where(table < codes.size, table, NOTHING)
+    return np.where(table < codes.size, table, PAD_ID)
 
 
 def at(values: NDArray[Any], items: Ints) -> NDArray[Any]:
-    """One value for each item number, (I,), looked up; 0 for ``NOTHING``."""
+    """One value for each item number, (I,), looked up; 0 for ``PAD_ID``."""
     return np.append(values, values.dtype.type(0))[items]

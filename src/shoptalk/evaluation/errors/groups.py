@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 
 from shoptalk.evaluation.bootstrap import RESAMPLES, Floats, Statistic, estimate_statistics
-from shoptalk.evaluation.coded import Bools, Ints
-from shoptalk.evaluation.errors.answers import Answers, Goods
+from shoptalk.evaluation.errors.answers import Answers, ItemStats
 from shoptalk.evaluation.errors.kinds import KINDS, Found, Kind
+from shoptalk.evaluation.id_map import Bools, Ints
 from shoptalk.schema import Estimate
 
 #: Examples of each group.
@@ -47,9 +47,9 @@ class Group:
     why: Callable[[int], str]
 
 
-def group_errors(answers: Answers, goods: Goods, *, resamples: int = RESAMPLES, seed: int = 1) -> list[Group]:
+def group_errors(answers: Answers, item_stats: ItemStats, *, resamples: int = RESAMPLES, seed: int = 1) -> list[Group]:
     """Every kind of error that the data can tell about, in the order of ``KINDS``, with intervals over users."""
-    found = {kind: one for kind in KINDS if (one := kind.find(answers, goods)) is not None}
+    found = {kind: one for kind in KINDS if (one := kind.find(answers, item_stats)) is not None}
     members = {kind: answers.wrong & one.flags for kind, one in found.items()}
     estimates = _estimates(answers, found, resamples, seed)
     times = np.stack(list(members.values())).sum(axis=0)

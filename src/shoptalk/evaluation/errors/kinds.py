@@ -15,9 +15,9 @@ from scipy.stats import norm
 
 from shoptalk.constants import SIGNIFICANCE
 from shoptalk.evaluation.bootstrap import Floats
-from shoptalk.evaluation.coded import NOTHING, Bools, Ints, Pairs
-from shoptalk.evaluation.errors.answers import Answers, Goods, at
-from shoptalk.evaluation.errors.likeness import Likeness
+from shoptalk.evaluation.errors.answers import Answers, ItemStats, at
+from shoptalk.evaluation.errors.similarity import TitleSimilarity
+from shoptalk.evaluation.id_map import PAD_ID, Bools, Ints, UserItemSets
 
 #: Titles are nearly equal from this similarity on, in percent.
 NEARLY = 90.0
@@ -56,87 +56,87 @@ class Kind:
     name: str
     title: str
     says: str
-    find: Callable[[Answers, Goods], Found | None]
+    find: Callable[[Answers, ItemStats], Found | None]
     pull: bool
 
 
-def semantic(answers: Answers, goods: Goods) -> Found:
+def semantic(answers: Answers, item_stats: ItemStats) -> Found:
     """The chosen item is more like the history than the right one."""
-    likeness = Likeness(goods.titles, answers.held)
-    chosen, right = likeness.of(answers.chosen), likeness.of(answers.right)
+    similarity = TitleSimilarity(item_stats.titles, answers.seen_items)
+    chosen, right = similarity.of(answers.chosen), similarity.of(answers.right)
     return _pull(
         answers,
-        lambda items: likeness.of(items) > right + 1e-9,  # rounding differs from row to row
+        lambda items: similarity.of(items) > right + 1e-9,  # rounding differs from row to row
         chosen - right,
         lambda n: f"as similar to the history as {chosen[n]:.2f}, the right one as {right[n]:.2f}",
     )
 
 
-def popularity(answers: Answers, goods: Goods) -> Found:
+def popularity(answers: Answers, item_stats: ItemStats) -> Found:
     """The chosen item was bought more often in training than the right one."""
-    chosen, right = at(goods.purchases, answers.chosen), at(goods.purchases, answers.right)
+    chosen, right = at(item_stats.purchases, answers.chosen), at(item_stats.purchases, answers.right)
     return _pull(
         answers,
-        lambda items: at(goods.purchases, items) > right,
+        lambda items: at(item_stats.purchases, items) > right,
         np.log((1 + chosen) / (1 + right)),
         lambda n: f"bought {chosen[n]:,} times in training, the right one {right[n]:,} times",
     )
 
 
-def position(answers: Answers, goods: Goods) -> Found | None:  # noqa: ARG001
+def position(answers: Answers, item_stats: ItemStats) -> Found | None:  # noqa: ARG001
     """The chosen option stands at a place that is chosen more often than it is right, beyond chance.
 
     Beyond chance: the mean over questions of (chosen here - right here) is above 0 by more than its standard error
     times the normal quantile, corrected for the number of places (Bonferroni).
     """
-    places = answers.places
-    if places is None:
+    indices = answers.positions
+    if indices is None:
         return None
-    width = int(places.count.max(initial=1))
+    width = int(indices.count.max(initial=1))
     here = np.arange(width)[None, :]
-    surplus = (places.chosen[:, None] == here).astype(np.float64) - (places.right[:, None] == here)  # (N, P)
+    surplus = (indices.chosen[:, None] == here).astype(np.float64) - (indices.right[:, None] == here)  # (N, P)
     mean, error = surplus.mean(axis=0), surplus.std(axis=0) / np.sqrt(max(1, len(surplus)))
     favourite = mean > norm.ppf(1 - SIGNIFICANCE / 2 / width) * error
-    offered = favourite[None, :] & (here < places.count[:, None]) & (here != places.right[:, None])
-    strength = at(np.where(favourite, mean, 0.0), places.chosen)
+    offered = favourite[None, :] & (here < indices.count[:, None]) & (here != indices.right[:, None])
+    strength = at(np.where(favourite, mean, 0.0), indices.chosen)
     return Found(
-        at(favourite, places.chosen).astype(np.bool_) & (places.chosen != places.right),
-        offered.sum(axis=1) / np.where(places.count > 1, places.count - 1, np.nan),
+        at(favourite, indices.chosen).astype(np.bool_) & (indices.chosen != indices.right),
+        offered.sum(axis=1) / np.where(indices.count > 1, indices.count - 1, np.nan),
         strength,
         lambda n: (
-            f"place {places.chosen[n] + 1} is chosen by {strength[n]:.1%} of all answers more often than it is right"
+            f"place {indices.chosen[n] + 1} is chosen by {strength[n]:.1%} of all answers more often than it is right"
         ),
     )
 
 
-def near_duplicate(answers: Answers, goods: Goods) -> Found:
+def near_duplicate(answers: Answers, item_stats: ItemStats) -> Found:
     """The title of the chosen item is nearly that of the right one: its words, sorted, are 90 % the same letters.
 
     The normalised indel similarity of rapidfuzz (``token_sort_ratio``), letters' case aside.
     """
-    titles = np.array([*(" ".join(sorted(title.casefold().split())) for title in goods.titles), ""], dtype=object)
+    titles = np.array([*(" ".join(sorted(title.casefold().split())) for title in item_stats.titles), ""], dtype=object)
     right = titles[answers.right]
 
     def ratio(items: Ints) -> Floats:
         found = process.cpdist(titles[items], right, scorer=fuzz.ratio, score_cutoff=NEARLY, dtype=np.float64)
-        return np.where((items == NOTHING) | (items == answers.right), 0.0, found)
+        return np.where((items == PAD_ID) | (items == answers.right), 0.0, found)
 
     chosen = ratio(answers.chosen)
     return _pull(answers, lambda items: ratio(items) > 0, chosen, lambda n: f"titles are the same by {chosen[n]:.0f} %")
 
 
-def repeated_category(answers: Answers, goods: Goods) -> Found | None:
+def repeated_category(answers: Answers, item_stats: ItemStats) -> Found | None:
     """The history holds the chosen item's category already, and not the right one's."""
-    category = _categories(goods)
+    category = _categories(item_stats)
     if category is None:
         return None
-    held = Pairs.of(answers.held.row, category[answers.held.item], answers.held.rows)
+    seen_items = UserItemSets.of(answers.seen_items.row, category[answers.seen_items.item], answers.seen_items.rows)
 
     def known(items: Ints) -> Bools:
-        return held.holds(category[items][:, None])[:, 0]
+        return seen_items.holds(category[items][:, None])[:, 0]
 
-    other = (category[answers.right] != NOTHING) & ~known(answers.right)
-    names = [*goods.categories, ""]
+    other = (category[answers.right] != PAD_ID) & ~known(answers.right)
+    names = [*item_stats.categories, ""]
     return _pull(
         answers,
         lambda items: other & known(items),
@@ -145,36 +145,36 @@ def repeated_category(answers: Answers, goods: Goods) -> Found | None:
     )
 
 
-def cold(answers: Answers, goods: Goods) -> Found:
+def cold(answers: Answers, item_stats: ItemStats) -> Found:
     """Nobody bought the right item in training."""
-    flags = (at(goods.purchases, answers.right) == 0) & (answers.right != NOTHING)
+    flags = (at(item_stats.purchases, answers.right) == 0) & (answers.right != PAD_ID)
     return _circumstance(flags, np.zeros(len(flags)), lambda _: "nobody bought the right one in training")
 
 
-def short_history(answers: Answers, goods: Goods) -> Found | None:  # noqa: ARG001
+def short_history(answers: Answers, item_stats: ItemStats) -> Found | None:  # noqa: ARG001
     """The history holds at most four items; says nothing where all histories are equally long."""
-    length = answers.held.counts()
+    length = answers.seen_items.counts()
     if np.all(length == length[:1]):
         return None
     return _circumstance(length <= SHORT, -length.astype(np.float64), lambda n: f"a history of {length[n]}")
 
 
-def rare_category(answers: Answers, goods: Goods) -> Found | None:
+def rare_category(answers: Answers, item_stats: ItemStats) -> Found | None:
     """The right item's category is among the least bought that together have a tenth of the training purchases.
 
     Categories bought equally often are rare together or not at all.
     """
-    category = _categories(goods)
+    category = _categories(item_stats)
     if category is None:
         return None
-    bought = np.bincount(category[:-1][category[:-1] >= 0], weights=goods.purchases[category[:-1] >= 0])
+    bought = np.bincount(category[:-1][category[:-1] >= 0], weights=item_stats.purchases[category[:-1] >= 0])
     ordered = np.sort(bought)
     upto = np.cumsum(ordered)[np.searchsorted(ordered, bought, side="right") - 1]
     own = category[answers.right]
     share = at(bought / max(1.0, bought.sum()), own)
-    names = [*goods.categories, ""]
+    names = [*item_stats.categories, ""]
     return _circumstance(
-        at(upto <= RARE * bought.sum(), own).astype(np.bool_) & (own != NOTHING),
+        at(upto <= RARE * bought.sum(), own).astype(np.bool_) & (own != PAD_ID),
         -share,
         lambda n: f"{names[answers.right[n]]!r} has {share[n]:.2%} of the training purchases",
     )
@@ -201,7 +201,7 @@ KINDS = (
 
 def _pull(answers: Answers, pulls: Callable[[Ints], Bools], strength: Floats, why: Callable[[int], str]) -> Found:
     """``pulls`` says of one item a question, (N,), whether it would be a pull."""
-    real = answers.others != NOTHING
+    real = answers.others != PAD_ID
     would = np.zeros(len(real), dtype=np.int64)
     for column, there in zip(answers.others.T, real.T, strict=True):  # one column at a time bounds the memory
         would += pulls(column) & there
@@ -213,10 +213,10 @@ def _circumstance(flags: Bools, strength: Floats, why: Callable[[int], str]) -> 
     return Found(flags, flags.astype(np.float64), strength, why)
 
 
-def _categories(goods: Goods) -> Ints | None:
-    """(I + 1,) numbers of the categories, ``NOTHING`` where there is none and in the last place; None without any."""
-    if not any(goods.categories):
+def _categories(item_stats: ItemStats) -> Ints | None:
+    """(I + 1,) numbers of the categories, ``PAD_ID`` where there is none and in the last place; None without any."""
+    if not any(item_stats.categories):
         return None
     numbers: dict[str, int] = {}
-    found = [numbers.setdefault(name, len(numbers)) if name else NOTHING for name in goods.categories]
-    return np.array([*found, NOTHING], dtype=np.int64)
+    found = [numbers.setdefault(name, len(numbers)) if name else PAD_ID for name in item_stats.categories]
+    return np.array([*found, PAD_ID], dtype=np.int64)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from shoptalk.evaluation.calibration import softmax
-from shoptalk.schema import Candidates, Case, History, RankedList, Recommender
+from shoptalk.schema import Candidates, EvalExample, History, RankedList, Recommender
 
 #: Most purchases that are removed one by one; what is older goes together in the first step.
 LAST = 10
@@ -44,40 +44,40 @@ def shortened(history: History) -> list[History]:
     return [History(history.user_id, history.items[length - n :], history.reviews[-n:]) for n in kept]
 
 
-def options_what_if(recommender: Recommender, cases: Sequence[Case]) -> list[list[Step]]:
+def options_what_if(recommender: Recommender, cases: Sequence[EvalExample]) -> list[list[Step]]:
     """The steps of each case with options, from one call of the recommender."""
     asked = [(case, history) for case in cases for history in shortened(case.history)]
     scores = recommender.score([history for _, history in asked], [_options(case) for case, _ in asked])
-    shares = iter([softmax(np.asarray(row, dtype=np.float64)) for row in scores])
-    told = []
+    fractions = iter([softmax(np.asarray(row, dtype=np.float64)) for row in scores])
+    results = []
     for case in cases:
-        own = [next(shares) for _ in shortened(case.history)]
+        own = [next(fractions) for _ in shortened(case.history)]
         assert case.answer is not None  # as there are options
         first = int(own[0].argmax())
-        told.append([
+        results.append([
             Step(removed, _options(case).items[int(row.argmax())], float(row[case.answer]), float(row[first]))
             for removed, row in zip(_removed(case.history), own, strict=True)
         ])  # fmt: skip
-    return told
+    return results
 
 
 def ranking_what_if(
-    rank: Callable[[Sequence[History], int], Sequence[RankedList]], cases: Sequence[Case]
+    rank: Callable[[Sequence[History], int], Sequence[RankedList]], cases: Sequence[EvalExample]
 ) -> list[list[Step]]:
     """The steps of each case, from one call of ``rank(histories, k)``; what was removed is not recommended again."""
     asked = [history for case in cases for history in shortened(case.history)]
     longest = max((len(case.history.items) for case in cases), default=0)
     lists = iter(rank(asked, DEPTH + longest))
-    told = []
+    results = []
     for case in cases:
-        held = set(case.history.items)
+        seen_items = set(case.history.items)
         steps = []
         for removed in _removed(case.history):
-            items = [item for item in next(lists).items if item not in held][:DEPTH]
-            right = next((place for place, item in enumerate(items, 1) if item in case.truth), None)
+            items = [item for item in next(lists).items if item not in seen_items][:DEPTH]
+            right = next((index for index, item in enumerate(items, 1) if item in case.targets), None)
             steps.append(Step(removed, items[0] if items else None, right))
-        told.append(steps)
-    return told
+        results.append(steps)
+    return results
 
 
 def _removed(history: History) -> list[tuple[str, ...]]:
@@ -87,6 +87,6 @@ def _removed(history: History) -> list[tuple[str, ...]]:
     return [history.items[start:end] for start, end in pairwise(at)]
 
 
-def _options(case: Case) -> Candidates:
+def _options(case: EvalExample) -> Candidates:
     assert case.candidates is not None
     return case.candidates

@@ -8,8 +8,8 @@ from scipy.stats import t
 
 from shoptalk.constants import CONFIDENCE, SIGNIFICANCE
 from shoptalk.evaluation.bootstrap import Floats
-from shoptalk.evaluation.coded import NOTHING
 from shoptalk.evaluation.errors.answers import Answers
+from shoptalk.evaluation.id_map import PAD_ID
 from shoptalk.evaluation.paired import holm
 from shoptalk.results import WordBias
 
@@ -69,13 +69,13 @@ def pulling_words(answers: Answers, titles: Sequence[str], most: int = 15) -> li
 
 def _products(answers: Answers, count: int) -> tuple[Floats, Floats, Floats]:
     """(I,) how often each product was chosen wrongly, would have been by chance, and was offered as a wrong option."""
-    asked = answers.wrong & (answers.chosen != NOTHING)
+    asked = answers.wrong & (answers.chosen != PAD_ID)
     chosen, others = answers.chosen[asked], answers.others[asked]
     # A ranking's first item is not among what was drawn for it: it joins what it is compared with.
-    joins = np.where((others == chosen[:, None]).any(axis=1), NOTHING, chosen)
+    joins = np.where((others == chosen[:, None]).any(axis=1), PAD_ID, chosen)
     pool = np.column_stack([others, joins])
-    row, column = np.nonzero(pool != NOTHING)
-    items, size = pool[row, column], (pool != NOTHING).sum(axis=1)
+    row, column = np.nonzero(pool != PAD_ID)
+    items, size = pool[row, column], (pool != PAD_ID).sum(axis=1)
     return (
         np.bincount(chosen, minlength=count).astype(np.float64),
         np.asarray(np.bincount(items, weights=1 / size[row], minlength=count), dtype=np.float64),

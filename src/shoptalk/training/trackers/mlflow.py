@@ -64,9 +64,11 @@ class Tracker:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        told = [Metric(name.replace("@", "_at_"), value, now, step) for name, value in numbers(event, values).items()]
+        entries = [
+            Metric(name.replace("@", "_at_"), value, now, step) for name, value in numbers(event, values).items()
+        ]
         with self._errors():
-            self._client.log_batch(self._run, metrics=told)
+            self._client.log_batch(self._run, metrics=entries)
 
     def end(self, *, finished: bool) -> None:
         """Say how the training ended."""
@@ -77,12 +79,12 @@ class Tracker:
         """Every setting as a parameter, named as in a recipe."""
         from mlflow.entities import Param
 
-        told = []
+        entries = []
         for section, value in self._recipe.model_dump(exclude={"sweep"}, exclude_none=True).items():
             inside = value if isinstance(value, dict) else {"": value}
-            told += [Param(f"{section}.{key}".rstrip("."), str(one)[:LONGEST]) for key, one in inside.items()]
-        for start in range(0, len(told), MOST):
-            self._client.log_batch(self._run, params=told[start : start + MOST])
+            entries += [Param(f"{section}.{key}".rstrip("."), str(one)[:LONGEST]) for key, one in inside.items()]
+        for start in range(0, len(entries), MOST):
+            self._client.log_batch(self._run, params=entries[start : start + MOST])
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoptalk.prompts.safe import Neutraliser
+from shoptalk.prompts.sanitizer import PromptSanitizer
 
 CONTROL = ["<|pad|>", "<|end|>", "<|user|>", "</s>", "<0x0A>"]
-SAFE = Neutraliser(CONTROL)
+SAFE = PromptSanitizer(CONTROL)
 
 
 @pytest.mark.parametrize(
@@ -74,4 +74,4 @@ def test_what_is_harmless_stays_as_it_is(text: str) -> None:
 @pytest.mark.parametrize("text", ["می\u200cخواهم", "👨\u200d👩\u200d👧 mug"])
 def test_joiners_stay(text: str) -> None:
     """A Persian word with its non-joiner, and a family of three people."""
-    assert Neutraliser()(text) == text
+    assert PromptSanitizer()(text) == text

@@ -89,11 +89,11 @@ def as_question(row: Instruction) -> Question | None:
     options = [(match[1], " ".join(match[2].split()).rstrip(" ,;]")) for match in listed]
     if len(options) < 2 or len({letter for letter, _ in options}) != len(options):
         return None
-    said = " ".join(row.answer.split())
-    letter = re.match(r"^[(\[]?([A-Z])(?:[).:\]]|$)", said)
-    for place, (name, text) in enumerate(options):
-        if said.casefold() == text.casefold() or (letter is not None and letter[1] == name):
-            return Question((row.prompt[: listed[0].start()],), tuple(text for _, text in options), place)
+    answer_text = " ".join(row.answer.split())
+    letter = re.match(r"^[(\[]?([A-Z])(?:[).:\]]|$)", answer_text)
+    for index, (name, text) in enumerate(options):
+        if answer_text.casefold() == text.casefold() or (letter is not None and letter[1] == name):
+            return Question((row.prompt[: listed[0].start()],), tuple(text for _, text in options), index)
     return None
 
 

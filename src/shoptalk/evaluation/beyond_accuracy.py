@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from shoptalk.evaluation.bootstrap import Floats
-from shoptalk.evaluation.coded import NOTHING, Bools, Ints, Pairs, first_places
+from shoptalk.evaluation.id_map import PAD_ID, Bools, Ints, UserItemSets, first_occurrences
 from shoptalk.schema import Estimate
 
 
 def describe(
-    table: Ints, held: Pairs, purchases: Ints, vectors: sparse.csr_array, size: int
+    table: Ints, seen_items: UserItemSets, purchases: Ints, vectors: sparse.csr_array, size: int
 ) -> tuple[Estimate, dict[str, Floats]]:
     """Every measure of this file.
 
@@ -25,7 +25,7 @@ def describe(
     ----------
     table
         (N, W) lists, already cut to the length that counts.
-    held
+    seen_items
         The N input histories.
     purchases
         (M,) training purchases of each item number, M >= ``size``.
@@ -44,7 +44,7 @@ def describe(
         "novelty": novelty(table, purchases, size),
         "diversity": diversity(table, vectors),
         "repeat_share": repeat_share(table),
-        "echo_share": echo_share(table, held),
+        "echo_share": echo_share(table, seen_items),
         "invalid_share": invalid_share(table, size),
     }
 
@@ -107,22 +107,22 @@ def title_vectors(titles: Sequence[str]) -> sparse.csr_array:
 
 def repeat_share(table: Ints) -> Floats:
     """(N,) share of a list that names an item again: 1 - different items / items, in [0, 1); NaN for an empty list."""
-    given = (table != NOTHING).sum(axis=1)
-    return _share(given - first_places(table).sum(axis=1), given)
+    given = (table != PAD_ID).sum(axis=1)
+    return _share(given - first_occurrences(table).sum(axis=1), given)
 
 
-def echo_share(table: Ints, held: Pairs) -> Floats:
+def echo_share(table: Ints, seen_items: UserItemSets) -> Floats:
     """(N,) share of a list that the user's own input history holds already, in [0, 1]; NaN for an empty list."""
-    return _share(held.holds(table).sum(axis=1), (table != NOTHING).sum(axis=1))
+    return _share(seen_items.holds(table).sum(axis=1), (table != PAD_ID).sum(axis=1))
 
 
 def invalid_share(table: Ints, size: int) -> Floats:
     """(N,) share of a list that is no item of the catalogue, in [0, 1]; NaN for an empty list."""
-    return _share((table >= size).sum(axis=1), (table != NOTHING).sum(axis=1))
+    return _share((table >= size).sum(axis=1), (table != PAD_ID).sum(axis=1))
 
 
 def _valid(table: Ints, size: int) -> Bools:
-    return (table != NOTHING) & (table < size)
+    return (table != PAD_ID) & (table < size)
 
 
 def _share(part: NDArray[np.generic], whole: Ints) -> Floats:

@@ -17,7 +17,7 @@ _LISTS = ("categories", "features")
 _HINT = "give Parquet, CSV or JSON lines with the columns item_id and title, every line in order"
 
 
-def read_newcomers(path: Path, recipe: Recipe) -> list[Item]:
+def read_cold_start_items(path: Path, recipe: Recipe) -> list[Item]:
     """Items of a Parquet, CSV or JSON lines file with ``item_id``, ``title`` and any other column of items.
 
     Parameters

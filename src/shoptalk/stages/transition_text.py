@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from shoptalk.baselines.tuning import RankingValidation, Score, tune
-from shoptalk.graph.purchases import Floats, Purchases
+from shoptalk.graph.interactions import Floats, InteractionMatrix
 from shoptalk.recommend.items import ItemRecommender
-from shoptalk.recommend.memory import Memory, Shares, learn_memory
-from shoptalk.schema import Case, History, Split
+from shoptalk.recommend.transition_text import MixingWeights, TransitionTextScorer, fit_transition_text_scorer
+from shoptalk.schema import EvalExample, History, Split
 
-#: Values tried of each share, in the order in which they are tried; the start is that of `Shares`.
+#: Values tried of each share, in the order in which they are tried; the start is that of `MixingWeights`.
 GRID: dict[str, Sequence[float]] = {
     "edges": (0.0, 0.5, 1.0, 1.5, 2.0, 3.0),
     "words": (0.0, 1.0, 2.0, 3.0, 4.0, 6.0),
@@ -30,50 +30,54 @@ CASES, SCORES = 4_000, 50_000_000
 PLAYING, LIFTS, ENOUGH = 0.1, (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0, 6.0), 100
 
 
-def make_memory(split: Split, items: Sequence[str], words: Any, shares: Shares) -> Memory:
+def make_transition_text(split: Split, items: Sequence[str], words: Any, mixing: MixingWeights) -> TransitionTextScorer:
     """The memory of the training histories."""
-    bought = Purchases.of(split.train, {item: place for place, item in enumerate(items)})
-    return learn_memory(bought, words, shares)
+    bought = InteractionMatrix.of(split.train, {item: index for index, item in enumerate(items)})
+    return fit_transition_text_scorer(bought, words, mixing)
 
 
-def choose_shares(model: ItemRecommender, split: Split, words: Any, seed: int, *, newcomers: bool) -> Shares:
+def choose_mixing_weights(
+    model: ItemRecommender, split: Split, words: Any, seed: int, *, cold_start_items: bool
+) -> MixingWeights:
     """The shares with the best NDCG@10 on validation cases, the model's own scores being what they are.
 
-    The memory holds what may be learned from, and nothing of validation, while it is judged. With ``newcomers``,
+    The memory holds what may be learned from, and nothing of validation, while it is judged. With ``cold_start_items``,
     the split was made by `withhold`: some right items are new to the model, and say how far new items are lifted.
     """
     assert model.model.items is not None
-    places = {item: place for place, item in enumerate(model.items)}
+    item_index = {item: index for index, item in enumerate(model.items)}
     seen = model.model.items.seen
-    most = min(CASES, max(1, SCORES // max(1, len(places))))
+    most = min(CASES, max(1, SCORES // max(1, len(item_index))))
     old, new = (
         RankingValidation(
-            [case for case in split.validation if seen.issuperset(case.truth) is known], places, seed, most=most
+            [case for case in split.validation if seen.issuperset(case.targets) is known], item_index, seed, most=most
         )
         for known in (True, False)
     )
-    bought = Purchases.of(split.train, places)
-    start = make_memory(split, model.items, words, Shares())
+    bought = InteractionMatrix.of(split.train, item_index)
+    start = make_transition_text(split, model.items, words, MixingWeights())
     kept = _Kept()
-    bare = ItemRecommender(model.model, model.teller)
+    bare = ItemRecommender(model.model, model.builder)
 
-    def with_shares(shares: Shares) -> Score:
+    def with_mixing(mixing: MixingWeights) -> Score:
         """The sum of the model's scores and those of a memory with these shares."""
-        memory = start.with_shares(shares, bought)
+        memory = start.with_mixing(mixing, bought)
 
-        def score(purchases: Purchases) -> Floats:
+        def score(purchases: InteractionMatrix) -> Floats:
             own = kept("own", purchases, None, lambda: bare.score_all(_histories(purchases, bare.items)))
-            led = kept("led", purchases, (shares.graph, shares.decay), lambda: memory.led(purchases))
-            alike = kept("alike", purchases, shares.word_decay, lambda: memory.alike(purchases))
-            return own + memory.combined(led, alike, purchases.rows)
+            transition_scores = kept(
+                "led", purchases, (mixing.graph, mixing.decay), lambda: memory.transition_scores(purchases)
+            )
+            text_scores = kept("alike", purchases, mixing.word_decay, lambda: memory.text_scores(purchases))
+            return own + memory.combined(transition_scores, text_scores, purchases.rows)
 
         return score
 
-    shares = tune(Shares(), GRID, with_shares, old)
-    if not newcomers or len(new) < ENOUGH:
-        return shares
-    lifted = [replace(shares, newcomer=lift) for lift in LIFTS]
-    found = (one for one in lifted if new.ndcg(with_shares(one)) >= old.ndcg(with_shares(one)))
+    mixing = tune(MixingWeights(), GRID, with_mixing, old)
+    if not cold_start_items or len(new) < ENOUGH:
+        return mixing
+    lifted = [replace(mixing, cold_start_bonus=lift) for lift in LIFTS]
+    found = (one for one in lifted if new.ndcg(with_mixing(one)) >= old.ndcg(with_mixing(one)))
     return next(found, lifted[-1])
 
 
@@ -86,9 +90,9 @@ def withhold(split: Split, items: Sequence[str], seed: int) -> Split:
     drawn = np.random.default_rng(seed).random(len(items)) < PLAYING
     new = {item for item, plays in zip(items, drawn.tolist(), strict=True) if plays}
     train = [_without(history, new) for history in split.train]
-    learned = [case for case in split.train_cases if not new.intersection(case.truth)]
+    learned = [case for case in split.train_cases if not new.intersection(case.targets)]
 
-    def asked(cases: Sequence[Case]) -> list[Case]:
+    def asked(cases: Sequence[EvalExample]) -> list[EvalExample]:
         shorter = (replace(case, history=_without(case.history, new)) for case in cases)
         return [case for case in shorter if case.history.items]
 
@@ -101,9 +105,9 @@ def withhold(split: Split, items: Sequence[str], seed: int) -> Split:
 
 
 def _without(history: History, items: set[str]) -> History:
-    kept = [place for place, item in enumerate(history.items) if item not in items]
-    reviews = tuple(history.reviews[place] for place in kept) if history.reviews else ()
-    return History(history.user_id, tuple(history.items[place] for place in kept), reviews)
+    kept = [index for index, item in enumerate(history.items) if item not in items]
+    reviews = tuple(history.reviews[index] for index in kept) if history.reviews else ()
+    return History(history.user_id, tuple(history.items[index] for index in kept), reviews)
 
 
 class _Kept:
@@ -115,7 +119,7 @@ class _Kept:
     def __init__(self) -> None:
         self._last: dict[tuple[str, bytes, bytes], tuple[object, Floats]] = {}
 
-    def __call__(self, part: str, purchases: Purchases, settings: object, make: Callable[[], Floats]) -> Floats:
+    def __call__(self, part: str, purchases: InteractionMatrix, settings: object, make: Callable[[], Floats]) -> Floats:
         key = part, purchases.row.tobytes(), purchases.column.tobytes()
         known = self._last.get(key)
         if known is None or known[0] != settings:
@@ -123,9 +127,9 @@ class _Kept:
         return known[1]
 
 
-def _histories(purchases: Purchases, items: Sequence[str]) -> list[History]:
+def _histories(purchases: InteractionMatrix, items: Sequence[str]) -> list[History]:
     """B histories of B users, from their places in the catalogue."""
-    held: list[list[str]] = [[] for _ in range(purchases.rows)]
+    seen_items: list[list[str]] = [[] for _ in range(purchases.rows)]
     for row, column in zip(purchases.row.tolist(), purchases.column.tolist(), strict=True):
-        held[row].append(items[column])
-    return [History("", tuple(one)) for one in held]
+        seen_items[row].append(items[column])
+    return [History("", tuple(one)) for one in seen_items]

@@ -41,12 +41,12 @@ def line_of(text: str, keys: list[str]) -> int | None:
 
 
 def _says(error: Any, keys: list[str]) -> str:
-    place = ".".join(keys) or "the recipe"
+    index = ".".join(keys) or "the recipe"
     if error["type"] == "extra_forbidden":
-        return f"unknown key {place}"
+        return f"unknown key {index}"
     if error["type"] == "missing":
-        return f"{place} is missing"
-    return f"{place}: {error['msg'].removeprefix('Value error, ')}"
+        return f"{index} is missing"
+    return f"{index}: {error['msg'].removeprefix('Value error, ')}"
 
 
 def _hint(error: Any, keys: list[str], model: type[BaseModel]) -> str | None:

@@ -6,10 +6,10 @@ import numpy as np
 from scipy import sparse
 
 from shoptalk.evaluation.bootstrap import Floats
-from shoptalk.evaluation.coded import Ints, Pairs
+from shoptalk.evaluation.id_map import Ints, UserItemSets
 
 
-class Likeness:
+class TitleSimilarity:
     """The mean cosine of an item's title with the titles of a history, by TF-IDF of words.
 
     Weights are (1 + log tf) * idf with the idf of the catalogue's titles (G. Salton, C. Buckley, "Term-weighting
@@ -20,11 +20,11 @@ class Likeness:
     ----------
     titles
         The catalogue's I titles.
-    held
+    seen_items
         The items of N histories.
     """
 
-    def __init__(self, titles: Sequence[str], held: Pairs) -> None:
+    def __init__(self, titles: Sequence[str], seen_items: UserItemSets) -> None:
         try:
             from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -33,11 +33,13 @@ class Likeness:
             vectors = sparse.csr_array((len(titles), 1))
         # The last row, without a word, is that of NOTHING.
         self._vectors = sparse.vstack([vectors, sparse.csr_array((1, vectors.shape[1]))], format="csr")
-        weight = 1 / np.maximum(held.counts(), 1)[held.row]
-        histories = sparse.csr_array((weight, (held.row, held.item)), shape=(held.rows, len(titles) + 1))
+        weight = 1 / np.maximum(seen_items.counts(), 1)[seen_items.row]
+        histories = sparse.csr_array(
+            (weight, (seen_items.row, seen_items.item)), shape=(seen_items.rows, len(titles) + 1)
+        )
         self._histories = histories @ self._vectors
 
     def of(self, items: Ints) -> Floats:
-        """(N,) likeness of one item for each history, in [0, 1]; 0 for ``NOTHING`` and for an empty history."""
+        """(N,) likeness of one item for each history, in [0, 1]; 0 for ``PAD_ID`` and for an empty history."""
         shown = self._vectors[np.where(items < 0, self._vectors.shape[0] - 1, items)]
         return np.asarray(self._histories.multiply(shown).sum(axis=1), dtype=np.float64).ravel()

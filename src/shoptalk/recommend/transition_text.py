@@ -18,20 +18,20 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from shoptalk.errors import ModelError
-from shoptalk.graph.lending import lend
-from shoptalk.graph.purchases import Floats, Purchases, product
+from shoptalk.graph.cold_start import propagate_cold_start_edges
+from shoptalk.graph.interactions import Floats, InteractionMatrix, product
 from shoptalk.graph.transitions import Graph, edges
 
 CARD, TABLES = "memory.json", "memory.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class MixingWeights:
     """How a memory is made, and what it adds to a model's scores.
 
     ``edges`` * log(1 + ``sharpness`` * e) + ``words`` * w, where e sums the edges from the history's items, each
     weighing ``decay`` times the one bought after it, and w their cosines, with a decay of ``word_decay``. An item that
-    nobody bought yet gets ``newcomer`` on top: it has no learned part, which would speak for it.
+    nobody bought yet gets ``cold_start_bonus`` on top: it has no learned part, which would speak for it.
     """
 
     edges: float = 1.0
@@ -41,17 +41,17 @@ class Shares:
     word_decay: float = 0.5
     gap: float = 0.9
     back: float = 0.2
-    held: float = 0.5
+    source_exponent: float = 0.5
     option: float = 0.15
-    newcomer: float = 0.0
+    cold_start_bonus: float = 0.0
 
     @property
     def graph(self) -> Graph:
         """How purchases become edges."""
-        return Graph(self.gap, self.back, self.held, self.option)
+        return Graph(self.gap, self.back, self.source_exponent, self.option)
 
 
-class Memory:
+class TransitionTextScorer:
     """The transitions between I items, and their words.
 
     Parameters
@@ -65,50 +65,54 @@ class Memory:
     """
 
     def __init__(
-        self, graph: sparse.csr_array[Any], words: Any, known: NDArray[np.bool_], shares: Shares = Shares()
+        self,
+        graph: sparse.csr_array[Any],
+        words: Any,
+        known: NDArray[np.bool_],
+        mixing: MixingWeights = MixingWeights(),
     ) -> None:
-        self.graph, self.shares = graph, shares
+        self.graph, self.mixing = graph, mixing
         self.words: Any = words
         self.known = known
         self.turned: Any = self.words.T.tocsr() if sparse.issparse(words) else self.words.T
 
-    def scores(self, purchases: Purchases) -> Floats:
+    def scores(self, purchases: InteractionMatrix) -> Floats:
         """What is added to a model's scores (B, I) for the histories of B users."""
-        shares = self.shares
+        mixing = self.mixing
         return self.combined(
-            self.led(purchases) if shares.edges else None,
-            self.alike(purchases) if shares.words else None,
+            self.transition_scores(purchases) if mixing.edges else None,
+            self.text_scores(purchases) if mixing.words else None,
             purchases.rows,
         )
 
-    def led(self, purchases: Purchases) -> Floats:
+    def transition_scores(self, purchases: InteractionMatrix) -> Floats:
         """(B, I) sums of the edges from each history's items, which ``decay``."""
-        return product(purchases.weighted(self.shares.decay), self.graph)
+        return product(purchases.weighted(self.mixing.decay), self.graph)
 
-    def alike(self, purchases: Purchases) -> Floats:
+    def text_scores(self, purchases: InteractionMatrix) -> Floats:
         """(B, I) sums of the cosines with the words of each history's items, which have a decay of their own."""
-        found: Any = purchases.weighted(self.shares.word_decay) @ self.words @ self.turned
+        found: Any = purchases.weighted(self.mixing.word_decay) @ self.words @ self.turned
         return np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype=np.float32)
 
-    def combined(self, led: Floats | None, alike: Floats | None, rows: int) -> Floats:
+    def combined(self, transition_scores: Floats | None, text_scores: Floats | None, rows: int) -> Floats:
         """The scores of ``rows`` histories from the two parts; a part whose share is zero is not needed."""
-        shares = self.shares
+        mixing = self.mixing
         result = np.zeros((rows, self.graph.shape[0]), dtype=np.float32)
-        if led is not None and shares.edges:
-            result += np.float32(shares.edges) * np.log1p(np.float32(shares.sharpness) * led)
-        if alike is not None and shares.words:
-            result += np.float32(shares.words) * alike
-        if shares.newcomer:
-            result[:, ~self.known] += np.float32(shares.newcomer)
+        if transition_scores is not None and mixing.edges:
+            result += np.float32(mixing.edges) * np.log1p(np.float32(mixing.sharpness) * transition_scores)
+        if text_scores is not None and mixing.words:
+            result += np.float32(mixing.words) * text_scores
+        if mixing.cold_start_bonus:
+            result[:, ~self.known] += np.float32(mixing.cold_start_bonus)
         return result
 
-    def with_shares(self, shares: Shares, purchases: Purchases) -> "Memory":
+    def with_mixing(self, mixing: MixingWeights, purchases: InteractionMatrix) -> "TransitionTextScorer":
         """The memory of the same items for other shares; ``purchases`` is what its graph is made of."""
-        if shares.graph == self.shares.graph:
-            return Memory(self.graph, self.words, self.known, shares)
-        return learn_memory(purchases, self.words, shares)
+        if mixing.graph == self.mixing.graph:
+            return TransitionTextScorer(self.graph, self.words, self.known, mixing)
+        return fit_transition_text_scorer(purchases, self.words, mixing)
 
-    def extended(self, words: Any) -> "Memory":
+    def extended(self, words: Any) -> "TransitionTextScorer":
         """The memory with new items after its own, which have words, and the transitions of items like them."""
         count = self.graph.shape[0] + words.shape[0]
         graph: Any = sparse.csr_array(self.graph, copy=True)
@@ -118,16 +122,23 @@ class Memory:
         if hasattr(both, "tocsr"):
             both = both.tocsr()
         old = np.arange(count) < self.graph.shape[0]
-        return Memory(lend(graph, both, old), both, np.append(self.known, np.zeros(words.shape[0], bool)), self.shares)
+        return TransitionTextScorer(
+            propagate_cold_start_edges(graph, both, old),
+            both,
+            np.append(self.known, np.zeros(words.shape[0], bool)),
+            self.mixing,
+        )
 
 
-def learn_memory(purchases: Purchases, words: Any, shares: Shares) -> Memory:
+def fit_transition_text_scorer(purchases: InteractionMatrix, words: Any, mixing: MixingWeights) -> TransitionTextScorer:
     """The memory of the given purchases; items without any borrow the transitions of items like them."""
     known = purchases.counts() > 0
-    return Memory(lend(edges(purchases, shares.graph), words, known), words, known, shares)
+    return TransitionTextScorer(
+        propagate_cold_start_edges(edges(purchases, mixing.graph), words, known), words, known, mixing
+    )
 
 
-def save_memory(memory: Memory, folder: Path) -> None:
+def save_transition_text(memory: TransitionTextScorer, folder: Path) -> None:
     """Write the two tables and the shares into an existing folder."""
     tensors = {"known": memory.known.astype(np.uint8)}
     tensors |= {f"graph.{name}": value for name, value in _parts(memory.graph).items()}
@@ -136,10 +147,10 @@ def save_memory(memory: Memory, folder: Path) -> None:
     else:
         tensors["words"] = np.ascontiguousarray(memory.words)
     save_file(tensors, folder / TABLES)
-    (folder / CARD).write_text(json.dumps(asdict(memory.shares)), encoding="utf-8")
+    (folder / CARD).write_text(json.dumps(asdict(memory.mixing)), encoding="utf-8")
 
 
-def load_memory(folder: Path) -> Memory | None:
+def load_transition_text(folder: Path) -> TransitionTextScorer | None:
     """The memory of a saved model; None where it has none.
 
     Raises
@@ -150,10 +161,10 @@ def load_memory(folder: Path) -> Memory | None:
     if not (folder / CARD).exists():
         return None
     try:
-        shares = Shares(**json.loads((folder / CARD).read_text(encoding="utf-8")))
+        mixing = MixingWeights(**json.loads((folder / CARD).read_text(encoding="utf-8")))
         tensors = load_file(folder / TABLES)
         words: Any = tensors["words"] if "words" in tensors else _matrix(tensors, "words")
-        return Memory(_matrix(tensors, "graph"), words, tensors["known"].astype(np.bool_), shares)
+        return TransitionTextScorer(_matrix(tensors, "graph"), words, tensors["known"].astype(np.bool_), mixing)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, RecursionError) as error:
         raise ModelError(f"the memory is damaged: {error}", where=str(folder), hint="train again") from error
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shoptalk.data.exams import Instruction, Question, as_question, read_alpaca, read_candidates
+from shoptalk.data.question_files import Instruction, Question, as_question, read_alpaca, read_candidates
 from shoptalk.errors import SourceError
 
 ROW = {"history": ["Soap"], "options": ["Razor", "Comb"], "answer": 1}

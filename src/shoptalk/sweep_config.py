@@ -127,7 +127,7 @@ class Sweep(Section):
     def _compares_like_with_like(self) -> Self:
         by_loss = self.metric == "validation_loss"
         mixed = [key for key in KINDS_OF_LOSS if key in self.keys]
-        mixed += ["training.contrast_epochs"] if by_loss and "training.contrast_epochs" in self.keys else []
+        mixed += ["training.choice_epochs"] if by_loss and "training.choice_epochs" in self.keys else []
         if mixed and (by_loss or self.prune):
             instead = "another metric" if by_loss else self.metric
             raise ValueError(

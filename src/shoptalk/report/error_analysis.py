@@ -32,7 +32,7 @@ class ErrorView:
     bars: Picture | None
 
 
-def mistakes(result: EvaluationResult) -> list[ErrorView]:
+def error_sections(result: EvaluationResult) -> list[ErrorView]:
     """Every error analysis of a run."""
     return [_view(analysis) for analysis in result.analyses]
 
@@ -47,11 +47,11 @@ def option_rows(example: ErrorExample) -> list[OptionRow]:
     return [
         OptionRow(
             title=title,
-            score=example.scores[place] if place < len(example.scores) else math.nan,
-            right=place == example.answer,
-            chosen=place == example.chosen,
+            score=example.scores[index] if index < len(example.scores) else math.nan,
+            right=index == example.answer,
+            chosen=index == example.chosen,
         )
-        for place, title in enumerate(example.options)
+        for index, title in enumerate(example.options)
     ]
 
 

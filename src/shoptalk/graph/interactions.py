@@ -18,55 +18,57 @@ BLOCK = 256
 
 
 @dataclass(frozen=True, slots=True)
-class Purchases:
+class InteractionMatrix:
     """P purchases of B histories, one history after the other, each in time order.
 
     ``row`` (P,) numbers the histories, ``column`` (P,) is the item's place among the ``items`` of the catalogue and
-    ``age`` (P,) says how many purchases of the history came later. Items that the catalogue lacks are left out.
+    ``recency`` (P,) says how many purchases of the history came later. Items that the catalogue lacks are left out.
     """
 
     row: Ints
     column: Ints
-    age: Ints
+    recency: Ints
     rows: int
     items: int
 
     @classmethod
-    def of(cls, histories: Iterable[History], places: Mapping[str, int]) -> "Purchases":
-        """Look the items of histories up in the catalogue, whose ``places`` are item id to number from 0."""
-        known = [[places[item] for item in history.items if item in places] for history in histories]
+    def of(cls, histories: Iterable[History], item_index: Mapping[str, int]) -> "InteractionMatrix":
+        """Look the items of histories up in the catalogue, whose ``item_index`` are item id to number from 0."""
+        known = [[item_index[item] for item in history.items if item in item_index] for history in histories]
         lengths = np.array([len(one) for one in known], dtype=np.int64)
         row = np.repeat(np.arange(len(known)), lengths)
-        column = np.array([place for one in known for place in one], dtype=np.int64)
-        age = np.repeat(np.cumsum(lengths), lengths) - 1 - np.arange(len(column))
-        return cls(row, column, age, len(known), len(places))
+        column = np.array([index for one in known for index in one], dtype=np.int64)
+        recency = np.repeat(np.cumsum(lengths), lengths) - 1 - np.arange(len(column))
+        return cls(row, column, recency, len(known), len(item_index))
 
     def weighted(self, decay: float = 1.0, last: int | None = None) -> sparse.csr_array[Any]:
         """Matrix (B, I) of ``decay ** age``, of the ``last`` purchases only if said; of a repeat, the latest counts."""
-        chosen = np.arange(len(self.row)) if last is None else np.flatnonzero(self.age < last)
+        chosen = np.arange(len(self.row)) if last is None else np.flatnonzero(self.recency < last)
         # The first of equals in reverse is the latest purchase of that item by that user.
         backwards = chosen[::-1]
         _, first = np.unique(self.row[backwards] * self.items + self.column[backwards], return_index=True)
         kept = backwards[first]
-        weights = np.power(np.float64(decay), self.age[kept]).astype(np.float32)
+        weights = np.power(np.float64(decay), self.recency[kept]).astype(np.float32)
         return sparse.csr_array((weights, (self.row[kept], self.column[kept])), shape=(self.rows, self.items))
 
     def counts(self, last: int | None = None) -> NDArray[np.float64]:
         """How many of the (``last``) purchases were of each item, (I,)."""
-        column = self.column if last is None else self.column[self.age < last]
+        column = self.column if last is None else self.column[self.recency < last]
         return np.bincount(column, minlength=self.items).astype(np.float64)
 
-    def blocks(self, size: int = BLOCK) -> Iterator["Purchases"]:
+    def blocks(self, size: int = BLOCK) -> Iterator["InteractionMatrix"]:
         """The same histories, ``size`` at a time."""
         for start in range(0, self.rows, size):
             stop = min(start + size, self.rows)
             part = slice(*np.searchsorted(self.row, [start, stop]).tolist())
-            yield Purchases(self.row[part] - start, self.column[part], self.age[part], stop - start, self.items)
+            yield InteractionMatrix(
+                self.row[part] - start, self.column[part], self.recency[part], stop - start, self.items
+            )
 
 
-def places_of(catalogue: Catalogue) -> dict[str, int]:
+def item_index_of(catalogue: Catalogue) -> dict[str, int]:
     """Item id to its number, from 0, in the catalogue's order."""
-    return {item: place for place, item in enumerate(catalogue)}
+    return {item: index for index, item in enumerate(catalogue)}
 
 
 def strongest(similarity: sparse.csr_array[Any], count: int) -> sparse.csr_array[Any]:

@@ -24,7 +24,7 @@ _OPTION = re.compile(r"(^|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029])([\W_]*[A-Za-z])(?
 _UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\ufeff\ud800-\udfff]+")
 
 
-class Neutraliser:
+class PromptSanitizer:
     """Makes text harmless; the same text always comes out the same, in history, options and answers.
 
     Parameters

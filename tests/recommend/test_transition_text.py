@@ -8,24 +8,32 @@ import pytest
 from scipy import sparse
 
 from shoptalk.errors import ModelError
-from shoptalk.graph.purchases import Purchases
+from shoptalk.graph.interactions import InteractionMatrix
 from shoptalk.graph.transitions import edges
-from shoptalk.recommend.memory import TABLES, Memory, Shares, load_memory, save_memory
+from shoptalk.recommend.transition_text import (
+    TABLES,
+    MixingWeights,
+    TransitionTextScorer,
+    load_transition_text,
+    save_transition_text,
+)
 from shoptalk.schema import History
 
 KNOWN = np.array([True, True, True, False])
-PLACES = {"a": 0, "b": 1, "c": 2, "d": 3}
-SHARES = Shares(edges=2, words=3, sharpness=1, decay=0.5, word_decay=1, gap=0, back=0, held=0, option=0)
+INDICES = {"a": 0, "b": 1, "c": 2, "d": 3}
+MIXING = MixingWeights(
+    edges=2, words=3, sharpness=1, decay=0.5, word_decay=1, gap=0, back=0, source_exponent=0, option=0
+)
 
 
-def bought(*histories: str) -> Purchases:
-    return Purchases.of([History(str(n), tuple(items)) for n, items in enumerate(histories)], PLACES)
+def bought(*histories: str) -> InteractionMatrix:
+    return InteractionMatrix.of([History(str(n), tuple(items)) for n, items in enumerate(histories)], INDICES)
 
 
-def memory(shares: Shares = SHARES, *, dense: bool = False) -> Memory:
+def memory(mixing: MixingWeights = MIXING, *, dense: bool = False) -> TransitionTextScorer:
     words = np.array([[1, 0], [1, 0], [0, 1], [0, 0]], dtype=np.float32)  # a and b share a word, d has none
-    return Memory(
-        edges(bought("ab", "ab", "bc"), shares.graph), words if dense else sparse.csr_array(words), KNOWN, shares
+    return TransitionTextScorer(
+        edges(bought("ab", "ab", "bc"), mixing.graph), words if dense else sparse.csr_array(words), KNOWN, mixing
     )
 
 
@@ -33,13 +41,13 @@ def memory(shares: Shares = SHARES, *, dense: bool = False) -> Memory:
 def test_what_is_added(dense: bool) -> None:
     scores = memory(dense=dense).scores(bought("ab"))
     # b is the last, so its edge to c counts whole: log(1 + 1); a's two edges to b count half: log(1 + .5 * 2).
-    led = np.log([1, 1 + 0.5 * 2, 1 + 1, 1])
-    alike = np.array([2, 2, 0, 0])  # a and b are each like a and like b
-    assert np.allclose(scores, [2 * led + 3 * alike], atol=1e-6)
+    transition_scores = np.log([1, 1 + 0.5 * 2, 1 + 1, 1])
+    text_scores = np.array([2, 2, 0, 0])  # a and b are each like a and like b
+    assert np.allclose(scores, [2 * transition_scores + 3 * text_scores], atol=1e-6)
 
 
 def test_what_nobody_bought_yet_is_lifted() -> None:
-    lifted = memory(replace(SHARES, newcomer=0.5)).scores(bought("ab")) - memory().scores(bought("ab"))
+    lifted = memory(replace(MIXING, cold_start_bonus=0.5)).scores(bought("ab")) - memory().scores(bought("ab"))
     assert lifted.tolist() == [[0, 0, 0, 0.5]]
 
 
@@ -49,9 +57,9 @@ def test_an_empty_history_adds_nothing() -> None:
 
 def test_other_shares_make_another_graph_only_where_edges_differ() -> None:
     purchases = bought("ab", "ab", "bc")
-    same = memory().with_shares(replace(SHARES, edges=7), purchases)
+    same = memory().with_mixing(replace(MIXING, edges=7), purchases)
     assert same.graph.toarray().tolist() == memory().graph.toarray().tolist()
-    both = memory().with_shares(replace(SHARES, back=1), purchases)
+    both = memory().with_mixing(replace(MIXING, back=1), purchases)
     assert both.graph[1, 0] == 2
 
 
@@ -59,19 +67,19 @@ def test_other_shares_make_another_graph_only_where_edges_differ() -> None:
 def test_new_items_have_words_and_borrow_transitions(dense: bool, tmp_path: Path) -> None:
     new = np.array([[1, 0]], dtype=np.float32)
     grown = memory(dense=dense).extended(new if dense else sparse.csr_array(new))
-    save_memory(grown, tmp_path)
-    for each in (grown, load_memory(tmp_path)):
+    save_transition_text(grown, tmp_path)
+    for each in (grown, load_transition_text(tmp_path)):
         assert each is not None
-        purchases = Purchases.of([History("u", ("a",))], {**PLACES, "e": 4})
+        purchases = InteractionMatrix.of([History("u", ("a",))], {**INDICES, "e": 4})
         assert np.allclose(each.scores(purchases)[0], [3, 2 * np.log(3) + 3, 0, 0, 3 + 2 * np.log(2)], atol=1e-6)
 
 
 def test_a_model_without_memory_has_none(tmp_path: Path) -> None:
-    assert load_memory(tmp_path) is None
+    assert load_transition_text(tmp_path) is None
 
 
 def test_damage_is_one_clear_error(tmp_path: Path) -> None:
-    save_memory(memory(), tmp_path)
+    save_transition_text(memory(), tmp_path)
     (tmp_path / TABLES).write_bytes(b"0" * 80)
     with pytest.raises(ModelError, match="damaged"):
-        load_memory(tmp_path)
+        load_transition_text(tmp_path)

@@ -23,7 +23,7 @@ from shoptalk.models.capabilities import cache_argument
 LOGITS, BATCH_TOKENS, BATCH = 1 << 25, 8192, 64
 
 
-class Branches:
+class TreeDecoder:
     """B prompts and what has been computed behind them.
 
     Parameters
@@ -78,26 +78,26 @@ class Branches:
         inside = steps < count[..., None]
         row, branch, step = inside.nonzero(as_tuple=True)
         begin, keep = _begins(count, over)
-        place = begin[row, branch] + step
-        width = int(place.max()) + 1
+        index = begin[row, branch] + step
+        width = int(index.max()) + 1
         shape = (tokens.shape[0], width)
-        ids = torch.zeros(shape, dtype=torch.long, device=device).index_put((row, place), tokens[inside])
-        owner = torch.full(shape, branches, device=device).index_put((row, place), branch)
+        ids = torch.zeros(shape, dtype=torch.long, device=device).index_put((row, index), tokens[inside])
+        owner = torch.full(shape, branches, device=device).index_put((row, index), branch)
         positions = torch.zeros(shape, dtype=torch.long, device=device)
-        positions[row, place] = (self.lengths[row] + depth[row, branch]) + step
+        positions[row, index] = (self.lengths[row] + depth[row, branch]) + step
         before = torch.ones(width, width, dtype=torch.bool, device=device).tril()
         own = (owner[:, :, None] == owner[:, None]) & before  # a place that fills up sees others like it
         past = seen.gather(1, owner.clamp(max=branches - 1)[..., None].expand(-1, -1, seen.shape[2]))
         if not self.model.reads_trees(seen.shape[2] + width):  # it may read short rows and no long ones
             self.cache = None
         if self.cache is None:
-            states = self._again(row, ids[row, place], step, past[row, place])
+            states = self._again(row, ids[row, index], step, past[row, index])
         else:
             allowed, key = torch.cat([past, own], 2)[:, None], torch.cat([self.positions, positions], 1)
             states = self.model.decoder(
                 input_ids=ids, return_dict=True, **self._caching(),
                 **self.model.tree_arguments(allowed, positions, key),
-            ).last_hidden_state[row, place]  # fmt: skip
+            ).last_hidden_state[row, index]  # fmt: skip
             if keep < width:
                 self.cache.crop(keep - width)
         self.tokens = torch.cat([self.tokens, ids[:, :keep]], 1)

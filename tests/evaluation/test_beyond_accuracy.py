@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from shoptalk.evaluation.beyond import (
+from shoptalk.evaluation.beyond_accuracy import (
     coverage,
     describe,
     diversity,
@@ -16,9 +16,9 @@ from shoptalk.evaluation.beyond import (
     title_vectors,
 )
 from shoptalk.evaluation.catalogue import means
-from shoptalk.evaluation.coded import Codes
+from shoptalk.evaluation.id_map import IdMap
 
-CODES = Codes("abcd")
+CODES = IdMap("abcd")
 TITLES = ["red soap", "Red soap bar", "comb", ""]
 LISTS = CODES.table([["a", "b", "c"], ["a", "a"], [], ["?", "d"]], 10)
 
@@ -51,15 +51,15 @@ def test_diversity() -> None:
 
 def test_shares_of_a_list() -> None:
     assert repeat_share(LISTS) == pytest.approx([0, 1 / 2, math.nan, 0], nan_ok=True)
-    held = CODES.pairs([["b", "z"], ["a"], ["a"], []])
-    assert echo_share(LISTS, held) == pytest.approx([1 / 3, 2 / 2, math.nan, 0], nan_ok=True)
+    seen_items = CODES.pairs([["b", "z"], ["a"], ["a"], []])
+    assert echo_share(LISTS, seen_items) == pytest.approx([1 / 3, 2 / 2, math.nan, 0], nan_ok=True)
     assert invalid_share(LISTS, 4) == pytest.approx([0, 0, math.nan, 1 / 2], nan_ok=True)
 
 
 def test_invalid_items_stay_in_the_denominator() -> None:
-    held = CODES.pairs([["a"]])
+    seen_items = CODES.pairs([["a"]])
     table = CODES.table([["a", "?", "!", "?"]], 10)
-    assert echo_share(table, held) == [1 / 4]
+    assert echo_share(table, seen_items) == [1 / 4]
     assert repeat_share(table) == [1 / 4]  # "?" comes twice
     assert invalid_share(table, 4) == [3 / 4]
 

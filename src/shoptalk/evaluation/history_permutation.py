@@ -21,7 +21,7 @@ _BATCH = 500
 _PASSES = 3
 
 
-def swap_partners(
+def permutation_partners(
     users: Sequence[str], histories: Sequence[Collection[str]], options: Sequence[Collection[str]], *, seed: int = 1
 ) -> NDArray[np.int64]:
     """Whose history each case gets.
@@ -55,12 +55,12 @@ def swap_partners(
     order = generator.permutation(len(users))
     partners = np.empty_like(order)
     partners[order] = np.roll(order, 1)
-    held, shown = [frozenset(history) for history in histories], [frozenset(option) for option in options]
+    seen_items, shown = [frozenset(history) for history in histories], [frozenset(option) for option in options]
 
     def cost(case: int, giver: int) -> float:
         if users[case] == users[giver]:
             return _OWN
-        return 0.0 if held[giver].isdisjoint(shown[case]) else _OVERLAP
+        return 0.0 if seen_items[giver].isdisjoint(shown[case]) else _OVERLAP
 
     for _ in range(_PASSES):
         unhappy = [case for case in range(len(users)) if cost(case, int(partners[case]))]

@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from shoptalk.evaluation.coded import NOTHING
-from shoptalk.evaluation.errors.likeness import Likeness
+from shoptalk.evaluation.errors.similarity import TitleSimilarity
+from shoptalk.evaluation.id_map import PAD_ID
 from tests.evaluation.errors.worlds import pairs
 
 TITLES = ["rose soap", "rose balm", "mint oil", "mint comb"]
@@ -16,10 +16,10 @@ COSINE = ROSE**2 / (ROSE**2 + SOAP**2)
 
 
 def test_the_mean_over_the_history() -> None:
-    likeness = Likeness(TITLES, pairs([[0], [0, 2], [0, 1], []]))
-    assert likeness.of(np.array([1, 1, 1, 1])) == pytest.approx([COSINE, COSINE / 2, (COSINE + 1) / 2, 0])
-    assert likeness.of(np.array([NOTHING, 3, 2, 0])) == pytest.approx([0, COSINE / 2, 0, 0])
+    similarity = TitleSimilarity(TITLES, pairs([[0], [0, 2], [0, 1], []]))
+    assert similarity.of(np.array([1, 1, 1, 1])) == pytest.approx([COSINE, COSINE / 2, (COSINE + 1) / 2, 0])
+    assert similarity.of(np.array([PAD_ID, 3, 2, 0])) == pytest.approx([0, COSINE / 2, 0, 0])
 
 
 def test_titles_without_words_are_like_nothing() -> None:
-    assert Likeness(["-", "!"], pairs([[0]])).of(np.array([0])).tolist() == [0]
+    assert TitleSimilarity(["-", "!"], pairs([[0]])).of(np.array([0])).tolist() == [0]

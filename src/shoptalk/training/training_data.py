@@ -13,7 +13,7 @@ from shoptalk.prompts.encode import IGNORE, encode
 from shoptalk.prompts.questions import option_question
 from shoptalk.prompts.rows import read_rows
 from shoptalk.recipe import Recipe, resolve
-from shoptalk.schema import Case, Example, Split
+from shoptalk.schema import EvalExample, Example, Split
 from shoptalk.training.examples import (
     TokenSet,
     encode_cases,
@@ -23,19 +23,19 @@ from shoptalk.training.examples import (
     gather,
     join,
 )
-from shoptalk.training.loop import Material
+from shoptalk.training.loop import TrainingData
 from shoptalk.training.phases import Choices
 
 
-def make_material(
+def make_training_data(
     recipe: Recipe,
     split: Split,
-    train_cases: Iterable[Case],
-    validation_cases: Iterable[Case],
-    choices: Sequence[Case],
-    teller: PromptBuilder,
+    train_cases: Iterable[EvalExample],
+    validation_cases: Iterable[EvalExample],
+    choices: Sequence[EvalExample],
+    builder: PromptBuilder,
     model: LanguageModel,
-) -> Material:
+) -> TrainingData:
     """Token ids of everything that is learned or watched; test cases are never looked at.
 
     Parameters
@@ -53,25 +53,25 @@ def make_material(
         When nothing is left to learn from.
     """
     tokenizer, training = model.tokenizer, recipe.training
-    if teller.in_sequence and training.targets == "every":
-        train = encode_sequences(split.train, teller, tokenizer)
+    if builder.in_sequence and training.targets == "every":
+        train = encode_sequences(split.train, builder, tokenizer)
     else:
-        train = encode_cases(train_cases, teller, tokenizer)
+        train = encode_cases(train_cases, builder, tokenizer)
     for path in training.extra:
         rows = read_rows(resolve(path))
         limit = recipe.prompt.max_tokens
         train = join([train, encode_examples(rows, recipe.prompt.style, tokenizer, limit, where=str(Path(path)))])
     if not len(train):
         raise PromptError("there is nothing to learn from", hint="keep users with longer histories")
-    validation = encode_cases(validation_cases, teller, tokenizer)
+    validation = encode_cases(validation_cases, builder, tokenizer)
     catalogue: TokenSet | None = None
     if training.pretrain_epochs:
-        catalogue = encode_texts((teller.title(item) for item in teller.catalogue), tokenizer)
+        catalogue = encode_texts((builder.title(item) for item in builder.catalogue), tokenizer)
     learned = watched = None
-    if training.contrast_epochs:
-        learned = encode_choices(choices, recipe, teller, model)
-        watched = encode_choices(split.validation, recipe, teller, model)
-    return Material(train, validation, catalogue, learned, watched)
+    if training.choice_epochs:
+        learned = encode_choices(choices, recipe, builder, model)
+        watched = encode_choices(split.validation, recipe, builder, model)
+    return TrainingData(train, validation, catalogue, learned, watched)
 
 
 def with_facts(train: TokenSet, facts: Sequence[Example], model: LanguageModel, *, items_only: bool) -> TokenSet:
@@ -84,11 +84,13 @@ def with_facts(train: TokenSet, facts: Sequence[Example], model: LanguageModel, 
     return join([train, gather([encode("plain", fact.messages, model.tokenizer) for fact in facts], 0)])
 
 
-def encode_choices(cases: Iterable[Case], recipe: Recipe, teller: PromptBuilder, model: LanguageModel) -> Choices:
+def encode_choices(
+    cases: Iterable[EvalExample], recipe: Recipe, builder: PromptBuilder, model: LanguageModel
+) -> Choices:
     """Questions with their options as answers, scored as the evaluation will score them."""
     questions, right = [], []
     for case in cases:
         if case.candidates is not None and case.answer is not None:
-            questions.append(option_question(teller, model.tokenizer, case.history, case.candidates)[0])
+            questions.append(option_question(builder, model.tokenizer, case.history, case.candidates)[0])
             right.append(case.answer)
     return Choices(questions, np.array(right, dtype=np.int64), recipe.evaluation.scoring == "mean")
