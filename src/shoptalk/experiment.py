@@ -3,18 +3,23 @@
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from shoptalk.data.prepare import prepare
 from shoptalk.errors import RunError
 from shoptalk.progress import Progress
 from shoptalk.recipe import Recipe
+from shoptalk.report.curves import draw_losses
 from shoptalk.results import RunResult
 from shoptalk.stages.judge import judge
-from shoptalk.stages.train import train
+from shoptalk.stages.train import train as fine_tune
+
+#: In a run's folder: the training and validation loss of each epoch.
+LOSSES = "loss.png"
 
 
 def run(recipe: Recipe, out: Path, progress: Progress, *, resume: bool = False) -> RunResult:
-    """The whole experiment: a dataset, a model, its metrics beside simple methods, what speaks against them, a page.
+    """The whole experiment: a dataset, a model, its metrics beside baselines, an audit, a report.
 
     Raises
     ------
@@ -32,6 +37,14 @@ def run(recipe: Recipe, out: Path, progress: Progress, *, resume: bool = False) 
     result = judge(out, progress)
     seconds = {"prepare": prepared, **result.evaluation.seconds}
     return replace(result, evaluation=replace(result.evaluation, seconds=seconds))
+
+
+def train(recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resume: bool = False) -> dict[str, Any]:
+    """Train (see `shoptalk.stages.train.train`), and draw the losses of the epochs into ``loss.png``."""
+    report = fine_tune(recipe, dataset, out, progress, resume=resume)
+    if report["losses"]:
+        draw_losses(report["losses"], out / LOSSES)
+    return report
 
 
 def _refuse_old_run(out: Path) -> None:

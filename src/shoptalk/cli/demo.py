@@ -25,15 +25,15 @@ def command(
     from shoptalk.data.dataset import open_dataset
     from shoptalk.data.sample import write_sample
     from shoptalk.experiment import run
-    from shoptalk.recipe import read_recipe
     from shoptalk.results import as_json as to_json
     from shoptalk.stages.recommend import recommend
+    from shoptalk.tasks import load_recipe
 
     shop, folder = out / "shop", out / "run"
     with show_progress() as progress:
         progress("sample", 0, 1, f"writing a shop to {shop}")
         write_sample(shop, seed=1 if seed is None else seed)
-        result = run(read_recipe(shop / "recipe.toml", seed=seed), folder, progress)
+        result = run(load_recipe(shop / "recipe.toml", seed=seed), folder, progress)
         user = next(iter(open_dataset(folder / "dataset").split("last").test)).history.user_id
         recommended = recommend(folder, progress, user=user, k=3, why=True)
     if as_json:

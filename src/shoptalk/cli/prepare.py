@@ -23,9 +23,9 @@ def command(
     Example: `shoptalk prepare recipes/gift-cards.toml --out gift-cards --set data.min_history=4`
     """
     from shoptalk.data.prepare import prepare
-    from shoptalk.recipe import read_recipe
+    from shoptalk.tasks import load_recipe
 
-    report = prepare(leave_sweep_aside(read_recipe(recipe, settings, seed)), out, progress=_say)
+    report = prepare(leave_sweep_aside(load_recipe(recipe, settings, seed)), out, progress=_say)
     if as_json:
         print_json(report)
     else:

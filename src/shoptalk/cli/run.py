@@ -23,11 +23,11 @@ def command(
     from shoptalk.cli.progress import show_progress
     from shoptalk.cli.show import show_evaluation
     from shoptalk.experiment import run
-    from shoptalk.recipe import read_recipe
     from shoptalk.results import as_json as to_json
+    from shoptalk.tasks import load_recipe
 
     with show_progress() as progress:
-        result = run(leave_sweep_aside(read_recipe(recipe, settings, seed)), out, progress, resume=resume)
+        result = run(leave_sweep_aside(load_recipe(recipe, settings, seed)), out, progress, resume=resume)
     if as_json:
         print_json(to_json(result))
         return

@@ -30,11 +30,11 @@ def command(
     Example: `shoptalk sweep recipes/sweep-alpaca-lora.toml --out sweeps/lora --jobs 2`
     """
     from shoptalk.cli.progress import show_progress
-    from shoptalk.recipe import read_recipe
     from shoptalk.results import as_json as to_json
     from shoptalk.stages.sweep import sweep
+    from shoptalk.tasks import load_recipe
 
-    parsed = read_recipe(recipe, settings, seed)
+    parsed = load_recipe(recipe, settings, seed)
     with show_progress() as progress:
         result = sweep(parsed, out, progress, jobs=jobs, resume=resume)
     if as_json:

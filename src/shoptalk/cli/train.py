@@ -22,12 +22,12 @@ def command(
     Example: `shoptalk train recipes/sample.toml --data dataset --out run --set training.epochs=3`
     """
     from shoptalk.cli.progress import show_progress
+    from shoptalk.experiment import train
     from shoptalk.prompts.shorten import shortening_lines
-    from shoptalk.recipe import read_recipe
-    from shoptalk.stages.train import train
+    from shoptalk.tasks import load_recipe
 
     with show_progress() as progress:
-        report = train(leave_sweep_aside(read_recipe(recipe, settings, seed)), data, out, progress, resume=resume)
+        report = train(leave_sweep_aside(load_recipe(recipe, settings, seed)), data, out, progress, resume=resume)
     if as_json:
         print_json(report)
         return

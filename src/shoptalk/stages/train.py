@@ -24,7 +24,6 @@ from shoptalk.prompts.shorten import shortening_lines
 from shoptalk.recipe import Recipe
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.transition_text import MixingWeights, save_transition_text
-from shoptalk.report.curves import draw_losses
 from shoptalk.results import as_json
 from shoptalk.runs import Run, create_run, open_run
 from shoptalk.schema import Split
@@ -80,8 +79,6 @@ def train(
     with replacing(folder.model) as temporary:
         _save(fitted, mixing, temporary)
     verify(model, folder.model, training_data)
-    if outcome.losses:
-        draw_losses(outcome.losses, out / "loss.png")
     report = {**words, **asdict(outcome), "precision": model.precision, "seconds": time.perf_counter() - begin}
     report |= as_json(meter.read())
     folder.note(trained=True, training=report, base=_base(model))
