@@ -1,4 +1,4 @@
-"""What a graph that has seen the test does: a run's own memory, built again from all purchases, the test's too.
+"""What a graph that has seen the test does: a run's own scorer, built again from all purchases, the test's too.
 
     python benchmarks/leaky_graph.py runs/b/honest runs/b/leaky
 
@@ -23,15 +23,15 @@ BASELINES = 'evaluation.baselines=["popularity", "item_knn"]'
 
 
 def leak(folder: Path) -> None:
-    """Learn the run's memory again from every purchase of the dataset, with the shares that it has."""
+    """Learn the run's scorer again from every purchase of the dataset, with the shares that it has."""
     run = open_run(folder)
     shop = open_run_dataset(run)
-    memory = load_transition_text(run.model)
-    if memory is None:
-        raise SystemExit(f"{folder} has no memory: train it with items.memory = true")
+    scorer = load_transition_text(run.model)
+    if scorer is None:
+        raise SystemExit(f"{folder} has no scorer: train it with items.transition_text = true")
     indices = {item: index for index, item in enumerate(open_recommender(run, shop).items)}
     save_transition_text(
-        fit_transition_text_scorer(InteractionMatrix.of(shop.histories(), indices), memory.words, memory.mixing),
+        fit_transition_text_scorer(InteractionMatrix.of(shop.histories(), indices), scorer.words, scorer.mixing),
         run.model,
     )
 

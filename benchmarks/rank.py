@@ -39,7 +39,7 @@ class World:
     """A catalogue around centres, a model of it, and histories that mostly stay near one centre."""
 
     model: ItemRecommender
-    memory: TransitionTextScorer
+    scorer: TransitionTextScorer
     histories: list[History]
 
 
@@ -89,7 +89,7 @@ def contenders(world: World, allow: int) -> tuple[dict[str, Contender], dict[str
     ours = world.model
     whole = ours.model, ours.builder
     table, count = ours.table, len(ours.items)
-    remembering = ItemRecommender(*whole, memory=world.memory)
+    with_transition_text = ItemRecommender(*whole, scorer=world.scorer)
     allowed = np.zeros(count, dtype=np.bool_)
     allowed[np.random.default_rng(2).permutation(count)[:allow]] = True
     prompts = {history: prompt_of(ours, history) for history in world.histories}
@@ -106,7 +106,7 @@ def contenders(world: World, allow: int) -> tuple[dict[str, Contender], dict[str
         "product": product,
         "exact": lambda asked: ours.rank(asked, K),
         "exact, allow list": lambda asked: ours.rank(asked, K, allowed=allowed),
-        "exact, memory": lambda asked: remembering.rank(asked, K),
+        "exact, scorer": lambda asked: with_transition_text.rank(asked, K),
         "generate": lambda asked: generate(ours, [prompts[one] for one in asked]),
     }
     if count < LARGE:
@@ -116,14 +116,14 @@ def contenders(world: World, allow: int) -> tuple[dict[str, Contender], dict[str
     known = {"build_seconds": time.perf_counter() - begin}
     some = torch.cat(list(states.values())[:200]).numpy()
     known["recall@10"] = index.recall(some, table, K)
-    near, near_remembering = ItemRecommender(*whole, index=index), ItemRecommender(*whole, world.memory, index)
+    near, near_remembering = ItemRecommender(*whole, index=index), ItemRecommender(*whole, world.scorer, index)
     some_histories = world.histories[:50]
     known["recall@10, allow list"] = agreement(ours, near, some_histories, allowed)
-    known["recall@10, memory"] = agreement(remembering, near_remembering, some_histories, None)
+    known["recall@10, scorer"] = agreement(with_transition_text, near_remembering, some_histories, None)
     found |= {
         "index": lambda asked: near.rank(asked, K),
         "index, allow list": lambda asked: near.rank(asked, K, allowed=allowed),
-        "index, memory": lambda asked: near_remembering.rank(asked, K),
+        "index, scorer": lambda asked: near_remembering.rank(asked, K),
     }
     return found, known
 
@@ -192,7 +192,7 @@ def benchmark(items: int, given: argparse.Namespace) -> dict[str, Any]:
     result: dict[str, Any] = {"items": items, "index": known}
     clock = time.process_time if given.cpu_time else time.perf_counter
     result["one"] = measure(found, [[one] for one in world.histories[: given.histories]], clock)
-    heavy = {name: run for name, run in found.items() if items < LARGE or name not in {"exact, memory", "generate"}}
+    heavy = {name: run for name, run in found.items() if items < LARGE or name not in {"exact, scorer", "generate"}}
     heavy["generate"] = found["generate"]
     result["batch"] = measure(heavy, [world.histories[: given.batch]] * given.rounds, clock)
     return result

@@ -164,9 +164,12 @@ class Items(Section):
     dimensions: Annotated[int, Field(ge=2)] = Field(256, description="lsa: of its vectors")
     dropout: Share = Field(0.3, description="share of the items that go without their learned part in a step")
     negatives: Natural = Field(0, description="drawn for each step; 0: the softmax is over the whole catalogue")
-    memory: bool = Field(False, description="add what is remembered of transitions and words, as validation likes it")
+    transition_text: bool = Field(
+        False, description="add a transition-text scorer to the model, mixed by weights that validation chooses"
+    )
     cold_start_items: bool = Field(
-        False, description="lift items without purchases until they are found as often as others (needs memory, refit)"
+        False,
+        description="raise cold-start items until they are found as often as others (needs transition_text, refit)",
     )
     tasks: tuple[ItemTask, ...] = Field(("next",), description="what is learned", min_length=1)
 
@@ -233,10 +236,10 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.items.memory and self.items.encoder == "none":
-            raise ValueError("items.memory needs words: items.encoder must not be `none`")
-        if self.items.cold_start_items and not (self.items.memory and self.training.refit):
-            raise ValueError("items.cold_start_items needs items.memory and training.refit")
+        if self.items.transition_text and self.items.encoder == "none":
+            raise ValueError("items.transition_text needs words: items.encoder must not be `none`")
+        if self.items.cold_start_items and not (self.items.transition_text and self.training.refit):
+            raise ValueError("items.cold_start_items needs items.transition_text and training.refit")
         return self
 
     @property

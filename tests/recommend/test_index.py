@@ -100,7 +100,7 @@ def test_it_is_built_once_and_only_where_it_pays(tmp_path: Path, monkeypatch: py
     assert open_index(tmp_path, TABLE, least=10) is None  # the library is not installed
 
 
-def remembering(ours: ItemRecommender) -> TransitionTextScorer:
+def with_transition_text(ours: ItemRecommender) -> TransitionTextScorer:
     """From item 0 to item 17, and each item its own word."""
     count = len(ours.items)
     graph = sparse.csr_array((np.ones(1, np.float32), ([0], [count - 1])), shape=(count, count))
@@ -108,11 +108,11 @@ def remembering(ours: ItemRecommender) -> TransitionTextScorer:
     return TransitionTextScorer(graph, own, np.ones(count, dtype=bool), MixingWeights(edges=50.0, words=1.0))
 
 
-@pytest.mark.parametrize("with_memory", [False, True])
+@pytest.mark.parametrize("with_scorer", [False, True])
 @pytest.mark.parametrize("exclude_history", [True, False])
-def test_lists_are_those_of_all_scores(with_memory: bool, exclude_history: bool) -> None:
+def test_lists_are_those_of_all_scores(with_scorer: bool, exclude_history: bool) -> None:
     ours = recommender()
-    ours.memory = remembering(ours) if with_memory else None
+    ours.scorer = with_transition_text(ours) if with_scorer else None
     allowed = np.arange(len(ours.items)) != 4
     expected = ours.rank(HISTORIES, 3, allowed=allowed, exclude_history=exclude_history)
     ours.index = Index.build(ours.table)
@@ -131,7 +131,7 @@ def test_what_the_graph_names_is_found_however_far_the_model_puts_it(monkeypatch
     asked = [history(ours.items[0])]
     ranked = ours.rank(asked, 2)[0].items
     assert last not in ranked
-    ours.memory = remembering(ours)
+    ours.scorer = with_transition_text(ours)
     assert ours.rank(asked, 2)[0].items[0] == last
     shut = np.array([item != last for item in ours.items])
     assert last not in ours.rank(asked, 2, allowed=shut)[0].items
@@ -147,7 +147,7 @@ def test_more_than_the_index_finds_comes_from_all_scores() -> None:
 
 def test_a_batch_is_as_one_by_one() -> None:
     ours = recommender()
-    ours.memory = remembering(ours)
+    ours.scorer = with_transition_text(ours)
     ours.index = Index.build(ours.table)
     together = ours.rank(HISTORIES, 3)
     assert [one.items for one in together] == [ours.rank([one], 3)[0].items for one in HISTORIES]
@@ -170,7 +170,7 @@ def test_what_rare_words_name_is_found_and_what_frequent_ones_name_is_not(monkey
     words[[0, count - 1], 0] = 1.0  # the first and the last item share a word that no other has
     words[:, 1] = 0.1  # and all share one
     empty = sparse.csr_array((count, count), dtype=np.float32)
-    ours.memory = TransitionTextScorer(
+    ours.scorer = TransitionTextScorer(
         empty, sparse.csr_array(words), np.ones(count, dtype=bool), MixingWeights(edges=0.0, words=50.0)
     )
     assert ours.rank(asked, 2)[0].items[0] == last
@@ -187,7 +187,7 @@ def test_the_best_by_rare_words_are_those_of_the_allowed_items(monkeypatch: pyte
     words[:, 0] = np.linspace(1, 0.5, count)  # the later, the less alike to the first
     words[:, 1] = np.sqrt(1 - words[:, 0] ** 2)
     graph = sparse.csr_array((count, count), dtype=np.float32)
-    ours.memory = TransitionTextScorer(
+    ours.scorer = TransitionTextScorer(
         graph, sparse.csr_array(words), np.ones(count, dtype=bool), MixingWeights(edges=0.0, words=1e3)
     )
     allowed = np.arange(count) >= count // 2
@@ -197,9 +197,9 @@ def test_the_best_by_rare_words_are_those_of_the_allowed_items(monkeypatch: pyte
 
 def test_new_items_are_lifted_as_in_all_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = recommender()
-    ours.memory = remembering(ours)
-    ours.memory.known[[2, 5]] = False
-    ours.memory.mixing = replace(ours.memory.mixing, cold_start_bonus=100.0)
+    ours.scorer = with_transition_text(ours)
+    ours.scorer.known[[2, 5]] = False
+    ours.scorer.mixing = replace(ours.scorer.mixing, cold_start_bonus=100.0)
     expected = ours.rank(HISTORIES, 3)
     monkeypatch.setattr(items, "WIDER", 1)
     ours.index = Index.build(ours.table)

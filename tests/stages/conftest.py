@@ -14,7 +14,7 @@ from shoptalk.stages.train import train
 SMALL = ["model.width=32", "model.layers=1", "model.precision=fp32",
          "model.vocabulary=300", "training.epochs=1", "training.pretrain_epochs=0",
          "training.choice_epochs=0", "prompt.task=next_item", "prompt.style=bare", "items.dimensions=16",
-         "items.memory=true", 'data.keep=["categories", "price"]']  # fmt: skip
+         "items.transition_text=true", 'data.keep=["categories", "price"]']  # fmt: skip
 
 
 @pytest.fixture(scope="session")

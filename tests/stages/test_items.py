@@ -1,4 +1,4 @@
-"""Item tokens from raw files to recommendations: nano alone, with a memory, after a refit, inside a text prompt."""
+"""Item tokens from raw files to recommendations: nano alone, with a scorer, after a refit, inside a text prompt."""
 
 import json
 import shutil
@@ -42,7 +42,11 @@ def done(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     small = pytest.MonkeyPatch()
     small.setitem(sasrec.MODEL, "width", 32)
     small.setitem(sasrec.TRAINING, "epochs", 2)
-    more = ["items.memory=true", "training.refit=true", 'evaluation.baselines=["popularity","transitions","sasrec"]']
+    more = [
+        "items.transition_text=true",
+        "training.refit=true",
+        'evaluation.baselines=["popularity","transitions","sasrec"]',
+    ]
     with pytest.raises(SystemExit) as caught:
         main(["run", str(shop / "recipe.toml"), "--out", str(run), *settings(*more), "--json"])
     small.undo()
@@ -94,7 +98,7 @@ def test_a_memory_changes_lists_and_is_part_of_the_run(done: Path, tmp_path: Pat
     run = open_run(copy)
     histories = [case.history for case in open_run_dataset(run).split().test[:20]]
     with_it = open_recommender(run, open_run_dataset(run)).score_all(histories)
-    (run.model / "memory.json").unlink()
+    (run.model / "scorer.json").unlink()
     without = open_recommender(run, open_run_dataset(run)).score_all(histories)
     assert np.abs(with_it - without).max() > 0.1
 
@@ -168,11 +172,11 @@ def test_new_items_are_lifted_where_that_is_asked_for(
     monkeypatch.setattr(transition_text, "ENOUGH", 5)
     found = {}
     for name in ("false", "true"):
-        more = [f"items.cold_start_items={name}", "items.memory=true", "training.refit=true", "split.cold=0.2"]
+        more = [f"items.cold_start_items={name}", "items.transition_text=true", "training.refit=true", "split.cold=0.2"]
         chosen = settings(*more, 'evaluation.baselines=["popularity"]')
         code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / name, *chosen)
         assert code == 0, report
-        lift = json.loads((tmp_path / name / "model" / "memory.json").read_text())["cold_start_bonus"]
+        lift = json.loads((tmp_path / name / "model" / "scorer.json").read_text())["cold_start_bonus"]
         found[name] = lift, report["metrics"]["cold_recall@10"]["value"]
     assert found["false"][0] == 0
     assert found["true"] > found["false"]

@@ -162,16 +162,16 @@ class Near:
 def near(
     index: Index,
     table: ItemTable,
-    memory: TransitionTextScorer | None,
+    scorer: TransitionTextScorer | None,
     purchases: InteractionMatrix,
     states: Floats,
     k: int,
     allowed: NDArray[np.bool_] | None = None,
 ) -> list[Near]:
-    """For each of B histories, what index, graph and rare words name, scored by the model and the whole memory.
+    """For each of B histories, what index, graph and rare words name, scored by the model and the whole scorer.
 
     An item that only frequent words speak for is found where the model itself places it among its first k. Where the
-    memory lifts new items, the index names as many of them as of all.
+    scorer lifts new items, the index names as many of them as of all.
 
     Parameters
     ----------
@@ -183,35 +183,35 @@ def near(
         (I,) which items may be candidates.
     """
     vectors, biases = table.vectors.cpu().numpy(), table.biases.cpu().numpy()
-    remembered = None if memory is None else _Remembered(memory, purchases)
+    added_scores = None if scorer is None else _SparseScores(scorer, purchases)
     found = index.search(states, k, allowed)
-    if memory is not None and memory.mixing.cold_start_bonus and not memory.known.all():
-        new = ~memory.known if allowed is None else ~memory.known & allowed
+    if scorer is not None and scorer.mixing.cold_start_bonus and not scorer.known.all():
+        new = ~scorer.known if allowed is None else ~scorer.known & allowed
         found = np.concatenate([found, index.search(states, k, new)], axis=1)
     result = []
     for row, indices in enumerate(found):
         own = np.unique(indices[indices >= 0])  # equal scores are then listed in catalogue order
-        if remembered is not None:
-            transition_scores = remembered.transition_scores(row)[0]
+        if added_scores is not None:
+            transition_scores = added_scores.transition_scores(row)[0]
             own = np.union1d(
                 own, transition_scores if allowed is None else transition_scores[allowed[transition_scores]]
             )
-            own = np.union1d(own, remembered.text_scores(row, k, allowed))
+            own = np.union1d(own, added_scores.text_scores(row, k, allowed))
         scores = vectors[own] @ states[row] + biases[own]
-        if remembered is not None:
-            scores += remembered.scores(row, own)
+        if added_scores is not None:
+            scores += added_scores.scores(row, own)
         result.append(Near(own, scores))
     return result
 
 
-class _Remembered:
+class _SparseScores:
     """What `Memory.scores` adds to the scores of B histories, for some items of each only."""
 
-    def __init__(self, memory: TransitionTextScorer, purchases: InteractionMatrix) -> None:
-        self.memory, mixing = memory, memory.mixing
-        self._transition_scores: Any = purchases.weighted(mixing.decay) @ memory.graph  # (B, I), sparse
+    def __init__(self, scorer: TransitionTextScorer, purchases: InteractionMatrix) -> None:
+        self.scorer, mixing = scorer, scorer.mixing
+        self._transition_scores: Any = purchases.weighted(mixing.decay) @ scorer.graph  # (B, I), sparse
         query_vectors: Any = (
-            purchases.weighted(mixing.word_decay) @ memory.words
+            purchases.weighted(mixing.word_decay) @ scorer.words
         )  # (B, W), sparse or dense as the words are
         self._query_vectors: Floats = np.asarray(
             query_vectors.toarray() if hasattr(query_vectors, "toarray") else query_vectors, dtype=np.float32
@@ -227,9 +227,9 @@ class _Remembered:
 
         None where the words are no table of single words (a text encoder's).
         """
-        if not sparse.issparse(self.memory.words):
+        if not sparse.issparse(self.scorer.words):
             return np.zeros(0, dtype=np.int64)
-        turned = self.memory.turned  # (W, I)
+        turned = self.scorer.turned  # (W, I)
         words = np.flatnonzero(self._query_vectors[row])
         rare = words[np.diff(turned.indptr)[words] <= RARE]
         query_vectors = sparse.csr_array(
@@ -243,14 +243,14 @@ class _Remembered:
 
     def scores(self, row: int, indices: Ints) -> Floats:
         """What is added to the scores (C,) of items for a history."""
-        mixing = self.memory.mixing
+        mixing = self.scorer.mixing
         transition_scores, sums = self.transition_scores(row)
         edges = np.zeros(self._transition_scores.shape[1], dtype=np.float32)
         edges[transition_scores] = sums
-        text_scores = np.asarray(self.memory.words[indices] @ self._query_vectors[row], dtype=np.float32)
+        text_scores = np.asarray(self.scorer.words[indices] @ self._query_vectors[row], dtype=np.float32)
         added = np.float32(mixing.edges) * np.log1p(np.float32(mixing.sharpness) * edges[indices])
         added += np.float32(mixing.words) * text_scores
-        added[~self.memory.known[indices]] += np.float32(mixing.cold_start_bonus)
+        added[~self.scorer.known[indices]] += np.float32(mixing.cold_start_bonus)
         return np.asarray(added, dtype=np.float32)
 
 

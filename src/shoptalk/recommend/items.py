@@ -22,7 +22,7 @@ from shoptalk.schema import Candidates, History, RankedList
 
 #: Tokens of a batch.
 BATCH_TOKENS = 16384
-#: The index is asked for so many times as many items as are wanted, as the memory changes their order; and not at all
+#: The index is asked for so many times as many items as are wanted, as the scorer changes their order; and not at all
 #: where less than this share of the items is allowed, as most of what it reads would be in vain.
 WIDER, NARROW = 5, 0.02
 
@@ -34,7 +34,7 @@ class ItemRecommender(CatalogueRecommender):
     ----------
     model, builder
         The model, and the words that it was trained on.
-    memory
+    scorer
         Of the same items; its scores are added to the model's.
     index
         Of the same items (see `shoptalk.recommend.index.open_index`): lists are then nearly, not exactly, the best.
@@ -46,14 +46,14 @@ class ItemRecommender(CatalogueRecommender):
         self,
         model: LanguageModel,
         builder: PromptBuilder,
-        memory: TransitionTextScorer | None = None,
+        scorer: TransitionTextScorer | None = None,
         index: Index | None = None,
     ) -> None:
         if model.items is None:
             raise ModelError("this model has no item tokens", hint='train with prompt.task = "next_item"')
-        self.model, self.builder, self.memory, self.cut = model, builder, memory, 0
+        self.model, self.builder, self.scorer, self.cut = model, builder, scorer, 0
         self.items = model.items.ids
-        self.history_limit = math.inf if memory is not None else builder.prompt.history
+        self.history_limit = math.inf if scorer is not None else builder.prompt.history
         self.table, self.index = _frozen(model.items), index
 
     def ask(self, history: History) -> tuple[list[int], bool]:
@@ -91,16 +91,16 @@ class ItemRecommender(CatalogueRecommender):
 
     @torch.inference_mode()
     def score_all(self, histories: Sequence[History]) -> NDArray[np.float32]:
-        """Scores (B, I) of all items: logits of their tokens, and what the memory adds."""
+        """Scores (B, I) of all items: logits of their tokens, and what the scorer adds."""
         return np.asarray(self._scores(histories).cpu().numpy(), dtype=np.float32)
 
     def _scores(self, histories: Sequence[History]) -> Tensor:
         """Scores (B, I) of all items, on the model's device."""
         scores = torch.addmm(self.table.biases, self.states(histories), self.table.vectors.T)
-        if self.memory is None:
+        if self.scorer is None:
             return scores
-        remembered = self.memory.scores(InteractionMatrix.of(histories, self.item_index))
-        return scores.add_(torch.from_numpy(remembered).to(scores.device))
+        added_scores = self.scorer.scores(InteractionMatrix.of(histories, self.item_index))
+        return scores.add_(torch.from_numpy(added_scores).to(scores.device))
 
     @torch.inference_mode()
     def rank(
@@ -152,12 +152,12 @@ class ItemRecommender(CatalogueRecommender):
         allowed: Bools | None,
         exclude_history: bool,
     ) -> list[RankedList]:
-        """The k best of what the index and the memory name; fewer where they name fewer."""
+        """The k best of what the index and the scorer name; fewer where they name fewer."""
         purchases = InteractionMatrix.of(histories, self.item_index)
         most = int(np.bincount(purchases.row, minlength=1).max())
         states = self.states(histories).cpu().numpy()
         lists = []
-        found = near(index, self.table, self.memory, purchases, states, WIDER * k + most, allowed)
+        found = near(index, self.table, self.scorer, purchases, states, WIDER * k + most, allowed)
         for row, (history, one) in enumerate(zip(histories, found, strict=True)):
             scores = one.scores
             if exclude_history:

@@ -1,9 +1,9 @@
-"""What is remembered word for word and purchase for purchase, beside what a model has learned.
+"""The transition-text scorer: item-to-item transitions and the items' text, added to the scores of a model.
 
-A model of a few million weights cannot hold every pair of purchases, nor every rare word: as in language models that
-look nearest neighbours up (U. Khandelwal et al., "Generalization through memorization", ICLR 2020), its scores are
-added to those of a memory. Here that is the graph of transitions and the words of all items. The shares of both are
-chosen on validation cases.
+A model of a few million weights cannot hold every pair of purchases, nor every rare word. As in language models that
+look up nearest neighbours (U. Khandelwal et al., "Generalization through memorization", ICLR 2020), its scores are
+added to those of a method that counts: here a weighted graph of transitions, and TF-IDF vectors of the items' text. The
+weights of both are chosen on validation cases.
 """
 
 import json
@@ -22,16 +22,16 @@ from shoptalk.graph.cold_start import propagate_cold_start_edges
 from shoptalk.graph.interactions import Floats, InteractionMatrix, product
 from shoptalk.graph.transitions import Graph, edges
 
-CARD, TABLES = "memory.json", "memory.safetensors"
+CARD, TABLES = "transition_text.json", "transition_text.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
 class MixingWeights:
-    """How a memory is made, and what it adds to a model's scores.
+    """How the graph of transitions is built, and with which weights the scores are mixed.
 
     ``edges`` * log(1 + ``sharpness`` * e) + ``words`` * w, where e sums the edges from the history's items, each
-    weighing ``decay`` times the one bought after it, and w their cosines, with a decay of ``word_decay``. An item that
-    nobody bought yet gets ``cold_start_bonus`` on top: it has no learned part, which would speak for it.
+    weighing ``decay`` times the one bought after it, and w their cosines, with a decay of ``word_decay``. An item
+    without interactions gets ``cold_start_bonus`` on top, as its embedding has no residual.
     """
 
     edges: float = 1.0
@@ -52,7 +52,7 @@ class MixingWeights:
 
 
 class TransitionTextScorer:
-    """The transitions between I items, and their words.
+    """Scores all items by transitions from the items of a history, and by the similarity of their text.
 
     Parameters
     ----------
@@ -107,13 +107,13 @@ class TransitionTextScorer:
         return result
 
     def with_mixing(self, mixing: MixingWeights, purchases: InteractionMatrix) -> "TransitionTextScorer":
-        """The memory of the same items for other shares; ``purchases`` is what its graph is made of."""
+        """The scorer of the same items with other weights; ``purchases`` is what its graph is made of."""
         if mixing.graph == self.mixing.graph:
             return TransitionTextScorer(self.graph, self.words, self.known, mixing)
         return fit_transition_text_scorer(purchases, self.words, mixing)
 
     def extended(self, words: Any) -> "TransitionTextScorer":
-        """The memory with new items after its own, which have words, and the transitions of items like them."""
+        """The scorer with new items added: they have text, and get transitions from the items most similar to them."""
         count = self.graph.shape[0] + words.shape[0]
         graph: Any = sparse.csr_array(self.graph, copy=True)
         graph.resize((count, count))
@@ -131,23 +131,23 @@ class TransitionTextScorer:
 
 
 def fit_transition_text_scorer(purchases: InteractionMatrix, words: Any, mixing: MixingWeights) -> TransitionTextScorer:
-    """The memory of the given purchases; items without any borrow the transitions of items like them."""
+    """The scorer of the given purchases; items without any get transitions from the items most similar to them."""
     known = purchases.counts() > 0
     return TransitionTextScorer(
         propagate_cold_start_edges(edges(purchases, mixing.graph), words, known), words, known, mixing
     )
 
 
-def save_transition_text(memory: TransitionTextScorer, folder: Path) -> None:
+def save_transition_text(scorer: TransitionTextScorer, folder: Path) -> None:
     """Write the two tables and the shares into an existing folder."""
-    tensors = {"known": memory.known.astype(np.uint8)}
-    tensors |= {f"graph.{name}": value for name, value in _parts(memory.graph).items()}
-    if sparse.issparse(memory.words):
-        tensors |= {f"words.{name}": value for name, value in _parts(memory.words).items()}
+    tensors = {"known": scorer.known.astype(np.uint8)}
+    tensors |= {f"graph.{name}": value for name, value in _parts(scorer.graph).items()}
+    if sparse.issparse(scorer.words):
+        tensors |= {f"words.{name}": value for name, value in _parts(scorer.words).items()}
     else:
-        tensors["words"] = np.ascontiguousarray(memory.words)
+        tensors["words"] = np.ascontiguousarray(scorer.words)
     save_file(tensors, folder / TABLES)
-    (folder / CARD).write_text(json.dumps(asdict(memory.mixing)), encoding="utf-8")
+    (folder / CARD).write_text(json.dumps(asdict(scorer.mixing)), encoding="utf-8")
 
 
 def load_transition_text(folder: Path) -> TransitionTextScorer | None:
@@ -166,7 +166,7 @@ def load_transition_text(folder: Path) -> TransitionTextScorer | None:
         words: Any = tensors["words"] if "words" in tensors else _matrix(tensors, "words")
         return TransitionTextScorer(_matrix(tensors, "graph"), words, tensors["known"].astype(np.bool_), mixing)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, RecursionError) as error:
-        raise ModelError(f"the memory is damaged: {error}", where=str(folder), hint="train again") from error
+        raise ModelError(f"the scorer is damaged: {error}", where=str(folder), hint="train again") from error
 
 
 def _parts(matrix: Any) -> dict[str, NDArray[Any]]:

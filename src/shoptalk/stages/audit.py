@@ -205,7 +205,7 @@ def _written(rows: Sequence[Instruction]) -> Written | None:
 
 
 def _outcome(run: Run, log: Log) -> Outcome | None:
-    """What a run made of its test cases, from ``predictions.parquet``, and what its memory has counted.
+    """What a run made of its test cases, from ``predictions.parquet``, and what its scorer has counted.
 
     None for a run that is judged by other things than rankings and options.
     """
@@ -225,8 +225,8 @@ def _outcome(run: Run, log: Log) -> Outcome | None:
     metric, own, swapped, chance = judged
     ranks = {"the model" if name == "rank" else name.removeprefix("rank_"): _ranks(columns[name]) for name in columns
              if name == "rank" or name.startswith("rank_")}  # fmt: skip
-    memory = load_transition_text(run.model)
-    known = None if memory is None else memory.known[: len(log.items)]
+    scorer = load_transition_text(run.model)
+    known = None if scorer is None else scorer.known[: len(log.items)]
     return Outcome(
         metric=metric,
         own=own,
@@ -236,7 +236,7 @@ def _outcome(run: Run, log: Log) -> Outcome | None:
         ranks={name: own for name, own in ranks.items() if own is not None},
         catalogue=len(log.items),
         cut=_cut(run),
-        transitions=None if memory is None else _pairs(memory.graph, memory.known, len(log.items)),
+        transitions=None if scorer is None else _pairs(scorer.graph, scorer.known, len(log.items)),
         known=known,
     )
 

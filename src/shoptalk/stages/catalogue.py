@@ -50,7 +50,7 @@ def add_items(folder: Path, file: Path) -> dict[str, int]:
     builder = make_prompts(run.recipe.prompt, items, model.tokenizer)
     ids = [item.item_id for item in new]
     words = [builder.words(item) for item in ids]
-    text, memory = encoder.encode(words), load_transition_text(run.model)
+    text, scorer = encoder.encode(words), load_transition_text(run.model)
     indices = model.tokenizer.add_names(ITEM_OPENS, ids)
     last = model.items.first + len(model.items.ids)
     if indices != list(range(last, last + len(ids))):
@@ -59,8 +59,8 @@ def add_items(folder: Path, file: Path) -> dict[str, int]:
     with replacing(run.model) as temporary:
         shutil.copytree(run.model, temporary)
         save(grown, temporary)
-        if memory is not None:
-            save_transition_text(memory.extended(encoder.features(words)), temporary)
+        if scorer is not None:
+            save_transition_text(scorer.extended(encoder.features(words)), temporary)
         pq.write_table(
             pa.Table.from_pylist([asdict(item) for item in [*new_items(run.model), *new]]), temporary / NEW_ITEMS
         )

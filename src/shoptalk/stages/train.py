@@ -70,7 +70,7 @@ def train(
 
     learn = partial(fine_tune, recipe=recipe.training, seed=recipe.seed, resume=resume, notify=notify)
     outcome = learn(model, training_data, run=out, trackers=[*trackers, *watch])
-    mixing = _choose_mixing_weights(recipe, fitted, progress) if recipe.items.memory else None
+    mixing = _choose_mixing_weights(recipe, fitted, progress) if recipe.items.transition_text else None
     if recipe.training.refit:
         fitted, training_data = _set_up(recipe, shop, progress, refit=True, day=folder.prompt_date)
         model = fitted.model
@@ -135,12 +135,12 @@ class _Fitted:
 
 
 def _choose_mixing_weights(recipe: Recipe, fitted: _Fitted, progress: Progress) -> MixingWeights:
-    progress("memory", 0, 1, "choosing its shares on validation cases")
+    progress("scorer", 0, 1, "choosing its shares on validation cases")
     model = ItemRecommender(fitted.model, fitted.builder)
     mixing = choose_mixing_weights(
         model, fitted.split, fitted.features, recipe.seed, cold_start_items=recipe.items.cold_start_items
     )
-    progress("memory", 1, 1, f"edges {mixing.edges:g}, words {mixing.words:g}")
+    progress("scorer", 1, 1, f"edges {mixing.edges:g}, words {mixing.words:g}")
     return mixing
 
 

@@ -1,4 +1,4 @@
-"""Giving a trained model its memory, in the share that serves the validation cases best."""
+"""Giving a trained model its scorer, in the share that serves the validation cases best."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -31,7 +31,7 @@ PLAYING, LIFTS, ENOUGH = 0.1, (0.0, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 5.0,
 
 
 def make_transition_text(split: Split, items: Sequence[str], words: Any, mixing: MixingWeights) -> TransitionTextScorer:
-    """The memory of the training histories."""
+    """The scorer of the training histories."""
     bought = InteractionMatrix.of(split.train, {item: index for index, item in enumerate(items)})
     return fit_transition_text_scorer(bought, words, mixing)
 
@@ -41,7 +41,7 @@ def choose_mixing_weights(
 ) -> MixingWeights:
     """The shares with the best NDCG@10 on validation cases, the model's own scores being what they are.
 
-    The memory holds what may be learned from, and nothing of validation, while it is judged. With ``cold_start_items``,
+    The scorer holds what may be learned from, and nothing of validation, while it is judged. With ``cold_start_items``,
     the split was made by `withhold`: some right items are new to the model, and say how far new items are lifted.
     """
     assert model.model.items is not None
@@ -60,16 +60,16 @@ def choose_mixing_weights(
     bare = ItemRecommender(model.model, model.builder)
 
     def with_mixing(mixing: MixingWeights) -> Score:
-        """The sum of the model's scores and those of a memory with these shares."""
-        memory = start.with_mixing(mixing, bought)
+        """The sum of the model's scores and those of a scorer with these shares."""
+        scorer = start.with_mixing(mixing, bought)
 
         def score(purchases: InteractionMatrix) -> Floats:
             own = kept("own", purchases, None, lambda: bare.score_all(_histories(purchases, bare.items)))
             transition_scores = kept(
-                "led", purchases, (mixing.graph, mixing.decay), lambda: memory.transition_scores(purchases)
+                "transition", purchases, (mixing.graph, mixing.decay), lambda: scorer.transition_scores(purchases)
             )
-            text_scores = kept("alike", purchases, mixing.word_decay, lambda: memory.text_scores(purchases))
-            return own + memory.combined(transition_scores, text_scores, purchases.rows)
+            text_scores = kept("text", purchases, mixing.word_decay, lambda: scorer.text_scores(purchases))
+            return own + scorer.combined(transition_scores, text_scores, purchases.rows)
 
         return score
 

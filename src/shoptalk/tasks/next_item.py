@@ -74,7 +74,7 @@ class NextItem(RankingTask):
         return replace(training_data, train=train, negatives=recipe.items.negatives)
 
     def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
-        """One forward pass and one matrix product, with the memory of transitions and words beside it."""
+        """One forward pass and one matrix product, with the scorer of transitions and words beside it."""
         from shoptalk.recommend.index import open_index
         from shoptalk.recommend.items import ItemRecommender
         from shoptalk.recommend.transition_text import load_transition_text
