@@ -115,7 +115,7 @@ def padded(prompts: Sequence[list[int]], pad: int) -> dict[str, torch.Tensor]:
 
 def free(model: LanguageModel, prompts: Sequence[list[int]], tokens: int, beams: int) -> None:
     """Hugging Face's decoding, free to say anything, for a fixed number of tokens."""
-    for chosen in batches([len(prompt) for prompt in prompts]):
+    for chosen in batches(prompts):
         given = padded([prompts[number] for number in chosen], model.tokenizer.pad_id)
         model.network.generate(
             **given, do_sample=False, num_beams=beams, num_return_sequences=beams, max_new_tokens=tokens,
@@ -125,7 +125,7 @@ def free(model: LanguageModel, prompts: Sequence[list[int]], tokens: int, beams:
 
 def free_branches(model: LanguageModel, prompts: Sequence[list[int]], tokens: int, beams: int) -> None:
     """Beam search in our own branches, free to say anything, for a fixed number of tokens."""
-    for chosen in batches([len(prompt) for prompt in prompts]):
+    for chosen in batches(prompts):
         with model.autocast():
             branches = TreeDecoder(model, [prompts[number] for number in chosen])
             states, seen, size = branches.last[:, None], branches.seen, len(chosen)
@@ -157,7 +157,7 @@ def usual(
     """Hugging Face's beam search with ``prefix_allowed_tokens_fn``; each prompt's ten, as tokens."""
     found: list[list[tuple[int, ...]]] = [[] for _ in prompts]
     pad = model.tokenizer.pad_id
-    for chosen in batches([len(prompt) for prompt in prompts]):
+    for chosen in batches(prompts):
         given = padded([prompts[number] for number in chosen], pad)
         width = given["input_ids"].shape[1]
 

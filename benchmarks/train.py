@@ -47,6 +47,7 @@ from shoptalk.models.base import LanguageModel, create, save, with_items
 from shoptalk.models.encoders import make_encoder
 from shoptalk.models.lora import quantisation
 from shoptalk.models.precision import choose_precision
+from shoptalk.progress import silent
 from shoptalk.prompts.styles import pieces
 from shoptalk.recipe import Lora, Model, Prompt, Training
 from shoptalk.schema import Catalogue, History, Item
@@ -265,7 +266,7 @@ def ours(
     training_data = TrainingData(tokens, gather([], 0), negatives=negatives)
     with tempfile.TemporaryDirectory() as folder:
         begin, processor = time.perf_counter(), time.process_time()
-        outcome = fine_tune(model, training_data, recipe, 1, Path(folder), resume=False, notify=lambda *_: None)
+        outcome = fine_tune(model, training_data, recipe, 1, Path(folder), resume=False, progress=silent)
         seconds, cpu_seconds = time.perf_counter() - begin, time.process_time() - processor
     loss = outcome.losses[-1]["train"]
     return {"seconds": seconds, "cpu_seconds": cpu_seconds, "tokens": outcome.tokens, "loss": loss}

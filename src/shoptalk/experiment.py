@@ -31,7 +31,7 @@ def run(recipe: Recipe, out: Path, progress: Progress, *, resume: bool = False) 
     if not resume:
         _refuse_old_run(out)
     if not (resume and (dataset / "dataset.json").exists()):
-        prepare(recipe, dataset, progress=lambda words: progress("prepare", 0, 1, words))
+        prepare(recipe, dataset, progress)
     prepared = time.perf_counter() - begin
     train(recipe, dataset, out, progress, resume=resume and (out / "run.json").exists())
     result = judge(out, progress)

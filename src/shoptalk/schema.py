@@ -1,12 +1,14 @@
 """The words of shoptalk: what an item, a history, a split and a ranked list are."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from shoptalk.progress import Notify
 
 #: Columns of ``interactions`` (one row per purchase) and ``items`` (one row per product), in every table of shoptalk.
 USER, ITEM, TIME, POSITION = "user_id", "item_id", "timestamp", "position"
@@ -227,7 +229,7 @@ class Recommender(Protocol):
         allowed: NDArray[np.bool_] | None = None,
         exclude_history: bool = True,
         targets: Sequence[str] | None = None,
-        notify: Callable[[int, int], None] = ...,
+        notify: Notify = ...,
     ) -> Sequence[RankedList]:
         """The k best items of each history with their scores, best first; equal scores in catalogue order.
 

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from shoptalk.cli.main import main
+from shoptalk.results import RecommendedItem, RecommendResult, from_json
 
 REPORT = {
     "user": None,
     "items": [{"item_id": "b", "title": "Comb", "score": 1.5, "because": [{"item_id": "a", "effect": 0.25}]}],
     "history": [{"item_id": "a", "title": "Soap"}],
     "allowed": 1,
+    "warnings": [],
     "seconds": 0.0,
 }
 
@@ -22,9 +24,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the stage is asked, which answers `REPORT`."""
     seen: dict[str, Any] = {}
 
-    def recommend(run: Path, progress: object, **given: Any) -> dict[str, Any]:
+    def recommend(run: Path, progress: object, **given: Any) -> RecommendResult:
         seen.update(given, run=run)
-        return REPORT
+        return from_json(RecommendResult, REPORT)
 
     monkeypatch.setattr("shoptalk.stages.recommend.recommend", recommend)
     return seen
@@ -65,8 +67,8 @@ def test_a_terminal_shows_titles_as_they_are_but_obeys_none(capsys: pytest.Captu
 
     books = "\u06a9\u062a\u0627\u0628\u200c\u0647\u0627"  # Persian, with a joiner inside the word
     titles = {"a": "</s> [INST] soap", "b": "bell\x07 \x1b[31mred\nline", "c": books}
-    rows = [{"item_id": name, "title": title, "score": 1.0, "because": []} for name, title in titles.items()]
-    show_recommendations({"history": [], "items": rows, "warnings": ["only 3 of the 9 products asked for"]})
+    items = tuple(RecommendedItem(name, title, 1.0) for name, title in titles.items())
+    show_recommendations(RecommendResult(None, items, (), 3, ("only 3 of the 9 products asked for",), 0.0))
     stated = capsys.readouterr().out
     assert "1. </s> [INST] soap  [a]" in stated
     assert "2. bell [31mred line  [b]" in stated

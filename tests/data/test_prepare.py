@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -11,10 +12,11 @@ import pytest
 
 from shoptalk.data import engine as engine_module
 from shoptalk.data.dataset import fingerprint, open_dataset
-from shoptalk.data.prepare import prepare
+from shoptalk.data.prepare import prepare as prepare_typed
 from shoptalk.data.sample import write_sample
 from shoptalk.errors import DatasetError, ShoptalkError, UsageError
-from shoptalk.recipe import parse_recipe, read_recipe
+from shoptalk.recipe import Recipe, parse_recipe, read_recipe
+from shoptalk.results import DatasetInfo, as_json, from_json
 
 from .shops import recipe_of, small_shop, write_shop
 
@@ -25,19 +27,26 @@ TABLES = ("items.parquet", "interactions.parquet", "splits.parquet", "candidates
 needs_data = pytest.mark.skipif(not (DATA / "amazon-beauty").is_dir(), reason=f"no real data in {DATA}")
 
 
+def prepare(recipe: Recipe, out: Path, *progress: Any) -> dict[str, Any]:
+    """What ``--json`` prints."""
+    content: dict[str, Any] = as_json(prepare_typed(recipe, out, *progress))
+    return content
+
+
 def test_folder_and_report(tmp_path: Path) -> None:
     small_shop(tmp_path)  # six users with five of twenty items; user n has items n to n + 4, so ten items are bought
-    shown: list[str] = []
-    report = prepare(recipe_of(tmp_path), tmp_path / "dataset", shown.append)
+    shown: list[tuple[str, float, float, str]] = []
+    report = prepare(recipe_of(tmp_path), tmp_path / "dataset", lambda *stated: shown.append(stated))
     assert report["kept"] == {"users": 6, "items": 10, "interactions": 30}
     assert report["read"]["reviews"] == 30
     assert report["cases"] == {"train": 6 * 2, "validation": 6, "test": 6}
     assert report["warnings"] == []
-    assert shown[0] == "reading"
+    assert shown[0] == ("prepare", 0, 4, "reading")
     folder = tmp_path / "dataset"
     assert sorted(path.name for path in folder.iterdir()) == sorted([*TABLES, "dataset.json"])
     info = json.loads((folder / "dataset.json").read_text())
     assert info["fingerprint"] == report["fingerprint"]
+    assert as_json(from_json(DatasetInfo, info)) == info
     assert [len(source["sha256"]) for source in info["sources"]] == [64, 64]
     assert info["packages"]["shoptalk"]
     schemas = {name: pq.read_schema(folder / name).names for name in TABLES}

@@ -62,7 +62,7 @@ def test_the_recorded_digest_is_of_the_file_that_was_read(tmp_path: Path) -> Non
     small_shop(folder)
     small_shop(tmp_path / "shop", users=3)
     report = prepare(recipe_of(folder, seed=1), folder / "dataset")
-    assert report["read"]["reviews"] == 6 * 5
+    assert report.read["reviews"] == 6 * 5
     sources = json.loads((folder / "dataset" / "dataset.json").read_text())["sources"]
     expected = hashlib.sha256((folder / "interactions.parquet").read_bytes()).hexdigest()
     assert sources[0]["sha256"] == expected

@@ -14,8 +14,8 @@ from shoptalk.runs import open_run
 from shoptalk.schema import item_token
 from shoptalk.stages.catalogue import add_items
 from shoptalk.stages.load_dataset import open_run_dataset
-from shoptalk.stages.recommend import recommend
 from shoptalk.stages.recommender import open_recommender
+from tests.stages.printed import recommend
 
 FIRST, SECOND = "Copper Kettle Walnut Fountain Teapot", "Copper Kettle Walnut Fountain Teapot, Large"
 

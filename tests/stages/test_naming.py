@@ -14,8 +14,8 @@ from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.recommend.titles import FEW
 from shoptalk.stages.audit import audit_anything
 from shoptalk.stages.judge import judge
-from shoptalk.stages.recommend import recommend
 from shoptalk.stages.train import train
+from tests.stages.printed import recommend
 
 SMALL = ["model.width=32", "model.layers=1", "model.precision=fp32",
          "model.vocabulary=400", "training.epochs=1", "training.pretrain_epochs=0",

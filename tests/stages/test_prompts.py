@@ -14,9 +14,9 @@ from shoptalk.recipe import Recipe, parse_recipe
 from shoptalk.runs import open_run
 from shoptalk.stages.judge import judge
 from shoptalk.stages.load_dataset import open_run_dataset
-from shoptalk.stages.recommend import recommend
 from shoptalk.stages.recommender import open_recommender
 from shoptalk.stages.train import train
+from tests.stages.printed import recommend
 from tests.words import small_model
 
 ITEMS, USERS = 8, 24

@@ -13,8 +13,9 @@ from shoptalk.recommend.filters import Filters
 from shoptalk.runs import open_run
 from shoptalk.schema import Candidates, History, Item
 from shoptalk.stages.load_dataset import open_run_dataset
-from shoptalk.stages.recommend import choose, recommend, shortfall
+from shoptalk.stages.recommend import choose, shortfall
 from shoptalk.stages.recommender import open_recommender
+from tests.stages.printed import recommend
 
 SHOP = {name: Item(name, name, categories=("Vowel",) if name in "ae" else ("Other",)) for name in "abcde"}
 BOUGHT = History("u", ("a", "b"))

@@ -13,6 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from shoptalk.errors import Diverged, ModelError, RunError, StorageError
+from shoptalk.progress import silent
 from shoptalk.recipe import Prompt, Training
 from shoptalk.runs import read_log
 from shoptalk.training.checkpoint import State, load_checkpoint, save_checkpoint
@@ -40,7 +41,7 @@ def train(
     )
     recipe = Training.model_validate({**QUIET, "epochs": 3, **settings})
     run.mkdir(exist_ok=True)
-    outcome = fine_tune(model, training_data, recipe, seed, run, resume=resume, notify=lambda *_: None, epochs=fixed)
+    outcome = fine_tune(model, training_data, recipe, seed, run, resume=resume, progress=silent, epochs=fixed)
     return model, outcome
 
 

@@ -12,6 +12,7 @@ from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, learned
 from shoptalk.baselines.text_knn import Texts
 from shoptalk.baselines.tuning import RankingValidation, Score, tune
 from shoptalk.graph.interactions import Floats, InteractionMatrix, item_index_of, product, strongest
+from shoptalk.graph.transition_text import transition_text_scores
 from shoptalk.graph.transitions import Graph, edges
 from shoptalk.schema import Catalogue, Split
 
@@ -106,9 +107,8 @@ class Transitions(PurchaseRecommender):
         if settings.second:
             near = strongest(sparse.csr_array(weights @ self._edges), GONE_ON_FROM)
             scores += np.float32(settings.second) * product(near, self._edges)
-        if settings.text:
-            scores += np.float32(settings.text) * self._texts.similar(purchases.weighted(settings.text_decay))
-        return scores
+        texts = self._texts.similar(purchases.weighted(settings.text_decay)) if settings.text else None
+        return transition_text_scores(scores.shape, scores, texts, transition_weight=1.0, text_weight=settings.text)
 
     def _rings(self, purchases: InteractionMatrix) -> Floats:
         last = purchases.weighted(last=self.settings.sources)  # (B, I) of ones

@@ -37,7 +37,7 @@ def command(
         user = next(iter(open_dataset(folder / "dataset").split("last").test)).history.user_id
         recommended = recommend(folder, progress, user=user, k=3, why=True)
     if as_json:
-        print_json({**to_json(result), "recommended": recommended})
+        print_json({**to_json(result), "recommended": to_json(recommended)})
         return
     show_evaluation(result.evaluation)
     print(f"\nThree products for user {user}, each with what speaks for it:")

@@ -1,12 +1,14 @@
 """``shoptalk prepare``: raw files -> dataset folder."""
 
-import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shoptalk.cli.options import Json, RecipePath, Seed, Set, leave_sweep_aside, print_json
+
+if TYPE_CHECKING:
+    from shoptalk.results import PrepareResult
 
 
 def command(
@@ -22,36 +24,37 @@ def command(
 
     Example: `shoptalk prepare recipes/gift-cards.toml --out gift-cards --set data.min_history=4`
     """
+    from shoptalk.cli.progress import show_progress
     from shoptalk.data.prepare import prepare
+    from shoptalk.results import as_json as to_json
     from shoptalk.tasks import load_recipe
 
-    report = prepare(leave_sweep_aside(load_recipe(recipe, settings, seed)), out, progress=_say)
+    read = leave_sweep_aside(load_recipe(recipe, settings, seed))
+    with show_progress() as progress:
+        report = prepare(read, out, progress)
     if as_json:
-        print_json(report)
+        print_json(to_json(report))
     else:
         _show(report)
 
 
-def _say(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
-
-
-def _show(report: dict[str, Any]) -> None:
+def _show(report: "PrepareResult") -> None:
     """A table of what was read, dropped and kept, then what to be careful about."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"dataset {report['dataset']}", title_justify="left")
+    table = Table(title=f"dataset {report.dataset}", title_justify="left")
     table.add_column("")
     table.add_column("what")
     table.add_column("how many", justify="right")
-    for part in ("read", "dropped", "kept", "cases"):
-        for at, (name, count) in enumerate(report[part].items()):
+    parts = {"read": report.read, "dropped": report.dropped, "kept": report.kept, "cases": report.cases}
+    for part, counts in parts.items():
+        for at, (name, count) in enumerate(counts.items()):
             table.add_row(part if at == 0 else "", name.replace("_", " "), f"{count:,}")
         table.add_section()
     console = Console()
     console.print(table)
-    for warning in report["warnings"]:
+    for warning in report.warnings:
         console.print(f"warning: {warning}", style="bold yellow", markup=False)
-    cost = f"{report['seconds']:.1f} s, {report['peak_memory_bytes'] / 1e6:,.0f} MB"
-    console.print(f"{cost}, fingerprint {report['fingerprint'][:12]}", highlight=False)
+    cost = f"{report.seconds:.1f} s, {report.peak_memory_bytes / 1e6:,.0f} MB"
+    console.print(f"{cost}, fingerprint {report.fingerprint[:12]}", highlight=False)

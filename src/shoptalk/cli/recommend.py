@@ -1,13 +1,16 @@
 """``shoptalk recommend``: the next products for one history."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from shoptalk.cli.evaluate import RunPath
 from shoptalk.cli.options import Json, print_json
 from shoptalk.constants import DEFAULT_K
+
+if TYPE_CHECKING:
+    from shoptalk.results import RecommendResult
 
 #: Format characters without which words of some scripts, and some emoji, fall apart.
 _JOINERS = "\u200c\u200d"
@@ -43,6 +46,7 @@ def command(
     """
     from shoptalk.cli.progress import show_progress
     from shoptalk.recommend.filters import Filters, read_ids
+    from shoptalk.results import as_json as to_json
     from shoptalk.stages.recommend import recommend
 
     filters = Filters(
@@ -58,22 +62,22 @@ def command(
             repeats=repeats,
         )  # fmt: skip
     if as_json:
-        print_json(report)
+        print_json(to_json(report))
     else:
         show_recommendations(report)
 
 
-def show_recommendations(report: dict[str, Any]) -> None:
+def show_recommendations(result: "RecommendResult") -> None:
     """Print what was bought, and the recommended products with the reasons measured for them."""
-    titles = {row["item_id"]: printable(row["title"]) for row in report["history"]}
+    titles = {item.item_id: printable(item.title) for item in result.history}
     print("bought: " + "; ".join(titles.values()))
-    for index, item in enumerate(report["items"], 1):
-        print(f"{index:>3}. {printable(item['title'])}  [{item['item_id']}]  score {item['score']:.3f}")
-        if "advice" in item:
-            print(f"       {printable(item['advice'])}")
-        for reason in item["because"][:2]:
-            print(f"       {reason['effect']:+.3f} because of {titles[reason['item_id']]}")
-    for warning in report.get("warnings", []):
+    for index, item in enumerate(result.items, 1):
+        print(f"{index:>3}. {printable(item.title)}  [{item.item_id}]  score {item.score:.3f}")
+        if item.advice is not None:
+            print(f"       {printable(item.advice)}")
+        for reason in item.because[:2]:
+            print(f"       {reason.effect:+.3f} because of {titles[reason.item_id]}")
+    for warning in result.warnings:
         print(warning)
 
 

@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,15 @@ from shoptalk.data.sources import read
 from shoptalk.data.split import SPLIT, cold_items, random, split, withhold
 from shoptalk.errors import DatasetError, UsageError
 from shoptalk.files import replacing, sha256, write_json
+from shoptalk.progress import Progress, silent
 from shoptalk.recipe import CandidatesSection, Recipe
+from shoptalk.results.dataset import DatasetInfo, PrepareResult, SourceFile, TableFile
 from shoptalk.system import package_versions, peak_memory, python_version
+from shoptalk.typed_json import as_json
 
 _WORK = ".work"
+#: Steps that are told as they begin: reading, cleaning and filtering, splitting, writing.
+STEPS = 4
 _FILES = {*tables.COLUMNS, tables.INFO}
 _ASYMMETRIC = (
     'titles are cleaned ASYMMETRICALLY (data.cleaning = "asymmetric"): the right option is cleaned and the distractors '
@@ -36,11 +41,7 @@ _ASYMMETRIC = (
 )
 
 
-def _silent(message: str) -> None:
-    pass
-
-
-def prepare(recipe: Recipe, out: Path, progress: Callable[[str], None] = _silent) -> dict[str, Any]:
+def prepare(recipe: Recipe, out: Path, progress: Progress = silent) -> PrepareResult:
     """Make a dataset folder; an older one at the same place is replaced only when the new one is complete.
 
     Parameters
@@ -50,11 +51,11 @@ def prepare(recipe: Recipe, out: Path, progress: Callable[[str], None] = _silent
     out
         The folder: absent, empty, or a dataset.
     progress
-        Told what happens, in a few words each.
+        Told which of the `STEPS` begins, in a few words.
 
     Returns
     -------
-    dict
+    PrepareResult
         What ``shoptalk prepare --json`` prints.
 
     Raises
@@ -71,57 +72,64 @@ def prepare(recipe: Recipe, out: Path, progress: Callable[[str], None] = _silent
         with Engine(work) as engine:
             info = _build(recipe, folder, engine, progress)
         shutil.rmtree(work)
-        info["seconds"] = round(time.perf_counter() - started, 3)
-        info["peak_memory_bytes"] = peak_memory()
-        write_json(folder / tables.INFO, info)
-    says = ("read", "dropped", "kept", "cases", "fingerprint", "seconds", "peak_memory_bytes", "warnings")
-    return {"dataset": str(out), **{key: info[key] for key in says}}
+        seconds = round(time.perf_counter() - started, 3)
+        info = replace(info, seconds=seconds, peak_memory_bytes=peak_memory())
+        write_json(folder / tables.INFO, as_json(info))
+    return PrepareResult(
+        dataset=str(out),
+        read=info.read,
+        dropped=info.dropped,
+        kept=info.kept,
+        cases=info.cases,
+        fingerprint=info.fingerprint,
+        seconds=info.seconds,
+        peak_memory_bytes=info.peak_memory_bytes,
+        warnings=info.warnings,
+    )
 
 
-def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Callable[[str], None]) -> dict[str, Any]:
+def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Progress) -> DatasetInfo:
     """Write the tables; return what ``dataset.json`` says, but for time and memory."""
-    progress("reading")
+    progress("prepare", 0, STEPS, "reading")
     shop = read(recipe.data, _fields(recipe), engine)
-    progress("cleaning titles and filtering")
+    progress("prepare", 1, STEPS, "cleaning titles and filtering")
     items = clean_titles(shop.items, recipe.data.cleaning, engine)
     kept = keep_coded(shop.interactions, items, recipe.data, engine)
     engine.drop(shop.interactions)
-    progress("splitting")
+    progress("prepare", 2, STEPS, "splitting")
     dropped = dict(kept.dropped)
     if recipe.split.cold:
         kept, dropped["cold"] = _withhold(kept, recipe, engine)
     dropped["unbought"] = kept.unbought
     parts, cases = _split(kept, recipe, engine)
     thin = check_cases(parts, cases, recipe, engine)
-    progress("writing" if recipe.candidates is None else "drawing options")
+    progress("prepare", 3, STEPS, "writing" if recipe.candidates is None else "drawing options")
     item_columns, written = _write_items(kept.items, folder, engine)
     rows = _RowsWriter(recipe, folder, engine, parts, cases, item_columns)
     written |= rows.write()
-    for name, table in written.items():
-        table["sha256"] = sha256(folder / name)
     warnings = [
         *([_ASYMMETRIC] if recipe.data.cleaning == "asymmetric" else []),
         *shop.warnings,
         *thin,
         *rows.warnings(),
     ]
-    return {
-        "format": FORMAT,
-        "fingerprint": fingerprint(recipe, written),
-        "read": shop.read,
-        "dropped": dropped,
-        "kept": {
+    return DatasetInfo(
+        format=FORMAT,
+        fingerprint=fingerprint(recipe, {name: {"content": table.digest} for name, table in written.items()}),
+        read=shop.read,
+        dropped=dropped,
+        kept={
             "users": rows.users,
-            "items": written[tables.ITEMS]["rows"],
-            "interactions": written[tables.INTERACTIONS]["rows"],
+            "items": written[tables.ITEMS].rows,
+            "interactions": written[tables.INTERACTIONS].rows,
         },
-        "cases": rows.cases,
-        "warnings": warnings,
-        "sources": _sources(shop.files),
-        "tables": written,
-        "recipe": recipe.model_dump(mode="json"),
-        "packages": {"python": python_version(), **package_versions()},
-    }
+        cases=rows.cases,
+        warnings=tuple(warnings),
+        sources=_sources(shop.files),
+        tables={name: TableFile(table.rows, table.digest, sha256(folder / name)) for name, table in written.items()},
+        recipe=recipe.model_dump(mode="json"),
+        packages={"python": python_version(), **package_versions()},
+    )
 
 
 def _split(kept: FilterResult, recipe: Recipe, engine: Engine) -> tuple[ir.Table, dict[str, int]]:
@@ -192,7 +200,7 @@ class _ItemColumns:
         return len(self.names)
 
 
-def _write_items(items: ir.Table, folder: Path, engine: Engine) -> tuple[_ItemColumns, dict[str, dict[str, Any]]]:
+def _write_items(items: ir.Table, folder: Path, engine: Engine) -> tuple[_ItemColumns, dict[str, tables.TableWriter]]:
     columns = tables.table_schema(tables.ITEMS, frozenset(items.columns))
     ordered = items.select(*columns.names, "bought").order_by(schema.ITEM)
     item_columns: dict[str, list[Any]] = {name: [] for name in (tables.RAW_TITLE, schema.TITLE, schema.CATEGORIES)}
@@ -213,7 +221,7 @@ def _write_items(items: ir.Table, folder: Path, engine: Engine) -> tuple[_ItemCo
             raw_titles=[title or "" for title in item_columns[tables.RAW_TITLE]],
             categories=[value or [] for value in item_columns[schema.CATEGORIES]],
         ),
-        {tables.ITEMS: writer.summary()},
+        {tables.ITEMS: writer},
     )
 
 
@@ -256,8 +264,8 @@ class _RowsWriter:
             )
         return notes
 
-    def write(self) -> dict[str, dict[str, Any]]:
-        """Write everything; returns the tables' summaries by file name."""
+    def write(self) -> dict[str, tables.TableWriter]:
+        """Write everything; returns the closed writers by file name."""
         names = [tables.INTERACTIONS, tables.SPLITS, *([tables.CANDIDATES] if self.section is not None else [])]
         writers = [
             tables.TableWriter(self.folder / name, self.columns if at == 0 else tables.table_schema(name))
@@ -270,7 +278,7 @@ class _RowsWriter:
             writer.close()
         if not self.users:
             raise DatasetError("nothing is left after filtering", hint="loosen the filters in [data]")
-        return {name: writer.summary() for name, writer in zip(names, writers, strict=True)}
+        return dict(zip(names, writers, strict=True))
 
     def _chunks(self) -> Iterator[pa.Table]:
         """The rows in order, in chunks of whole users."""
@@ -357,5 +365,5 @@ def _bought(parts: ir.Table, item_columns: _ItemColumns, engine: Engine) -> cand
     return bought
 
 
-def _sources(files: Any) -> list[dict[str, str]]:
-    return [{"path": str(path), "sha256": sha256(Path(path))} for path in files if Path(path).is_file()]
+def _sources(files: Any) -> tuple[SourceFile, ...]:
+    return tuple(SourceFile(str(path), sha256(Path(path))) for path in files if Path(path).is_file())

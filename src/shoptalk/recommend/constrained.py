@@ -80,7 +80,7 @@ class TitleSearch:
             self.cut += cut
         found: list[RankedList | None] = [None] * len(prompts)
         done = 0
-        for chosen in batches([len(prompt) for prompt in prompts]):
+        for chosen in batches(prompts):
             asked = [histories[number] for number in chosen]
             seen_items = [frozenset(history.items) if exclude_history else frozenset() for history in asked]
             closed = self._closed(named, seen_items)

@@ -243,15 +243,11 @@ class _SparseScores:
 
     def scores(self, row: int, indices: Ints) -> Floats:
         """What is added to the scores (C,) of items for a history."""
-        mixing = self.scorer.mixing
         transition_scores, sums = self.transition_scores(row)
         edges = np.zeros(self._transition_scores.shape[1], dtype=np.float32)
         edges[transition_scores] = sums
         text_scores = np.asarray(self.scorer.words[indices] @ self._query_vectors[row], dtype=np.float32)
-        added = np.float32(mixing.edges) * np.log1p(np.float32(mixing.sharpness) * edges[indices])
-        added += np.float32(mixing.words) * text_scores
-        added[~self.scorer.known[indices]] += np.float32(mixing.cold_start_bonus)
-        return np.asarray(added, dtype=np.float32)
+        return self.scorer.combined(edges[indices], text_scores, indices.shape, self.scorer.known[indices])
 
 
 def _library() -> Any:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from shoptalk.errors import ModelError
 from shoptalk.graph.interactions import InteractionMatrix
+from shoptalk.length_batching import length_batches
 from shoptalk.models.base import LanguageModel
 from shoptalk.models.items import ItemTable, ItemTokens
 from shoptalk.progress import Notify, quiet
@@ -66,16 +67,10 @@ class ItemRecommender(CatalogueRecommender):
         asked = [self.ask(history) for history in histories]
         self.cut = sum(cut for _, cut in asked)
         prompts = [ids or [self.model.tokenizer.pad_id] for ids, _ in asked]
-        order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
         result = torch.empty(len(prompts), self.table.vectors.shape[1], device=self.model.device)
-        start = 0
-        while start < len(order):
-            end = start + 1
-            while end < len(order) and len(prompts[order[end]]) * (end + 1 - start) <= BATCH_TOKENS:
-                end += 1
-            chosen = order[start:end]
+        for batch in length_batches([len(prompt) for prompt in prompts], BATCH_TOKENS):
+            chosen = batch.tolist()
             result[chosen] = self._last([prompts[number] for number in chosen])
-            start = end
         return result
 
     def _last(self, prompts: list[list[int]]) -> Tensor:

@@ -97,7 +97,7 @@ class ListRecommender:
         self.cut = sum(cut for _, cut in asked)
         generated: dict[int, GeneratedList] = {}
         open_to_all = self._open(allowed)
-        for chosen in batches([len(prompt) for prompt, _ in asked]):
+        for chosen in batches([prompt for prompt, _ in asked]):
             some = [histories[number] for number in chosen]
             with self.model.autocast():
                 branches = TreeDecoder(self.model, [asked[number][0] for number in chosen])
@@ -122,7 +122,7 @@ class ListRecommender:
         asked = [self.ask(history) for history in histories]
         self.cut = sum(cut for _, cut in asked)
         scores: dict[int, NDArray[np.float64]] = {}
-        for chosen in batches([len(prompt) for prompt, _ in asked]):
+        for chosen in batches([prompt for prompt, _ in asked]):
             with self.model.autocast():
                 branches = TreeDecoder(self.model, [asked[number][0] for number in chosen])
                 logits = branches.logits(branches.last)

@@ -7,6 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from shoptalk.errors import UsageError
+from shoptalk.length_batching import length_batches
 from shoptalk.models.base import LanguageModel
 from shoptalk.models.tree import Question, tree_length, tree_log_probabilities
 from shoptalk.progress import Notify, quiet
@@ -112,20 +113,16 @@ def log_probabilities(
     list of lists of arrays
         For each question, for each answer, an array as long as the answer.
     """
-    by_length = sorted(range(len(questions)), key=lambda number: tree_length(questions[number]))
     results: list[list[NDArray[np.float64]]] = [[] for _ in questions]
-    start = 0
-    while start < len(by_length):
-        end = start + 1
-        while end < len(by_length) and tree_length(questions[by_length[end]]) * (end + 1 - start) <= BATCH_TOKENS:
-            end += 1
-        chosen = by_length[start:end]
+    done = 0
+    for batch in length_batches([tree_length(question) for question in questions], BATCH_TOKENS):
+        chosen = batch.tolist()
         with torch.inference_mode():
             flat = tree_log_probabilities(model, [questions[number] for number in chosen]).double().cpu().numpy()
         ends = np.cumsum([len(answer) for number in chosen for answer in questions[number][1]])
         pieces = iter(np.split(flat, ends[:-1]))
         for number in chosen:
             results[number] = [next(pieces) for _ in questions[number][1]]
-        start = end
-        notify(start, len(questions))
+        done += len(chosen)
+        notify(done, len(questions))
     return results

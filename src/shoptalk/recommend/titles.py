@@ -5,6 +5,7 @@ from functools import cached_property
 
 import torch
 
+from shoptalk.length_batching import length_batches
 from shoptalk.models.base import LanguageModel
 from shoptalk.progress import Notify, quiet
 from shoptalk.prompts.builder import PromptBuilder
@@ -14,8 +15,8 @@ from shoptalk.recommend.constrained import TitleSearch
 from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.schema import History, RankedList
 
-#: Tokens of a batch of prompts.
-BATCH_TOKENS = 8192
+#: Tokens of a batch of prompts with their answers, and most of its prompts.
+BATCH_TOKENS, BATCH_ROWS = 8192, 64
 #: Titles up to which each is scored; more are searched, with so many beams.
 FEW, BEAMS = 300, 100
 
@@ -57,15 +58,13 @@ def generate_titles(
     end, most = ending(builder, model.tokenizer), builder.longest_answer
     prompts = [ask_title(model, builder, history)[0] for history in histories]
     texts = [""] * len(prompts)
-    order = sorted(range(len(prompts)), key=lambda number: len(prompts[number]))
     done = 0
-    while done < len(order):
-        size = max(1, BATCH_TOKENS // (len(prompts[order[min(done + 63, len(order) - 1)]]) + most))
-        chosen = order[done : done + min(size, 64)]
+    for batch in length_batches([len(prompt) + most for prompt in prompts], BATCH_TOKENS, max_rows=BATCH_ROWS):
+        chosen = batch.tolist()
         for number, text in zip(chosen, _decode(model, [prompts[i] for i in chosen], end, most), strict=True):
             texts[number] = text
         done += len(chosen)
-        notify(done, len(order))
+        notify(done, len(prompts))
     return texts
 
 

@@ -20,6 +20,7 @@ from scipy import sparse
 from shoptalk.errors import ModelError
 from shoptalk.graph.cold_start import propagate_cold_start_edges
 from shoptalk.graph.interactions import Floats, InteractionMatrix, product
+from shoptalk.graph.transition_text import transition_text_scores
 from shoptalk.graph.transitions import Graph, edges
 
 CARD, TABLES = "transition_text.json", "transition_text.safetensors"
@@ -82,7 +83,8 @@ class TransitionTextScorer:
         return self.combined(
             self.transition_scores(purchases) if mixing.edges else None,
             self.text_scores(purchases) if mixing.words else None,
-            purchases.rows,
+            (purchases.rows, self.graph.shape[0]),
+            self.known,
         )
 
     def transition_scores(self, purchases: InteractionMatrix) -> Floats:
@@ -94,17 +96,25 @@ class TransitionTextScorer:
         found: Any = purchases.weighted(self.mixing.word_decay) @ self.words @ self.turned
         return np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype=np.float32)
 
-    def combined(self, transition_scores: Floats | None, text_scores: Floats | None, rows: int) -> Floats:
-        """The scores of ``rows`` histories from the two parts; a part whose share is zero is not needed."""
+    def combined(
+        self,
+        transition_scores: Floats | None,
+        text_scores: Floats | None,
+        shape: tuple[int, ...],
+        known: NDArray[np.bool_],
+    ) -> Floats:
+        """The scores (..., C) of C items, ``known`` or not, from the parts; one whose share is zero is not needed."""
         mixing = self.mixing
-        result = np.zeros((rows, self.graph.shape[0]), dtype=np.float32)
-        if transition_scores is not None and mixing.edges:
-            result += np.float32(mixing.edges) * np.log1p(np.float32(mixing.sharpness) * transition_scores)
-        if text_scores is not None and mixing.words:
-            result += np.float32(mixing.words) * text_scores
-        if mixing.cold_start_bonus:
-            result[:, ~self.known] += np.float32(mixing.cold_start_bonus)
-        return result
+        return transition_text_scores(
+            shape,
+            transition_scores,
+            text_scores,
+            transition_weight=mixing.edges,
+            text_weight=mixing.words,
+            sharpness=mixing.sharpness,
+            cold_start_weight=mixing.cold_start_bonus,
+            cold_start=~known,
+        )
 
     def with_mixing(self, mixing: MixingWeights, purchases: InteractionMatrix) -> "TransitionTextScorer":
         """The scorer of the same items with other weights; ``purchases`` is what its graph is made of."""

@@ -8,7 +8,7 @@ A model that does not read trees (ALiBi, state-space layers) computes the whole 
 without a cache: slower, with the same results.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
+from shoptalk.length_batching import length_batches
 from shoptalk.models.base import LanguageModel
 from shoptalk.models.capabilities import cache_argument
 
@@ -147,16 +148,10 @@ class TreeDecoder:
         return self.model.logits(hidden).float()
 
 
-def batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Numbers of prompts that go together: by length, at most `BATCH`, and about `BATCH_TOKENS` tokens."""
-    order = sorted(range(len(lengths)), key=lambda number: lengths[number])
-    start = 0
-    while start < len(order):
-        end = start + 1
-        while end < min(len(order), start + BATCH) and lengths[order[end]] * (end + 1 - start) <= BATCH_TOKENS:
-            end += 1
-        yield order[start:end]
-        start = end
+def batches(prompts: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Indices of prompts that go together: by length, at most `BATCH`, and about `BATCH_TOKENS` tokens."""
+    lengths = [len(prompt) for prompt in prompts]
+    return [batch.tolist() for batch in length_batches(lengths, BATCH_TOKENS, max_rows=BATCH)]
 
 
 def _begins(count: Tensor, over: Tensor | None) -> tuple[Tensor, int]:

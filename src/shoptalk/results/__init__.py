@@ -18,9 +18,11 @@ from shoptalk.results.analysis import (
 from shoptalk.results.audit import AuditResult, Finding, Severity
 from shoptalk.results.comparison import ComparedRecipe, ComparisonResult, SeededEstimate
 from shoptalk.results.cost import Cost, Energy
+from shoptalk.results.dataset import DatasetInfo, PrepareResult, SourceFile, TableFile
 from shoptalk.results.evaluation import EvaluationResult, RunResult, SamplePrompt, TrainingFacts, Verdict
 from shoptalk.results.figures import NOT_MEASURED, Comparison, Difference, Metrics
 from shoptalk.results.page import schema_page
+from shoptalk.results.recommendation import HistoryEffect, HistoryItem, RecommendedItem, RecommendResult
 from shoptalk.results.sample import SampleResult
 from shoptalk.results.storage import AUDIT, METRICS, read_audit, read_evaluation, write_result
 from shoptalk.results.sweep import SweepResult, SweepWinner, TrialResult
@@ -37,6 +39,7 @@ __all__ = [
     "Comparison",
     "ComparisonResult",
     "Cost",
+    "DatasetInfo",
     "Difference",
     "Energy",
     "ErrorAnalysis",
@@ -45,9 +48,14 @@ __all__ = [
     "Estimate",
     "EvaluationResult",
     "Finding",
+    "HistoryEffect",
+    "HistoryItem",
     "Metrics",
     "PositionReport",
     "PositionShare",
+    "PrepareResult",
+    "RecommendResult",
+    "RecommendedItem",
     "RunResult",
     "SamplePrompt",
     "SampleResult",
@@ -55,8 +63,10 @@ __all__ = [
     "Severity",
     "ShortenedHistory",
     "ShortenedStep",
+    "SourceFile",
     "SweepResult",
     "SweepWinner",
+    "TableFile",
     "TrainingFacts",
     "TrialResult",
     "Verdict",

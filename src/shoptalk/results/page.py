@@ -2,7 +2,9 @@
 
 from shoptalk.results.audit import AuditResult
 from shoptalk.results.comparison import ComparisonResult
+from shoptalk.results.dataset import DatasetInfo, PrepareResult
 from shoptalk.results.evaluation import EvaluationResult, RunResult
+from shoptalk.results.recommendation import RecommendResult
 from shoptalk.results.sample import SampleResult
 from shoptalk.results.sweep import SweepResult
 from shoptalk.typed_json import describe
@@ -14,6 +16,9 @@ _PUBLISHED: tuple[tuple[str, type], ...] = (
     ("`shoptalk evaluate --json` and `shoptalk run --json`", RunResult),
     ("`shoptalk compare --json`", ComparisonResult),
     ("`shoptalk sample --json`", SampleResult),
+    ("`dataset.json`", DatasetInfo),
+    ("`shoptalk prepare --json`", PrepareResult),
+    ("`shoptalk recommend --json`", RecommendResult),
     ("`sweep.json`, and `shoptalk sweep --json`", SweepResult),
 )
 

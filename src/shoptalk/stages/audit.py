@@ -93,7 +93,7 @@ def read_choice_set(candidates: Path | None, alpaca: Path | None, seed: int) -> 
 
 
 def _result(evidence: Evidence, progress: Progress) -> AuditResult:
-    found = audit(evidence, lambda done, of, name: progress("audit", done, of, name))
+    found = audit(evidence, progress)
     return AuditResult(tuple(found), clean=all(finding.severity != "fail" for finding in found))
 
 

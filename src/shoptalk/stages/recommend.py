@@ -14,6 +14,7 @@ from shoptalk.errors import UsageError
 from shoptalk.progress import Progress
 from shoptalk.recommend.filters import Filters, ItemFilterIndex
 from shoptalk.recommend.match import match_items
+from shoptalk.results import HistoryEffect, HistoryItem, RecommendedItem, RecommendResult
 from shoptalk.runs import open_run
 from shoptalk.schema import Candidates, Catalogue, History, RankedList, Reason
 from shoptalk.stages.load_dataset import open_run_dataset
@@ -32,8 +33,8 @@ def recommend(
     why: bool = False,
     filters: Filters | None = None,
     repeats: bool = False,
-) -> dict[str, Any]:
-    """The k best products for a known user, or for a history of titles or ids typed in, as ``--json`` prints them.
+) -> RecommendResult:
+    """The k best products for a known user, or for a history of titles or ids typed in.
 
     Parameters
     ----------
@@ -66,16 +67,15 @@ def recommend(
     )[0]  # fmt: skip
     options = choice.open if named else ()  # a model that chooses was shown them all
     reasons = _reasons(model, shop.catalogue, history, ranked, options) if why else [[] for _ in ranked.items]
-    warnings = shortfall(len(ranked.items), k, choice.count)
     written = get_task(run.recipe.prompt.task).written(model.builder, history, ranked)
-    return {
-        "user": user,
-        "items": _rows(shop.catalogue, ranked, reasons, written),
-        "history": [{"item_id": item, "title": shop.catalogue[item].title} for item in history.items],
-        "allowed": choice.count,
-        "warnings": warnings,
-        "seconds": time.perf_counter() - begin,
-    }
+    return RecommendResult(
+        user=user,
+        items=tuple(_rows(shop.catalogue, ranked, reasons, written)),
+        history=tuple(HistoryItem(item, shop.catalogue[item].title) for item in history.items),
+        allowed=choice.count,
+        warnings=tuple(shortfall(len(ranked.items), k, choice.count)),
+        seconds=time.perf_counter() - begin,
+    )
 
 
 def _reasons(
@@ -158,14 +158,14 @@ def choose(
 
 def _rows(
     catalogue: Catalogue, ranked: RankedList, reasons: Sequence[Sequence[Reason]], written: Sequence[str] | None
-) -> list[dict[str, Any]]:
+) -> list[RecommendedItem]:
     return [
-        {
-            "item_id": item,
-            "title": catalogue[item].title,
-            "score": score,
-            "because": [{"item_id": reason.item_id, "effect": reason.effect} for reason in reasons[number]],
-            **({"advice": written[number]} if written is not None else {}),
-        }
+        RecommendedItem(
+            item_id=item,
+            title=catalogue[item].title,
+            score=score,
+            because=tuple(HistoryEffect(reason.item_id, reason.effect) for reason in reasons[number]),
+            advice=None if written is None else written[number],
+        )
         for number, (item, score) in enumerate(zip(ranked.items, ranked.scores, strict=True))
     ]

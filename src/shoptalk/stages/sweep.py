@@ -135,7 +135,7 @@ def _prepare_sealed(recipe: Recipe, out: Path, progress: Progress) -> None:
     """The dataset without its test; the whole one lies on the disk only before the first trial begins."""
     whole = out / WHOLE
     if not (out / DATASET).exists():
-        cases = prepare(recipe.at({}), whole, progress=lambda words: progress("prepare", 0, 1, words))["cases"]
+        cases = prepare(recipe.at({}), whole, progress).cases
         if empty := [part for part in ("validation", "test") if not cases[part]]:
             shutil.rmtree(whole)
             raise DatasetError(f"there are no {empty[0]} cases", hint=f"give the {empty[0]} a share in [split]")
@@ -211,8 +211,8 @@ def _open_test(recipe: Recipe, out: Path, progress: Progress) -> None:
     sealed, whole = open_dataset(out / DATASET), out / WHOLE
     if not sealed.sealed:
         return
-    made = prepare(recipe.at({}), whole, progress=lambda words: progress("prepare", 0, 1, words))
-    if made["fingerprint"] != sealed.fingerprint:
+    made = prepare(recipe.at({}), whole, progress)
+    if made.fingerprint != sealed.fingerprint:
         shutil.rmtree(whole)
         raise DatasetError(
             "the sources have changed since the sweep began: this is not the test that was sealed",

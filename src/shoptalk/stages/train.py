@@ -65,10 +65,7 @@ def train(
     words: dict[str, Any] = {"examples": len(training_data.train), "cut": training_data.train.cut, **model.parameters()}
     words["shortened"] = fitted.builder.shortened.as_dict()
 
-    def notify(done: float, of: int, loss: float, speed: float) -> None:
-        progress("train", done, of, f"loss {loss:.3f}, {speed:,.0f} tokens/s")
-
-    learn = partial(fine_tune, recipe=recipe.training, seed=recipe.seed, resume=resume, notify=notify)
+    learn = partial(fine_tune, recipe=recipe.training, seed=recipe.seed, resume=resume, progress=progress)
     outcome = learn(model, training_data, run=out, trackers=[*trackers, *watch])
     mixing = _choose_mixing_weights(recipe, fitted, progress) if recipe.items.transition_text else None
     if recipe.training.refit:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shoptalk.length_batching import length_batches
 from shoptalk.prompts.encode import IGNORE
 from shoptalk.training.examples import TokenSet
 
@@ -47,13 +48,7 @@ def plan(
     result: list[NDArray[np.int64]] = []
     for start in range(0, len(order), max(window, 1)):
         part = order[start : start + window]
-        part = part[np.argsort(-lengths[part], kind="stable")]
-        chosen = []
-        at = 0
-        while at < len(part):
-            rows = max(1, batch_tokens // int(lengths[part[at]]))  # the first is the longest
-            chosen.append(part[at : at + rows])
-            at += rows
+        chosen = [part[batch] for batch in length_batches(lengths[part], batch_tokens, longest_first=True)]
         if generator is not None:
             chosen = [chosen[number] for number in generator.permutation(len(chosen))]
         result += chosen

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from torch import Tensor
 from shoptalk.errors import Diverged, ModelError, require
 from shoptalk.files import replacing
 from shoptalk.models.base import LanguageModel
+from shoptalk.progress import Progress
 from shoptalk.recipe import Training
 from shoptalk.training.checkpoint import State, load_checkpoint, load_weights, save_checkpoint, save_tensors
 from shoptalk.training.examples import TokenSet
@@ -32,8 +33,6 @@ BEST = "best.safetensors"
 LOG_STEPS, CLIP = 20, 1.0
 #: Steps of warm-up where a phase has another kind of loss than the one before.
 WARMUP_STEPS = 50
-
-Notify = Callable[[float, int, float, float], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +98,7 @@ def fine_tune(
     run: Path,
     *,
     resume: bool,
-    notify: Notify,
+    progress: Progress,
     epochs: Mapping[str, int] | None = None,
     trackers: Sequence[Tracker] = (),
 ) -> Outcome:
@@ -114,8 +113,8 @@ def fine_tune(
         How many epochs of each phase are trained (its name: their number), as `Outcome.epochs` of another training
         says; the learning rate is that of the same epochs there. Without it, ``recipe`` says how many, and
         ``recipe.patience`` how long one waits for a better one.
-    notify
-        Called after each step: epochs done (and the share of this one), epochs in all, loss, tokens per second.
+    progress
+        Called after each step: epochs done (and the share of this one), epochs in all, loss and tokens per second.
 
     Raises
     ------
@@ -129,7 +128,7 @@ def fine_tune(
         watched = few if training_data.negatives is None else training_data.validation.first(OVERFIT_EXAMPLES)
         training_data = TrainingData(few, watched, negatives=training_data.negatives)
         recipe = recipe.model_copy(update={"epochs": OVERFIT_EPOCHS, "patience": 0})
-    return _Trainer(model, training_data, recipe, seed, run, notify, trackers, epochs).run(resume=resume)
+    return _Trainer(model, training_data, recipe, seed, run, progress, trackers, epochs).run(resume=resume)
 
 
 class _Trainer:
@@ -142,11 +141,11 @@ class _Trainer:
         recipe: Training,
         seed: int,
         run: Path,
-        notify: Notify,
+        progress: Progress,
         trackers: Sequence[Tracker],
         epochs: Mapping[str, int] | None,
     ) -> None:
-        self.model, self.recipe, self.seed, self.notify, self.trackers = model, recipe, seed, notify, trackers
+        self.model, self.recipe, self.seed, self.progress, self.trackers = model, recipe, seed, progress, trackers
         self.fixed = epochs
         self.folder, self.run_folder = run / "checkpoints", run
         self.weights = model.trainable_parameters()
@@ -190,7 +189,8 @@ class _Trainer:
             state.step += 1
             took = time.monotonic() - begin
             state.seconds += took
-            self.notify(state.epoch + state.batch / len(groups), len(self.plan), loss, tokens / took)
+            done = state.epoch + state.batch / len(groups)
+            self.progress("train", done, len(self.plan), f"loss {loss:.3f}, {tokens / took:,.0f} tokens/s")
             if state.step % LOG_STEPS == 0:
                 log.event("step", state.step, loss=loss, learning_rate=rate, tokens=state.tokens)
             if state.batch < len(groups):

@@ -19,6 +19,7 @@ from shoptalk.evaluation.audit import (
 )
 from shoptalk.evaluation.audit.evidence import Evidence
 from shoptalk.evaluation.audit.finding import Finding
+from shoptalk.progress import Progress, silent
 
 Check = Callable[[Evidence], Iterator[Finding]]
 
@@ -35,24 +36,19 @@ CHECKS: dict[str, Check] = {
     "sampled metrics": sampled.check,
 }
 _ORDER = ("fail", "warn", "info")
-Notify = Callable[[int, int, str], None]
 
 
-def _quiet(done: int, of: int, name: str) -> None:
-    pass
-
-
-def audit(evidence: Evidence, notify: Notify = _quiet) -> list[Finding]:
+def audit(evidence: Evidence, progress: Progress = silent) -> list[Finding]:
     """Everything that the checks find, the worst first.
 
     Parameters
     ----------
-    notify
+    progress
         Told how many of how many checks are done, and the name of the next.
     """
     found: list[Finding] = []
     for number, (name, check) in enumerate(CHECKS.items()):
-        notify(number, len(CHECKS), name)
+        progress("audit", number, len(CHECKS), name)
         found += check(evidence)
-    notify(len(CHECKS), len(CHECKS), "done")
+    progress("audit", len(CHECKS), len(CHECKS), "done")
     return sorted(found, key=lambda finding: _ORDER.index(finding.severity))
