@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+
+from shoptalk.files import JsonObject
 
 #: Longest text of one field, in characters. What is left may still be many tokens (page script, rare scripts), so that
 #: ``prompt.field_tokens`` bounds these as well.
@@ -29,7 +30,7 @@ class ShorteningReport:
         lengths = self.items.setdefault(name, {})
         lengths[item_id] = max(length, lengths.get(item_id, 0))
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> JsonObject:
         """How many items lost text in each field, the longest of each, and how many questions needed more than that."""
         fields = {
             name: {"items": len(lengths), "longest": {"item_id": item, "characters": lengths[item]}}
@@ -53,7 +54,7 @@ def shorten(text: str, tokens: int, encode: Callable[[str], Sequence[int]]) -> s
     return text[:low].rstrip()
 
 
-def shortening_lines(report: dict[str, Any]) -> list[str]:
+def shortening_lines(report: JsonObject) -> list[str]:
     """What `ShorteningReport.as_dict` says, a line for each field and one for the questions; none for nothing cut."""
     lines = [
         f"{row['items']:,} {name} cut for the prompt, the longest of {row['longest']['item_id']}"

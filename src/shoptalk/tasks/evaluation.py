@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from shoptalk.progress import Progress
 from shoptalk.recipe import Recipe
 from shoptalk.results import EvaluationResult
 from shoptalk.schema import Catalogue, EvalExample, Recommender, Split
 
+V = TypeVar("V")
 #: One value a test case, by column, for ``predictions.parquet``.
 Columns = dict[str, Sequence[Any]]
 
@@ -100,6 +101,6 @@ def renamed(judged: Judged, metrics: Mapping[str, str], columns: Mapping[str, st
 
 
 def _side_by_side(
-    first: Mapping[str, Mapping[str, Any]], second: Mapping[str, Mapping[str, Any]]
-) -> dict[str, dict[str, Any]]:
+    first: Mapping[str, Mapping[str, V]], second: Mapping[str, Mapping[str, V]]
+) -> dict[str, dict[str, V]]:
     return {name: {**first.get(name, {}), **second.get(name, {})} for name in {**first, **second}}
