@@ -1,7 +1,6 @@
 """Training: from a dataset and a recipe to a verified model in a run's folder."""
 
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -27,12 +26,13 @@ from shoptalk.recommend.transition_text import MixingWeights, save_transition_te
 from shoptalk.results import as_json
 from shoptalk.runs import Run, create_run, open_run
 from shoptalk.schema import Split
-from shoptalk.stages.energy import Meter
+from shoptalk.stages.training_cost import CostMeter
 from shoptalk.stages.transition_text import choose_mixing_weights, make_transition_text, withhold
 from shoptalk.tasks import check_recipe, get_task, make_prompts
 from shoptalk.training.batching import make_batch
-from shoptalk.training.loop import TrainingData, fine_tune
+from shoptalk.training.loop import CHECKPOINTS, TrainingData, fine_tune
 from shoptalk.training.trackers import Tracker, make_trackers
+from shoptalk.typed_json import as_json
 
 
 def train(
@@ -59,7 +59,26 @@ def train(
         _check_same(folder, recipe, shop)
     if folder.trained:
         return dict(folder.info["training"])
-    begin, meter = time.perf_counter(), Meter()
+    with CostMeter(out / CHECKPOINTS, resume=resume) as cost:
+        report = _train(folder, recipe, shop, progress, cost, resume=resume, trackers=trackers, watch=watch)
+    for rest in (out / CHECKPOINTS, out / "refit" / CHECKPOINTS):
+        shutil.rmtree(rest, ignore_errors=True)
+    return report
+
+
+def _train(
+    folder: Run,
+    recipe: Recipe,
+    shop: Dataset,
+    progress: Progress,
+    cost: CostMeter,
+    *,
+    resume: bool,
+    trackers: Sequence[Tracker],
+    watch: Sequence[Tracker],
+) -> dict[str, Any]:
+    """Train, save and verify the model of an opened run; what is reported of it is in ``run.json`` too."""
+    out = folder.folder
     fitted, training_data = _set_up(recipe, shop, progress, day=folder.prompt_date)
     model = fitted.model
     words: dict[str, Any] = {"examples": len(training_data.train), "cut": training_data.train.cut, **model.parameters()}
@@ -76,11 +95,8 @@ def train(
     with replacing(folder.model) as temporary:
         _save(fitted, mixing, temporary)
     verify(model, folder.model, training_data)
-    report = {**words, **asdict(outcome), "precision": model.precision, "seconds": time.perf_counter() - begin}
-    report |= as_json(meter.read())
+    report = {**words, **asdict(outcome), "precision": model.precision, **as_json(cost.read())}
     folder.note(trained=True, training=report, base=_base(model))
-    for rest in (out / "checkpoints", out / "refit" / "checkpoints"):
-        shutil.rmtree(rest, ignore_errors=True)
     return report
 
 

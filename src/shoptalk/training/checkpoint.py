@@ -29,7 +29,7 @@ class State:
 
     ``loss_sum`` and its number of ``terms`` run over the current epoch, ``tokens`` and ``seconds`` over all of them;
     ``skipped`` counts epochs that early stopping saved; ``kept`` says for each phase after how many of its epochs its
-    weights were kept.
+    weights were kept; ``scaler`` is the state of the gradient scaler, empty where there is none.
     """
 
     epoch: int = 0
@@ -44,6 +44,7 @@ class State:
     skipped: int = 0
     losses: list[dict[str, Any]] = field(default_factory=list)
     kept: dict[str, int] = field(default_factory=dict)
+    scaler: dict[str, float] = field(default_factory=dict)
 
 
 def save_checkpoint(folder: Path, state: State, weights: dict[str, Tensor], optimiser: Any) -> None:
