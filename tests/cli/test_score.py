@@ -10,7 +10,7 @@ from shoptalk.errors import PredictionsError
 
 app = typer.Typer()
 app.command()(command)
-KEYS = ["precision@{}", "recall@{}", "mrr@{}", "hr@{}", "ndcg@{}", "map@{}"]
+KEYS = ["recall@{}", "ndcg@{}", "hr@{}", "mrr@{}", "precision@{}", "map@{}"]
 
 
 @pytest.fixture

@@ -35,29 +35,28 @@ def command(
     json: Json = False,
     seed: Seed = None,
 ) -> None:
-    """Precision, recall, MRR, hit rate, NDCG and MAP at k of a file of predictions.
+    """Recall, NDCG, hit rate, MRR, precision and MAP at k of a file of predictions.
 
     Users without truth are left out and counted. An item that a list names again counts once, at its first place.
     """
+    from shoptalk.evaluation.catalogue import score_lists
     from shoptalk.evaluation.predictions import read_predictions
-    from shoptalk.evaluation.ranking import ranking_metrics
-    from shoptalk.schema import Estimate
 
     rows = read_predictions(file)
-    found = ranking_metrics(
+    found = score_lists(
         [row.ranked for row in rows],
         [row.targets for row in rows],
         k,
-        "distinct" if precision is PrecisionBy.distinct else "k",
+        precision_by="distinct" if precision is PrecisionBy.distinct else "k",
         seed=1 if seed is None else seed,
     )
-    metrics = {name: value for name, value in found.items() if isinstance(value, Estimate)}
-    counts = {name: value for name, value in found.items() if isinstance(value, int)}
+    metrics = found.metrics
     if json:
+        counts = {"users": found.users, "without_truth": found.without_truth}
         intervals = {name: {"low": value.low, "high": value.high} for name, value in metrics.items()}
         print_json({**{name: value.value for name, value in metrics.items()}, **counts, "intervals": intervals})
     else:
-        _show(metrics, counts["users"], counts["without_truth"])
+        _show(metrics, found.users, found.without_truth)
 
 
 def _show(metrics: "Mapping[str, Estimate]", users: int, without_truth: int) -> None:

@@ -2,20 +2,17 @@
 
 from typing import Protocol
 
+from shoptalk.evaluation.metrics import METRICS
 from shoptalk.evaluation.verdict import OPTION_METRIC
 from shoptalk.registry import BASELINES
 
 #: Names of baselines as a reader knows them.
 LABELS = {"majority": "the usual answer", **{name: entry.label for name, entry in BASELINES.items()}}
 MODEL, SWAPPED = "this model", "this model, another user's history"
-#: Metrics whose name is not their word with a capital; the k of ``recall@10`` follows.
-METRICS = {
-    "ndcg": "NDCG",
-    "mrr": "MRR",
+#: Figures that are no ranking metrics, and whose name is not their word with a capital.
+_OTHERS = {
     "f1": "F1",
     "ece": "ECE",
-    "hr": "HR",
-    "map": "MAP",
     "repeat_share": "repeats",
     "echo_share": "echoes",
     "invalid_share": "invalid",
@@ -37,7 +34,9 @@ class Interval(Protocol):
 def metric_label(name: str) -> str:
     """A metric's name for people: Recall@10, NDCG@10, Accuracy, Personalisation gap."""
     word, at, k = name.partition("@")
-    return METRICS.get(word, word.capitalize().replace("_", " ")) + at + k
+    metric = METRICS.get(word)
+    label = _OTHERS.get(word, word.capitalize().replace("_", " ")) if metric is None else metric.label
+    return label + at + k
 
 
 def column_label(name: str) -> str:

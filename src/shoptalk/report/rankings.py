@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from shoptalk.constants import DEFAULT_K
+from shoptalk.evaluation.catalogue import KS
+from shoptalk.evaluation.metrics import compared_names, tested_names
 from shoptalk.evaluation.verdict import OPTION_METRIC, RANKING_METRIC, best_baseline, significant
 from shoptalk.report.bars import Bar
 from shoptalk.report.names import MODEL, SWAPPED, baseline_label, show_p
@@ -9,9 +12,10 @@ from shoptalk.results import Difference, EvaluationResult, Metrics
 from shoptalk.schema import Estimate
 
 #: The metric by which methods are ranked, and the one beside it.
-MAIN, BESIDE = RANKING_METRIC, "ndcg@10"
-ACCURACY = ("ndcg@10", "mrr@10")
-MORE = ("recall@5", "ndcg@5", "recall@20", "ndcg@20")
+MAIN, BESIDE = RANKING_METRIC, next(name for name in tested_names(DEFAULT_K) if name != RANKING_METRIC)
+#: The other columns, and those of shorter and longer lists.
+ACCURACY = tuple(name for name in compared_names(DEFAULT_K) if name != MAIN)
+MORE = tuple(name for k in KS if k != DEFAULT_K for name in tested_names(k))
 BEYOND_ACCURACY = ("coverage@10", "novelty@10", "diversity@10", "repeat_share", "echo_share", "invalid_share")
 WAYS = {
     "history": "length of the history",

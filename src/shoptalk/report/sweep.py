@@ -8,7 +8,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from shoptalk.evaluation.verdict import PROBE
+from shoptalk.evaluation.metrics import larger_is_better
+from shoptalk.evaluation.verdict import OPTION_METRIC, PROBE, RANKING_METRIC
 from shoptalk.files import JsonObject, write_text
 from shoptalk.recipe import Recipe
 from shoptalk.report.curves import UNITS
@@ -24,7 +25,7 @@ GREY = "#9a9a9a"
 #: Settings that are all named in a legend.
 FEW = 3
 #: The winner's figures on the test that are said first.
-MAIN = ("accuracy", "recall@10", "title_exact_match")
+MAIN = (OPTION_METRIC, RANKING_METRIC, "title_exact_match")
 NAMES = {
     "validation_loss": "validation loss",
     "ndcg@10": f"{metric_label('ndcg@10')} on validation",
@@ -122,7 +123,7 @@ def _order(row: TrialRow, recipe: Recipe) -> tuple[bool, float, int]:
     """The best first, then those without a value."""
     assert recipe.sweep is not None
     trial, value = row.trial, row.trial.value or 0.0
-    return trial.value is None, value if recipe.sweep.metric == "validation_loss" else -value, trial.number
+    return trial.value is None, -value if larger_is_better(recipe.sweep.metric) else value, trial.number
 
 
 def draw_curves(rows: Sequence[TrialRow], winner: int) -> str:
