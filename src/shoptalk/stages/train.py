@@ -32,7 +32,6 @@ from shoptalk.tasks import check_recipe, get_task, make_prompts
 from shoptalk.training.batching import make_batch
 from shoptalk.training.loop import CHECKPOINTS, TrainingData, fine_tune
 from shoptalk.training.trackers import Tracker, make_trackers
-from shoptalk.typed_json import as_json
 
 
 def train(

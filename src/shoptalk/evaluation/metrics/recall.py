@@ -63,4 +63,5 @@ def hit_rate(hits: Bools, relevant: Ints, k: int) -> Floats:  # noqa: ARG001
     >>> hit_rate(np.array([[False, True], [False, False]]), np.array([3, 1]), 2).tolist()
     [1.0, 0.0]
     """
-    return without_targets_nan(hits.any(axis=1).astype(np.float64), relevant)
+    hit = np.asarray(hits.any(axis=1), dtype=np.float64)
+    return without_targets_nan(hit, relevant)
