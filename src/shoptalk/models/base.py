@@ -159,6 +159,7 @@ def create(
     longest: int,
     names: Sequence[str] = (),
     users: Sequence[str] = (),
+    origin: Base | None = None,
 ) -> LanguageModel:
     """The model that a recipe asks for, ready for training.
 
@@ -172,6 +173,8 @@ def create(
         Ids of items that become plain tokens of the vocabulary, learned like any other (task ``generate_ids``).
     users
         Ids of users that do.
+    origin
+        The base with its hash, where that is known already.
 
     Raises
     ------
@@ -181,7 +184,8 @@ def create(
     precision = choose_precision(recipe.precision)
     torch.manual_seed(seed)
     tokenizer, network, fresh, notes = _begin(recipe, texts, longest, precision, names, users)
-    origin = None if recipe.base == "nano" else find_base(recipe.base)
+    if origin is None and recipe.base != "nano":
+        origin = find_base(recipe.base)
     if recipe.tuning != "full":
         network = add_adapters(network, lora, quantised=recipe.tuning == "qlora", fresh=fresh)
     share = recipe.dropout if recipe.base == "nano" else 0.0

@@ -170,6 +170,8 @@ class _Trainer:
                 self.model.network.enable_input_require_grads()
         self._saved = time.monotonic()
         with Log(self.run_folder, self.state.step, self.trackers) as log:
+            for note in self.model.notes if self.state.step == 0 else ():
+                log.event("note", 0, text=note)
             while self.state.epoch < len(self.plan):
                 self._epoch(log)
         if self.plan:
