@@ -6,8 +6,8 @@ from shoptalk.evaluation.metrics import METRICS
 from shoptalk.evaluation.verdict import OPTION_METRIC
 from shoptalk.registry import BASELINES
 
-#: Names of baselines as a reader knows them.
-LABELS = {"majority": "the usual answer", **{name: entry.label for name, entry in BASELINES.items()}}
+#: Names of simple methods that are not in the registry of baselines.
+_METHODS = {"majority": "the usual answer"}
 MODEL, SWAPPED = "this model", "this model, another user's history"
 #: Figures that are no ranking metrics, and whose name is not their word with a capital.
 _OTHERS = {
@@ -49,7 +49,8 @@ def baseline_label(name: str, metric: str) -> str:
     """A simple method's name; a popular product is the most popular option where options are shown."""
     if name == "popularity" and metric == OPTION_METRIC:
         return "most popular option"
-    return LABELS.get(name, name)
+    entry = BASELINES.get(name)
+    return _METHODS.get(name, name) if entry is None else entry.label
 
 
 def show_p(p: float | None) -> str:
