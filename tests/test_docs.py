@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from shoptalk.recipe import Recipe
+from shoptalk.schema import Split
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -68,12 +69,12 @@ def _unknown_keys(text: str) -> list[str]:
     """What stands in backticks as ``section.key`` (with or without a value) where the section has no such key."""
     named = re.findall(r"`(?:--set )?'?([a-z_]+)\.([a-z_]+)(?:`| ?=)", _FENCE.sub("", text))
     named += re.findall(r"--set '?([a-z_]+)\.([a-z_]+)=", text)
-    # A file such as data.md is no setting.
-    files = ("md", "py", "toml", "json", "html", "parquet")
+    # A file such as data.md is no setting, nor is an attribute such as split.validation of a `Split`.
+    others = {"md", "py", "toml", "json", "html", "parquet", *Split.__dataclass_fields__}
     return [
         f"{section}.{key}"
         for section, key in named
-        if section in SECTIONS and key not in SECTIONS[section] and key not in files
+        if section in SECTIONS and key not in SECTIONS[section] and key not in others
     ]
 
 
