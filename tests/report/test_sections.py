@@ -14,7 +14,7 @@ import pytest
 from shoptalk.report.bars import Bar, draw_bars
 from shoptalk.report.card import cost, data_card, dates
 from shoptalk.report.curves import draw_training, loss_rows
-from shoptalk.report.error_analysis import error_sections, mistake_bars, option_rows, step_figure
+from shoptalk.report.error_analysis import error_sections, error_bars, option_rows, step_figure
 from shoptalk.report.figure import NARROW, picture
 from shoptalk.report.findings import finding_rows
 from shoptalk.report.names import span
@@ -73,7 +73,7 @@ def test_fails_come_before_warnings_and_say_so_in_words() -> None:
     assert [(row.symbol, row.word, row.title) for row in rows] == [
         ("✗", "fail", "options only"),
         ("!", "warning", "popularity"),
-        ("✓", "looked at", "time"),
+        ("✓", "passed", "time"),
     ]
     assert (rows[0].do, rows[1].says, rows[1].do) == ("Clean alike.", "Popularity tells.", "")
     evaluated = result(option_metrics())
@@ -94,7 +94,7 @@ def test_groups_of_mistakes_come_largest_first_with_their_options_marked() -> No
 
 
 def test_a_group_that_may_be_chance_is_grey_beside_its_reference() -> None:
-    rows = mistake_bars(error_sections(with_errors(errors()))[0].groups)
+    rows = error_bars(error_sections(with_errors(errors()))[0].groups)
     assert [(row.kind, row.reference) for row in rows] == [("model", 0.25), ("baseline", 0.12)]
 
 

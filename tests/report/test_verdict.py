@@ -15,9 +15,9 @@ from tests.report.runs import audit, audited, difference, estimate, option_metri
     ("own", "swapped", "simple", "look", "says"),
     [
         (0.99, 0.985, 0.53, "blind", "hardly for their histories: with another user's history it loses only 0.005"),
-        (0.60, 0.30, 0.53, "better", "best simple method, TF-IDF similarity to the history, with 0.530; it reads"),
-        (0.54, 0.30, 0.53, "even", "not clearly different from the best simple method"),
-        (0.45, 0.26, 0.53, "worse", "worse than the best simple method"),
+        (0.60, 0.30, 0.53, "better", "best baseline, TF-IDF similarity to the history, with 0.530; it reads"),
+        (0.54, 0.30, 0.53, "even", "not clearly different from the best baseline"),
+        (0.45, 0.26, 0.53, "worse", "worse than the best baseline"),
     ],
 )
 def test_options_by_their_intervals(own: float, swapped: float, simple: float, look: str, says: str) -> None:
@@ -38,9 +38,9 @@ def test_a_paired_test_decides_before_intervals_do(apart: float, p: float, look:
 @pytest.mark.parametrize(
     ("own", "swapped", "p", "look", "says"),
     [
-        (0.06, 0.002, 0.002, "better", "better than the best simple method, ALS, with 0.0400 (p = 0.002)"),
-        (0.06, 0.002, 0.2, "even", "not clearly different from the best simple method, ALS"),
-        (0.03, 0.002, 0.002, "worse", "worse than the best simple method, ALS"),
+        (0.06, 0.002, 0.002, "better", "better than the best baseline, ALS, with 0.0400 (p = 0.002)"),
+        (0.06, 0.002, 0.2, "even", "not clearly different from the best baseline, ALS"),
+        (0.03, 0.002, 0.002, "worse", "worse than the best baseline, ALS"),
         (0.06, 0.05, 0.002, "blind", "hardly for their histories: with another user's history it loses only 0.0100"),
     ],
 )
@@ -56,7 +56,7 @@ def test_a_failed_audit_comes_first() -> None:
     failed = AuditResult((replace(fail, says="a leak"), replace(fail, says="another")), clean=False)
     verdict = show_verdict(result(option_metrics()), failed)
     assert decide(result(option_metrics()), failed).failures == ("a leak", "another")
-    assert (verdict.look, verdict.words) == ("stop", "Do not trust this number")
+    assert (verdict.look, verdict.title) == ("stop", "Results are not reliable: the audit failed")
     assert (verdict.warning, verdict.more) == ("A leak.", 1)
     assert "Right for 0.600" in verdict.sentence
 

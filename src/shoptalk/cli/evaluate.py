@@ -1,4 +1,4 @@
-"""``shoptalk evaluate``: metrics of a run, simple methods beside them."""
+"""``shoptalk evaluate``: metrics of a run, baselines beside them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,7 +16,7 @@ def command(
     as_json: Json = False,
     seed: Seed = None,
 ) -> None:
-    """Judge a run on its frozen test cases: metrics with intervals, swapped histories, simple methods; a page.
+    """Judge a run on its frozen test cases: metrics with intervals, swapped histories, baselines; a page.
 
     `--set` changes settings of the section evaluation only, `--seed` that of intervals and swaps.
 

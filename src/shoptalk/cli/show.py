@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # numpy would slow down every command
 
 
 def show_evaluation(result: "EvaluationResult") -> None:
-    """Print the metrics in their order, then the simple methods."""
+    """Print the metrics in their order, then the baselines."""
     from rich.console import Console
     from rich.table import Table
 
@@ -27,7 +27,7 @@ def show_evaluation(result: "EvaluationResult") -> None:
         _show_rankings(console, result)
     chosen = {name: own[OPTION_METRIC] for name, own in result.baselines.items() if OPTION_METRIC in own}
     if chosen:
-        table = Table("simple method", *_RIGHT, title="accuracy on the same cases", title_justify="left")
+        table = Table("baseline", *_RIGHT, title="accuracy on the same cases", title_justify="left")
         for name, figure in chosen.items():
             table.add_row(baseline_label(name, OPTION_METRIC), *_figures(figure))
         console.print(table)
@@ -65,7 +65,7 @@ def _show_errors(console: Any, analysis: "ErrorAnalysis") -> None:
 
 
 def _show_rankings(console: Any, result: "EvaluationResult") -> None:
-    """The simple methods with what sets the model apart from them, then the segments."""
+    """The baselines with what sets the model apart from them, then the segments."""
     from rich.table import Table
 
     from shoptalk.evaluation.verdict import best_baseline
