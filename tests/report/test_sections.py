@@ -14,7 +14,7 @@ import pytest
 from shoptalk.report.bars import Bar, draw_bars
 from shoptalk.report.card import cost, data_card, dates
 from shoptalk.report.curves import draw_training, loss_rows
-from shoptalk.report.error_analysis import error_sections, error_bars, option_rows, step_figure
+from shoptalk.report.error_analysis import error_bars, error_sections, option_rows, step_figure
 from shoptalk.report.figure import NARROW, picture
 from shoptalk.report.findings import finding_rows
 from shoptalk.report.names import span
