@@ -44,7 +44,7 @@ def command(
         return
     _show(result, parsed)
     print(
-        f"report: {out / 'report.html'} and {result.winner.run}/report.html; recipe of the winner: {out / 'winner.toml'}"
+        f"report: {out / 'report.html'} and {result.winner.run}/report.html; recipe: {out / 'winner.toml'}"
     )
 
 
