@@ -43,9 +43,7 @@ def command(
         print_json(to_json(result))
         return
     _show(result, parsed)
-    print(
-        f"report: {out / 'report.html'} and {result.winner.run}/report.html; recipe: {out / 'winner.toml'}"
-    )
+    print(f"report: {out / 'report.html'} and {result.winner.run}/report.html; recipe: {out / 'winner.toml'}")
 
 
 def _show(result: "SweepResult", recipe: "Recipe") -> None:
