@@ -195,7 +195,7 @@ def test_options_are_judged_by_the_same_model(tmp_path: Path, monkeypatch: pytes
     write_report(run.folder)
     page = (run.folder / "report.html").read_text()
     assert "Ranking the whole catalogue" in page
-    assert "Accuracy beside simple methods" in page
+    assert "Multiple choice" in page
     assert report["metrics"]["accuracy"]["value"] == report["metrics"]["recall@10"]["value"] == 1
     assert report["metrics"]["options_personalisation_gap"]["value"] == pytest.approx(
         1 - report["metrics"]["swapped_accuracy"]["value"]
