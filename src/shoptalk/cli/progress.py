@@ -33,16 +33,16 @@ def _bars() -> Iterator[Progress]:
         TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[words]}"),
     )  # fmt: skip
-    tasks: dict[str, TaskID] = {}
+    bar_of: dict[str, TaskID] = {}  # by stage
     with Bars(*columns, console=Console(stderr=True)) as bars:
 
         def report(stage: str, done: float, of: float, words: str) -> None:
             """Move the stage's bar; those of earlier stages are full."""
-            if stage not in tasks:
-                for task in tasks.values():
-                    bars.update(task, completed=bars.tasks[task].total)
-                tasks[stage] = bars.add_task(stage, total=of, words=words)
-            bars.update(tasks[stage], completed=done, total=of, words=words)
+            if stage not in bar_of:
+                for bar in bar_of.values():
+                    bars.update(bar, completed=bars.tasks[bar].total)
+                bar_of[stage] = bars.add_task(stage, total=of, words=words)
+            bars.update(bar_of[stage], completed=done, total=of, words=words)
 
         yield report
 
