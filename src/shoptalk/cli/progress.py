@@ -38,16 +38,16 @@ def _bars() -> Iterator[Progress]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[message]}"),
     )
-    tasks: dict[str, TaskID] = {}
+    bar_of: dict[str, TaskID] = {}
     with Bars(*columns, console=Console(stderr=True)) as bars:
 
         def report(stage: str, done: float, total: float, message: str) -> None:
             """Update the bar of the stage; bars of earlier stages are completed."""
-            if stage not in tasks:
-                for task in tasks.values():
-                    bars.update(task, completed=bars.tasks[task].total)
-                tasks[stage] = bars.add_task(stage, total=total, message=message)
-            bars.update(tasks[stage], completed=done, total=total, message=message)
+            if stage not in bar_of:
+                for bar in bar_of.values():
+                    bars.update(bar, completed=bars.tasks[bar].total)
+                bar_of[stage] = bars.add_task(stage, total=total, message=message)
+            bars.update(bar_of[stage], completed=done, total=total, message=message)
 
         yield report
 
