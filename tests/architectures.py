@@ -16,7 +16,9 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from shoptalk.errors import ModelError
-from shoptalk.models.base import LanguageModel, create, with_items
+from shoptalk.models.create import create
+from shoptalk.models.item_embeddings import with_items
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tree import tree_log_probabilities
 from shoptalk.prompts.questions import open_question
 from shoptalk.recipe import Lora, Model, Prompt

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from shoptalk.data.dataset import open_dataset
-from shoptalk.models.base import load
+from shoptalk.models.storage import load
 from shoptalk.prompts.encode import encode
 from shoptalk.runs import open_run
 from shoptalk.schema import EvalExample, History, Split

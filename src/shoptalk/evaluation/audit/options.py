@@ -107,7 +107,8 @@ def _false_negatives(choice_set: MultipleChoiceSet, log: Log, wrong: Bools) -> F
     items = choice_set.item
 
     def example(row: int, position: int) -> str:
-        return f"user {log.users[int(choice_set.asker[row])]} bought “{shorten(log.titles[int(items[row, position])])}” too"
+        title = shorten(log.titles[int(items[row, position])])
+        return f"user {log.users[int(choice_set.asker[row])]} bought “{title}” too"
 
     return _flawed_options(
         "false_negatives",
