@@ -130,7 +130,7 @@ def test_training_goes_on_from_adapters(plain: Path, tmp_path: Path, first: str,
     assert "merged" in model.notes[0]
     if tuning != "qlora":  # which rounds the merged weights
         assert torch.allclose(logits(model), logits(before), atol=1e-3)
-    assert model.learned()
+    assert model.trainable_parameters()
     second = adapted(tmp_path / "first", tmp_path / "second", tuning)
     assert torch.allclose(logits(load(tmp_path / "second")), logits(second), atol=1e-4)
 
