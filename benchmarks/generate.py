@@ -25,7 +25,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import torch
 
-from shoptalk.models.base import LanguageModel, create
+from shoptalk.models.create import create
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import ending, open_question
 from shoptalk.recipe import Lora, Model, Prompt

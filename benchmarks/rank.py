@@ -19,7 +19,8 @@ import torch
 from scipy import sparse
 from transformers import DynamicCache
 
-from shoptalk.models.base import create, with_items
+from shoptalk.models.create import create
+from shoptalk.models.item_embeddings import with_items
 from shoptalk.prompts.questions import open_question
 from shoptalk.recipe import Lora, Model, Prompt
 from shoptalk.recommend.index import LARGE, Index

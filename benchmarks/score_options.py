@@ -14,7 +14,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from shoptalk.models.base import LanguageModel, create
+from shoptalk.models.create import create
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tree import Question
 from shoptalk.recipe import Lora, Model
 from shoptalk.recommend.options import log_probabilities

@@ -43,10 +43,13 @@ from torch.nn.functional import cross_entropy
 
 from peers.compete import Part, Run, compete, show
 from shoptalk.data.dataset import open_dataset
-from shoptalk.models.base import LanguageModel, create, save, with_items
+from shoptalk.models.create import create
 from shoptalk.models.encoders import make_encoder
+from shoptalk.models.item_embeddings import with_items
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.lora import quantisation
 from shoptalk.models.precision import choose_precision
+from shoptalk.models.storage import save
 from shoptalk.progress import silent
 from shoptalk.prompts.styles import pieces
 from shoptalk.recipe import Lora, Model, Prompt, Training

@@ -16,7 +16,9 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from shoptalk.errors import ModelError
-from shoptalk.models.base import LanguageModel, create, with_items
+from shoptalk.models.create import create
+from shoptalk.models.item_embeddings import with_items
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tree import tree_log_probabilities
 from shoptalk.prompts.questions import open_question
 from shoptalk.recipe import Lora, Model, Prompt
@@ -202,7 +204,7 @@ def lora_cell(name: str) -> str:
             with pair(name, Lora(r=2, **settings), tuning="lora") as both:
                 loss, _ = answer_loss(both.model, Batch(np.array([PROMPTS[0]]), np.array([[*PROMPTS[0][1:], 7]]), 30))
                 loss.backward()
-                slopes = [parameter.grad for parameter in both.model.learned().values()]
+                slopes = [parameter.grad for parameter in both.model.trainable_parameters().values()]
                 assert any(slope is not None and bool(slope.any()) for slope in slopes)
                 return says(option_error(both), word)
         except ModelError:

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shoptalk.models.base import LanguageModel, create
+from shoptalk.models.create import create
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tokenizer import Tokenizer, train_tokenizer
 from shoptalk.recipe import Lora, Model, Prompt
 from shoptalk.schema import Candidates, Catalogue, EvalExample, History, Item

@@ -9,8 +9,10 @@ from transformers import BloomConfig, BloomForCausalLM, FalconConfig, FalconForC
 
 from shoptalk.errors import ModelError
 from shoptalk.models import attention
-from shoptalk.models.base import CARD, create, load, load_network, save
+from shoptalk.models.bases import CARD
+from shoptalk.models.create import create
 from shoptalk.models.dropout import Dropout
+from shoptalk.models.storage import load, load_network, save
 from shoptalk.recipe import Lora, Model
 from tests.words import TITLES, small_model
 

@@ -10,8 +10,11 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from shoptalk.errors import ModelError
-from shoptalk.models.base import CARD, LanguageModel, continue_items, create, load, save, with_items
-from shoptalk.models.bases import item_folder
+from shoptalk.models.bases import CARD, item_folder
+from shoptalk.models.create import create
+from shoptalk.models.item_embeddings import continue_items, with_items
+from shoptalk.models.language_model import LanguageModel
+from shoptalk.models.storage import load, save
 from shoptalk.models.tokenizer import load_tokenizer
 from shoptalk.recipe import Lora, Model
 from shoptalk.schema import ITEM_OPENS, item_token
@@ -127,7 +130,7 @@ def test_training_goes_on_from_adapters(plain: Path, tmp_path: Path, first: str,
     assert "merged" in model.notes[0]
     if tuning != "qlora":  # which rounds the merged weights
         assert torch.allclose(logits(model), logits(before), atol=1e-3)
-    assert model.learned()
+    assert model.trainable_parameters()
     second = adapted(tmp_path / "first", tmp_path / "second", tuning)
     assert torch.allclose(logits(load(tmp_path / "second")), logits(second), atol=1e-4)
 

@@ -8,8 +8,8 @@ from transformers import GraniteConfig, MistralConfig
 
 from shoptalk.errors import ModelError
 from shoptalk.models import attention, base, capabilities
-from shoptalk.models.base import check_head
 from shoptalk.models.capabilities import LocalAttention, LogitTransform, layer_masks, local_attention, shortest_reach
+from shoptalk.models.create import check_head
 from shoptalk.recommend.tree_decoder import TreeDecoder
 from tests.architectures import TOLERANCE, make, option_error, pair
 from tests.words import small_model
@@ -79,7 +79,7 @@ def test_the_check_reads_a_text_longer_than_the_window() -> None:
 def test_attention_that_sees_later_tokens_is_refused() -> None:
     with pair("bloom") as both:
         both.model.network.config._attn_implementation = attention.NAME  # its mask is not the one that Bloom adds
-        with pytest.raises(ModelError, match="lets a token see later ones"):
+        with pytest.raises(ModelError, match="attends to later tokens"):
             check_head(both.model)
 
 
@@ -87,7 +87,7 @@ def test_attention_that_sees_later_tokens_is_refused() -> None:
 def test_logits_that_are_not_understood_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pair(name) as both:
         monkeypatch.setattr(base, "logit_transform", lambda network: LogitTransform())
-        with pytest.raises(ModelError, match="needs more than its output layer"):
+        with pytest.raises(ModelError, match="computes its logits with more than its output layer"):
             check_head(both.model)
 
 

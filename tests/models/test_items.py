@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from shoptalk.errors import ModelError
-from shoptalk.models.base import LanguageModel, load, save, with_items
+from shoptalk.models.item_embeddings import with_items
 from shoptalk.models.items import FILE, ItemTokens
+from shoptalk.models.language_model import LanguageModel
+from shoptalk.models.storage import load, save
 from tests.words import CATALOGUE, small_model
 
 IDS = tuple(CATALOGUE)

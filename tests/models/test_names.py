@@ -7,7 +7,10 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
 from shoptalk.errors import ModelError
-from shoptalk.models.base import CARD, LanguageModel, create, load, save
+from shoptalk.models.bases import CARD
+from shoptalk.models.create import create
+from shoptalk.models.language_model import LanguageModel
+from shoptalk.models.storage import load, save
 from shoptalk.recipe import Lora, Model
 from shoptalk.schema import item_token
 from tests.words import CATALOGUE, TITLES, tokenizer

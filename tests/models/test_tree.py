@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from shoptalk.models.base import LanguageModel
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tree import tree_length, tree_log_probabilities
 from tests.words import small_model
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from shoptalk.models.base import LanguageModel
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.recipe import Prompt
 from shoptalk.recommend.constrained import TitleSearch
 from shoptalk.recommend.options import LanguageModelRecommender

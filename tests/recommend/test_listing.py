@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from shoptalk.models.base import create
+from shoptalk.models.create import create
 from shoptalk.prompts.encode import encode
 from shoptalk.prompts.questions import ending
 from shoptalk.recipe import Lora, Model, Prompt

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shoptalk.data.prepare import prepare
-from shoptalk.models.base import save
+from shoptalk.models.storage import save
 from shoptalk.models.tokenizer import DATE_FILE
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, parse_recipe

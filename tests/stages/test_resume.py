@@ -12,8 +12,9 @@ from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
 from shoptalk.errors import ModelError, RunError
 from shoptalk.models import encoders, precision
-from shoptalk.models.base import CARD, create, save
-from shoptalk.models.bases import find_base, item_folder
+from shoptalk.models.bases import CARD, find_base, item_folder
+from shoptalk.models.create import create
+from shoptalk.models.storage import save
 from shoptalk.progress import silent
 from shoptalk.recipe import Lora, Model, Recipe, read_recipe
 from shoptalk.runs import open_run, read_log

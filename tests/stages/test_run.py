@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from shoptalk.cli.main import main
-from shoptalk.models.base import LanguageModel, load
+from shoptalk.models.language_model import LanguageModel
+from shoptalk.models.storage import load
 
 SMALL = ["model.width=32", "model.layers=1", "model.precision=fp32",
          "model.vocabulary=400", "training.epochs=2", "training.pretrain_epochs=1",

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from torch import Tensor
 
-from shoptalk.models.base import LanguageModel
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.recipe import Prompt, parse_recipe
 from shoptalk.recommend import listing
 from shoptalk.recommend.listing import ListRecommender

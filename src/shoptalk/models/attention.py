@@ -1,25 +1,25 @@
-"""Attention for training short texts on a processor.
+"""Attention for training on short texts on a CPU.
 
-PyTorch's own fused attention in bf16 has a slow gradient there: for 64 rows of 32 tokens it takes five times as long as
-the three products and the softmax it stands for, and is faster only beyond 300 tokens, or where nothing is learned.
+The backward pass of PyTorch's fused attention in bf16 is slow on a CPU: for 64 rows of 32 tokens it takes five times as
+long as the unfused matrix products and softmax. It is faster only above 300 tokens, or without gradients.
 """
 
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout as drop
+from torch.nn.functional import dropout as torch_dropout
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-#: Under this name networks are loaded.
+#: The attention implementation with which networks are loaded.
 NAME = "shoptalk"
-#: Most tokens of a row for which the products are faster than the fused form.
+#: Longest row, in tokens, for which unfused products are faster than the fused form.
 SHORT = 256
-#: What changes attention and `sdpa` would leave out without a word: caps of its scores, and sinks.
+#: Arguments that change attention and that `sdpa` would silently ignore: soft caps of the scores, attention sinks.
 UNKNOWN_TO_SDPA = ("softcap", "s_aux")
-#: What may be said beside the tensors without changing what is computed; whatever else is said is left to `sdpa`.
+#: Keyword arguments that do not change what is computed here; a call with any other goes to `sdpa`.
 HARMLESS = {"is_causal", "position_ids", "sliding_window", "use_cache"}
 
 
@@ -31,49 +31,48 @@ def attention(
     attention_mask: Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
-    **rest: Any,
+    **kwargs: Any,
 ) -> tuple[Tensor, None]:
-    """What heads (B, T, H, D) gather from values (B, H', S, D) for queries (B, H, T, D), of a causal model.
+    """Attention output (B, T, H, D) of a causal model for queries (B, H, T, D) and keys and values (B, H', S, D).
 
-    ``attention_mask`` (B or 1, H or 1, T, S) is true where attention is allowed; without it, up to the own place.
+    ``attention_mask`` (B or 1, H or 1, T, S) is true where attention is allowed; without it attention is causal.
 
     Raises
     ------
     ValueError
-        When a model wants what only its own attention computes.
+        For arguments that only the attention of the model itself supports.
     """
-    if ignored := [name for name in UNKNOWN_TO_SDPA if rest.get(name) is not None]:
+    if ignored := [name for name in UNKNOWN_TO_SDPA if kwargs.get(name) is not None]:
         raise ValueError(f"attention with {' and '.join(ignored)} must be computed by the model itself")
     length = query.shape[2]
-    causal = getattr(module, "is_causal", True) and rest.get("is_causal") is not False
-    plain = causal if attention_mask is None else attention_mask.dtype == torch.bool
-    plain = plain and rest.keys() <= HARMLESS and length == key.shape[2] and length <= SHORT
-    lower = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else value.dtype
-    learning = query.requires_grad and query.device.type == "cpu" and lower == torch.bfloat16
-    if not learning or not plain:
-        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **rest)
+    causal = getattr(module, "is_causal", True) and kwargs.get("is_causal") is not False
+    supported = causal if attention_mask is None else attention_mask.dtype == torch.bool
+    supported = supported and kwargs.keys() <= HARMLESS and length == key.shape[2] and length <= SHORT
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else value.dtype
+    needs_gradient = query.requires_grad and query.device.type == "cpu" and dtype == torch.bfloat16
+    if not needs_gradient or not supported:
+        return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
     groups = query.shape[1] // key.shape[1]
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)
     allowed = attention_mask
     if allowed is None:
         allowed = torch.ones(length, length, dtype=torch.bool).tril()
     query = query * (query.shape[-1] ** -0.5 if scaling is None else scaling)
-    scores = query.to(lower) @ key.to(lower).transpose(2, 3)  # turning places has made them fp32
-    fractions = drop(scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1), dropout, module.training)
-    return (fractions @ value.to(lower)).transpose(1, 2).contiguous(), None
+    scores = query.to(dtype) @ key.to(dtype).transpose(2, 3)  # rotary embeddings returned fp32
+    weights = torch_dropout(scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1), dropout, module.training)
+    return (weights @ value.to(dtype)).transpose(1, 2).contiguous(), None
 
 
 def register() -> None:
-    """Make it known to transformers under `NAME`; what is known already stays."""
+    """Register `attention` with transformers under `NAME`; other implementations stay as they are."""
     AttentionInterface.register(NAME, attention)
     AttentionMaskInterface.register(NAME, sdpa_mask)
 
 
-def use_own(network: Any) -> None:
-    """Let a network compute attention by `attention`, if it computes it by `sdpa` and through the library's interface.
+def use_attention(network: Any) -> None:
+    """Switch a network from `sdpa` to `attention`.
 
-    One without a fused form (its scores have a bias or a cap) goes on computing attention in its own way, and so does
-    one that has a fused form of its own.
+    A network with another implementation keeps it: eager, because its scores have a bias or a cap, or one of its own.
     """
     if network.config._attn_implementation == "sdpa":
         register()

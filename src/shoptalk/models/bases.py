@@ -1,4 +1,4 @@
-"""The model that a training starts from: a plain model, or what another run left, whose adapters are merged first."""
+"""The base of a training: a plain model, or the model of another run, whose adapters are merged first."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from shoptalk.models.tokenizer import Tokenizer, load_tokenizer
 from shoptalk.models.weights import INDEX, WHOLE, check_finite, files_digest, scan
 from shoptalk.schema import ITEM_OPENS
 
-#: In a saved model's folder: what it is made of, so that it can be put together again.
+#: In a saved model's folder: its base, tuning and precision, so that it can be loaded again.
 CARD = "shoptalk.json"
 ADAPTER_CARD = "adapter_config.json"
 
@@ -27,24 +27,24 @@ Loader = Callable[[str, str, str], Any]
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The folder of a base and the hash of its weights; for a name of the hub that is not cached neither is known."""
+    """The folder of a base and the hash of its weights; both are None for a hub name that is not cached."""
 
     path: str | None
     sha256: str | None
 
     def card(self, folder: Path) -> dict[str, str | None]:
-        """What a model in ``folder`` keeps of its base; the path from there lets both be moved together."""
+        """The base as the card of a model in ``folder`` records it; the relative path lets both be moved together."""
         relative = os.path.relpath(self.path, folder.resolve()) if self.path else None
         return {"path": self.path, "relative": relative, "sha256": self.sha256}
 
 
 def local_folder(name: str) -> Path | None:
-    """The folder of a model by path, or of a hub's model that is cached.
+    """The folder of a model by path, or the cached snapshot of a hub name.
 
     Raises
     ------
     ModelError
-        For the folder of a run, which holds its model in another one, or a folder with two models.
+        For the folder of a run instead of its model, or a folder with two models.
     """
     folder = Path(name).expanduser()
     if not folder.is_dir():
@@ -63,7 +63,7 @@ def _cached(name: str) -> Path | None:
 
     try:
         return Path(snapshot_download(name, local_files_only=True))
-    except Exception:  # no name of the hub, or not cached: loading says so
+    except Exception:  # not a hub name, or not cached: loading reports it
         return None
 
 
@@ -91,7 +91,7 @@ def item_folder(name: str, encoder: str) -> Path | None:
     Raises
     ------
     ModelError
-        When its items were told by another text encoder than the recipe's.
+        When its items were built with another text encoder than the recipe's.
     """
     folder = None if name == "nano" else local_folder(name)
     if folder is None or "items" not in read_card(folder):
@@ -101,7 +101,7 @@ def item_folder(name: str, encoder: str) -> Path | None:
     former = saved["encoder"]
     if not (former == encoder if saved.get("path") is None else _holds(encoder, saved["sha256"])):
         raise ModelError(
-            f"the items of this base were told by the encoder {former!r}, not by {encoder!r}",
+            f"the items of this base were built with the encoder {former!r}, not with {encoder!r}",
             where=str(folder),
             hint=f'set items.encoder to "{former}"',
         )
@@ -115,18 +115,18 @@ def _holds(name: str, digest: str) -> bool:
 
 
 def base_tokenizer(name: str) -> Tokenizer:
-    """The tokenizer of a base, without item tokens that have embeddings of their own; an adapter may lack one."""
+    """The tokenizer of a base, without the item tokens of `ItemTokens`; an adapter without one has that of its base."""
     folder = local_folder(name)
     if folder is None:
         return load_tokenizer(name)
     if (folder / ADAPTER_CARD).exists() and not (folder / "tokenizer_config.json").exists():
-        return base_tokenizer(_below(folder))
+        return base_tokenizer(_base_of_adapter(folder))
     tokenizer = load_tokenizer(str(folder))
     return tokenizer.without(ITEM_OPENS) if "items" in read_card(folder) else tokenizer
 
 
 def find_base(name: str) -> Base:
-    """Where a base lies, and the hash of its weights; an adapter's is made of its own and its base's."""
+    """The folder of a base and the hash of its weights; for an adapter the hash includes that of its base."""
     folder = local_folder(name)
     if folder is None:
         return Base(None, None)
@@ -134,11 +134,11 @@ def find_base(name: str) -> Base:
         return Base(str(folder), scan(folder).sha256)
     settings = json.loads((folder / ADAPTER_CARD).read_text(encoding="utf-8"))
     scale = [settings.get(key) for key in ("r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora")]
-    parts = [find_base(_below(folder)).sha256, scan(folder, adapter=True).sha256, scale]
+    parts = [find_base(_base_of_adapter(folder)).sha256, scan(folder, adapter=True).sha256, scale]
     return Base(str(folder), sha256(json.dumps(parts).encode()).hexdigest())
 
 
-def _below(folder: Path) -> str:
+def _base_of_adapter(folder: Path) -> str:
     """The base of an adapter: as its card says, or PEFT's own file."""
     card = read_card(folder)
     if card:
@@ -153,21 +153,21 @@ def _below(folder: Path) -> str:
 
 
 def locate(card: dict[str, Any], folder: Path) -> str:
-    """The base on which the adapters in a folder were trained: beside the folder as it was, else where it was.
+    """The base on which the adapters in a folder were trained, by its relative path or else its absolute path.
 
     Raises
     ------
     ModelError
-        When it is gone, or its weights are not those of the training.
+        When it is missing, or its weights have another hash than in training.
     """
-    known = card.get("origin") or {}
-    if not known.get("path"):
+    origin = card.get("origin") or {}
+    if not origin.get("path"):
         return str(card["base"])
-    return relocate(known, folder, "base", "on which these adapters were trained", lambda path: find_base(path).sha256)
+    return relocate(origin, folder, "base", "on which these adapters were trained", lambda path: find_base(path).sha256)
 
 
 def relocate(known: Mapping[str, Any], folder: Path, what: str, use: str, digest: Callable[[str], str | None]) -> str:
-    """A folder that was used before: where it lies now as seen from ``folder``, else where it was.
+    """The current path of a folder that was used before: relative to ``folder``, else its former path.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def relocate(known: Mapping[str, Any], folder: Path, what: str, use: str, digest
     Raises
     ------
     ModelError
-        When it is gone, or its weights are others now.
+        When it is missing, or its weights have another hash.
     """
     indices = list(dict.fromkeys([os.path.normpath(folder.resolve() / known["relative"]), known["path"]]))
     there = [index for index in indices if Path(index).is_dir()]
@@ -198,7 +198,7 @@ def relocate(known: Mapping[str, Any], folder: Path, what: str, use: str, digest
 
 
 def base_network(name: str, tuning: str, precision: str, load: Loader) -> tuple[Any, tuple[str, ...]]:
-    """The network of a base, adapters merged, and what was done to get it.
+    """The network of a base with adapters merged, and notes for the log.
 
     Raises
     ------
@@ -208,7 +208,7 @@ def base_network(name: str, tuning: str, precision: str, load: Loader) -> tuple[
     folder = local_folder(name)
     if folder is None or not (folder / ADAPTER_CARD).exists():
         if folder is not None and tuning == "qlora":
-            check_finite(scan(folder).not_finite, name)  # rounded to 4 bits they could not be seen
+            check_finite(scan(folder).not_finite, name)  # not detectable after quantisation
         return load(str(folder or name), tuning, precision), ()
     settings = json.loads((folder / ADAPTER_CARD).read_text(encoding="utf-8"))
     if settings.get("peft_type") != "LORA":
@@ -217,13 +217,13 @@ def base_network(name: str, tuning: str, precision: str, load: Loader) -> tuple[
             where=str(folder),
             hint="merge it into its base with PEFT and name the merged folder",
         )
-    below = _below(folder)
+    adapter_base = _base_of_adapter(folder)
     four_bit = read_card(folder).get("tuning") == "qlora"
-    plain, notes = base_network(below, "qlora" if four_bit else "full", "fp32", load)
-    if four_bit:  # the adapter was trained on the rounded weights
+    plain, notes = base_network(adapter_base, "qlora" if four_bit else "full", "fp32", load)
+    if four_bit:  # the adapter was trained on quantised weights
         plain = plain.dequantize(torch.float32)
-    rows = scan(folder, adapter=True)
-    check_finite(rows.not_finite, str(folder))
+    adapter = scan(folder, adapter=True)
+    check_finite(adapter.not_finite, str(folder))
     card = read_card(folder)
     if card:
         tokenizer = load_tokenizer(str(folder))
@@ -231,7 +231,7 @@ def base_network(name: str, tuning: str, precision: str, load: Loader) -> tuple[
         if size > plain.get_input_embeddings().weight.shape[0]:
             plain.resize_token_embeddings(size)
     network = load_adapters(plain, folder, quantised=False).merge_and_unload(safe_merge=True)
-    notes = (*notes, f"the adapter in {folder} was merged into its base {below}")
+    notes = (*notes, f"the adapter in {folder} was merged into its base {adapter_base}")
     if tuning == "full":
         return network.requires_grad_(True), notes
     with TemporaryDirectory() as temporary:

@@ -1,7 +1,7 @@
 """What differs between causal models: local attention, forms of attention masks, and what is done to logits.
 
-Nothing here goes by the name of an architecture: windows and scales are read from a model's configuration, and whether
-a model follows a mask of our own is measured on a short text (`follows_masks`).
+Nothing here depends on the name of an architecture: windows and scales are read from the configuration of a model, and
+whether a model supports a custom attention mask is tested on a short text (`follows_masks`).
 """
 
 import inspect
@@ -15,25 +15,25 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-#: Tokens that `follows_masks` repeats as a second continuation, and how far its text goes beyond a window.
+#: Tokens of the continuation that `follows_masks` repeats, and tokens by which its text exceeds a window.
 BRANCH, BEYOND = 3, 9
 #: Largest difference of two computations of the same states, as a share of their largest absolute value.
 #: In full precision, and where weights have fewer bits.
 TOLERANCE, COARSE_TOLERANCE = 1e-4, 5e-2
 #: For each decoder, whether it follows masks on texts within (false) and beyond (true) the reach of local attention.
 _MEASURED: WeakKeyDictionary[nn.Module, dict[bool, bool]] = WeakKeyDictionary()
-#: How a model that cannot take a mask fails inside the library.
+#: Errors that transformers raises for a model without support of custom masks.
 FAILURES = (TypeError, ValueError, RuntimeError, AttributeError, LookupError)
 
 
 @dataclass(frozen=True, slots=True)
 class LocalAttention:
-    """Which earlier positions a layer may look at.
+    """The earlier positions that a layer attends to.
 
     Parameters
     ----------
     window
-        The own position and the ``window - 1`` before it; 0 for all.
+        The position itself and the ``window - 1`` before it; 0 for all.
     chunk
         Positions with the same quotient by ``chunk``; 0 for all.
     """
@@ -47,7 +47,7 @@ class LocalAttention:
         return self.window or self.chunk or math.inf
 
     def within(self, query: Tensor, key: Tensor) -> Tensor:
-        """(B, T, S): whether positions ``query`` (B, T) may look at positions ``key`` (B, S), whatever their order."""
+        """(B, T, S): whether positions ``query`` (B, T) may attend to positions ``key`` (B, S), in any order."""
         if self.window:
             return query[:, :, None] - key[:, None] < self.window
         if self.chunk:
@@ -62,18 +62,18 @@ def local_attention(config: Any) -> dict[str, LocalAttention]:
     config = config.get_text_config()
     window = int(getattr(config, "sliding_window", None) or 0)
     chunk = int(getattr(config, "attention_chunk_size", None) or 0)
-    known = {
+    by_kind = {
         "full_attention": LocalAttention(),
         "sliding_attention": LocalAttention(window=window),
         "chunked_attention": LocalAttention(chunk=chunk),
     }
     if kinds := getattr(config, "layer_types", None):
-        return {kind: known[kind] for kind in dict.fromkeys(kinds) if kind in known}
+        return {kind: by_kind[kind] for kind in dict.fromkeys(kinds) if kind in by_kind}
     return {"sliding_attention" if window else "full_attention": LocalAttention(window=window)}
 
 
 def shortest_reach(config: Any) -> float:
-    """Longest text for which it makes no difference whether attention is local; infinity without local attention."""
+    """Longest text that every layer sees in full, so that local attention changes nothing; infinity without any."""
     reach = min((kind.reach for kind in local_attention(config).values()), default=math.inf)
     text = config.get_text_config()
     if "local" in (getattr(text, "attention_layers", None) or ()):  # GPT-Neo
@@ -113,7 +113,7 @@ def layer_masks(
 
 
 class Measured(Protocol):
-    """What is needed of a `shoptalk.models.base.LanguageModel` to measure it."""
+    """What is needed of a `shoptalk.models.language_model.LanguageModel` to measure it."""
 
     @property
     def network(self) -> Any: ...  # noqa: D102
@@ -134,16 +134,16 @@ def cache_argument(decoder: nn.Module) -> str:
 
 
 def reads_trees(model: Measured, length: int) -> bool:
-    """Whether several continuations of a text can stand in one row of ``length`` tokens, behind a mask.
+    """Whether several continuations of a text can share one row of ``length`` tokens, by means of a tree mask.
 
-    Measured once on a text that all layers see in full and, when rows get that long, once on one that is longer than
-    the reach of local attention.
+    Tested once on a text that all layers see in full, and once on a text longer than the reach of local attention when
+    rows get that long.
     """
     reach = shortest_reach(model.network.config)
     beyond = length > reach
     results = _MEASURED.setdefault(model.decoder, {})
     if beyond not in results:
-        # A tree cannot be told to a decoder that does not take positions.
+        # A decoder without position ids cannot compute a tree.
         names = inspect.signature(model.decoder.forward).parameters.keys()
         sample = reach + BEYOND if beyond else min(reach, 16) - BRANCH  # the row holds the branch once more
         results[beyond] = {"position_ids", "attention_mask"} <= names and follows_masks(
@@ -154,12 +154,12 @@ def reads_trees(model: Measured, length: int) -> bool:
 
 @torch.no_grad()
 def follows_masks(model: Measured, length: int) -> bool:
-    """Whether two continuations of a text, in one row behind a mask, get the states that the text has alone.
+    """Whether two continuations in one row, separated by a mask, get the same hidden states as the text alone.
 
-    The last `BRANCH` of the text's ``length`` tokens are continuation, and stand in the row twice.
+    The last `BRANCH` of the text's ``length`` tokens are the continuation, which the row holds twice.
     """
     device, start = model.device, length - BRANCH
-    ids = sample_ids(length, word_count(model), device)
+    ids = sample_ids(length, text_token_count(model), device)
     row = torch.cat([ids, ids[:, start:]], 1)
     positions = torch.cat([torch.arange(length), torch.arange(start, length)]).to(device)[None]
     allowed = torch.ones(length + BRANCH, length + BRANCH, dtype=torch.bool, device=device).tril()
@@ -179,7 +179,7 @@ def follows_masks(model: Measured, length: int) -> bool:
 
 @contextmanager
 def measuring(model: Measured) -> Iterator[None]:
-    """Without dropout, and in full precision where the weights are."""
+    """A context without dropout, in full precision if the weights have it."""
     was_training = model.network.training
     model.train(False)
     try:
@@ -194,15 +194,15 @@ def is_coarse(model: Measured) -> bool:
     return any(parameter.dtype != torch.float32 for parameter in model.network.parameters())
 
 
-def word_count(model: Measured) -> int:
-    """How many ids stand for words and have a row in the network."""
+def text_token_count(model: Measured) -> int:
+    """How many token ids have a row in the embedding of the network (item tokens have their own)."""
     rows = int(model.network.get_input_embeddings().weight.shape[0])
     return rows if model.items is None else min(rows, int(model.items.first))
 
 
-def sample_ids(length: int, words: int, device: torch.device) -> Tensor:
+def sample_ids(length: int, vocabulary: int, device: torch.device) -> Tensor:
     """(1, T) ids in no regular order."""
-    return (torch.arange(length, device=device) * 7919 + 11).remainder(words)[None]
+    return (torch.arange(length, device=device) * 7919 + 11).remainder(vocabulary)[None]
 
 
 def agree(left: Tensor, right: Tensor, coarse: bool) -> bool:
@@ -214,21 +214,21 @@ def agree(left: Tensor, right: Tensor, coarse: bool) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LogitTransform:
-    """What a model does to the products of states and output layer: ``cap * tanh(scale * product / cap)``.
+    """How a model transforms the output of its output layer: ``cap * tanh(scale * output / cap)``.
 
     Parameters
     ----------
     scale
         A factor (Cohere, Granite).
     cap
-        Largest absolute logit (Gemma 2); 0 for none, where the hyperbolic tangent is left out.
+        Largest absolute logit (Gemma 2); 0 for no cap.
     """
 
     scale: float = 1.0
     cap: float = 0.0
 
     def __call__(self, logits: Tensor) -> Tensor:
-        """The logits of products, in their own shape."""
+        """Transform logits of any shape."""
         if self.scale != 1:
             logits = logits * self.scale
         return torch.tanh(logits / self.cap) * self.cap if self.cap else logits

@@ -1,7 +1,7 @@
-"""Text encoders: from an item's own words to a vector of unit length, for items known and items yet to come.
+"""Text encoders: the text of an item as a vector of unit length, for training items and cold-start items alike.
 
-``lsa`` is fitted on the shop's own words (S. Deerwester et al., "Indexing by latent semantic analysis", JASIS 1990) and
-needs no download; ``minilm`` comes from a package that carries its weights; any other name is loaded by
+``lsa`` is fitted on the texts of the catalogue (S. Deerwester et al., "Indexing by latent semantic analysis", JASIS
+1990) and needs no download; ``minilm`` comes from a package that carries its weights; any other name is loaded by
 sentence-transformers. A fitted encoder is kept beside the model, as safetensors and JSON.
 """
 
@@ -31,14 +31,14 @@ _BUILT_IN = ("lsa", "minilm")
 
 
 class Encoder(Protocol):
-    """Turns texts into vectors of unit length; a text without a known word becomes zeros."""
+    """Turns texts into vectors of unit length; a text without a word of the vocabulary becomes zeros."""
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """(N, E) vectors of N texts."""
         ...
 
     def features(self, texts: Sequence[str]) -> "sparse.csr_array[Any] | Floats":
-        """(N, W) all that is known of the texts, in rows of unit length whose products say how alike they are."""
+        """(N, W) features of the texts before any projection, in rows of unit length: their products are cosines."""
         ...
 
     def save(self, folder: Path) -> None:
@@ -47,7 +47,7 @@ class Encoder(Protocol):
 
 
 class Lsa:
-    """TF-IDF of words, projected on the leading singular directions of the shop's own texts.
+    """TF-IDF of words, projected on the leading singular directions of the catalogue's texts.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Lsa:
     weights
         (V,) inverse document frequencies.
     directions
-        (V, E) what each word adds to the E coordinates.
+        (V, E) projection of the words.
     """
 
     def __init__(self, words: Sequence[str], weights: Floats, directions: Floats) -> None:
@@ -80,7 +80,7 @@ class Lsa:
 
 
 class Neural:
-    """A sentence-transformers model: the mean of its last hidden states, or whatever its own files say.
+    """A sentence-transformers model, pooled as its configuration says.
 
     Parameters
     ----------
@@ -145,9 +145,9 @@ def make_encoder(name: str, texts: Sequence[str], dimensions: int, seed: int) ->
     name
         ``lsa``, ``minilm``, or the name or path of a sentence-transformers model.
     texts
-        What ``lsa`` is fitted on: the words of the catalogue's items.
+        What ``lsa`` is fitted on: the texts of the catalogue's items.
     dimensions
-        Of ``lsa``; fewer where the texts have fewer. Others have their own.
+        Of ``lsa``, at most the rank of its TF-IDF matrix. Other encoders have a fixed number.
 
     Raises
     ------
@@ -158,24 +158,24 @@ def make_encoder(name: str, texts: Sequence[str], dimensions: int, seed: int) ->
 
 
 def fit_lsa(texts: Sequence[str], dimensions: int, seed: int) -> Lsa:
-    """Fit `Lsa` on texts; words of a single text tell nothing about others and are left out, where others remain."""
+    """Fit `Lsa` on texts. With more than two texts, words that only one of them has are left out."""
     from sklearn.decomposition import TruncatedSVD
 
     counter = _counter(min_df=2 if len(texts) > 2 else 1)
     try:
         counts = counter.fit_transform(texts).astype(np.float32)
     except ValueError as error:
-        raise ModelError("the items have no words to tell them by", hint="check prompt.fields") from error
+        raise ModelError("the text of the items has no words", hint="check prompt.fields") from error
     document_frequency = np.bincount(counts.indices, minlength=counts.shape[1])
     weights = (np.log((1 + counts.shape[0]) / (1 + document_frequency)) + 1).astype(np.float32)
     scaled = _weighted(counts, weights)
     rank = min(dimensions, counts.shape[1] - 1, counts.shape[0] - 1)
     if rank < 1:
-        raise ModelError("the items have too few words to tell them apart", hint="check prompt.fields")
-    found = TruncatedSVD(rank, random_state=seed).fit(scaled)
-    # Coordinates grow with the singular value; its root in their place lets rare words, which tell products apart,
-    # count for more.
-    directions = found.components_.T / np.sqrt(np.maximum(found.singular_values_, 1e-6))
+        raise ModelError("the text of the items has too few words", hint="check prompt.fields")
+    svd = TruncatedSVD(rank, random_state=seed).fit(scaled)
+    # Coordinates grow with the singular value. Scaling by its square root instead gives more weight to rare words,
+    # which distinguish products.
+    directions = svd.components_.T / np.sqrt(np.maximum(svd.singular_values_, 1e-6))
     words = counter.get_feature_names_out().tolist()
     return Lsa(words, weights, np.ascontiguousarray(directions, dtype=np.float32))
 

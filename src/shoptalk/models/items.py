@@ -1,9 +1,9 @@
-"""Item tokens: every item is one token whose embedding is told by its own words.
+"""Item tokens: every item is one token whose embedding is built from its text.
 
-embedding = projection of the text encoder's vector + a learned part. The learned part is exactly zero for an item
-without training interactions, so an item that was listed today stands where its words put it. Input and output share
-the embedding. At the start the projection keeps lengths and angles and the learned part is zero: an untrained model
-already ranks by the likeness of words, and training begins there.
+embedding = projection of the text vector + a learned residual. The residual is exactly zero for an item without
+training interactions, so the embedding of a cold-start item depends on its text alone. Input and output embeddings are
+tied. The projection is initialised orthogonal and the residual zero, so training starts from a model that ranks by the
+similarity of texts.
 """
 
 from collections.abc import Sequence
@@ -23,19 +23,19 @@ FILE = "items.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class ItemTable:
-    """Embeddings (n, D) and biases (n,) of all items, or of some: then ``at`` (I,) is the place of each among them."""
+    """Embeddings (n, D) and biases (n,) of all items, or of some: then ``row_of`` (I,) is the row of each of these."""
 
     vectors: Tensor
     biases: Tensor
-    at: Tensor | None = None
+    row_of: Tensor | None = None
 
-    def find(self, indices: Tensor) -> Tensor:
-        """Rows of the table for items by their places in the catalogue."""
-        return indices if self.at is None else self.at[indices]
+    def rows_of(self, indices: Tensor) -> Tensor:
+        """Rows of the table for item indices of the catalogue."""
+        return indices if self.row_of is None else self.row_of[indices]
 
 
 class ItemTokens(nn.Module):
-    """Embeddings of I items for a backbone of width D.
+    """Embeddings of I items for a model with hidden size D.
 
     Parameters
     ----------
@@ -44,15 +44,15 @@ class ItemTokens(nn.Module):
     first
         Token id of the first; the others follow it.
     text_vectors
-        (I, E) vectors of the items' words, of unit length or zero.
+        (I, E) vectors of the items' texts, of unit length or zero.
     has_interactions
         (I,) which items have training interactions.
     width
         D.
     dropout
-        Share of the items that are without their learned part in a training step, so that words carry what they can.
+        Probability that an item is used without its residual in a training step, so that the projection learns too.
     length
-        Of an embedding as the backbone reads it: that of the base's own word embeddings.
+        Scale of the input embeddings, the mean norm of the token embeddings of the base.
 
     Attributes
     ----------
@@ -68,8 +68,8 @@ class ItemTokens(nn.Module):
         self,
         ids: Sequence[str],
         first: int,
-        text: Tensor,
-        known: Tensor,
+        text_vectors: Tensor,
+        has_interactions: Tensor,
         width: int,
         *,
         dropout: float = 0.0,
@@ -77,10 +77,12 @@ class ItemTokens(nn.Module):
     ) -> None:
         super().__init__()
         self.ids, self.first, self.dropout = tuple(ids), first, dropout
-        self.register_buffer("text_vectors", text.float())
-        self.register_buffer("has_interactions", known.bool())
-        self.project = nn.Linear(text.shape[1], width, bias=False)
-        nn.init.orthogonal_(self.project.weight) if text.shape[1] != width else nn.init.eye_(self.project.weight)
+        self.register_buffer("text_vectors", text_vectors.float())
+        self.register_buffer("has_interactions", has_interactions.bool())
+        self.project = nn.Linear(text_vectors.shape[1], width, bias=False)
+        nn.init.orthogonal_(self.project.weight) if text_vectors.shape[1] != width else nn.init.eye_(
+            self.project.weight
+        )
         self.residual = nn.Parameter(torch.zeros(len(self.ids), width))
         self.bias = nn.Parameter(torch.zeros(len(self.ids)))
         self.register_buffer("length", torch.tensor(float(length)))
@@ -88,52 +90,54 @@ class ItemTokens(nn.Module):
     @property
     def seen(self) -> frozenset[str]:
         """Items with training interactions."""
-        return frozenset(item for item, known in zip(self.ids, self.has_interactions.tolist(), strict=True) if known)
+        return frozenset(item for item, seen in zip(self.ids, self.has_interactions.tolist(), strict=True) if seen)
 
     def table(self) -> ItemTable:
-        """The table of all items; in training, some are without their learned part."""
-        return ItemTable(*self._made(self.text_vectors, self.residual, self.bias, self.has_interactions))
+        """The table of all items; in training, some of them without their residual."""
+        return ItemTable(*self._embeddings(self.text_vectors, self.residual, self.bias, self.has_interactions))
 
     def rows(self, indices: Tensor) -> ItemTable:
-        """The table of n items alone, by their places (each once)."""
-        at = torch.zeros(len(self.ids), dtype=torch.long, device=indices.device)
-        at[indices] = torch.arange(len(indices), device=indices.device)
-        made = self._made(
+        """The table of n items alone, by their distinct indices."""
+        row_of = torch.zeros(len(self.ids), dtype=torch.long, device=indices.device)
+        row_of[indices] = torch.arange(len(indices), device=indices.device)
+        values = self._embeddings(
             self.text_vectors[indices],
             embedding(indices, self.residual),
             self.bias[indices],
             self.has_interactions[indices],
         )
-        return ItemTable(*made, at)
+        return ItemTable(*values, row_of)
 
-    def _made(self, text: Tensor, learned: Tensor, bias: Tensor, known: Tensor) -> tuple[Tensor, Tensor]:
-        kept = known
+    def _embeddings(
+        self, text_vectors: Tensor, residual: Tensor, bias: Tensor, has_interactions: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        keep = has_interactions
         if self.training and self.dropout:
-            kept = kept & (torch.rand(len(kept), device=kept.device) >= self.dropout)
-        share = kept.to(learned.dtype)
-        return torch.addcmul(self.project(text).to(learned.dtype), learned, share[:, None]), bias * share
+            keep = keep & (torch.rand(len(keep), device=keep.device) >= self.dropout)
+        mask = keep.to(residual.dtype)
+        return torch.addcmul(self.project(text_vectors).to(residual.dtype), residual, mask[:, None]), bias * mask
 
-    def extended(self, ids: Sequence[str], text: Tensor) -> "ItemTokens":
-        """The same items and new ones after them, which are told by their words alone."""
-        new = torch.zeros(len(ids), dtype=torch.bool, device=self.has_interactions.device)
-        made = ItemTokens(
+    def extended(self, ids: Sequence[str], text_vectors: Tensor) -> "ItemTokens":
+        """The same items and cold-start items after them, whose embeddings are built from text alone."""
+        cold_start = torch.zeros(len(ids), dtype=torch.bool, device=self.has_interactions.device)
+        extended = ItemTokens(
             (*self.ids, *ids),
             self.first,
-            torch.cat([self.text_vectors, text.to(self.text_vectors)]),
-            torch.cat([self.has_interactions, new]),
+            torch.cat([self.text_vectors, text_vectors.to(self.text_vectors)]),
+            torch.cat([self.has_interactions, cold_start]),
             self.residual.shape[1],
             dropout=self.dropout,
             length=float(self.length),
         )
         with torch.no_grad():
-            made.project.weight.copy_(self.project.weight)
-            made.residual[: len(self.ids)] = self.residual
-            made.bias[: len(self.ids)] = self.bias
-        return made.to(self.text_vectors.device).train(self.training)
+            extended.project.weight.copy_(self.project.weight)
+            extended.residual[: len(self.ids)] = self.residual
+            extended.bias[: len(self.ids)] = self.bias
+        return extended.to(self.text_vectors.device).train(self.training)
 
 
 def save_items(items: ItemTokens, folder: Path) -> None:
-    """Write the embeddings' parts; the ids are the tokenizer's own."""
+    """Write the parameters and buffers; the ids are in the vocabulary of the tokenizer."""
     save_file({name: tensor.contiguous() for name, tensor in items.state_dict().items()}, folder / FILE)
 
 
@@ -143,7 +147,7 @@ def load_items(folder: Path, ids: Sequence[str], first: int) -> ItemTokens:
     Raises
     ------
     ModelError
-        When a part is missing or does not fit.
+        When a tensor is missing or has another shape.
     """
     try:
         saved = load_file(folder / FILE)

@@ -12,8 +12,8 @@ from shoptalk.models.weights import ADAPTER
 from shoptalk.recipe import Lora
 
 
-def add_adapters(network: Any, lora: Lora, *, quantised: bool, fresh: Sequence[int] = ()) -> Any:
-    """The network with fresh adapters; everything else is frozen, but for the embeddings of the tokens ``fresh``.
+def add_adapters(network: Any, lora: Lora, *, quantised: bool, new_tokens: Sequence[int] = ()) -> Any:
+    """The network with new adapters; everything else is frozen, except the embeddings of the tokens ``new_tokens``.
 
     PEFT scales by alpha / r, as in the paper.
 
@@ -33,7 +33,7 @@ def add_adapters(network: Any, lora: Lora, *, quantised: bool, fresh: Sequence[i
         lora_dropout=lora.dropout,
         target_modules=list(lora.targets) or "all-linear",
         task_type="CAUSAL_LM",
-        trainable_token_indices=_embeddings(network, fresh) if fresh else None,
+        trainable_token_indices=_embeddings(network, new_tokens) if new_tokens else None,
     )
     try:
         adapted = get_peft_model(network, config)
@@ -52,10 +52,11 @@ def add_adapters(network: Any, lora: Lora, *, quantised: bool, fresh: Sequence[i
 
 
 def keep_trainable(network: Any) -> Any:
-    """Keep 4-bit weights in the form that has gradients.
+    """Keep 4-bit weights in the layout that supports gradients.
 
-    On some CPUs bitsandbytes (0.50) repacks them in the first pass without gradients (a validation, say), for a product
-    that is faster and through which no gradient flows; it never packs them back, and training goes on with wrong ones.
+    On some CPUs bitsandbytes (0.50) repacks them in the first forward pass without gradients (a validation, for
+    example) for a faster kernel that has no backward pass. It never restores them, and training would go on with wrong
+    gradients.
     """
     for module in network.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
@@ -64,7 +65,7 @@ def keep_trainable(network: Any) -> Any:
 
 
 def _embeddings(network: Any, tokens: Sequence[int]) -> dict[str, list[int]]:
-    """The rows to be trained, by the name of their layer; an output layer that is tied to the input's follows it."""
+    """The rows to be trained, by the name of their layer; a tied output layer needs no entry."""
     layers = [network.get_input_embeddings()]
     if not network.config.tie_word_embeddings:
         layers.append(network.get_output_embeddings())
@@ -73,7 +74,7 @@ def _embeddings(network: Any, tokens: Sequence[int]) -> dict[str, list[int]]:
 
 
 def load_adapters(network: Any, folder: Path, *, quantised: bool) -> Any:
-    """The network with the adapters that a folder holds; what is not in 4 bits is in fp32, as it was in training.
+    """The network with the saved adapters of a folder; weights that are not in 4 bits are in fp32, as in training.
 
     Raises
     ------

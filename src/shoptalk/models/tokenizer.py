@@ -1,4 +1,4 @@
-"""One face for any Hugging Face tokenizer, and the byte-level BPE that the nano model trains on the shop's own text."""
+"""An interface to any Hugging Face tokenizer, and the byte-level BPE tokenizer that the nano model trains."""
 
 import hashlib
 import json
@@ -62,16 +62,16 @@ class Tokenizer:
         self._cached = lru_cache(maxsize=1 << 18)(self._encode)
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a text, without special tokens around it (remembered, because titles come again and again)."""
+        """Token ids of a text, without special tokens around it (cached, because titles are encoded many times)."""
         return list(self._cached(text))
 
     def decode(self, ids: Sequence[int], *, special: bool = False) -> str:
-        """The text of some ids, special tokens left out unless asked for."""
+        """The text of some ids, without special tokens by default."""
         skip = not special
         return str(self.hugging_face.decode(list(ids), skip_special_tokens=skip, clean_up_tokenization_spaces=False))
 
     def chat(self, question: str) -> str:
-        """The question in the tokenizer's own chat template, up to where the assistant begins.
+        """The question in the tokenizer's own chat template, up to the start of the answer.
 
         Raises
         ------
@@ -95,8 +95,8 @@ class Tokenizer:
         """
         messages = [{"role": "user", "content": "x"}, {"role": "assistant", "content": ANSWER_MARKER}]
         text = self._render(messages, add_generation_prompt=False)
-        _, found, after = text.rpartition(ANSWER_MARKER)
-        if not found:
+        _, marker, after = text.rpartition(ANSWER_MARKER)
+        if not marker:
             raise ModelError(
                 "the chat template does not show what the assistant says",
                 hint='choose prompt.style "alpaca", "phi3" or "plain"',
@@ -138,8 +138,8 @@ class Tokenizer:
     def control(self) -> list[str]:
         """Strings that become one control token each; those of items and users all begin alike and are left out."""
         added = [str(token) for token in self.hugging_face.get_added_vocab()]
-        own = [*self.hugging_face.all_special_tokens, *added]
-        return [token for token in own if not token.startswith((ITEM_OPENS, USER_OPENS))]
+        tokens = [*self.hugging_face.all_special_tokens, *added]
+        return [token for token in tokens if not token.startswith((ITEM_OPENS, USER_OPENS))]
 
     @property
     def size(self) -> int:
@@ -180,12 +180,14 @@ class Tokenizer:
             self.hugging_face = _with_reserved(self.hugging_face, holes)
             before = self.hugging_face.get_vocab()
         texts = [f"{kind}{name}{TOKEN_CLOSES}" for name in names]
-        known = sum(text in before for text in texts)
-        if (doubled := len(texts) - len(set(texts))) or (known and not reuse):
+        existing = sum(text in before for text in texts)
+        if (duplicates := len(texts) - len(set(texts))) or (existing and not reuse):
             raise ModelError(
-                f"{doubled or known} of {len(names)} ids have a token already",
+                f"{duplicates or existing} of {len(names)} ids have a token already",
                 where=kind,
-                hint="give each id once" if doubled else "name the run's own model folder, or its base, as model.base",
+                hint="give each id once"
+                if duplicates
+                else "name the run's own model folder, or its base, as model.base",
             )
         new = [AddedToken(text, special=True, normalized=False) for text in texts if text not in before]
         self.hugging_face.add_tokens(new, special_tokens=True)
@@ -320,7 +322,7 @@ def _as_declared(hugging_face: Any, folder: Path) -> Any:
     if not path.is_file():
         return hugging_face
     content = json.loads(path.read_text(encoding="utf-8"))
-    declared = {str(one["content"]): int(one["id"]) for one in content.get("added_tokens") or ()}
+    declared = {str(entry["content"]): int(entry["id"]) for entry in content.get("added_tokens") or ()}
     if not _moved(hugging_face, declared):
         return hugging_face
     model = content["model"].get("vocab")
@@ -332,15 +334,15 @@ def _as_declared(hugging_face: Any, folder: Path) -> Any:
                 shutil.copy(file, copy)
         _reserve(content, sorted(set(range(max(declared.values()))) - taken))
         (copy / TOKENIZER_FILE).write_text(json.dumps(content), encoding="utf-8")
-        again = AutoTokenizer.from_pretrained(copy, trust_remote_code=False)
-    if moved := _moved(again, declared):
+        reloaded = AutoTokenizer.from_pretrained(copy, trust_remote_code=False)
+    if moved := _moved(reloaded, declared):
         token, number = moved[0]
         raise ModelError(
             f"token {token!r} has the id {declared[token]} in the file and is loaded as {number}",
             where=str(path),
             hint="number the added tokens without gaps",
         )
-    return again
+    return reloaded
 
 
 def _moved(hugging_face: Any, declared: Mapping[str, int]) -> list[tuple[str, int]]:
@@ -352,11 +354,11 @@ def _moved(hugging_face: Any, declared: Mapping[str, int]) -> list[tuple[str, in
 
 def _with_reserved(hugging_face: Any, holes: Sequence[int]) -> Any:
     """The tokenizer with a reserved token for each id that its vocabulary leaves out."""
-    made = _edited(hugging_face, lambda content: _reserve(content, holes))
-    kept, vocabulary = hugging_face.get_vocab(), made.get_vocab()
-    if any(vocabulary.get(token) != number for token, number in kept.items()):
+    edited = _edited(hugging_face, lambda content: _reserve(content, holes))
+    before, vocabulary = hugging_face.get_vocab(), edited.get_vocab()
+    if any(vocabulary.get(token) != number for token, number in before.items()):
         raise ModelError("the tokenizer leaves out ids, which cannot be reserved", hint="choose another base model")
-    return made
+    return edited
 
 
 def _reserve(content: dict[str, Any], holes: Sequence[int]) -> None:
@@ -387,12 +389,12 @@ LOADING_HINT = (
 
 
 def first_line(error: Exception) -> str:
-    """The first line of what an error says, without its long tail."""
+    """The first line of an error message, at most 300 characters."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
-    """A byte-level BPE tokenizer of at most ``size`` entries, trained on the shop's own texts; it knows every text."""
+    """A byte-level BPE tokenizer of at most ``size`` entries, trained on the given texts; it can encode any text."""
     core = FastTokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     core.decoder = decoders.ByteLevel()

@@ -1,8 +1,8 @@
-"""Log-probabilities of several answers to one prompt in one pass that computes the prompt once.
+"""Log-probabilities of several answers to one prompt in one forward pass that computes the prompt once.
 
-One row holds the prompt and behind it every answer; a mask lets each answer see the prompt and itself, and positions go
-on from the prompt in each, so the scores are those of one pass per answer (a tree mask, as in SpecInfer, arXiv
-2305.09781).
+A row holds the prompt followed by all answers. The attention mask lets each answer see the prompt and itself, and the
+position ids of each answer continue those of the prompt, so the scores equal those of one pass per answer (a tree mask,
+as in SpecInfer, arXiv 2305.09781).
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from shoptalk.models.base import LanguageModel
+from shoptalk.models.language_model import LanguageModel
 
 #: A prompt's ids, and the ids of each answer that may follow it.
 Question = tuple[list[int], list[list[int]]]
-#: Tokens computed at once where every answer has a row of its own.
+#: Tokens of a batch where every answer has its own row.
 ROW_TOKENS = 8192
 
 
@@ -30,7 +30,7 @@ def tree_log_probabilities(model: LanguageModel, questions: Sequence[Question]) 
     Parameters
     ----------
     questions
-        B prompts with their answers; they should be of about the same `tree_length`, for shorter ones are filled up.
+        B prompts with their answers, of about the same `tree_length`, because shorter ones are padded.
 
     Returns
     -------
@@ -39,8 +39,8 @@ def tree_log_probabilities(model: LanguageModel, questions: Sequence[Question]) 
     """
     width = max(map(tree_length, questions))
     if not model.reads_trees(width):
-        return _one_by_one(model, questions)
-    rows = [_lay_out(question, width) for question in questions]
+        return _row_per_answer(model, questions)
+    rows = [_tree_row(question, width) for question in questions]
     ids, positions, masks, sources, targets = zip(*rows, strict=True)
     device = model.device
     with model.autocast():
@@ -49,11 +49,11 @@ def tree_log_probabilities(model: LanguageModel, questions: Sequence[Question]) 
         )
         row = torch.cat([torch.full_like(source, number) for number, source in enumerate(sources)])
         logits = model.logits(hidden[row.to(device), torch.cat(sources).to(device)]).float()
-    return _chosen(logits, torch.cat(targets).to(device))
+    return _log_probability(logits, torch.cat(targets).to(device))
 
 
-def _one_by_one(model: LanguageModel, questions: Sequence[Question]) -> Tensor:
-    """The same, each answer in a row of its own behind its prompt, for models that do not read trees."""
+def _row_per_answer(model: LanguageModel, questions: Sequence[Question]) -> Tensor:
+    """The same with one row for each prompt and answer, for models without support of tree masks."""
     rows = [(prompt, answer) for prompt, answers in questions for answer in answers]
     width = max(len(prompt) + len(answer) - 1 for prompt, answer in rows)
     size = max(1, ROW_TOKENS // width)
@@ -61,25 +61,27 @@ def _one_by_one(model: LanguageModel, questions: Sequence[Question]) -> Tensor:
 
 
 def _rows(model: LanguageModel, rows: Sequence[tuple[list[int], list[int]]]) -> Tensor:
-    """Log-probabilities (S,) of the answers' tokens; rows are filled up behind, where a causal model never looks."""
+    """Log-probabilities (S,) of the answers' tokens; rows are padded on the right, which a causal model ignores."""
     width = max(len(prompt) + len(answer) - 1 for prompt, answer in rows)
     ids = torch.zeros(len(rows), width, dtype=torch.long)
     for number, (prompt, answer) in enumerate(rows):
         ids[number, : len(prompt) + len(answer) - 1] = torch.tensor([*prompt, *answer[:-1]])
     sources = torch.cat([torch.arange(len(prompt) - 1, len(prompt) + len(answer) - 1) for prompt, answer in rows])
-    owner = torch.repeat_interleave(torch.arange(len(rows)), torch.tensor([len(answer) for _, answer in rows]))
+    row = torch.repeat_interleave(torch.arange(len(rows)), torch.tensor([len(answer) for _, answer in rows]))
     with model.autocast():
         hidden = model.hidden(ids.to(model.device))
-        logits = model.logits(hidden[owner.to(model.device), sources.to(model.device)]).float()
-    return _chosen(logits, torch.tensor([token for _, answer in rows for token in answer], device=model.device))
+        logits = model.logits(hidden[row.to(model.device), sources.to(model.device)]).float()
+    return _log_probability(
+        logits, torch.tensor([token for _, answer in rows for token in answer], device=model.device)
+    )
 
 
-def _chosen(logits: Tensor, tokens: Tensor) -> Tensor:
+def _log_probability(logits: Tensor, tokens: Tensor) -> Tensor:
     return logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(1)
 
 
-def _lay_out(question: Question, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """Ids (T), positions (T), mask (T, T), and for each answer token the place that predicts it and what it is."""
+def _tree_row(question: Question, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Ids (T), positions (T), mask (T, T), and for each answer token the index that predicts it and its id."""
     prompt, answers = question
     start = len(prompt)
     ids = torch.zeros(width, dtype=torch.long)
@@ -87,18 +89,18 @@ def _lay_out(question: Question, width: int) -> tuple[Tensor, Tensor, Tensor, Te
     ids[:start] = torch.tensor(prompt)
     positions[:start] = torch.arange(start)
     mask = torch.zeros(width, width, dtype=torch.bool)
-    mask.fill_diagonal_(True)  # a place that fills up the row must see something, also in local attention
+    mask.fill_diagonal_(True)  # padding must attend to something, also in local attention
     mask[:start, :start] = torch.ones(start, start, dtype=torch.bool).tril()
-    at = start
+    begin = start
     sources: list[int] = []
     targets: list[int] = []
     for answer in answers:
         inner = len(answer) - 1
-        ids[at : at + inner] = torch.tensor(answer[:-1], dtype=torch.long)
-        positions[at : at + inner] = torch.arange(start, start + inner)
-        mask[at : at + inner, :start] = True
-        mask[at : at + inner, at : at + inner] = torch.ones(inner, inner, dtype=torch.bool).tril()
-        sources += [start - 1, *range(at, at + inner)]
+        ids[begin : begin + inner] = torch.tensor(answer[:-1], dtype=torch.long)
+        positions[begin : begin + inner] = torch.arange(start, start + inner)
+        mask[begin : begin + inner, :start] = True
+        mask[begin : begin + inner, begin : begin + inner] = torch.ones(inner, inner, dtype=torch.bool).tril()
+        sources += [start - 1, *range(begin, begin + inner)]
         targets += answer
-        at += inner
+        begin += inner
     return ids, positions, mask, torch.tensor(sources), torch.tensor(targets)

@@ -1,7 +1,7 @@
-"""What a folder's weights hold: their hash, and whether every one of them was given and is a number.
+"""The weights in a folder: their hash, and checks that none is missing, NaN or infinite.
 
-Only safetensors are read. The hash is of names, types, shapes and values, so that it stays when the same weights are
-written again or in other pieces.
+Only safetensors are read. The hash covers names, types, shapes and values: it stays the same when the same weights are
+saved again or in other shards.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from shoptalk.errors import ModelError
 from shoptalk.files import sha256
 
 WHOLE, INDEX, ADAPTER = "model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors"
-#: Names in a message; of further ones only how many there are is said.
+#: Names in a message; further ones are only counted.
 _NAMED = 3
 
 
@@ -39,18 +39,18 @@ def scan(folder: Path, *, adapter: bool = False) -> Scan:
     ModelError
         When the folder has no safetensors, or they are damaged.
     """
-    found = hashlib.sha256()
-    wrong: list[str] = []
+    digest = hashlib.sha256()
+    not_finite: list[str] = []
     try:
         digests: dict[str, str] = {}
         for path in _files(folder, adapter=adapter):
             with safe_open(path, framework="pt") as file:
-                digests |= {name: _digest(file.get_tensor(name), name, wrong) for name in file.keys()}  # noqa: SIM118
+                digests |= {name: _tensor_digest(file.get_tensor(name), name, not_finite) for name in file.keys()}  # noqa: SIM118
         for name in sorted(digests):
-            found.update(f"{name}\0{digests[name]}\n".encode())
+            digest.update(f"{name}\0{digests[name]}\n".encode())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise ModelError(f"the weights are damaged: {error}", where=str(folder), hint="copy them again") from error
-    return Scan(found.hexdigest(), frozenset(digests), tuple(sorted(wrong)))
+    return Scan(digest.hexdigest(), frozenset(digests), tuple(sorted(not_finite)))
 
 
 def files_digest(folder: Path) -> str:
@@ -64,33 +64,33 @@ def files_digest(folder: Path) -> str:
 def _files(folder: Path, *, adapter: bool) -> list[Path]:
     name = ADAPTER if adapter else WHOLE
     if not adapter and not (folder / WHOLE).is_file() and (folder / INDEX).is_file():
-        pieces = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()
-        return [folder / piece for piece in sorted(set(pieces))]
+        shards = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()
+        return [folder / shard for shard in sorted(set(shards))]
     if not (folder / name).is_file():
-        others = sorted(path.name for path in folder.glob("*.bin"))
+        pickled = sorted(path.name for path in folder.glob("*.bin"))
         raise ModelError(
             f"there is no {name}"
-            + (f"; {', '.join(others[:_NAMED])} may be pickled and is not read" if others else ""),
+            + (f"; {', '.join(pickled[:_NAMED])} may be pickled and is not read" if pickled else ""),
             where=str(folder),
             hint="write the weights as safetensors: save_pretrained(folder)",
         )
     return [folder / name]
 
 
-def _digest(tensor: torch.Tensor, name: str, wrong: list[str]) -> str:
+def _tensor_digest(tensor: torch.Tensor, name: str, not_finite: list[str]) -> str:
     if tensor.is_floating_point() and not bool(torch.isfinite(tensor.float()).all()):
-        wrong.append(name)
+        not_finite.append(name)
     head = f"{tensor.dtype} {tuple(tensor.shape)} ".encode()
     return hashlib.sha256(head + tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes()).hexdigest()
 
 
 def check_loaded(network: Any, loaded: Mapping[str, Any], name: str) -> None:
-    """Make sure that every parameter of a network came from its files, and is a number.
+    """Make sure that every parameter of a network was in its files, and is finite.
 
     Parameters
     ----------
     loaded
-        What ``from_pretrained(..., output_loading_info=True)`` says.
+        The loading info of ``from_pretrained(..., output_loading_info=True)``.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def check_loaded(network: Any, loaded: Mapping[str, Any], name: str) -> None:
     check_finite(_not_finite(network), name)
 
 
-def check_finite(wrong: Iterable[str], name: str) -> None:
+def check_finite(not_finite: Iterable[str], name: str) -> None:
     """Refuse weights with NaN or infinity.
 
     Raises
@@ -113,9 +113,9 @@ def check_finite(wrong: Iterable[str], name: str) -> None:
     ModelError
         Naming the tensors.
     """
-    if named := list(wrong):
+    if names := list(not_finite):
         raise ModelError(
-            f"the weights of {name!r} hold NaN or infinity in {listed(named)}", hint="copy the model again"
+            f"the weights of {name!r} hold NaN or infinity in {listed(names)}", hint="copy the model again"
         )
 
 
@@ -128,6 +128,6 @@ def _not_finite(network: Any) -> list[str]:
 
 
 def listed(names: list[str]) -> str:
-    """Some names, and how many there are besides."""
+    """The first names, and how many more there are."""
     more = len(names) - _NAMED
     return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")

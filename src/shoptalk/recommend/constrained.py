@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from shoptalk.models.base import LanguageModel
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tokenizer import Tokenizer
 from shoptalk.progress import Notify, quiet
 from shoptalk.prompts.builder import PromptBuilder

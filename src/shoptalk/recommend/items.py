@@ -11,8 +11,8 @@ from torch import Tensor
 from shoptalk.errors import ModelError
 from shoptalk.graph.interactions import InteractionMatrix
 from shoptalk.length_batching import length_batches
-from shoptalk.models.base import LanguageModel
 from shoptalk.models.items import ItemTable, ItemTokens
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.progress import Notify, quiet
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import open_question

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from shoptalk.errors import ModelError
-from shoptalk.models.base import LanguageModel
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tokenizer import Tokenizer
 from shoptalk.progress import Notify, quiet
 from shoptalk.prompts.builder import PromptBuilder

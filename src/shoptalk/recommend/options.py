@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from shoptalk.errors import UsageError
 from shoptalk.length_batching import length_batches
-from shoptalk.models.base import LanguageModel
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tree import Question, tree_length, tree_log_probabilities
 from shoptalk.progress import Notify, quiet
 from shoptalk.prompts.builder import PromptBuilder

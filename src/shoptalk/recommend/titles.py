@@ -6,7 +6,7 @@ from functools import cached_property
 import torch
 
 from shoptalk.length_batching import length_batches
-from shoptalk.models.base import LanguageModel
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.progress import Notify, quiet
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import ending, open_question

@@ -17,8 +17,8 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import DynamicCache
 
 from shoptalk.length_batching import length_batches
-from shoptalk.models.base import LanguageModel
 from shoptalk.models.capabilities import cache_argument
+from shoptalk.models.language_model import LanguageModel
 
 #: Logits held at once (4 bytes each); tokens of a batch of prompts, and most of its histories.
 LOGITS, BATCH_TOKENS, BATCH = 1 << 25, 8192, 64

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from shoptalk.errors import RunError
-from shoptalk.models.base import LanguageModel
 from shoptalk.models.bases import Base, find_base, relocate
 from shoptalk.models.encoders import encoder_folder, find_encoder, relocate_encoder
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.precision import DTYPES, choose_precision, device
 from shoptalk.recipe import Recipe
 from shoptalk.runs import Run

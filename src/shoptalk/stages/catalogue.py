@@ -11,8 +11,8 @@ import torch
 from shoptalk.data.cold_start_items import read_cold_start_items
 from shoptalk.errors import RunError
 from shoptalk.files import replacing
-from shoptalk.models.base import load, save
 from shoptalk.models.encoders import load_encoder
+from shoptalk.models.storage import load, save
 from shoptalk.recommend.transition_text import load_transition_text, save_transition_text
 from shoptalk.runs import open_run
 from shoptalk.schema import ITEM_OPENS

@@ -2,7 +2,7 @@
 
 from shoptalk.data.dataset import Dataset
 from shoptalk.errors import RunError
-from shoptalk.models.base import load
+from shoptalk.models.storage import load
 from shoptalk.runs import Run
 from shoptalk.schema import Recommender
 from shoptalk.tasks import get_task, make_prompts

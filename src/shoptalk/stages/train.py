@@ -14,9 +14,12 @@ import torch
 from shoptalk.data.dataset import Dataset, check_fit, open_dataset
 from shoptalk.errors import ModelError, RunError
 from shoptalk.files import replacing
-from shoptalk.models.base import LanguageModel, continue_items, create, load, save, with_items
 from shoptalk.models.bases import Base, item_folder
+from shoptalk.models.create import create
 from shoptalk.models.encoders import Encoder, load_encoder, make_encoder
+from shoptalk.models.item_embeddings import continue_items, with_items
+from shoptalk.models.language_model import LanguageModel
+from shoptalk.models.storage import load, save
 from shoptalk.progress import Progress
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.shorten import shortening_lines

@@ -23,7 +23,7 @@ from shoptalk.schema import (
 from shoptalk.tasks.rankings import RankingTask
 
 if TYPE_CHECKING:
-    from shoptalk.models.base import LanguageModel
+    from shoptalk.models.language_model import LanguageModel
 
 #: As published, for a history of one item.
 INSTRUCTION = Template(

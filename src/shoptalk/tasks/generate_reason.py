@@ -15,7 +15,7 @@ from shoptalk.schema import Candidates, EvalExample, History, Message, RankedLis
 from shoptalk.tasks.options import OptionTask
 
 if TYPE_CHECKING:
-    from shoptalk.models.base import LanguageModel
+    from shoptalk.models.language_model import LanguageModel
     from shoptalk.tasks.evaluation import Evaluation, Judged
 
 

@@ -12,7 +12,7 @@ from shoptalk.schema import EvalExample, History, Message, Recommender
 from shoptalk.tasks.options import OptionTask
 
 if TYPE_CHECKING:
-    from shoptalk.models.base import LanguageModel
+    from shoptalk.models.language_model import LanguageModel
     from shoptalk.tasks.evaluation import Evaluation, Judged
 
 INSTRUCTION = Template(

@@ -14,7 +14,7 @@ from shoptalk.schema import Candidates, EvalExample, History, Message, Recommend
 from shoptalk.tasks.options import OptionTask
 
 if TYPE_CHECKING:
-    from shoptalk.models.base import LanguageModel
+    from shoptalk.models.language_model import LanguageModel
 
 INSTRUCTION = Template(
     "multiple_choice",

@@ -14,7 +14,7 @@ from shoptalk.schema import EvalExample, Example, History, Message, Recommender,
 from shoptalk.tasks.rankings import RankingTask
 
 if TYPE_CHECKING:
-    from shoptalk.models.base import LanguageModel
+    from shoptalk.models.language_model import LanguageModel
     from shoptalk.training.loop import TrainingData
 
 INSTRUCTION = Template("items", "Reviewer has bought the products below, the latest last. They will buy next:")

@@ -15,7 +15,7 @@ from shoptalk.tasks.options import OptionTask
 from shoptalk.tasks.samples import scored_sample
 
 if TYPE_CHECKING:
-    from shoptalk.models.base import LanguageModel
+    from shoptalk.models.language_model import LanguageModel
     from shoptalk.results import SamplePrompt
     from shoptalk.tasks.evaluation import Evaluation, Judged
 

@@ -11,7 +11,7 @@ from shoptalk.results import SamplePrompt
 from shoptalk.schema import EvalExample, item_token
 
 if TYPE_CHECKING:
-    from shoptalk.models.base import LanguageModel
+    from shoptalk.models.language_model import LanguageModel
     from shoptalk.tasks.task import Task
 
 

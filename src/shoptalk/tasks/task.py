@@ -19,7 +19,7 @@ from shoptalk.recipe import Prompt, Recipe
 from shoptalk.schema import Catalogue, EvalExample, History, RankedList, Recommender, Split
 
 if TYPE_CHECKING:
-    from shoptalk.models.base import LanguageModel
+    from shoptalk.models.language_model import LanguageModel
     from shoptalk.results import SamplePrompt
     from shoptalk.tasks.evaluation import Evaluation, Judged
     from shoptalk.training.loop import TrainingData

@@ -56,7 +56,7 @@ def sampled_loss(hidden: Tensor, table: ItemTable, targets: Tensor, drawn: Tenso
         That chance, in (0, 1].
     """
     vectors, biases = table.vectors.to(hidden.dtype), table.biases.to(hidden.dtype)
-    right, others = table.find(targets), table.find(drawn)
+    right, others = table.rows_of(targets), table.rows_of(drawn)
     own = (hidden * vectors[right]).sum(dim=1) + biases[right]
     scores = torch.addmm(biases[others], hidden, vectors[others].T)
     scores = (scores.float() - math.log(share)).masked_fill(targets[:, None] == drawn[None, :], -math.inf)

@@ -16,7 +16,7 @@ from torch.amp import GradScaler
 
 from shoptalk.errors import Diverged, ModelError, require
 from shoptalk.files import replacing
-from shoptalk.models.base import LanguageModel
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.progress import Progress
 from shoptalk.recipe import Training
 from shoptalk.training.checkpoint import State, load_checkpoint, load_weights, save_checkpoint, save_tensors

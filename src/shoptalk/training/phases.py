@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, embedding, pad
 
 from shoptalk.constants import DEFAULT_K
-from shoptalk.models.base import LanguageModel
 from shoptalk.models.items import ItemTable
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.precision import DTYPES
 from shoptalk.models.tree import Question, tree_length, tree_log_probabilities
 from shoptalk.prompts.encode import IGNORE

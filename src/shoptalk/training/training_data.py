@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from shoptalk.errors import PromptError
-from shoptalk.models.base import LanguageModel
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.encode import IGNORE, encode
 from shoptalk.prompts.questions import option_question
