@@ -61,7 +61,7 @@ class Adviser:
         self._idf = {word: math.log(len(self._words) / count) for word, count in document_frequency.items()}
 
     def reason(self, seen_items: Sequence[str], item: str) -> tuple[str, tuple[str, ...]] | None:
-        """The seen item with the largest weight of shared words (the latest of equals), and these words; None if none is.
+        """The seen item with the largest weight of shared words (the latest of equals), and these words, or None.
 
         The weight of a word is its inverse document frequency log(I / n), where n of the I items have it.
         """
