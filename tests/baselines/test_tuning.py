@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from shoptalk.baselines import _catalogue
 from shoptalk.baselines.tuning import RankingValidation, tune
-from shoptalk.evaluation.ranking import ndcg
 from shoptalk.graph.interactions import InteractionMatrix
 from shoptalk.schema import EvalExample, History
+from tests.evaluation.reference import ndcg
 
 INDICES = {"a": 0, "b": 1, "c": 2}
 SEEN_ITEMS = InteractionMatrix.of(

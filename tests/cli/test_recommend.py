@@ -57,7 +57,7 @@ def test_without_options_nothing_is_filtered(asked: dict[str, Any], capsys: pyte
     assert call("RUN", "--user", "u") == 0
     assert (asked["filters"].allow, asked["filters"].deny, asked["repeats"]) == (None, (), False)
     stated = capsys.readouterr().out
-    assert "bought: Soap" in stated
+    assert "history: Soap" in stated
     assert "1. Comb  [b]  score 1.500" in stated
     assert "+0.250 because of Soap" in stated
 

@@ -10,7 +10,7 @@ from shoptalk.errors import PredictionsError
 
 app = typer.Typer()
 app.command()(command)
-KEYS = ["precision@{}", "recall@{}", "mrr@{}", "hr@{}", "ndcg@{}", "map@{}"]
+KEYS = ["recall@{}", "ndcg@{}", "hr@{}", "mrr@{}", "precision@{}", "map@{}"]
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_table_for_people(file: Path) -> None:
     text = score(str(file), "--k", "3")
     assert "precision@3" in text
     assert "0.3333" in text
-    assert "2 users counted, 1 without truth left out" in text
+    assert "2 users, 1 without relevant items excluded" in text
 
 
 def test_nobody_has_truth(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shoptalk.evaluation import ranking
 from shoptalk.evaluation.bootstrap import estimate
-from shoptalk.evaluation.catalogue import KS, find, means, per_user
+from shoptalk.evaluation.catalogue import KS, find, means, per_user, score_lists
 from shoptalk.evaluation.id_map import PAD_ID, IdMap, first_occurrences
+from tests.evaluation import reference
 
 ITEMS = st.sampled_from("abcdefghijklmnopqrstuvwxyz")
 
@@ -24,7 +24,7 @@ def test_the_same_as_the_reference(cases: list[tuple[list[str], list[str]]], ks:
     """Lists may be short, empty, repetitive; truths may be empty or name an item twice."""
     ranked, targets = [list(one) for one, _ in cases], [right for _, right in cases]
     found = per_user(ranked, targets, ks)
-    expected = {name: values for k in ks for name, values in ranking.per_user(ranked, targets, k).items()}
+    expected = {name: values for k in ks for name, values in reference.per_user(ranked, targets, k).items()}
     assert found.keys() == expected.keys()
     for name, values in expected.items():
         # The same sums in the same order; NaN exactly where the reference has NaN.
@@ -79,6 +79,53 @@ def test_lists_and_truths_must_match_and_k_must_fit() -> None:
     for k in (0, 6):
         with pytest.raises(ValueError, match="between 1 and 5"):
             found.metrics(k)
+
+
+def test_only_the_wanted_metrics() -> None:
+    codes = IdMap()
+    found = find(codes.table([["a"]], 5), codes.pairs([["a", "b"]]))
+    assert {name: values.tolist() for name, values in found.metrics(5, ("recall@5",)).items()} == {"recall@5": [1 / 2]}
+
+
+def test_scores_of_lists_leave_out_users_without_truth_and_count_them() -> None:
+    found = score_lists(["ab", "xy", "ab"], [{"a"}, {"a"}, set()], 2, resamples=100)
+    assert (found.users, found.without_truth) == (2, 1)
+    # The first user's only relevant item stands at rank 1 of 2, the second has no hit, the third no truth.
+    expected = {"precision": (1 / 2 + 0) / 2, "recall": (1 + 0) / 2, "mrr": (1 / 1 + 0) / 2, "hr": (1 + 0) / 2,
+                "ndcg": (1 + 0) / 2, "map": (1 / 1 + 0) / 2}  # fmt: skip
+    for name, value in expected.items():
+        assert (found.metrics[f"{name}@2"].value, found.metrics[f"{name}@2"].n) == (value, 2)
+
+
+def test_scores_of_lists_where_nobody_has_truth() -> None:
+    found = score_lists(["ab"], [[]], 2, resamples=100)
+    assert (found.users, found.without_truth) == (0, 1)
+    assert math.isnan(found.metrics["recall@2"].value)
+
+
+def test_precision_by_distinct_items() -> None:
+    # Of the first four a list has 2, 4, 1 and 0 different items; the hits are 1, 1, 1 and 0.
+    lists = ["aacc", "acde", "aaaab", ""]
+    found = score_lists(lists, ["a"] * 4, 4, precision_by="distinct", resamples=100).metrics["precision@4"]
+    assert found.value == pytest.approx((1 / 2 + 1 / 4 + 1 / 1 + 0) / 4)
+    by_one = [reference.precision(one, "a", 4, by="distinct") for one in lists]
+    assert found.value == pytest.approx(sum(by_one) / 4)
+
+
+def test_order_of_users_changes_no_mean() -> None:
+    lists, truths = ["abc", "cab", "", "bca"], ["a", "bc", "a", ""]
+    before = score_lists(lists, truths, 2, resamples=0)
+    after = score_lists(lists[::-1], truths[::-1], 2, resamples=0)
+    assert (after.users, after.without_truth) == (before.users, before.without_truth) == (3, 1)
+    for name, value in before.metrics.items():
+        assert after.metrics[name].value == pytest.approx(value.value), name
+
+
+def test_scores_of_lists_must_fit() -> None:
+    with pytest.raises(ValueError, match="2 ranked lists, but 1 truths"):
+        score_lists(["a", "b"], [{"a"}], 1)
+    with pytest.raises(ValueError, match="at least 1"):
+        score_lists(["a"], [{"a"}], 0)
 
 
 def test_codes() -> None:

@@ -10,6 +10,7 @@ from shoptalk.errors import ModelError
 from shoptalk.models import attention, capabilities, language_model
 from shoptalk.models.capabilities import LocalAttention, LogitTransform, layer_masks, local_attention, shortest_reach
 from shoptalk.models.create import check_head
+from shoptalk.models.storage import load_network
 from shoptalk.recommend.tree_decoder import TreeDecoder
 from tests.architectures import TOLERANCE, make, option_error, pair
 from tests.words import small_model

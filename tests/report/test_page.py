@@ -10,7 +10,7 @@ from shoptalk.errors import RunError
 from shoptalk.report.page import write_report
 from tests.report.runs import HOSTILE, full_run, option_metrics, ranking_metrics, write_run
 
-SECTIONS = ("results", "personal", "audit", "segments", "positions", "calibration", "mistakes", "training", "samples",
+SECTIONS = ("results", "personal", "audit", "segments", "positions", "calibration", "errors", "training", "samples",
             "data", "cost", "reproduce", "metrics")  # fmt: skip
 
 
@@ -28,7 +28,7 @@ def test_everything_is_shown_in_order(tmp_path: Path) -> None:
     found = sections(text)
     assert [name for name in found if name != "choices"] == list(SECTIONS)
     assert re.findall(r'<li><a href="#(\w+)"', text) == list(SECTIONS)
-    assert "Do not trust this number" in text
+    assert "Results are not reliable: the audit failed" in text
 
 
 def test_what_is_missing_is_left_out(tmp_path: Path) -> None:
@@ -42,9 +42,9 @@ def test_what_is_missing_is_left_out(tmp_path: Path) -> None:
     assert sections(page(run)) == ["results", "cost", "reproduce", "metrics"]
     ranked = write_run(tmp_path / "ranked", ranking_metrics(), audit={"findings": [], "clean": True})
     text = page(ranked)
-    missing = {"positions", "calibration", "mistakes", "samples"}
+    missing = {"positions", "calibration", "errors", "samples"}
     assert sections(text) == [name for name in SECTIONS if name not in missing]
-    assert "Nothing was found that would change a conclusion" in text
+    assert "No problem was found" in text
 
 
 def test_titles_are_only_ever_text(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def test_nothing_to_compare_with() -> None:
 
 def test_segments_are_drawn_in_pairs() -> None:
     panels = segment_panels(evaluated())
-    assert [panel.title for panel in panels] == ["moment shared with a neighbour?"]  # one segment says nothing
+    assert [panel.title for panel in panels] == ["tied timestamp?"]  # one segment says nothing
     first, *others = panels[0].rows
     assert first.best is not None
     assert first.best.value == 0.04
@@ -55,10 +55,10 @@ def test_p_values_in_words() -> None:
 
 def test_metrics_have_one_name_everywhere() -> None:
     names = ("recall@10", "ndcg@10", "accuracy", "f1", "exact_match", "coverage@10", "repeat_share")
-    labels = ["Recall@10", "NDCG@10", "Accuracy", "F1", "Exact match", "Coverage@10", "repeats"]
+    labels = ["Recall@10", "NDCG@10", "Accuracy", "F1", "Exact match", "Coverage@10", "duplicate rate"]
     assert [metric_label(name) for name in names] == labels
     # Below the heading "the first ten" a column does not say it again.
-    assert [column_label(name) for name in names] == [*labels[:5], "coverage", "repeats"]
+    assert [column_label(name) for name in names] == [*labels[:5], "coverage", "duplicate rate"]
 
 
 def test_the_terminal_shows_methods_and_segments(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,7 +14,7 @@ import pytest
 from shoptalk.report.bars import Bar, draw_bars
 from shoptalk.report.card import cost, data_card, dates
 from shoptalk.report.curves import draw_training, loss_rows
-from shoptalk.report.error_analysis import error_sections, mistake_bars, option_rows, step_figure
+from shoptalk.report.error_analysis import error_bars, error_sections, option_rows, step_figure
 from shoptalk.report.figure import NARROW, picture
 from shoptalk.report.findings import finding_rows
 from shoptalk.report.names import span
@@ -70,10 +70,10 @@ def test_figures_fit_a_desk_and_a_phone(draw: Any) -> None:
 
 def test_fails_come_before_warnings_and_say_so_in_words() -> None:
     rows = finding_rows(audited(audit()))
-    assert [(row.symbol, row.word, row.title) for row in rows] == [
+    assert [(row.symbol, row.label, row.title) for row in rows] == [
         ("✗", "fail", "options only"),
         ("!", "warning", "popularity"),
-        ("✓", "looked at", "time"),
+        ("✓", "passed", "time"),
     ]
     assert (rows[0].do, rows[1].says, rows[1].do) == ("Clean alike.", "Popularity tells.", "")
     evaluated = result(option_metrics())
@@ -94,15 +94,15 @@ def test_groups_of_mistakes_come_largest_first_with_their_options_marked() -> No
 
 
 def test_a_group_that_may_be_chance_is_grey_beside_its_reference() -> None:
-    rows = mistake_bars(error_sections(with_errors(errors()))[0].groups)
+    rows = error_bars(error_sections(with_errors(errors()))[0].groups)
     assert [(row.kind, row.reference) for row in rows] == [("model", 0.25), ("baseline", 0.12)]
 
 
 def test_losses_name_their_phase_and_the_refit() -> None:
     rows = loss_rows([{"epoch": 1, "train": 2.0, "validation": 1.5, "phase": "options"}], [{"epoch": 1, "train": 1.0}])
     assert [(row.phase, row.train, row.validation) for row in rows] == [
-        ("choosing", 2.0, 1.5),
-        ("refit, validation purchases too", 1.0, None),
+        ("multiple choice", 2.0, 1.5),
+        ("refit on training and validation purchases", 1.0, None),
     ]
 
 
@@ -110,7 +110,7 @@ def test_the_data_card_says_what_was_read_dropped_and_kept(tmp_path: Path) -> No
     card = data_card(open_run(write_run(tmp_path / "run", option_metrics())))
     assert card is not None
     assert card.sources == [{"name": "shop/buys.csv", "sha256": "a1" * 32}]
-    assert card.dropped == [("of products without a title", 1)]  # what dropped nothing is not told
+    assert card.dropped == [("product without a title", 1)]  # what dropped nothing is not told
     assert card.dates == ("2001-09-09", "2008-01-10")
     assert card.tied == 1 / 4
     assert card.candidates is not None
@@ -130,9 +130,9 @@ def test_the_cost_is_that_of_the_stages_that_ran(tmp_path: Path) -> None:
     assert [seconds for _, seconds in shown.stages] == [1.5, 60.0, 0.5, 3700.0]  # no titles were generated
     assert shown.total == 1.5 + 60 + 0.5 + 3700
     facts = dict(shown.facts)
-    assert facts["tokens read"] == "6,000, 100 a second"
+    assert facts["tokens trained on"] == "6,000, 100 a second"
     assert facts["parameters"] == "1,000, 50.0% of them trained"
-    assert facts["most memory held"] == "2.00 GB"
+    assert facts["peak memory"] == "2.00 GB"
     assert "energy" not in facts
 
 

@@ -14,17 +14,17 @@ from tests.report.runs import audit, audited, difference, estimate, option_metri
 @pytest.mark.parametrize(
     ("own", "swapped", "simple", "look", "says"),
     [
-        (0.99, 0.985, 0.53, "blind", "hardly for their histories: with another user's history it loses only 0.005"),
-        (0.60, 0.30, 0.53, "better", "best simple method, TF-IDF similarity to the history, with 0.530; it reads"),
-        (0.54, 0.30, 0.53, "even", "not clearly different from the best simple method"),
-        (0.45, 0.26, 0.53, "worse", "worse than the best simple method"),
+        (0.99, 0.985, 0.53, "blind", "hardly uses the history: it loses only 0.005 with another user's history"),
+        (0.60, 0.30, 0.53, "better", "best baseline, TF-IDF similarity to the history, with 0.530; the model uses"),
+        (0.54, 0.30, 0.53, "even", "not significantly different from the best baseline"),
+        (0.45, 0.26, 0.53, "worse", "worse than the best baseline"),
     ],
 )
 def test_options_by_their_intervals(own: float, swapped: float, simple: float, look: str, says: str) -> None:
     verdict = show_verdict(result(option_metrics(own, swapped, simple)))
     assert verdict.look == look
     assert says in verdict.sentence
-    assert f"Right for {own:.3f} of 1,000 users (95 % interval {own - 0.01:.3f} to" in verdict.sentence
+    assert f"Accuracy is {own:.3f} for 1,000 users (95 % interval {own - 0.01:.3f} to" in verdict.sentence
 
 
 @pytest.mark.parametrize(
@@ -38,17 +38,17 @@ def test_a_paired_test_decides_before_intervals_do(apart: float, p: float, look:
 @pytest.mark.parametrize(
     ("own", "swapped", "p", "look", "says"),
     [
-        (0.06, 0.002, 0.002, "better", "better than the best simple method, ALS, with 0.0400 (p = 0.002)"),
-        (0.06, 0.002, 0.2, "even", "not clearly different from the best simple method, ALS"),
-        (0.03, 0.002, 0.002, "worse", "worse than the best simple method, ALS"),
-        (0.06, 0.05, 0.002, "blind", "hardly for their histories: with another user's history it loses only 0.0100"),
+        (0.06, 0.002, 0.002, "better", "better than the best baseline, ALS, with 0.0400 (p = 0.002)"),
+        (0.06, 0.002, 0.2, "even", "not significantly different from the best baseline, ALS"),
+        (0.03, 0.002, 0.002, "worse", "worse than the best baseline, ALS"),
+        (0.06, 0.05, 0.002, "blind", "hardly uses the history: it loses only 0.0100 with another user's history"),
     ],
 )
 def test_rankings(own: float, swapped: float, p: float, look: str, says: str) -> None:
     verdict = show_verdict(result(ranking_metrics(own, swapped, p)))
     assert verdict.look == look
     assert says in verdict.sentence
-    assert f"{own:.4f} of 1,000 users" in verdict.sentence
+    assert f"Recall@10 is {own:.4f} for 1,000 users" in verdict.sentence
 
 
 def test_a_failed_audit_comes_first() -> None:
@@ -56,9 +56,9 @@ def test_a_failed_audit_comes_first() -> None:
     failed = AuditResult((replace(fail, says="a leak"), replace(fail, says="another")), clean=False)
     verdict = show_verdict(result(option_metrics()), failed)
     assert decide(result(option_metrics()), failed).failures == ("a leak", "another")
-    assert (verdict.look, verdict.words) == ("stop", "Do not trust this number")
+    assert (verdict.look, verdict.title) == ("stop", "Results are not reliable: the audit failed")
     assert (verdict.warning, verdict.more) == ("A leak.", 1)
-    assert "Right for 0.600" in verdict.sentence
+    assert "Accuracy is 0.600" in verdict.sentence
 
 
 def test_a_gap_that_may_be_nothing_is_no_reading_of_histories() -> None:
@@ -89,13 +89,13 @@ def test_nothing_to_compare_with() -> None:
     assert decide(result(alone)).kind == "plain"
     assert show_verdict(result(alone)).sentence.endswith("interval 0.0590 to 0.0610).")
     single = {"metrics": {"accuracy": {"value": 1.0, "low": None, "high": None, "n": 1}}, "baselines": {}}
-    assert show_verdict(result(single)).sentence == "Right for 1.000 of 1 users."
+    assert show_verdict(result(single)).sentence == "Accuracy is 1.000 for 1 users."
 
 
 def test_generated_titles_alone() -> None:
     metrics = {"metrics": {"title_exact_match": estimate(0.125)}, "baselines": {}}
-    assert show_verdict(result(metrics)).sentence == "It names the exact title for 0.125 of 1,000 users."
-    assert show_verdict(result({"metrics": {}, "baselines": {}})).sentence == "Nothing was judged."
+    assert show_verdict(result(metrics)).sentence == "The exact title is generated for 0.125 of 1,000 users."
+    assert show_verdict(result({"metrics": {}, "baselines": {}})).sentence == "Nothing was evaluated."
 
 
 def test_every_look_has_a_symbol_and_words_of_its_own() -> None:

@@ -153,7 +153,7 @@ def test_other_commands_leave_the_section_aside(shop: Path, tmp_path: Path, caps
     with pytest.raises(SystemExit) as caught:
         main(["run", str(recipe), "--out", str(tmp_path / "run"), "--json"])
     assert not caught.value.code
-    assert "[sweep] is left aside" in capsys.readouterr().err
+    assert "[sweep] is ignored" in capsys.readouterr().err
     assert read_recipe(tmp_path / "run" / "recipe.toml").sweep is None
 
 

@@ -1,5 +1,7 @@
 """The loss over a whole catalogue: what the fused and the sampled form must equal."""
 
+import math
+
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
@@ -117,3 +119,16 @@ def test_the_correction_makes_the_sum_below_the_fraction_right_on_average() -> N
         loss = sampled_loss(hidden, table, targets, drawn, 40 / 200)
         sums.append((loss + own).exp())  # the sum below the fraction
     assert float(torch.stack(sums).mean()) == pytest.approx(float(logits.exp().sum()), rel=0.05)
+
+
+def test_in_fp16_slopes_that_a_scaler_lifts_do_not_vanish_before() -> None:
+    hidden = torch.tensor([[3.0, 1.0]], dtype=torch.float16, requires_grad=True)
+    vectors, scale = torch.tensor([[0.0, 0.0], [0.0, 0.0], [-6.0, 0.0]], requires_grad=True), 2.0**16
+    table = ItemTable(vectors, torch.zeros(3, requires_grad=True))
+    ours = gradients(scale * full_loss(hidden, table, torch.tensor([0]), torch.float16), hidden, table)
+    # scores 0, 0, -18: the softmax is 1/2, 1/2 and p = e^-18 / 2 = 7.6e-9, below all numbers of fp16 (6e-8)
+    p = math.exp(-18) / 2
+    expected = [[[-6 * p, 0]], [[-3 / 2, -1 / 2], [3 / 2, 1 / 2], [3 * p, p]], [-1 / 2, 1 / 2, p]]
+    assert [gradient.dtype for gradient in ours] == [torch.float16, torch.float32, torch.float32]
+    for one, other in zip(ours, expected, strict=True):
+        assert torch.allclose(one.double(), scale * torch.tensor(other, dtype=torch.float64), rtol=0.002, atol=0)

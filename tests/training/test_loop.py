@@ -6,6 +6,8 @@ import resource
 import signal
 import subprocess
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,9 @@ from shoptalk.errors import Diverged, ModelError, RunError, StorageError
 from shoptalk.progress import silent
 from shoptalk.recipe import Prompt, Training
 from shoptalk.runs import read_log
+from shoptalk.training import loop, phases
 from shoptalk.training.checkpoint import State, load_checkpoint, save_checkpoint
+from shoptalk.training.cross_entropy import fused_cross_entropy
 from shoptalk.training.examples import encode_cases, encode_texts
 from shoptalk.training.loop import TrainingData, fine_tune, learning_rate, make_optimiser
 from shoptalk.training.phases import Answers, ValidationResult
@@ -256,6 +260,59 @@ def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
     save_checkpoint(tmp_path, State(step=1), {n: p.detach() for n, p in model.network.named_parameters()}, optimiser)
     with pytest.raises(RunError, match="another model"):
         load_checkpoint(tmp_path, dict(other.network.named_parameters()), make_optimiser(other, Training()))
+
+
+def test_the_scale_of_gradients_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In fp16: a scale of 8 that doubles after every two steps."""
+    model, scalers = small_model(), []
+
+    def scaler(device: str, *, enabled: bool) -> torch.amp.GradScaler:
+        scalers.append(torch.amp.GradScaler(device, enabled=enabled, init_scale=8.0, growth_interval=2))
+        return scalers[-1]
+
+    monkeypatch.setattr(loop, "GradScaler", scaler)
+    examples = encode_cases(eval_data(16), prompt_builder(LETTERS, CATALOGUE), model.tokenizer)
+    recipe = Training.model_validate({**QUIET, "epochs": 1, "batch_tokens": 128, "checkpoint_seconds": 0.0})
+
+    def learn(run: Path, *, stop: int | None = None, resume: bool = False) -> float:
+        """The scale at the end; with ``stop`` the training is interrupted after so many checkpoints."""
+        saved = 0
+
+        def save(*given: object) -> None:
+            nonlocal saved
+            save_checkpoint(*given)
+            saved += 1
+            if saved == stop:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(loop, "save_checkpoint", save)
+        half = replace(small_model(), precision="fp16")
+        with pytest.raises(KeyboardInterrupt) if stop else nullcontext():
+            fine_tune(half, TrainingData(examples, examples), recipe, 1, run, resume=resume, notify=lambda *_: None)
+        return float(scalers[-1].get_scale())
+
+    whole, resumed = tmp_path / "whole", tmp_path / "resumed"
+    whole.mkdir()
+    resumed.mkdir()
+    end = learn(whole)
+    assert end > 16.0  # more than three steps, none of them with an overflow
+    assert learn(resumed, stop=3) == 16.0  # 8 * 2 after the first two of three steps
+    assert learn(resumed, resume=True) == end
+
+
+def test_words_in_fp16_have_the_fused_loss_as_items_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, fused = replace(small_model(), precision="fp16"), []
+
+    def watched(*given: object) -> torch.Tensor:
+        fused.append(given)
+        return fused_cross_entropy(*given)
+
+    monkeypatch.setattr(phases, "fused_cross_entropy", watched)
+    states, targets = torch.randn(5, 32), torch.arange(5)
+    loss = phases.word_loss(model, states, targets)
+    expected = torch.nn.functional.cross_entropy(model.logits(states), targets, reduction="sum")
+    assert torch.allclose(loss, expected, rtol=1e-5)
+    assert len(fused) == 1
 
 
 def test_a_cut_off_line_of_the_log_is_left_out(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Simple methods that an honest model has to beat, behind the same protocol as a language model.
+"""Baselines that an honest model has to beat, behind the same protocol as a language model.
 
 They learn from ``train`` and ``train_cases`` of a split; what has variants chooses among them on the validation cases,
 and then learns from `Split.for_final_fit`, as the model does. Those in ``RANKERS`` score the whole catalogue too

@@ -1,4 +1,4 @@
-"""``shoptalk audit``: what would make numbers lie."""
+"""``shoptalk audit``: data leaks, shortcuts and other flaws of an evaluation."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +10,7 @@ from shoptalk.cli.options import Json, print_json
 if TYPE_CHECKING:  # numpy would slow down every command
     from shoptalk.results import AuditResult
 
-FOUND = 3
+FAILED = 3
 _MARKS = {"fail": ("✗", "bold red"), "warn": ("!", "yellow"), "info": ("✓", "green")}
 
 
@@ -18,19 +18,23 @@ def command(
     dataset: Annotated[
         Path | None, typer.Argument(metavar="[DATASET]", help="Folder that shoptalk prepare wrote.")
     ] = None,
-    run: Annotated[Path | None, typer.Option("--run", metavar="RUN", help="A run on it, audited too.")] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="RUN", help="A run on this dataset; its results are audited too.")
+    ] = None,
     candidates: Annotated[
         Path | None,
-        typer.Option("--candidates", metavar="FILE", help="Anybody's exam: JSON lines with history, options, answer."),
+        typer.Option(
+            "--candidates", metavar="FILE", help="A multiple-choice file: JSON lines with history, options and answer."
+        ),
     ] = None,
     alpaca: Annotated[
         Path | None,
-        typer.Option("--alpaca", metavar="FILE", help="Anybody's rows of instruction, input and output."),
+        typer.Option("--alpaca", metavar="FILE", help="A file of rows with instruction, input and output."),
     ] = None,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of what is drawn.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the random samples.")] = 1,
 ) -> None:
-    """Look for leaks and shortcuts: exit 0 when clean, 3 when something would change a conclusion.
+    """Check a dataset, a run or a file for leaks and shortcuts. Exit code 0: no failure, 3: at least one failure.
 
     Example: `shoptalk audit runs/beauty/dataset --run runs/beauty`
 
@@ -50,11 +54,11 @@ def command(
     else:
         show_findings(result)
     if not result.clean:
-        raise typer.Exit(FOUND)
+        raise typer.Exit(FAILED)
 
 
 def show_findings(result: "AuditResult") -> None:
-    """Print the findings, the worst first."""
+    """Print the findings, the most severe first."""
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -65,9 +69,9 @@ def show_findings(result: "AuditResult") -> None:
         console.print(f"{mark} {finding.severity:4}  {finding.check}{span}", style=style, markup=False)
         console.print(f"        {finding.says}", markup=False, soft_wrap=True)
         if finding.severity != "info":
-            for name, words in (("example", finding.example), ("do", finding.do)):
-                if words:
-                    console.print(f"        {name}: {words}", markup=False, soft_wrap=True)
-    counts = {severity: sum(one.severity == severity for one in result.findings) for severity in _MARKS}
-    verdict = "clean" if result.clean else "NOT clean: something here would change a conclusion"
-    console.print(f"{verdict} ({counts['fail']} fail, {counts['warn']} warn, {counts['info']} looked at and fine)")
+            for name, text in (("example", finding.example), ("recommendation", finding.do)):
+                if text:
+                    console.print(f"        {name}: {text}", markup=False, soft_wrap=True)
+    counts = {severity: sum(finding.severity == severity for finding in result.findings) for severity in _MARKS}
+    verdict = "clean" if result.clean else "NOT clean: the results are not reliable"
+    console.print(f"{verdict} ({counts['fail']} fail, {counts['warn']} warn, {counts['info']} passed)")

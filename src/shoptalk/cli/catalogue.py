@@ -1,4 +1,4 @@
-"""``shoptalk catalogue``: a trained run's products."""
+"""``shoptalk catalogue``: the catalogue of a trained run."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,23 +8,24 @@ import typer
 from shoptalk.cli.evaluate import RunPath
 from shoptalk.cli.options import Json, print_json
 
-app = typer.Typer(help="Change the products that a trained run recommends.", no_args_is_help=True)
+app = typer.Typer(help="Change the catalogue of a trained run.", no_args_is_help=True)
 
 
 @app.callback()
 def catalogue() -> None:
-    """Change the products that a trained run recommends."""
+    """Change the catalogue of a trained run."""
 
 
 @app.command(name="add", no_args_is_help=True)
 def add(
     run: RunPath,
     items: Annotated[
-        Path, typer.Argument(metavar="ITEMS", help="Parquet, CSV or JSON lines with item_id, title, brand ...")
+        Path,
+        typer.Argument(metavar="ITEMS", help="Parquet, CSV or JSON lines with the columns item_id, title, brand ..."),
     ],
     as_json: Json = False,
 ) -> None:
-    """Make new products recommendable without training again: their words place them among the others.
+    """Add cold-start products without training again; they are represented by their text.
 
     Example: `shoptalk catalogue add runs/beauty new-products.csv`
     """
@@ -34,4 +35,7 @@ def add(
     if as_json:
         print_json(report)
     else:
-        print(f"added {report['added']:,} products, {report['known']:,} were known; there are {report['items']:,} now")
+        print(
+            f"added {report['added']:,} products; {report['known']:,} were already in the catalogue, "
+            f"which now has {report['items']:,}"
+        )

@@ -1,4 +1,4 @@
-"""``shoptalk compare``: which of several runs is better, and whether it is surely so."""
+"""``shoptalk compare``: compare runs, with significance tests."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,20 +8,20 @@ import typer
 from shoptalk.cli.options import Json, print_json
 
 if TYPE_CHECKING:  # numpy would slow down every command
-    from shoptalk.results import ComparisonResult
+    from shoptalk.results import ComparisonResult, SeededEstimate
 
 
 def command(
     runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Folders of runs, trained and evaluated.")],
     out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE.html", help="Write the page of the comparison.")
+        Path | None, typer.Option("--out", metavar="FILE.html", help="Write an HTML report of the comparison.")
     ] = None,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the tests over users.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the significance tests.")] = 1,
 ) -> None:
-    """Compare runs on the same test users: paired tests, effect sizes, several seeds of a recipe together, and cost.
+    """Compare runs on the same test users: paired tests, effect sizes and cost. Seeds of the same recipe are averaged.
 
-    Runs on other data, with another split or other candidates are refused.
+    All runs must have the same dataset, split and candidates.
 
     Example: `shoptalk compare runs/small-1 runs/small-2 runs/large-1 runs/large-2 --out compared.html`
     """
@@ -37,11 +37,11 @@ def command(
     else:
         _show(result)
         if out is not None:
-            print(f"page: {out}")
+            print(f"report: {out}")
 
 
 def _show(result: "ComparisonResult") -> None:
-    """Print the verdict, the metrics, the differences and the costs."""
+    """Print verdict, metrics, differences and costs."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -53,26 +53,39 @@ def _show(result: "ComparisonResult") -> None:
     console.print(result.verdict, style="bold", markup=False, highlight=False)
     for warning in result.warnings:
         console.print(f"warning: {warning}", style="bold yellow", markup=False)
-    table = Table("recipe", "seeds", *map(metric_label, result.metrics), title_justify="left",
-                  title=f"{result.users:,} test users")  # fmt: skip
+    title = f"{result.users:,} test users"
+    table = Table("recipe", "seeds", *map(metric_label, result.metrics), title=title, title_justify="left")
     for group in result.groups:
-        own = [group.metrics[metric] for metric in result.metrics]
-        values = [number(one.value) + (f" ± {number(one.spread)}" if one.spread is not None else "") for one in own]
+        values = [_value(group.metrics[metric]) for metric in result.metrics]
         table.add_row(escape(group.name), ", ".join(map(str, group.seeds)), *values)
     console.print(table)
     if result.comparisons:
-        table = Table("the first minus the second", "difference", "95 % interval", "p (Holm)", "d_z",
-                      "better/worse/equal", "more users", title="differences", title_justify="left")  # fmt: skip
+        columns = ("difference", "95 % interval", "p (Holm)", "d_z", "better/worse/equal", "more users")
+        table = Table("pair", *columns, title="paired differences, first minus second", title_justify="left")
         for metric, rows in by_metric(result).items():
             table.add_section()
             table.add_row(f"[bold]{metric_label(metric)}[/bold]")
             for row in rows:
-                fractions = "/".join(number(share, 2) for share in (row.wins, row.losses, row.ties))
+                fractions = "/".join(number(fraction, 2) for fraction in (row.wins, row.losses, row.ties))
                 span = f"{signed(row.low)} to {signed(row.high)}"
-                table.add_row(escape(f"{row.one} − {row.other}"), signed(row.difference), span,
-                              bare_p(row.p_holm), signed(row.effect, 3), fractions, show_more(row))  # fmt: skip
+                table.add_row(
+                    escape(f"{row.one} − {row.other}"),
+                    signed(row.difference),
+                    span,
+                    bare_p(row.p_holm),
+                    signed(row.effect, 3),
+                    fractions,
+                    show_more(row),
+                )
         console.print(table)
     table = Table("recipe", *COSTS.values(), title="cost of one run", title_justify="left")
     for group in result.groups:
         table.add_row(escape(group.name), *(show_cost(name, group.cost) for name in COSTS))
     console.print(table)
+
+
+def _value(estimate: "SeededEstimate") -> str:
+    """A metric, with the standard deviation over seeds if there are several."""
+    from shoptalk.report.comparison import number
+
+    return number(estimate.value) + (f" ± {number(estimate.spread)}" if estimate.spread is not None else "")

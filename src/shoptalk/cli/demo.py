@@ -1,4 +1,4 @@
-"""``shoptalk demo``: the main job on a generated shop."""
+"""``shoptalk demo``: the whole pipeline on a generated shop."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ def command(
     as_json: Json = False,
     seed: Seed = None,
 ) -> None:
-    """Generate a shop, prepare it, fine-tune a small model, judge it, and recommend: a few minutes on two cores.
+    """Generate a shop, prepare the data, fine-tune a small model, evaluate it and recommend products (a few minutes).
 
     Example: `shoptalk demo --out demo`
     """
@@ -40,6 +40,6 @@ def command(
         print_json({**to_json(result), "recommended": to_json(recommended)})
         return
     show_evaluation(result.evaluation)
-    print(f"\nThree products for user {user}, each with what speaks for it:")
+    print(f"\nThree recommendations for user {user}, with explanations:")
     show_recommendations(recommended)
-    print(f"\nopen {folder / 'report.html'}; recommend to others: shoptalk recommend {folder} --user ID")
+    print(f"\nreport: {folder / 'report.html'}; recommend to other users: shoptalk recommend {folder} --user ID")

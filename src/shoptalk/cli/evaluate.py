@@ -1,4 +1,4 @@
-"""``shoptalk evaluate``: metrics of a run, simple methods beside them."""
+"""``shoptalk evaluate``: metrics of a run and of its baselines."""
 
 from pathlib import Path
 from typing import Annotated
@@ -16,9 +16,9 @@ def command(
     as_json: Json = False,
     seed: Seed = None,
 ) -> None:
-    """Judge a run on its frozen test cases: metrics with intervals, swapped histories, simple methods; a page.
+    """Evaluate a run on its test cases: metrics with intervals, history permutation, baselines, HTML report.
 
-    `--set` changes settings of the section evaluation only, `--seed` that of intervals and swaps.
+    `--set` can only change the section evaluation. `--seed` is the seed of the intervals and of the permutation.
 
     Example: `shoptalk evaluate run --set evaluation.scoring=mean --json`
     """
@@ -33,4 +33,4 @@ def command(
         print_json(to_json(result))
         return
     show_evaluation(result.evaluation)
-    print(f"open {run / 'report.html'}")
+    print(f"report: {run / 'report.html'}")

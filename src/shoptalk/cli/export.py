@@ -1,4 +1,4 @@
-"""``shoptalk export``: a run's examples for other tools."""
+"""``shoptalk export``: export the examples of a run."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,10 +16,12 @@ def command(
         Literal["csv", "alpaca", "chat"],
         typer.Option("--format", help="csv: prompt and output; alpaca: instruction, input, output; chat: messages."),
     ] = "alpaca",
-    part: Annotated[Literal["train", "validation", "test"], typer.Option("--part", help="Which cases.")] = "train",
+    part: Annotated[
+        Literal["train", "validation", "test"], typer.Option("--part", help="Which part of the split.")
+    ] = "train",
     as_json: Json = False,
 ) -> None:
-    """Write the examples of a run, worded exactly as the model reads them, for other tools.
+    """Write the examples of a run, with the prompts that the model was trained on, for other tools.
 
     Example: `shoptalk export run --format alpaca --part train --out train.json`
     """

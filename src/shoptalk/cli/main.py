@@ -1,4 +1,4 @@
-"""The ``shoptalk`` command: puts the commands together and turns every error into one clear line."""
+"""The ``shoptalk`` command: registers the commands and prints every error as one line."""
 
 import importlib
 import os
@@ -12,12 +12,23 @@ from shoptalk.errors import ShoptalkError
 
 #: Commands in the order in which ``shoptalk --help`` lists them; each is ``shoptalk.cli.NAME.command``.
 COMMANDS = (
-    "demo", "run", "sweep", "sample", "prepare", "audit", "train", "evaluate", "compare", "recommend", "catalogue",
-    "score", "export",
-)  # fmt: skip
+    "demo",
+    "run",
+    "sweep",
+    "sample",
+    "prepare",
+    "audit",
+    "train",
+    "evaluate",
+    "compare",
+    "recommend",
+    "catalogue",
+    "score",
+    "export",
+)
 
-#: How often a thread that waits for another looks before it sleeps: what libgomp takes where it knows of more threads
-#: than cores. It cannot know of other programs' threads, and looks 300,000 times otherwise.
+#: Spin count of waiting OpenMP threads: the value that libgomp takes if it has more threads than cores. Its default of
+#: 300,000 wastes time if other programs use the cores too.
 SPINS = "1000"
 
 BAD_INPUT, INTERRUPTED, BUG = 2, 130, 70
@@ -27,7 +38,7 @@ def make_app() -> typer.Typer:
     """All commands under one name."""
     app = typer.Typer(
         name="shoptalk",
-        help="Fine-tunes language models on purchase histories, proves how good they are, recommends products.",
+        help="Fine-tune language models on purchase histories, evaluate them, and recommend products.",
         no_args_is_help=True,
         add_completion=False,
         rich_markup_mode="markdown",
@@ -42,7 +53,7 @@ def make_app() -> typer.Typer:
 
     for name in COMMANDS:
         module = importlib.import_module(f"shoptalk.cli.{name}")
-        if hasattr(module, "app"):  # commands of its own
+        if hasattr(module, "app"):  # a group of commands
             app.add_typer(module.app, name=name)
         else:
             app.command(name=name, no_args_is_help=name != "demo")(module.command)
@@ -50,25 +61,25 @@ def make_app() -> typer.Typer:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command; bad input ends with one line and exit code 2, never with a traceback."""
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if "OMP_WAIT_POLICY" not in os.environ:  # before torch is loaded: threads that wait shall soon sleep
+    """Run one command. Bad input gives one line and exit code 2, never a traceback."""
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    if "OMP_WAIT_POLICY" not in os.environ:  # before torch is loaded
         os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:
         _check_platform()
-        code = make_app()(args=given, standalone_mode=False)
+        code = make_app()(args=argv, standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
     except ShoptalkError as error:
-        _fail(error, as_json="--json" in given)
+        _fail(error, as_json="--json" in argv)
     except KeyboardInterrupt:
-        print("interrupted; what was finished is kept", file=sys.stderr)
+        print("interrupted; finished work is kept", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except Exception as error:
-        _fail(_as_ours(error), as_json="--json" in given)
+        _fail(_as_shoptalk_error(error), as_json="--json" in argv)
 
 
 def _check_platform() -> None:
-    """Refuse systems without the file locks and the memory counts that commands need."""
+    """Raise an error on systems without the file locks and memory statistics that commands need."""
     from shoptalk.errors import UsageError
 
     if not sys.platform.startswith(("linux", "darwin")):
@@ -78,8 +89,8 @@ def _check_platform() -> None:
         )
 
 
-def _as_ours(error: Exception) -> ShoptalkError:
-    """Errors of the command line itself are the user's; anything else is a bug, and says so."""
+def _as_shoptalk_error(error: Exception) -> ShoptalkError:
+    """Convert errors of the command line and of files; any other error is reported as a bug."""
     from shoptalk.errors import StorageError, UsageError
 
     if hasattr(error, "format_message"):  # every usage error of click
@@ -90,7 +101,7 @@ def _as_ours(error: Exception) -> ShoptalkError:
         raise error
     unexpected = ShoptalkError(
         f"unexpected {type(error).__name__}: {error}",
-        hint="this is a bug of shoptalk; SHOPTALK_DEBUG=1 shows where, please report it",
+        hint="this is a bug of shoptalk; SHOPTALK_DEBUG=1 shows the traceback, please report it",
     )
     unexpected.kind = "bug"
     return unexpected

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from shoptalk.cli.options import Json, RecipePath, Seed, Set, leave_sweep_aside, print_json
+from shoptalk.cli.options import Json, RecipePath, Seed, Set, print_json, without_sweep
 
 if TYPE_CHECKING:
     from shoptalk.results import PrepareResult
@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
 def command(
     recipe: RecipePath,
-    out: Annotated[Path, typer.Option("--out", metavar="DATASET", help="Folder to write; an older one is replaced.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DATASET", help="Folder to write; an older dataset is replaced.")
+    ],
     settings: Set = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
     seed: Seed = None,
 ) -> None:
-    """Read, clean, filter and split purchases, draw the options, and write a dataset folder.
+    """Read, clean, filter and split purchases, sample the candidates, and write a dataset folder.
 
-    Says what was dropped and why. Nothing but an older dataset is ever replaced, and only by a complete one.
+    Reports what was dropped and why. Only an older dataset is replaced, and only by a complete one.
 
     Example: `shoptalk prepare recipes/gift-cards.toml --out gift-cards --set data.min_history=4`
     """
@@ -29,7 +31,7 @@ def command(
     from shoptalk.results import as_json as to_json
     from shoptalk.tasks import load_recipe
 
-    read = leave_sweep_aside(load_recipe(recipe, settings, seed))
+    read = without_sweep(load_recipe(recipe, settings, seed))
     with show_progress() as progress:
         report = prepare(read, out, progress)
     if as_json:
@@ -39,18 +41,18 @@ def command(
 
 
 def _show(report: "PrepareResult") -> None:
-    """A table of what was read, dropped and kept, then what to be careful about."""
+    """Print counts of what was read, dropped and kept, then the warnings."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=f"dataset {report.dataset}", title_justify="left")
     table.add_column("")
-    table.add_column("what")
-    table.add_column("how many", justify="right")
+    table.add_column("item")
+    table.add_column("count", justify="right")
     parts = {"read": report.read, "dropped": report.dropped, "kept": report.kept, "cases": report.cases}
     for part, counts in parts.items():
-        for at, (name, count) in enumerate(counts.items()):
-            table.add_row(part if at == 0 else "", name.replace("_", " "), f"{count:,}")
+        for index, (name, count) in enumerate(counts.items()):
+            table.add_row(part if index == 0 else "", name.replace("_", " "), f"{count:,}")
         table.add_section()
     console = Console()
     console.print(table)

@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar with the time left on a terminal, a line now and then elsewhere."""
+"""Progress on standard error: bars on a terminal, lines elsewhere."""
 
 import sys
 import time
@@ -7,15 +7,15 @@ from contextlib import contextmanager
 
 from shoptalk.progress import Progress
 
-#: Seconds between two lines where there is no terminal.
-QUIET = 30.0
+#: Seconds between two lines if there is no terminal.
+INTERVAL = 30.0
 #: Stages that report with every step.
 LONG = ("train", "sweep", "options", "titles", "likes", "recommend")
 
 
 @contextmanager
 def show_progress() -> Iterator[Progress]:
-    """Yield what stages report to."""
+    """Yield the progress callback of the stages."""
     if sys.stderr.isatty():
         with _bars() as report:
             yield report
@@ -30,19 +30,24 @@ def _bars() -> Iterator[Progress]:
     from rich.progress import Progress as Bars
 
     columns = (
-        TextColumn("{task.description:>10}"), BarColumn(), TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn(), TextColumn("{task.fields[words]}"),
-    )  # fmt: skip
-    tasks: dict[str, TaskID] = {}
+        TextColumn("{task.description:>10}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[message]}"),
+    )
+    bar_of: dict[str, TaskID] = {}
     with Bars(*columns, console=Console(stderr=True)) as bars:
 
-        def report(stage: str, done: float, of: float, words: str) -> None:
-            """Move the stage's bar; those of earlier stages are full."""
-            if stage not in tasks:
-                for task in tasks.values():
-                    bars.update(task, completed=bars.tasks[task].total)
-                tasks[stage] = bars.add_task(stage, total=of, words=words)
-            bars.update(tasks[stage], completed=done, total=of, words=words)
+        def report(stage: str, done: float, total: float, message: str) -> None:
+            """Update the bar of the stage; bars of earlier stages are completed."""
+            if stage not in bar_of:
+                for bar in bar_of.values():
+                    bars.update(bar, completed=bars.tasks[bar].total)
+                bar_of[stage] = bars.add_task(stage, total=total, message=message)
+            bars.update(bar_of[stage], completed=done, total=total, message=message)
 
         yield report
 
@@ -50,14 +55,14 @@ def _bars() -> Iterator[Progress]:
 def _lines() -> Progress:
     last: tuple[str, float] = ("", 0.0)
 
-    def report(stage: str, done: float, of: float, words: str) -> None:
-        """Print a line, now and then."""
+    def report(stage: str, done: float, total: float, message: str) -> None:
+        """Print a line, at most one per interval in long stages."""
         nonlocal last
         now = time.monotonic()
-        if stage == last[0] and now - last[1] < QUIET and stage in LONG:
+        if stage == last[0] and now - last[1] < INTERVAL and stage in LONG:
             return
         last = (stage, now)
-        share = f" {done / of:4.0%}" if stage in LONG else ""
-        print(f"{stage}{share}: {words}" if words else f"{stage}{share}", file=sys.stderr, flush=True)
+        percentage = f" {done / total:4.0%}" if stage in LONG else ""
+        print(f"{stage}{percentage}: {message}" if message else f"{stage}{percentage}", file=sys.stderr, flush=True)
 
     return report

@@ -1,4 +1,4 @@
-"""``shoptalk recommend``: the next products for one history."""
+"""``shoptalk recommend``: recommend products for one history."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,9 +12,9 @@ from shoptalk.constants import DEFAULT_K
 if TYPE_CHECKING:
     from shoptalk.results import RecommendResult
 
-#: Format characters without which words of some scripts, and some emoji, fall apart.
+#: Zero-width joiners, which some scripts and emoji need.
 _JOINERS = "\u200c\u200d"
-HISTORY = "A bought product, by title or id; repeat it, the latest last."
+HISTORY = "A purchased product, by title or id; repeatable, oldest first."
 
 
 def command(
@@ -22,25 +22,32 @@ def command(
     user: Annotated[str | None, typer.Option("--user", metavar="ID", help="A user of the run's dataset.")] = None,
     history: Annotated[list[str], typer.Option("--history", metavar="TITLE_OR_ID", help=HISTORY)] = [],  # noqa: B006
     option: Annotated[
-        list[str], typer.Option("--option", metavar="TITLE_OR_ID", help="A product to choose among; repeatable.")
+        list[str],
+        typer.Option("--option", metavar="TITLE_OR_ID", help="A candidate product, by title or id; repeatable."),
     ] = [],  # noqa: B006
-    k: Annotated[int, typer.Option("-k", min=1, help="How many products.")] = DEFAULT_K,
+    k: Annotated[int, typer.Option("-k", min=1, help="Number of recommendations.")] = DEFAULT_K,
     category: Annotated[
         list[str], typer.Option("--category", metavar="NAME", help="Only products of this category; repeatable.")
     ] = [],  # noqa: B006
-    min_price: Annotated[float | None, typer.Option("--min-price", help="Only products that cost so much.")] = None,
-    max_price: Annotated[float | None, typer.Option("--max-price", help="Only products that cost no more.")] = None,
+    min_price: Annotated[float | None, typer.Option("--min-price", help="Lowest price.")] = None,
+    max_price: Annotated[float | None, typer.Option("--max-price", help="Highest price.")] = None,
     allow: Annotated[
-        Path | None, typer.Option("--allow", metavar="FILE", help="Only products in this list of ids, one a line.")
+        Path | None,
+        typer.Option("--allow", metavar="FILE", help="Only products with an id in this file, one id per line."),
     ] = None,
     deny: Annotated[
-        Path | None, typer.Option("--deny", metavar="FILE", help="No product in this list of ids, one a line.")
+        Path | None,
+        typer.Option("--deny", metavar="FILE", help="Exclude products with an id in this file, one id per line."),
     ] = None,
-    repeats: Annotated[bool, typer.Option("--repeats", help="Bought products may be recommended again.")] = False,
-    explain: Annotated[bool, typer.Option("--explain", help="Measure what each bought product adds.")] = False,
+    repeats: Annotated[
+        bool, typer.Option("--repeats", help="Allow products of the history to be recommended again.")
+    ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Explain each recommendation by the effect of each purchase.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Recommend the next products to a known user, or for a history typed in.
+    """Recommend products for a user of the dataset, or for a given history.
 
     Example: `shoptalk recommend run --history "rose shampoo" --max-price 20 --allow in-stock.txt -k 5 --explain`
     """
@@ -58,9 +65,16 @@ def command(
     )
     with show_progress() as progress:
         report = recommend(
-            Path(run), progress, user=user, typed=history, options=option, k=k, why=explain, filters=filters,
+            Path(run),
+            progress,
+            user=user,
+            typed=history,
+            options=option,
+            k=k,
+            why=explain,
+            filters=filters,
             repeats=repeats,
-        )  # fmt: skip
+        )
     if as_json:
         print_json(to_json(report))
     else:
@@ -68,9 +82,9 @@ def command(
 
 
 def show_recommendations(result: "RecommendResult") -> None:
-    """Print what was bought, and the recommended products with the reasons measured for them."""
+    """Print the history, and the recommendations with their explanations."""
     titles = {item.item_id: printable(item.title) for item in result.history}
-    print("bought: " + "; ".join(titles.values()))
+    print("history: " + "; ".join(titles.values()))
     for index, item in enumerate(result.items, 1):
         print(f"{index:>3}. {printable(item.title)}  [{item.item_id}]  score {item.score:.3f}")
         if item.advice is not None:
@@ -82,6 +96,6 @@ def show_recommendations(result: "RecommendResult") -> None:
 
 
 def printable(text: str) -> str:
-    """A seller's text on one line of a terminal, which must not take any of it for an instruction."""
+    """Text on one line without control characters, safe to print on a terminal."""
     shown = "".join(mark if mark.isprintable() or mark in _JOINERS else " " for mark in text)
     return " ".join(shown.split())

@@ -5,18 +5,18 @@ from typing import Annotated
 
 import typer
 
-from shoptalk.cli.options import Json, RecipePath, Seed, Set, leave_sweep_aside, print_json
+from shoptalk.cli.options import Json, RecipePath, Seed, Set, print_json, without_sweep
 
 
 def command(
     recipe: RecipePath,
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder of the run; new or empty.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after a crash, as if it had not happened.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted run.")] = False,
     settings: Set = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
     seed: Seed = None,
 ) -> None:
-    """Prepare, train, evaluate and report: everything that a recipe says, in one go.
+    """Run a whole experiment: prepare, train, evaluate and write the report.
 
     Example: `shoptalk run recipes/beauty-options.toml --out runs/beauty`
     """
@@ -27,9 +27,9 @@ def command(
     from shoptalk.tasks import load_recipe
 
     with show_progress() as progress:
-        result = run(leave_sweep_aside(load_recipe(recipe, settings, seed)), out, progress, resume=resume)
+        result = run(without_sweep(load_recipe(recipe, settings, seed)), out, progress, resume=resume)
     if as_json:
         print_json(to_json(result))
         return
     show_evaluation(result.evaluation)
-    print(f"open {out / 'report.html'}; next: shoptalk recommend {out} --user ID")
+    print(f"report: {out / 'report.html'}; next: shoptalk recommend {out} --user ID")

@@ -1,4 +1,4 @@
-"""``shoptalk sample``: a generated shop in a raw Amazon format."""
+"""``shoptalk sample``: generate a synthetic shop."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,18 +9,18 @@ from shoptalk.cli.options import Json, print_json
 
 
 def command(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the files; made where it is missing.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder for the files; created if missing.")],
     users: Annotated[int, typer.Option("--users", min=1, max=1_000_000, help="Number of reviewers.")] = 2000,
     items: Annotated[int, typer.Option("--items", min=20, max=20_000, help="Number of products.")] = 600,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed writes the same shop.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed; the same seed gives the same shop.")] = 1,
     release: Annotated[
-        Literal["2018", "2023"], typer.Option("--format", help="Release of the Amazon reviews that the files are like.")
+        Literal["2018", "2023"], typer.Option("--format", help="File format: release of the Amazon reviews dataset.")
     ] = "2018",
     as_json: Json = False,
 ) -> None:
-    """Write a generated shop: reviews, products, a recipe that runs on them, and the tastes behind them (planted.json).
+    """Generate a synthetic shop: reviews, products, a recipe, and the preferences of the users (planted.json).
 
-    Purchases follow planted tastes, so that it is known what a good recommender can learn.
+    Purchases follow known preferences, so that it is known what a recommender can learn.
 
     Example: `shoptalk sample shop && shoptalk run shop/recipe.toml --out run`
     """

@@ -1,4 +1,4 @@
-"""``shoptalk score FILE``: metrics of anybody's predictions."""
+"""``shoptalk score FILE``: metrics of a file of predictions."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # numpy would slow down every command
 
 
 class PrecisionBy(StrEnum):
-    """What precision divides by."""
+    """The denominator of precision."""
 
     k = "k"
     distinct = "distinct"
@@ -28,43 +28,44 @@ def command(
             metavar="FILE", help='JSON lines {"user": .., "truth": [..], "ranked": [..]}, best first; plain or gzip.'
         ),
     ],
-    k: Annotated[int, typer.Option("--k", "-k", min=1, help="How many of each list count.")] = DEFAULT_K,
+    k: Annotated[
+        int, typer.Option("--k", "-k", min=1, help="Cutoff: number of items of each list that count.")
+    ] = DEFAULT_K,
     precision: Annotated[
-        PrecisionBy, typer.Option("--precision", help="Precision divides by k, or by the number of distinct items.")
+        PrecisionBy, typer.Option("--precision", help="Denominator of precision: k, or the number of distinct items.")
     ] = PrecisionBy.k,
     json: Json = False,
     seed: Seed = None,
 ) -> None:
-    """Precision, recall, MRR, hit rate, NDCG and MAP at k of a file of predictions.
+    """Compute precision, recall, MRR, hit rate, NDCG and MAP at k of a file of predictions.
 
-    Users without truth are left out and counted. An item that a list names again counts once, at its first place.
+    Users without relevant items are excluded and counted. A duplicate item counts once, at its first rank.
     """
+    from shoptalk.evaluation.catalogue import score_lists
     from shoptalk.evaluation.predictions import read_predictions
-    from shoptalk.evaluation.ranking import ranking_metrics
-    from shoptalk.schema import Estimate
 
     rows = read_predictions(file)
-    found = ranking_metrics(
+    result = score_lists(
         [row.ranked for row in rows],
         [row.targets for row in rows],
         k,
-        "distinct" if precision is PrecisionBy.distinct else "k",
+        precision_by="distinct" if precision is PrecisionBy.distinct else "k",
         seed=1 if seed is None else seed,
     )
-    metrics = {name: value for name, value in found.items() if isinstance(value, Estimate)}
-    counts = {name: value for name, value in found.items() if isinstance(value, int)}
+    metrics = result.metrics
     if json:
+        counts = {"users": result.users, "without_truth": result.without_truth}
         intervals = {name: {"low": value.low, "high": value.high} for name, value in metrics.items()}
         print_json({**{name: value.value for name, value in metrics.items()}, **counts, "intervals": intervals})
     else:
-        _show(metrics, counts["users"], counts["without_truth"])
+        _show(metrics, result.users, result.without_truth)
 
 
-def _show(metrics: "Mapping[str, Estimate]", users: int, without_truth: int) -> None:
+def _show(metrics: "Mapping[str, Estimate]", users: int, excluded: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(caption=f"{users} users counted, {without_truth} without truth left out", caption_justify="left")
+    table = Table(caption=f"{users} users, {excluded} without relevant items excluded", caption_justify="left")
     table.add_column("metric")
     table.add_column("value", justify="right")
     table.add_column("95 % interval", justify="right")

@@ -1,4 +1,4 @@
-"""Results of evaluation as tables for people."""
+"""Evaluation results as tables on the terminal."""
 
 import math
 from typing import TYPE_CHECKING, Any
@@ -9,7 +9,7 @@ if TYPE_CHECKING:  # numpy would slow down every command
 
 
 def show_evaluation(result: "EvaluationResult") -> None:
-    """Print the metrics in their order, then the simple methods."""
+    """Print the metrics, the baselines, the segments and the error analysis."""
     from rich.console import Console
     from rich.table import Table
 
@@ -19,53 +19,53 @@ def show_evaluation(result: "EvaluationResult") -> None:
     console = Console()
     for warning in result.warnings:
         console.print(f"warning: {warning}", style="bold yellow", markup=False)
-    table = Table("metric", *_RIGHT, title="this model", title_justify="left")
+    table = Table("metric", *_COLUMNS, title="this model", title_justify="left")
     for name, figure in result.metrics.items():
         table.add_row(metric_label(name), *_figures(figure))
     console.print(table)
     if has_rankings(result):
         _show_rankings(console, result)
-    chosen = {name: own[OPTION_METRIC] for name, own in result.baselines.items() if OPTION_METRIC in own}
-    if chosen:
-        table = Table("simple method", *_RIGHT, title="accuracy on the same cases", title_justify="left")
-        for name, figure in chosen.items():
+    accuracies = {
+        name: metrics[OPTION_METRIC] for name, metrics in result.baselines.items() if OPTION_METRIC in metrics
+    }
+    if accuracies:
+        table = Table("baseline", *_COLUMNS, title="multiple-choice accuracy on the same cases", title_justify="left")
+        for name, figure in accuracies.items():
             table.add_row(baseline_label(name, OPTION_METRIC), *_figures(figure))
         console.print(table)
     if result.positions is not None:
         rows = result.positions.positions
-        console.print(
-            "chosen by position: " + ", ".join(f"{row.chosen:.3f}" for row in rows)
-            + "; accuracy there: " + ", ".join(f"{row.accuracy:.3f}" for row in rows),
-            highlight=False,
-        )  # fmt: skip
+        chosen = ", ".join(f"{row.chosen:.3f}" for row in rows)
+        accuracy = ", ".join(f"{row.accuracy:.3f}" for row in rows)
+        console.print(f"share chosen by position: {chosen}; accuracy by position: {accuracy}", highlight=False)
     for analysis in result.analyses:
         if analysis.wrong:
             _show_errors(console, analysis)
 
 
 def _show_errors(console: Any, analysis: "ErrorAnalysis") -> None:
-    """What the wrong answers have in common, beside what they would have by chance."""
+    """Print the share of each error type and the share expected by chance."""
     from rich.table import Table
 
-    table = Table("what went wrong", "share", "by chance", "difference", "95 % interval", title_justify="left",
-                  title=f"{analysis.wrong:,} wrong answers of {analysis.cases:,} ({analysis.what})")  # fmt: skip
+    title = f"{analysis.wrong:,} wrong answers of {analysis.cases:,} ({analysis.what})"
+    table = Table("error type", "share", "by chance", "difference", "95 % interval", title=title, title_justify="left")
     for group in analysis.groups:
         if group.wrong:
-            known = not math.isnan(group.reference)
+            has_reference = not math.isnan(group.reference)
             excess = (f"{group.excess.value:+.3f}", _span(group.excess, "+.3f"))
-            beside = (f"{group.reference:.3f}", *excess) if known else ()
-            table.add_row(group.title, f"{group.value:.3f}", *beside)
+            reference = (f"{group.reference:.3f}", *excess) if has_reference else ()
+            table.add_row(group.title, f"{group.value:.3f}", *reference)
     console.print(table)
-    none = [group.title for group in analysis.groups if not group.wrong]
-    if none:
-        console.print(f"none: {', '.join(none)}", highlight=False)
+    empty = [group.title for group in analysis.groups if not group.wrong]
+    if empty:
+        console.print(f"no errors of these types: {', '.join(empty)}", highlight=False)
     if analysis.words:
         words = ", ".join(f"{row.word} ({row.pull:.1f} times)" for row in analysis.words)
-        console.print(f"words that pull: {words}", highlight=False, markup=False)
+        console.print(f"word bias: {words}", highlight=False, markup=False)
 
 
 def _show_rankings(console: Any, result: "EvaluationResult") -> None:
-    """The simple methods with what sets the model apart from them, then the segments."""
+    """Print the baselines with the paired differences to the model, then the segments."""
     from rich.table import Table
 
     from shoptalk.evaluation.verdict import best_baseline
@@ -74,28 +74,33 @@ def _show_rankings(console: Any, result: "EvaluationResult") -> None:
 
     rows = method_rows(result)
     if len(rows) > 1:
-        table = Table("method", metric_label(MAIN), metric_label(BESIDE), "model minus method", "95 % interval",
-                      "p (Holm)", title="ranking the whole catalogue", title_justify="left")  # fmt: skip
+        columns = (metric_label(MAIN), metric_label(BESIDE), "model minus method", "95 % interval", "p (Holm)")
+        table = Table("method", *columns, title="ranking the whole catalogue", title_justify="left")
         for row in rows:
-            apart = ("", "", "")
+            difference = ("", "", "")
             if row.versus is not None:
-                apart = (f"{row.versus.difference:+.4f}", f"{row.versus.low:+.4f} to {row.versus.high:+.4f}", row.p)
-            table.add_row(row.name, f"{row.metrics[MAIN].value:.4f}", f"{row.metrics[BESIDE].value:.4f}", *apart)
+                difference = (
+                    f"{row.versus.difference:+.4f}",
+                    f"{row.versus.low:+.4f} to {row.versus.high:+.4f}",
+                    row.p,
+                )
+            table.add_row(row.name, f"{row.metrics[MAIN].value:.4f}", f"{row.metrics[BESIDE].value:.4f}", *difference)
         console.print(table)
     best = best_baseline(result)
-    table = Table("segment", "users", "this model", baseline_label(best, MAIN) if best else "", title_justify="left",
-                  title=f"{metric_label(MAIN)} by segment")  # fmt: skip
+    best_label = baseline_label(best, MAIN) if best else ""
+    title = f"{metric_label(MAIN)} by segment"
+    table = Table("segment", "users", "this model", best_label, title=title, title_justify="left")
     for panel in segment_panels(result):
         table.add_section()
         table.add_row(f"[bold]{panel.title}[/bold]", "", "", "")
         for segment in panel.rows:
-            beside = f"{segment.best.value:.4f}" if segment.best else ""
-            table.add_row(f"  {segment.name}", f"{segment.n:,}", f"{segment.model.value:.4f}", beside)
+            baseline = f"{segment.best.value:.4f}" if segment.best else ""
+            table.add_row(f"  {segment.name}", f"{segment.n:,}", f"{segment.model.value:.4f}", baseline)
     if table.row_count:
         console.print(table)
 
 
-_RIGHT = ("value", "95 % interval", "users")
+_COLUMNS = ("value", "95 % interval", "users")
 
 
 def _span(figure: "Estimate", form: str) -> str:

@@ -1,4 +1,4 @@
-"""``shoptalk sweep``: many configurations, one winner, one look at the test."""
+"""``shoptalk sweep``: hyperparameter search."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,17 +15,19 @@ if TYPE_CHECKING:
 def command(
     recipe: RecipePath,
     out: Annotated[Path, typer.Option("--out", metavar="SWEEP", help="Folder of the sweep; new or empty.")],
-    jobs: Annotated[int, typer.Option("--jobs", min=1, max=256, help="Trials at once; they share the cores.")] = 1,
+    jobs: Annotated[
+        int, typer.Option("--jobs", min=1, max=256, help="Number of parallel trials; they share the cores.")
+    ] = 1,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on after a crash: what was finished is kept, what died is tried again.")
+        bool, typer.Option("--resume", help="Resume: finished trials are kept, interrupted ones are repeated.")
     ] = False,
     settings: Set = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
     seed: Seed = None,
 ) -> None:
-    """Try the configurations of a recipe's section [sweep], choose one by validation, and judge that one on the test.
+    """Run the trials of a recipe's [sweep] section; evaluate the best one by validation cases on test cases.
 
-    The test is sealed until the winner is fixed: no trial can read it.
+    Trials have no access to the test cases.
 
     Example: `shoptalk sweep recipes/sweep-alpaca-lora.toml --out sweeps/lora --jobs 2`
     """
@@ -41,11 +43,11 @@ def command(
         print_json(to_json(result))
         return
     _show(result, parsed)
-    print(f"open {out / 'report.html'} and {result.winner.run}/report.html; the recipe: {out / 'winner.toml'}")
+    print(f"report: {out / 'report.html'} and {result.winner.run}/report.html; recipe: {out / 'winner.toml'}")
 
 
 def _show(result: "SweepResult", recipe: "Recipe") -> None:
-    """The trials in order, then the importance of settings, then the winner's test."""
+    """Print the trials, the importance of the settings, and the test result of the best trial."""
     from rich.console import Console
     from rich.table import Table
 
@@ -63,13 +65,13 @@ def _show(result: "SweepResult", recipe: "Recipe") -> None:
         table.add_row(str(row.number), *cells, style="bold" if won else None)
     console.print(table)
     if result.importance:
-        fractions = ", ".join(f"{key} {share:.2f}" for key, share in result.importance.items())
-        console.print(f"importance (share of the variance between trials): {fractions}", highlight=False)
+        importances = ", ".join(f"{key} {importance:.2f}" for key, importance in result.importance.items())
+        console.print(f"importance (share of the variance between trials): {importances}", highlight=False)
     for name in MAIN:
         if name in result.winner.metrics:
-            own = result.winner.metrics[name]
+            estimate = result.winner.metrics[name]
             console.print(
-                f"winner on the test: {metric_label(name)} {own.value:.4f} "
-                f"({own.low:.4f} to {own.high:.4f}), {own.n:,} users",
+                f"winner on the test: {metric_label(name)} {estimate.value:.4f} "
+                f"({estimate.low:.4f} to {estimate.high:.4f}), {estimate.n:,} users",
                 highlight=False,
             )

@@ -5,19 +5,19 @@ from typing import Annotated
 
 import typer
 
-from shoptalk.cli.options import Json, RecipePath, Seed, Set, leave_sweep_aside, print_json
+from shoptalk.cli.options import Json, RecipePath, Seed, Set, print_json, without_sweep
 
 
 def command(
     recipe: RecipePath,
     data: Annotated[Path, typer.Option("--data", metavar="DATASET", help="Folder that shoptalk prepare wrote.")],
     out: Annotated[Path, typer.Option("--out", metavar="RUN", help="Folder of the run; new or empty.")],
-    resume: Annotated[bool, typer.Option("--resume", help="Go on after a crash, as if it had not happened.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume an interrupted training.")] = False,
     settings: Set = [],  # noqa: B006  (typer copies it)
     as_json: Json = False,
     seed: Seed = None,
 ) -> None:
-    """Fine-tune a language model on a dataset; the best weights by validation loss are kept.
+    """Fine-tune a language model on a dataset; the weights of the best epoch on validation are kept.
 
     Example: `shoptalk train recipes/sample.toml --data dataset --out run --set training.epochs=3`
     """
@@ -27,7 +27,7 @@ def command(
     from shoptalk.tasks import load_recipe
 
     with show_progress() as progress:
-        report = train(leave_sweep_aside(load_recipe(recipe, settings, seed)), data, out, progress, resume=resume)
+        report = train(without_sweep(load_recipe(recipe, settings, seed)), data, out, progress, resume=resume)
     if as_json:
         print_json(report)
         return

@@ -1,18 +1,19 @@
-"""Metrics of whole-catalogue rankings, for all users at a time.
+"""Lists beside their truths, for all users at a time: what the functions of `shoptalk.evaluation.metrics` are given.
 
-The formulas are those of `ranking`, whose functions of one user stay the reference; here the lists are a table of whole
-numbers, and every metric at every k is a few sums over its columns. An item that a list names again counts once, at
-its first place. A user without truth has no metric (NaN), and is left out of every mean.
+An item that a list names again counts once, at its first place; its other places stay empty, and the items behind them
+do not move up. A user without truth has no metric (NaN), and is left out of every mean.
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from shoptalk.evaluation.bootstrap import RESAMPLES, Floats, estimate_means
 from shoptalk.evaluation.id_map import Bools, IdMap, Ints, UserItemSets, first_occurrences
-from shoptalk.rank_metrics import ndcg
+from shoptalk.evaluation.metrics import METRICS
+from shoptalk.evaluation.metrics.recall import precision, recall
 from shoptalk.schema import Estimate
 
 #: Lengths at which lists are judged.
@@ -30,15 +31,13 @@ class Found:
     hits: Bools
     relevant: Ints
 
-    def metrics(self, k: int) -> dict[str, Floats]:
+    def metrics(self, k: int, names: Collection[str] | None = None) -> dict[str, Floats]:
         """Every metric of every user at k, (N,) each, NaN for users without truth; named as in ``recall@10``.
 
-        With h = the hits among the first k and r = the relevant items (sources in `ranking`):
-
-        - recall = h / r; precision = h / k; hr = 1 if h > 0
-        - mrr = 1 / rank of the first hit
-        - ndcg: see `rank_metrics.ndcg`
-        - map = sum over hits of (hits so far / rank), over min(k, r)
+        Parameters
+        ----------
+        names
+            Only these, as in ``recall@10``; None for all of `METRICS`.
 
         Raises
         ------
@@ -47,26 +46,24 @@ class Found:
         """
         if not 1 <= k <= self.hits.shape[1]:
             raise ValueError(f"k must be between 1 and {self.hits.shape[1]}, not {k}")
-        hits = self.hits[:, :k].astype(np.float64)
-        rank = np.arange(1, k + 1)
-        so_far = np.cumsum(hits, axis=1)
-        relevant = np.where(self.relevant > 0, self.relevant, np.nan)
-        best = np.fmin(relevant, k)  # (N,) hits of the best list; fmin forgets NaN, `known` remembers it
-        known = np.where(self.relevant > 0, 1.0, np.nan)
-        row, index = np.nonzero(self.hits[:, :k])
-        first = np.where(so_far == 1, hits, 0)  # the one place at which the count of hits becomes 1
+        hits = np.ascontiguousarray(self.hits[:, :k])
+        wanted = {f"{name}@{k}": metric for name, metric in METRICS.items()}
         return {
-            f"recall@{k}": so_far[:, -1] / relevant,
-            f"ndcg@{k}": ndcg(index + 1, row, self.relevant, k),
-            f"hr@{k}": known * (so_far[:, -1] > 0),
-            f"mrr@{k}": known * (first / rank).sum(axis=1),
-            f"precision@{k}": known * so_far[:, -1] / k,
-            f"map@{k}": known * np.cumsum(hits * (so_far / rank), axis=1)[:, -1] / best,
+            name: metric(hits, self.relevant, k) for name, metric in wanted.items() if names is None or name in names
         }
 
     def recall(self, k: int) -> Floats:
         """(N,) recall at k alone; NaN for users without truth."""
-        return self.hits[:, :k].sum(axis=1) / np.where(self.relevant > 0, self.relevant, np.nan)
+        return recall(self.hits[:, :k], self.relevant, k)
+
+
+@dataclass(frozen=True, slots=True)
+class ListScores:
+    """Means of every metric over the users with truth; ``users`` were counted, ``without_truth`` left out."""
+
+    metrics: dict[str, Estimate]
+    users: int
+    without_truth: int
 
 
 def find(table: Ints, targets: UserItemSets) -> Found:
@@ -91,10 +88,7 @@ def per_user(
     ValueError
         When the two differ in length, or a k is not positive.
     """
-    if len(ranked) != len(targets):
-        raise ValueError(f"{len(ranked)} ranked lists, but {len(targets)} truths")
-    codes = IdMap()
-    found = find(codes.table(ranked, max(ks)), codes.pairs(targets))
+    found, _ = _find(ranked, targets, max(ks))
     return {name: values for k in ks for name, values in found.metrics(k).items()}
 
 
@@ -111,3 +105,48 @@ def means(columns: Mapping[str, Floats], *, resamples: int = RESAMPLES, seed: in
         known = ~np.isnan(columns[names[0]])
         found |= estimate_means({name: columns[name][known] for name in names}, resamples=resamples, seed=seed)
     return {name: found[name] for name in columns}
+
+
+def score_lists(
+    ranked: Sequence[Sequence[str]],
+    targets: Sequence[Collection[str]],
+    k: int,
+    *,
+    precision_by: Literal["k", "distinct"] = "k",
+    resamples: int = RESAMPLES,
+    seed: int = 1,
+) -> ListScores:
+    """Means of every metric at k over users, with their intervals.
+
+    Parameters
+    ----------
+    ranked
+        N lists of item ids, best first; a list may be shorter than k, or empty (then it is wrong, not left out).
+    targets
+        N collections of relevant items; users with none are left out and counted.
+    precision_by
+        What precision divides by: k, or the number of different items among the first k.
+
+    Raises
+    ------
+    ValueError
+        When the two differ in length, or k is not positive.
+    """
+    found, table = _find(ranked, targets, k)
+    columns = found.metrics(k)
+    if precision_by == "distinct":
+        listed = first_occurrences(table).sum(axis=1)
+        columns[f"precision@{k}"] = precision(found.hits, found.relevant, k, listed)
+    users = int((found.relevant > 0).sum())
+    return ListScores(means(columns, resamples=resamples, seed=seed), users, len(targets) - users)
+
+
+def _find(ranked: Sequence[Sequence[str]], targets: Sequence[Collection[str]], width: int) -> tuple[Found, Ints]:
+    """Lists and truths compared, and the lists' table (N, width)."""
+    if len(ranked) != len(targets):
+        raise ValueError(f"{len(ranked)} ranked lists, but {len(targets)} truths")
+    if width < 1:
+        raise ValueError(f"k must be at least 1, not {width}")
+    codes = IdMap()
+    table = codes.table(ranked, width)
+    return find(table, codes.pairs(targets)), table

@@ -12,6 +12,7 @@ import numpy as np
 from shoptalk.evaluation.bootstrap import RESAMPLES, Floats, estimate_means
 from shoptalk.evaluation.catalogue import find
 from shoptalk.evaluation.id_map import Bools, Ints, UserItemSets
+from shoptalk.evaluation.metrics import tested_names
 from shoptalk.schema import Estimate
 
 #: First length of each bin of history lengths; the last has no end.
@@ -74,7 +75,7 @@ def popularity_groups(purchases: Ints) -> dict[str, Bools]:
 def segment_metrics(
     lists: Mapping[str, Ints], cuts: Mapping[str, Cut], k: int, *, resamples: int = RESAMPLES, seed: int = 1
 ) -> dict[str, dict[str, dict[str, dict[str, Estimate]]]]:
-    """Recall and NDCG at k of every method in every segment that has a user.
+    """The tested metrics at k (see `Metric.tested`) of every method in every segment that has a user.
 
     Parameters
     ----------
@@ -86,8 +87,8 @@ def segment_metrics(
     Returns
     -------
     dict
-        way of cutting -> segment -> method -> ``{"recall@k", "ndcg@k"}``, each with its interval over the segment's
-        users. All methods of a segment share their resamples.
+        way of cutting -> segment -> method -> ``recall@k``, ``ndcg@k`` and so on, each with its interval over the
+        segment's users. All methods of a segment share their resamples.
     """
     found: dict[str, dict[str, dict[str, dict[str, Estimate]]]] = {}
     for way, cut in cuts.items():
@@ -99,8 +100,8 @@ def segment_metrics(
             own = UserItemSets(np.searchsorted(rows, targets.row), targets.item, len(rows))
             columns: dict[tuple[str, str], Floats] = {}
             for method, table in lists.items():
-                metrics = find(table[rows], own).metrics(k)
-                columns |= {(method, name): metrics[name] for name in (f"recall@{k}", f"ndcg@{k}")}
+                metrics = find(table[rows], own).metrics(k, tested_names(k))
+                columns |= {(method, name): values for name, values in metrics.items()}
             flat = {"\0".join(key): values for key, values in columns.items()}
             estimates = estimate_means(flat, resamples=resamples, seed=seed)
             found[way][segment] = {method: {} for method in lists}

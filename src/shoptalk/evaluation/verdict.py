@@ -1,6 +1,5 @@
-"""What a run's figures come to: beside the best baseline, beside other histories, and in the light of the audit."""
+"""The verdict on a run: comparison with the best baseline, history permutation test, audit."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -8,39 +7,39 @@ from shoptalk.constants import DEFAULT_K, SIGNIFICANCE
 from shoptalk.results import AuditResult, Comparison, ComparisonResult, Difference, EvaluationResult, Verdict
 from shoptalk.schema import Estimate
 
-#: What a run is judged by: rankings where there are some, else choices among options.
+#: The main metrics: of rankings if there are any, else of multiple choice.
 RANKING_METRIC, OPTION_METRIC = f"recall@{DEFAULT_K}", "accuracy"
-#: Sees the options and never the history: it tells what the options give away, and is no competitor.
+#: A probe that sees the options but not the history. It is not counted as a baseline.
 PROBE = "options_only"
-#: The share of what a model knows beyond chance that must go with the history.
+#: The share of the result above chance that must be lost with permuted histories.
 PERSONAL_SHARE = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class MainResult:
-    """A figure of a run beside what it must be compared with; what is not known is None.
+    """The main result of a run and what it is compared with; unknown values are None.
 
     Attributes
     ----------
     metric
         `RANKING_METRIC` or `OPTION_METRIC`.
-    own, swapped
-        With the users' own histories, and with other users'.
+    model, swapped
+        The model with the users' own histories, and with permuted ones.
     gap
-        The paired difference of the two.
-    floor
-        What chance alone gets.
-    baseline, simple, versus
-        The best baseline, its figure, and the model minus it.
+        The personalisation gap: the paired difference of the two.
+    chance
+        The expected value of random guessing.
+    baseline, baseline_estimate, versus
+        The best baseline, its result, and the model minus the baseline.
     """
 
     metric: str
-    own: Estimate
+    model: Estimate
     swapped: Estimate | None
     gap: Estimate | None
-    floor: float
+    chance: float
     baseline: str | None
-    simple: Estimate | None
+    baseline_estimate: Estimate | None
     versus: Difference | None
 
 
@@ -50,29 +49,31 @@ def has_rankings(result: EvaluationResult) -> bool:
 
 
 def best_baseline(result: EvaluationResult, metric: str = RANKING_METRIC) -> str | None:
-    """The baseline with the highest figure; None where there is none to compare with. A probe is no competitor."""
-    able = {
-        name: own[metric].value
-        for name, own in result.baselines.items()
-        if metric in own and own[metric].known and name != PROBE
+    """The baseline with the highest value; None if there is none. The probe does not count."""
+    values = {
+        name: metrics[metric].value
+        for name, metrics in result.baselines.items()
+        if metric in metrics and metrics[metric].known and name != PROBE
     }
-    return max(able, key=lambda name: able[name]) if able else None
+    return max(values, key=lambda name: values[name]) if values else None
 
 
 def main_result(result: EvaluationResult) -> MainResult | None:
-    """What a run is judged by: rankings where there are some, else accuracy among options; None where neither is."""
-    return _beside(result, RANKING_METRIC) if has_rankings(result) else options_result(result)
+    """The main result: recall of the rankings if there are any, else multiple-choice accuracy, else None."""
+    return _compared(result, RANKING_METRIC) if has_rankings(result) else options_result(result)
 
 
 def options_result(result: EvaluationResult) -> MainResult | None:
-    """The same for the accuracy among options, even where rankings come first."""
-    own = result.metrics.get(OPTION_METRIC)
-    return None if own is None or not own.known else _beside(result, OPTION_METRIC)
+    """The result by multiple-choice accuracy, also if there are rankings."""
+    accuracy = result.metrics.get(OPTION_METRIC)
+    return None if accuracy is None or not accuracy.known else _compared(result, OPTION_METRIC)
 
 
 def decide(result: EvaluationResult, audit: AuditResult | None = None) -> Verdict:
-    """The verdict on a run; what the audit found comes first."""
-    failures = tuple(one.says for one in audit.findings if one.severity == "fail") if audit is not None else ()
+    """The verdict on a run; failures of the audit come first."""
+    failures: tuple[str, ...] = ()
+    if audit is not None:
+        failures = tuple(finding.says for finding in audit.findings if finding.severity == "fail")
     main = main_result(result)
     if main is None:
         return Verdict("stop" if failures else "plain", failures=failures)
@@ -81,37 +82,37 @@ def decide(result: EvaluationResult, audit: AuditResult | None = None) -> Verdic
 
 
 def reads_histories(main: MainResult) -> bool | None:
-    """Whether at least half of what it knows beyond chance goes with the history; None where that was not measured."""
+    """Whether at least half of the result above chance is lost with permuted histories; None if not measured."""
     if main.gap is None or not main.gap.known:
         return None
-    known = max(main.own.value - main.floor, 0.0)
-    return not main.gap.low <= 0 and main.gap.value >= PERSONAL_SHARE * known
+    above_chance = max(main.model.value - main.chance, 0.0)
+    return not main.gap.low <= 0 and main.gap.value >= PERSONAL_SHARE * above_chance
 
 
 def significant(difference: Difference | None) -> bool:
-    """Whether a paired difference is more than chance would give, by the corrected p value."""
+    """Whether a paired difference is significant, by the corrected p value."""
     return difference is not None and difference.corrected < SIGNIFICANCE
 
 
 def compare_with_best(main: MainResult) -> Literal["worse", "even", "better"] | None:
-    """By the paired test where there is one, else by intervals that do not touch; None without a baseline."""
-    own, simple = main.own, main.simple
-    if simple is None:
+    """Compare by the paired test if there is one, else by non-overlapping intervals; None without a baseline."""
+    model, baseline = main.model, main.baseline_estimate
+    if baseline is None:
         return None
     if main.versus is not None:
         if not significant(main.versus):
             return "even"
         return "better" if main.versus.difference > 0 else "worse"
-    if own.low > simple.high:
+    if model.low > baseline.high:
         return "better"
-    return "worse" if own.high < simple.low else "even"
+    return "worse" if model.high < baseline.low else "even"
 
 
 @dataclass(frozen=True, slots=True)
 class BestRecipe:
-    """The recipe with the highest first metric, what it was compared with, and from what it is not clearly apart.
+    """The best recipe by the first metric, its comparisons, and those of them that are not significant.
 
-    The comparisons are turned so that ``one`` is the best.
+    In every comparison ``one`` is the best recipe.
     """
 
     name: str
@@ -124,49 +125,51 @@ def best_recipe(result: ComparisonResult) -> BestRecipe:
     metric = result.metrics[0]
     values = {group.name: group.metrics[metric].value for group in result.groups}
     best = max(values, key=lambda name: values[name])
-    compared = [one for one in result.comparisons if one.metric == metric and best in (one.one, one.other)]
-    return _apart(best, [_from(best, one) for one in compared])
+    compared = [
+        _seen_from(best, comparison)
+        for comparison in result.comparisons
+        if comparison.metric == metric and best in (comparison.one, comparison.other)
+    ]
+    unclear = tuple(comparison for comparison in compared if not comparison.p_holm < SIGNIFICANCE)
+    return BestRecipe(best, tuple(compared), unclear)
 
 
-def _apart(best: str, compared: Sequence[Comparison]) -> BestRecipe:
-    return BestRecipe(best, tuple(compared), tuple(one for one in compared if not one.p_holm < SIGNIFICANCE))
-
-
-def _from(name: str, one: Comparison) -> Comparison:
-    """The comparison as one of ``name`` with the other."""
-    if one.one == name:
-        return one
+def _seen_from(name: str, comparison: Comparison) -> Comparison:
+    """The comparison with ``name`` as ``one``, with the signs reversed if necessary."""
+    if comparison.one == name:
+        return comparison
     return replace(
-        one,
+        comparison,
         one=name,
-        other=one.one,
-        difference=-one.difference,
-        low=-one.high,
-        high=-one.low,
-        effect=-one.effect,
-        wins=one.losses,
-        losses=one.wins,
+        other=comparison.one,
+        difference=-comparison.difference,
+        low=-comparison.high,
+        high=-comparison.low,
+        effect=-comparison.effect,
+        wins=comparison.losses,
+        losses=comparison.wins,
     )
 
 
-def _beside(result: EvaluationResult, metric: str) -> MainResult:
-    own, best = result.metrics, best_baseline(result, metric)
-    both = metric == OPTION_METRIC and has_rankings(result)  # then the plain name is the gap of the rankings
+def _compared(result: EvaluationResult, metric: str) -> MainResult:
+    metrics, best = result.metrics, best_baseline(result, metric)
+    # With rankings, "personalisation_gap" is the gap of the rankings.
+    has_both = metric == OPTION_METRIC and has_rankings(result)
     chance = result.baselines.get("chance", {}).get(metric)
     return MainResult(
         metric=metric,
-        own=own[metric],
-        swapped=own.get(f"swapped_{metric}"),
-        gap=own.get("options_personalisation_gap" if both else "personalisation_gap"),
-        floor=chance.value if chance is not None and chance.known else 0.0,
+        model=metrics[metric],
+        swapped=metrics.get(f"swapped_{metric}"),
+        gap=metrics.get("options_personalisation_gap" if has_both else "personalisation_gap"),
+        chance=chance.value if chance is not None and chance.known else 0.0,
         baseline=best,
-        simple=result.baselines[best][metric] if best else None,
+        baseline_estimate=result.baselines[best][metric] if best else None,
         versus=result.difference(best, metric) if best else None,
     )
 
 
 def _kind(main: MainResult, reads: bool | None) -> Literal["blind", "worse", "even", "better", "plain"]:
-    if not main.own.known:
+    if not main.model.known:
         return "plain"
     if reads is False:
         return "blind"

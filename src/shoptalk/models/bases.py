@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 from shoptalk.errors import ModelError
 from shoptalk.models.lora import load_adapters
 from shoptalk.models.tokenizer import Tokenizer, load_tokenizer
-from shoptalk.models.weights import INDEX, WHOLE, check_finite, scan
+from shoptalk.models.weights import INDEX, WHOLE, check_finite, files_digest, scan
 from shoptalk.schema import ITEM_OPENS
 
 #: In a saved model's folder: its base, tuning and precision, so that it can be loaded again.
@@ -97,14 +97,21 @@ def item_folder(name: str, encoder: str) -> Path | None:
     if folder is None or "items" not in read_card(folder):
         return None
     path = folder / "encoder.json"
-    former = json.loads(path.read_text(encoding="utf-8"))["encoder"] if path.exists() else "none"
-    if former != encoder:
+    saved = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"encoder": "none"}
+    former = saved["encoder"]
+    if not (former == encoder if saved.get("path") is None else _has_digest(encoder, saved["sha256"])):
         raise ModelError(
             f"the items of this base were built with the encoder {former!r}, not with {encoder!r}",
             where=str(folder),
             hint=f'set items.encoder to "{former}"',
         )
     return folder
+
+
+def _has_digest(name: str, digest: str) -> bool:
+    """Whether a name is the folder of a text encoder with these weights."""
+    folder = Path(name).expanduser()
+    return folder.is_dir() and files_digest(folder) == digest
 
 
 def base_tokenizer(name: str) -> Tokenizer:
@@ -156,20 +163,38 @@ def locate(card: dict[str, Any], folder: Path) -> str:
     origin = card.get("origin") or {}
     if not origin.get("path"):
         return str(card["base"])
+    return relocate(origin, folder, "base", "on which these adapters were trained", lambda path: find_base(path).sha256)
+
+
+def relocate(origin: Mapping[str, Any], folder: Path, what: str, use: str, digest: Callable[[str], str | None]) -> str:
+    """The current path of a folder that was used before: relative to ``folder``, else its former path.
+
+    Parameters
+    ----------
+    origin
+        The `Base.card` that is recorded in ``folder``.
+    what, use
+        Its kind and its use, for error messages.
+    digest
+        The hash of the weights in a folder.
+
+    Raises
+    ------
+    ModelError
+        When it is missing, or its weights have another hash.
+    """
     paths = list(dict.fromkeys([os.path.normpath(folder.resolve() / origin["relative"]), origin["path"]]))
     existing = [path for path in paths if Path(path).is_dir()]
     for path in existing:
-        if find_base(path).sha256 == origin["sha256"]:
+        if digest(path) == origin["sha256"]:
             return str(path)
     if existing:
         raise ModelError(
-            f"the base in {existing[0]} is not the one on which these adapters were trained: its weights differ",
+            f"the {what} in {existing[0]} is not the one {use}: its weights differ",
             where=str(folder),
-            hint="put the former base back, or train again",
+            hint=f"put the former {what} back, or train again",
         )
-    raise ModelError(
-        f"the base of these adapters is gone: {' and '.join(paths)}", where=str(folder), hint="put it back there"
-    )
+    raise ModelError(f"the {what} {use} is gone: {' and '.join(paths)}", where=str(folder), hint="put it back there")
 
 
 def base_network(name: str, tuning: str, precision: str, load: Loader) -> tuple[Any, tuple[str, ...]]:

@@ -6,7 +6,7 @@ sentence-transformers. A fitted encoder is kept beside the model, as safetensors
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,13 +17,17 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from shoptalk.errors import ModelError, require
+from shoptalk.models.bases import Base, relocate
 from shoptalk.models.tokenizer import first_line
+from shoptalk.models.weights import files_digest
 
 Floats = NDArray[np.float32]
 
 CARD, WEIGHTS = "encoder.json", "encoder.safetensors"
 #: Texts encoded together by a neural encoder.
 _BATCH = 128
+#: Encoders that are no name or path of a model.
+_BUILT_IN = ("lsa", "minilm")
 
 
 class Encoder(Protocol):
@@ -76,11 +80,20 @@ class Lsa:
 
 
 class Neural:
-    """A sentence-transformers model, pooled as its configuration says."""
+    """A sentence-transformers model, pooled as its configuration says.
 
-    def __init__(self, name: str) -> None:
+    Parameters
+    ----------
+    name
+        Name or path, as in the recipe.
+    folder
+        Its folder, if it is given by path.
+    """
+
+    def __init__(self, name: str, folder: Path | None = None) -> None:
         self.name = name
-        self._model = _sentence_model(name)
+        self._folder = encoder_folder(name) if folder is None else folder
+        self._model = _sentence_model(str(self._folder or name))
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """(N, E) vectors; see `Encoder`."""
@@ -94,8 +107,34 @@ class Neural:
         return self.encode(texts)
 
     def save(self, folder: Path) -> None:
-        """Write the name only; the weights are loaded from their own package or folder again."""
-        (folder / CARD).write_text(json.dumps({"encoder": self.name}), encoding="utf-8")
+        """Write the name, and for a folder its path and hash: the weights are not copied."""
+        card: dict[str, str | None] = {"encoder": self.name}
+        if self._folder is not None:
+            card |= find_encoder(self._folder).card(folder)
+        (folder / CARD).write_text(json.dumps(card), encoding="utf-8")
+
+
+def encoder_folder(name: str) -> Path | None:
+    """The folder of a text encoder that is named by its path; None for every other name."""
+    folder = Path(name).expanduser()
+    return folder.resolve() if name not in (*_BUILT_IN, "none") and folder.is_dir() else None
+
+
+def find_encoder(folder: Path) -> Base:
+    """The folder of a text encoder and the hash of its weights."""
+    return Base(str(folder), files_digest(folder))
+
+
+def relocate_encoder(origin: Mapping[str, Any], folder: Path) -> Path:
+    """The folder of the text encoder with the card ``origin`` in ``folder``; see `relocate`.
+
+    Raises
+    ------
+    ModelError
+        When it is missing, or its weights have another hash.
+    """
+    use = "by which the items' words are read"
+    return Path(relocate(origin, folder, "text encoder", use, lambda path: files_digest(Path(path))))
 
 
 def make_encoder(name: str, texts: Sequence[str], dimensions: int, seed: int) -> Encoder:
@@ -153,7 +192,7 @@ def load_encoder(folder: Path) -> Encoder:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
         name = str(card["encoder"])
         if name != "lsa":
-            return Neural(name)
+            return Neural(name, relocate_encoder(card, folder) if card.get("path") else None)
         tensors = load_file(folder / WEIGHTS)
         words, weights, directions = [str(w) for w in card["words"]], tensors["weights"], tensors["directions"]
         if not len(words) == len(weights) == len(directions):

@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from shoptalk.errors import ModelError
+from shoptalk.files import sha256
 
 WHOLE, INDEX, ADAPTER = "model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors"
 #: Names in a message; further ones are only counted.
@@ -50,6 +51,14 @@ def scan(folder: Path, *, adapter: bool = False) -> Scan:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
         raise ModelError(f"the weights are damaged: {error}", where=str(folder), hint="copy them again") from error
     return Scan(digest.hexdigest(), frozenset(digests), tuple(sorted(not_finite)))
+
+
+def files_digest(folder: Path) -> str:
+    """A SHA-256 (hex) over names and bytes of all safetensors below a folder, as text encoders have them."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.safetensors")):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def _files(folder: Path, *, adapter: bool) -> list[Path]:

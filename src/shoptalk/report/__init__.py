@@ -1,1 +1,1 @@
-"""What a run looks like: plots and the page."""
+"""HTML reports of runs, comparisons and sweeps, with their figures."""

@@ -1,4 +1,4 @@
-"""What a run was made of and what it cost: the data card, stages and their times, the model's size."""
+"""Data card and cost of a run: sources, filtering, split, time per stage, model size."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,44 +17,44 @@ from shoptalk.recipe import CandidatesSection, Recipe
 from shoptalk.results import EvaluationResult
 from shoptalk.runs import Run
 
-#: What each reason to drop something means.
+#: Labels of the reasons why purchases are dropped.
 DROPPED = {
-    "unverified": "not verified as purchases",
-    "duplicate": "repeated reviews of one product by one user",
+    "unverified": "not a verified purchase",
+    "duplicate": "duplicate reviews of a product by the same user",
     "rating": "below data.min_rating",
-    "no_title": "of products without a title",
-    "k_core": "outside of the k-core",
-    "min_history": "of users with too few purchases",
-    "min_categories": "of users with products of too few categories",
+    "no_title": "product without a title",
+    "k_core": "not in the k-core",
+    "min_history": "users with too few purchases",
+    "min_categories": "users with too few categories",
 }
 SPLITS = {
-    "leave-one-out": "each user's last purchase is the test, the one before it validation",
-    "by-user": "users are divided; nobody is in two parts",
-    "by-time": "two moments divide all purchases",
-    "by-time-per-user": "each user's purchases are divided by time",
+    "leave-one-out": "each user's last purchase is the test target, the one before it the validation target",
+    "by-user": "every user is in exactly one part",
+    "by-time": "two points in time separate training, validation and test",
+    "by-time-per-user": "each user's purchases are split by time",
 }
 TIES = {
     "source": "in the order of the file",
-    "random": "in a random order, drawn by the seed",
-    "set": "all of them count as right",
+    "random": "in random order, drawn by the seed",
+    "set": "all of them are targets",
 }
 STAGES = {
     "prepare": "prepare the data",
     "train": "train",
-    "open": "open the model",
-    "rankings": "rank the catalogue, with the simple methods",
-    "options": "choose among options, with the simple methods",
+    "open": "load the model",
+    "rankings": "rank the catalogue (with baselines)",
+    "options": "multiple choice (with baselines)",
     "titles": "generate titles",
     "audit": "audit",
     "errors": "analyse errors",
 }
-#: A time before 1980 is a place in a row and no date.
+#: Times before 1980 are sequence positions, not dates.
 _EARLIEST = 315_532_800
 
 
 @dataclass(frozen=True, slots=True)
 class CostView:
-    """Seconds by stage and together, and what is to be said of model and machine."""
+    """Seconds per stage and in total, and properties of the model and the machine."""
 
     stages: list[tuple[str, float]]
     total: float
@@ -63,7 +63,7 @@ class CostView:
 
 @dataclass(frozen=True, slots=True)
 class DataCard:
-    """Where the data came from, what became of it, and how it was split; counts are those of ``dataset.json``."""
+    """Sources, filtering and split of the dataset; counts are those of ``dataset.json``."""
 
     sources: list[dict[str, str]]
     read: Mapping[str, int]
@@ -80,7 +80,7 @@ class DataCard:
 
 
 def data_card(run: Run) -> DataCard | None:
-    """Where the data came from, what became of it, and how it was split; None where the dataset has gone."""
+    """Sources, filtering and split of the dataset; None if the dataset folder does not exist any more."""
     info = read_json(run.dataset / INFO)
     if info is None:
         return None
@@ -107,20 +107,20 @@ def data_card(run: Run) -> DataCard | None:
 
 
 def dates(dataset: Path) -> tuple[str, str] | None:
-    """The days of the first and of the last purchase; None where times are no dates."""
+    """The dates of the first and of the last purchase; None if times are not dates."""
     try:
         times = pq.read_table(dataset / INTERACTIONS, columns=[schema.TIME])[schema.TIME]
         first, last = pc.min_max(times).as_py().values()
         if first is None or first < _EARLIEST:
             return None
-        day, other = (datetime.fromtimestamp(moment, UTC).date().isoformat() for moment in (first, last))
+        start, end = (datetime.fromtimestamp(moment, UTC).date().isoformat() for moment in (first, last))
     except (OSError, pa.ArrowException, KeyError, ValueError, OverflowError):
         return None
-    return day, other
+    return start, end
 
 
 def tied_share(run: Path) -> float | None:
-    """The share of test cases whose answer shares its moment with a neighbour."""
+    """The share of test cases whose target has the same timestamp as a neighbouring purchase."""
     path = run / "predictions.parquet"
     try:
         mean = pc.mean(pq.read_table(path, columns=["tied"])["tied"]).as_py()
@@ -130,20 +130,20 @@ def tied_share(run: Path) -> float | None:
 
 
 def cost(run: Run, result: EvaluationResult) -> CostView:
-    """Seconds of each stage, and what training was: tokens, parameters, memory, machine."""
+    """Seconds of each stage, and tokens, parameters, memory and machine of the training."""
     prepared = read_json(run.dataset / INFO) or {}
     seconds = {"prepare": prepared.get("seconds"), **result.seconds}
     training = run.info.get("training", {})
     stages = [
         (STAGES.get(name, name), value)
         for name, value in seconds.items()
-        if value is not None and value >= 0.05  # what was not done took no time
+        if value is not None and value >= 0.05  # skip stages that were not run
     ]
     trained = training.get("seconds")
     return CostView(
         stages=stages,
         total=sum(value for _, value in stages),
-        facts=[(name, words) for name, words in _facts(run, training, trained) if words],
+        facts=[(name, value) for name, value in _facts(run, training, trained) if value],
     )
 
 
@@ -160,9 +160,9 @@ def _facts(run: Run, training: dict[str, Any], seconds: float | None) -> list[tu
         ("model", f"{model.base}, {model.tuning} tuning, {training.get('precision') or model.precision}"),
         ("parameters", f"{parameters:,}{trained}" if parameters else ""),
         ("examples", f"{training['examples']:,}" if training.get("examples") else ""),
-        ("tokens read", f"{tokens:,}{speed}" if tokens else ""),
-        ("epochs", f"{len(losses)}, the weights of epoch {best} kept" if losses and best else ""),
-        ("most memory held", f"{memory / 1e9:.2f} GB" if memory else ""),
+        ("tokens trained on", f"{tokens:,}{speed}" if tokens else ""),
+        ("epochs", f"{len(losses)}, weights of epoch {best} kept" if losses and best else ""),
+        ("peak memory", f"{memory / 1e9:.2f} GB" if memory else ""),
         ("energy", f"{joules / 3600:,.2f} Wh" if joules else ""),
         ("machine", ", ".join(str(machine[key]) for key in ("processor", "system") if machine.get(key))),
         ("Python", str(machine.get("python", ""))),

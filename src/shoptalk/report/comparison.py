@@ -1,4 +1,4 @@
-"""The page about several runs: which is better, how surely, and at what cost."""
+"""Report of a comparison of runs: differences, significance and cost."""
 
 import json
 import math
@@ -16,7 +16,7 @@ from shoptalk.report.names import metric_label, show_p
 from shoptalk.results import Comparison, ComparisonResult, Cost
 from shoptalk.runs import open_run
 
-#: What a cost is called, and how it is shown.
+#: Labels of the costs.
 COSTS = {
     "training_seconds": "training time",
     "evaluation_seconds": "evaluation time",
@@ -28,12 +28,12 @@ COSTS = {
 
 
 def write_comparison(report: ComparisonResult, path: Path) -> None:
-    """Write the page of what ``stages.compare`` found.
+    """Write the HTML report of a comparison.
 
     Raises
     ------
     ShoptalkError
-        When the place cannot be written, or a run has gone meanwhile.
+        If the file cannot be written, or a run does not exist any more.
     """
     page = Environment(
         loader=PackageLoader("shoptalk.report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -56,52 +56,56 @@ def write_comparison(report: ComparisonResult, path: Path) -> None:
         cost=show_cost,
         more=show_more,
         p=bare_p,
-        significant=lambda one: one.p_holm < SIGNIFICANCE,
+        significant=lambda comparison: comparison.p_holm < SIGNIFICANCE,
     )
     write_text(path, text)
 
 
 def verdict(report: ComparisonResult) -> str:
-    """One sentence: which recipe is best by the first metric, and whether it is surely so."""
+    """One sentence: the best recipe by the first metric, and whether it is significantly better."""
     groups, metric = report.groups, report.metrics[0]
     values = {group.name: group.metrics[metric].value for group in groups}
     if len(groups) == 1:
-        return f"Nothing to compare: all {len(groups[0].runs)} runs are seeds of one recipe, {groups[0].name}."
+        return f"Nothing to compare: all {len(groups[0].runs)} runs are seeds of the same recipe, {groups[0].name}."
     best = best_recipe(report)
     statement = f"{best.name} is best by {metric_label(metric)}, {values[best.name]:.4f}"
     if len(groups) == 2:
-        return _of_two(best.compared[0], values, metric_label(metric), clear=not best.unclear)
+        return _verdict_on_two(best.compared[0], values, metric_label(metric), clear=not best.unclear)
     if not best.unclear:
         return f"{statement}: significantly better than each of the other {len(best.compared)}."
-    beside = ", ".join(f"{one.other} ({values[one.other]:.4f}, {show_p(one.p_holm)})" for one in best.unclear)
+    others = ", ".join(
+        f"{comparison.other} ({values[comparison.other]:.4f}, {show_p(comparison.p_holm)})"
+        for comparison in best.unclear
+    )
     if len(best.unclear) == len(best.compared):
-        return f"{statement}, but not significantly better than any other: {beside}."
-    return f"{statement}, but not significantly better than {beside}."
+        return f"{statement}, but not significantly better than any other: {others}."
+    return f"{statement}, but not significantly better than {others}."
 
 
-def _of_two(versus: Comparison, values: Mapping[str, float], metric: str, *, clear: bool) -> str:
-    one, other, apart = versus.one, versus.other, versus.difference
-    if not apart:
+def _verdict_on_two(versus: Comparison, values: Mapping[str, float], metric: str, *, clear: bool) -> str:
+    one, other = versus.one, versus.other
+    if not versus.difference:
         return f"{one} and {other} are equally good by {metric}: {values[one]:.4f}."
     statement = f"{metric} {values[one]:.4f} against {values[other]:.4f}"
-    ends = f"{signed(apart)}, 95 % interval {signed(versus.low)} to {signed(versus.high)}, {show_p(versus.p_holm)}"
+    span = f"95 % interval {signed(versus.low)} to {signed(versus.high)}"
+    interval = f"{signed(versus.difference)}, {span}, {show_p(versus.p_holm)}"
     if clear:
-        return f"{one} is significantly better than {other}: {statement} ({ends})."
+        return f"{one} is significantly better than {other}: {statement} ({interval})."
     more = show_more(versus)
-    needed = f"; {more} more users would be needed to tell" if more else ""
-    return f"{one} is not significantly better than {other}: {statement} ({ends}){needed}."
+    needed = f"; {more} more users would be needed to detect it" if more else ""
+    return f"{one} is not significantly better than {other}: {statement} ({interval}){needed}."
 
 
 def by_metric(report: ComparisonResult) -> dict[str, list[Comparison]]:
-    """The comparisons by each metric; no metric where there are none."""
+    """The comparisons by metric."""
     rows: dict[str, list[Comparison]] = {}
-    for one in report.comparisons:
-        rows.setdefault(one.metric, []).append(one)
+    for comparison in report.comparisons:
+        rows.setdefault(comparison.metric, []).append(comparison)
     return rows
 
 
 def show_more(versus: Comparison) -> str:
-    """How many more users would find the difference four times in five; empty where that is no question."""
+    """How many more users a power of 0.8 needs; empty if the difference is significant or zero."""
     if versus.users_needed is None:
         return ""
     more = versus.users_needed - versus.n
@@ -109,7 +113,7 @@ def show_more(versus: Comparison) -> str:
 
 
 def show_cost(name: str, cost: Cost) -> str:
-    """A cost with its unit, and what is measured of energy; a dash where it is not known."""
+    """A cost with its unit; a dash if it is unknown. Energy names the measured components."""
     value: float | None = getattr(cost, name)
     if value is None:
         return "–"
@@ -119,17 +123,17 @@ def show_cost(name: str, cost: Cost) -> str:
     if name.endswith("bytes"):
         return f"{value / 1e9:.2f} GB"
     if name == "joules":
-        return f"{value / 1e3:,.1f} kJ ({' and '.join(cost.joules_of or ['parts differ'])})"
+        return f"{value / 1e3:,.1f} kJ ({' and '.join(cost.joules_of or ['components differ'])})"
     return f"{value:,.0f}"
 
 
 def show_setting(value: Any) -> str:
-    """A setting as a recipe writes it."""
+    """A setting as in a recipe."""
     return "–" if value is None else json.dumps(value, ensure_ascii=False)
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A figure, or a dash where there is none."""
+    """A number, or a dash for None and NaN."""
     return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
@@ -139,5 +143,5 @@ def signed(value: float, digits: int = 4) -> str:
 
 
 def bare_p(p: float) -> str:
-    """A p value without its letter, for a column that has it above: ``0.012``, ``< 0.001``."""
+    """A p value without "p =", for table columns: ``0.012``, ``< 0.001``."""
     return show_p(p).removeprefix("p").removeprefix(" =").strip() or "–"

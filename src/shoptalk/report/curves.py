@@ -1,4 +1,4 @@
-"""Loss curves per epoch, with every phase of the training."""
+"""Loss curves per epoch, for all training phases."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,27 +11,27 @@ from shoptalk.report.names import metric_label
 
 Rows = Sequence[dict[str, Any]]
 
-#: What a phase's loss is measured in, and what a reader calls the phase.
+#: The unit of a phase's loss, and the label of the phase.
 ANSWERS, UNITS = "loss (nats per answer token)", {"options": "loss (nats per question)"}
 PHASES = {
     "catalogue": "titles",
     "answers": "answers",
-    "options": "choosing",
+    "options": "multiple choice",
     "items": "next item",
 }
-#: What chooses the epoch where items are ranked.
-WATCHED = "ndcg@10"
+#: The metric that selects the epoch if items are ranked.
+VALIDATION_METRIC = "ndcg@10"
 
 
 @dataclass(frozen=True, slots=True)
 class LossRow:
-    """An epoch: its losses, and NDCG@10 on validation cases where that was watched."""
+    """An epoch: its losses, and NDCG@10 on the validation cases if it was computed."""
 
     epoch: int
     phase: str
     train: float | None
     validation: float | None
-    watched: float | None
+    ndcg: float | None
 
 
 def draw_losses(losses: Rows, path: Path) -> None:
@@ -40,35 +40,36 @@ def draw_losses(losses: Rows, path: Path) -> None:
         _figure(losses, (), None, 6.4).savefig(temporary, format="png", dpi=120)
 
 
-def draw_training(losses: Rows, refit: Rows, kept: int | None, width: float = WIDE) -> str:
-    """The same as the data address of an SVG, with the epoch that was kept and the refit on validation purchases.
+def draw_training(losses: Rows, refit: Rows, best_epoch: int | None, width: float = WIDE) -> str:
+    """The loss curves as the data URI of an SVG, with the selected epoch and the losses of the final fit.
 
     Parameters
     ----------
     losses, refit
-        Rows with ``epoch``, ``train``, ``validation`` (None where nothing was watched), ``phase``.
-    kept
+        Rows with ``epoch``, ``train``, ``validation`` (None if there was no validation), ``phase``.
+    best_epoch
         The epoch whose weights were kept.
     """
-    return as_svg(_figure(losses, refit, kept, width))
+    return as_svg(_figure(losses, refit, best_epoch, width))
 
 
 def loss_rows(losses: Rows, refit: Rows) -> list[LossRow]:
     """Every epoch of every phase, for a table."""
     shown = [(row, PHASES.get(str(row.get("phase")), row.get("phase") or "")) for row in losses]
-    shown += [(row, "refit, validation purchases too") for row in refit]
+    shown += [(row, "refit on training and validation purchases") for row in refit]
     return [
-        LossRow(row["epoch"], phase, row.get("train"), row.get("validation"), row.get(WATCHED)) for row, phase in shown
+        LossRow(row["epoch"], phase, row.get("train"), row.get("validation"), row.get(VALIDATION_METRIC))
+        for row, phase in shown
     ]
 
 
-def _figure(losses: Rows, refit: Rows, kept: int | None, width: float) -> Any:
-    """A panel for each kind of loss, and one for what was watched; all share the epochs."""
+def _figure(losses: Rows, refit: Rows, best_epoch: int | None, width: float) -> Any:
+    """A panel per kind of loss, and one for the validation metric; all share the x axis."""
     from matplotlib.figure import Figure
 
     kinds = list(dict.fromkeys(_unit(row) for row in losses)) or [ANSWERS]
-    watched = [row for row in losses if row.get(WATCHED) is not None]
-    panels = len(kinds) + bool(watched)
+    validated = [row for row in losses if row.get(VALIDATION_METRIC) is not None]
+    panels = len(kinds) + bool(validated)
     figure = Figure(figsize=(width, 2.7 * panels), layout="constrained")
     drawn = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0].tolist()
     for axes, kind in zip(drawn, kinds, strict=False):
@@ -78,12 +79,12 @@ def _figure(losses: Rows, refit: Rows, kept: int | None, width: float) -> Any:
         again = [row for row in refit if _unit(row) == kind]
         _line(axes, again, "train", "third", marker="^", linestyle=":", label="train, refit")
         axes.set_ylabel(kind if width >= WIDE else kind.replace(" (", "\n("))
-    if watched:
-        _line(drawn[-1], watched, WATCHED, "swapped", marker="s", linestyle="--", label="validation")
-        drawn[-1].set_ylabel(metric_label(WATCHED))
+    if validated:
+        _line(drawn[-1], validated, VALIDATION_METRIC, "swapped", marker="s", linestyle="--", label="validation")
+        drawn[-1].set_ylabel(metric_label(VALIDATION_METRIC))
     _phases(drawn, losses)
     for axes in drawn:
-        _finish(axes, [row["epoch"] for row in [*losses, *refit]], kept)
+        _finish(axes, [row["epoch"] for row in [*losses, *refit]], best_epoch)
     drawn[-1].set_xlabel("epoch")
     return figure
 
@@ -99,29 +100,36 @@ def _line(axes: Any, rows: Rows, key: str, colour: str, **style: Any) -> None:
 
 
 def _phases(panels: Sequence[Any], losses: Rows) -> None:
-    """Where one phase ends and the next begins, and what they learn."""
-    begins = [
+    """Mark the first epoch of each phase."""
+    first_rows = [
         row for index, row in enumerate(losses) if not index or row.get("phase") != losses[index - 1].get("phase")
     ]
-    if len(begins) < 2:
+    if len(first_rows) < 2:
         return
-    for row in begins:
+    for row in first_rows:
         for axes in panels:
             axes.axvline(row["epoch"] - 0.5, color="#888888", linewidth=1, linestyle="-.")
         name = str(row.get("phase"))
-        panels[0].annotate(f"{PHASES.get(name, name)} →", (row["epoch"] - 0.45, 1), (2, 2), fontsize=8, va="bottom",
-                           xycoords=("data", "axes fraction"), textcoords="offset points")  # fmt: skip
+        panels[0].annotate(
+            f"{PHASES.get(name, name)} →",
+            (row["epoch"] - 0.45, 1),
+            (2, 2),
+            fontsize=8,
+            va="bottom",
+            xycoords=("data", "axes fraction"),
+            textcoords="offset points",
+        )
 
 
-def _finish(axes: Any, epochs: Sequence[int], kept: int | None) -> None:
+def _finish(axes: Any, epochs: Sequence[int], best_epoch: int | None) -> None:
     from matplotlib.ticker import FixedLocator, MaxNLocator
 
-    if kept is not None and kept in epochs:
-        axes.axvline(kept, color="#222222", linewidth=8, alpha=0.15, zorder=0, label="weights kept")
-    found = sorted(set(epochs))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True) if len(found) > 12 else FixedLocator(found))
-    if found:
-        axes.set_xlim(found[0] - 0.5, found[-1] + 0.5)
+    if best_epoch is not None and best_epoch in epochs:
+        axes.axvline(best_epoch, color="#222222", linewidth=8, alpha=0.15, zorder=0, label="weights kept")
+    ticks = sorted(set(epochs))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True) if len(ticks) > 12 else FixedLocator(ticks))
+    if ticks:
+        axes.set_xlim(ticks[0] - 0.5, ticks[-1] + 0.5)
     axes.spines[["top", "right"]].set_visible(False)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False)

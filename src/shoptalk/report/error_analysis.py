@@ -1,4 +1,4 @@
-"""What goes wrong, by the error analysis: groups with their examples, words that pull, shorter histories."""
+"""Views of the error analysis: error types with examples, word bias, shortened histories."""
 
 import math
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from shoptalk.report.bars import Bar, draw_bars
 from shoptalk.report.figure import Picture, picture
 from shoptalk.results import ErrorAnalysis, ErrorExample, ErrorGroup, EvaluationResult, ShortenedStep
 
-#: Smaller shares would be told as 0.000.
+#: Smaller shares would be shown as 0.000.
 SHOWN = 0.0005
 
 
@@ -24,7 +24,7 @@ class OptionRow:
 
 @dataclass(frozen=True, slots=True)
 class ErrorView:
-    """An error analysis as the page shows it: groups the largest first, those that hardly occur by their titles."""
+    """An error analysis as the page shows it: groups by decreasing size, and the titles of empty groups."""
 
     analysis: ErrorAnalysis
     groups: tuple[ErrorGroup, ...]
@@ -37,8 +37,8 @@ def error_sections(result: EvaluationResult) -> list[ErrorView]:
     return [_view(analysis) for analysis in result.analyses]
 
 
-def mistake_bars(groups: Sequence[ErrorGroup]) -> list[Bar]:
-    """Each group's share of the wrong answers; grey where it may be chance."""
+def error_bars(groups: Sequence[ErrorGroup]) -> list[Bar]:
+    """Each group's share of the wrong answers; grey if not significantly above chance."""
     return [Bar(group.title, "model" if group.clear else "baseline", group.share, group.reference) for group in groups]
 
 
@@ -56,7 +56,7 @@ def option_rows(example: ErrorExample) -> list[OptionRow]:
 
 
 def step_figure(step: ShortenedStep) -> str:
-    """How likely the right one was in a step, or where it stood."""
+    """The probability or the rank of the correct item in a step."""
     if step.probability is not None:
         return f"{step.probability:.3f}"
     return "not listed" if step.rank is None else f"rank {step.rank}"
@@ -65,7 +65,7 @@ def step_figure(step: ShortenedStep) -> str:
 def _view(analysis: ErrorAnalysis) -> ErrorView:
     ordered = sorted(analysis.groups, key=lambda group: -_size(group))
     groups = tuple(group for group in ordered if _size(group) >= SHOWN)
-    bars = picture(draw_bars, mistake_bars(groups), "share of the wrong answers", 3, of="") if groups else None
+    bars = picture(draw_bars, error_bars(groups), "share of wrong answers", 3, unit="") if groups else None
     return ErrorView(analysis, groups, tuple(group.title for group in ordered if _size(group) < SHOWN), bars)
 
 

@@ -1,4 +1,4 @@
-"""What the audit found, the worst first."""
+"""Rows of the audit section."""
 
 from dataclasses import dataclass
 
@@ -6,11 +6,11 @@ from shoptalk.report.verdict import sentence_of
 from shoptalk.results import AuditResult, Severity
 from shoptalk.schema import Estimate
 
-#: How a severity looks: a symbol and a word, so that no colour is needed.
+#: Symbol and label of each severity (not only a colour).
 SEVERITIES: dict[Severity, tuple[str, str]] = {
     "fail": ("✗", "fail"),
     "warn": ("!", "warning"),
-    "info": ("✓", "looked at"),
+    "info": ("✓", "passed"),
 }
 
 
@@ -20,7 +20,7 @@ class FindingRow:
 
     severity: Severity
     symbol: str
-    word: str
+    label: str
     title: str
     says: str
     size: Estimate
@@ -29,19 +29,19 @@ class FindingRow:
 
 
 def finding_rows(audit: AuditResult) -> list[FindingRow]:
-    """Findings with a readable title and whole sentences, fails before warnings."""
+    """Findings with a readable title and full sentences, the most severe first."""
     order = list(SEVERITIES)
     rows = [
         FindingRow(
-            severity=one.severity,
-            symbol=SEVERITIES[one.severity][0],
-            word=SEVERITIES[one.severity][1],
-            title=one.check.replace("_", " "),
-            says=sentence_of(one.says),
-            size=one.size,
-            example=one.example,
-            do=sentence_of(one.do),
+            severity=finding.severity,
+            symbol=SEVERITIES[finding.severity][0],
+            label=SEVERITIES[finding.severity][1],
+            title=finding.check.replace("_", " "),
+            says=sentence_of(finding.says),
+            size=finding.size,
+            example=finding.example,
+            do=sentence_of(finding.do),
         )
-        for one in audit.findings
+        for finding in audit.findings
     ]
     return sorted(rows, key=lambda row: order.index(row.severity))

@@ -1,31 +1,28 @@
-"""What metrics and methods are called, and how figures are written: one table each for pages and terminal."""
+"""Display names of metrics and methods, and number formats, for pages and terminal."""
 
 from typing import Protocol
 
+from shoptalk.evaluation.metrics import METRICS
 from shoptalk.evaluation.verdict import OPTION_METRIC
 from shoptalk.registry import BASELINES
 
-#: Names of baselines as a reader knows them.
-LABELS = {"majority": "the usual answer", **{name: entry.label for name, entry in BASELINES.items()}}
-MODEL, SWAPPED = "this model", "this model, another user's history"
-#: Metrics whose name is not their word with a capital; the k of ``recall@10`` follows.
-METRICS = {
-    "ndcg": "NDCG",
-    "mrr": "MRR",
+#: Names of methods that are not in the registry of baselines.
+_METHODS = {"majority": "majority class"}
+MODEL, SWAPPED = "this model", "this model, permuted histories"
+#: Display names of figures that are no ranking metrics, where they are not the capitalised metric name.
+_OTHERS = {
     "f1": "F1",
     "ece": "ECE",
-    "hr": "HR",
-    "map": "MAP",
-    "repeat_share": "repeats",
-    "echo_share": "echoes",
-    "invalid_share": "invalid",
+    "repeat_share": "duplicate rate",
+    "echo_share": "history repeat rate",
+    "invalid_share": "invalid rate",
 }
-#: Metrics of the first ten whose heading says so.
-_OF_LISTS = ("coverage", "novelty", "diversity")
+#: Metrics shown below a heading that names the cutoff.
+_WITHOUT_CUTOFF = ("coverage", "novelty", "diversity")
 
 
 class Interval(Protocol):
-    """Anything with two ends, which are NaN where they are not known."""
+    """An interval; its ends are NaN if unknown."""
 
     @property
     def low(self) -> float: ...  # noqa: D102
@@ -35,33 +32,36 @@ class Interval(Protocol):
 
 
 def metric_label(name: str) -> str:
-    """A metric's name for people: Recall@10, NDCG@10, Accuracy, Personalisation gap."""
+    """The display name of a metric: Recall@10, NDCG@10, Accuracy, Personalisation gap."""
     word, at, k = name.partition("@")
-    return METRICS.get(word, word.capitalize().replace("_", " ")) + at + k
+    metric = METRICS.get(word)
+    label = _OTHERS.get(word, word.capitalize().replace("_", " ")) if metric is None else metric.label
+    return label + at + k
 
 
 def column_label(name: str) -> str:
-    """The same as the head of a column, below a heading that says of how many: Recall@10, coverage."""
+    """The display name as a column head, without the cutoff where the table names it: Recall@10, coverage."""
     word = name.partition("@")[0]
-    return word if word in _OF_LISTS else metric_label(name)
+    return word if word in _WITHOUT_CUTOFF else metric_label(name)
 
 
 def baseline_label(name: str, metric: str) -> str:
-    """A simple method's name; a popular product is the most popular option where options are shown."""
+    """The display name of a baseline. With options, ``popularity`` chooses the most popular option."""
     if name == "popularity" and metric == OPTION_METRIC:
         return "most popular option"
-    return LABELS.get(name, name)
+    entry = BASELINES.get(name)
+    return _METHODS.get(name, name) if entry is None else entry.label
 
 
 def show_p(p: float | None) -> str:
-    """A p value in words: ``p = 0.012``, ``p < 0.001``; empty where there is none."""
+    """A formatted p value: ``p = 0.012``, ``p < 0.001``; empty if unknown."""
     if p is None or p != p:  # noqa: PLR0124  (NaN)
         return ""
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
 def span(figure: Interval, digits: int) -> str:
-    """The interval in words; empty where there is none."""
+    """The formatted interval; empty if unknown."""
     if figure.low != figure.low or figure.high != figure.high:
         return ""
     return f"{figure.low:z.{digits}f} to {figure.high:z.{digits}f}"

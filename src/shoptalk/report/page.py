@@ -1,6 +1,6 @@
-"""``report.html``: one self-contained page about a run, for people who would rather look than read.
+"""``report.html``: the self-contained report of a run.
 
-Every section takes what is there, and is left out where nothing is.
+A section without data is left out.
 """
 
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ from shoptalk.schema import Estimate
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A figure that a reader wants first."""
+    """A headline figure."""
 
     label: str
     value: str
@@ -51,20 +51,20 @@ class Tile:
 
 @dataclass(frozen=True, slots=True)
 class MethodsView:
-    """Methods beside each other: bars, rows, and the metrics that are shown at once and on demand."""
+    """A comparison of methods: bars, rows, and the metrics that are shown directly or in collapsed tables."""
 
     rows: list[MethodRow]
     bars: Picture
     columns: list[str]
     more: list[str]
-    beyond: list[str]
+    beyond_accuracy: list[str]
 
 
 @dataclass(frozen=True, slots=True)
-class PersonalView:
-    """Own histories beside others'."""
+class PersonalisationView:
+    """The result with the users' own histories and with permuted ones."""
 
-    what: str
+    metric: str
     digits: int
     own: Estimate
     swapped: Estimate
@@ -75,7 +75,7 @@ class PersonalView:
 
 @dataclass(frozen=True, slots=True)
 class SegmentsView:
-    """The ways of cutting the test, beside the best simple method."""
+    """Results by segment, of the model and of the best baseline."""
 
     panels: list[SegmentPanel]
     best: str
@@ -84,7 +84,7 @@ class SegmentsView:
 
 @dataclass(frozen=True, slots=True)
 class PositionsView:
-    """Whether the model prefers a position."""
+    """Position bias."""
 
     positions: Sequence[PositionShare]
     bias: float
@@ -102,12 +102,12 @@ class CalibrationView:
 
 
 def write_report(folder: Path) -> None:
-    """Write ``report.html`` from what training, evaluation and audit left in a run's folder.
+    """Write ``report.html`` from the results in the folder of a run.
 
     Raises
     ------
     RunError
-        When the folder is not a run, was not evaluated, or is damaged.
+        If the folder is not a run, was not evaluated, or is damaged.
     """
     run = open_run(folder)
     result = read_evaluation(folder)
@@ -118,7 +118,7 @@ def write_report(folder: Path) -> None:
         text = render("report.html", **collect(run, result, audit))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, TemplateError) as error:
         raise RunError(
-            f"what it measured cannot be shown: {type(error).__name__}: {error}",
+            f"the results cannot be shown: {type(error).__name__}: {error}",
             where=str(folder),
             hint=f"shoptalk evaluate {folder}",
         ) from error
@@ -126,20 +126,20 @@ def write_report(folder: Path) -> None:
 
 
 def collect(run: Run, result: EvaluationResult, audit: AuditResult | None) -> Mapping[str, Any]:
-    """What the page's sections show, by the names that the templates have; None where there is nothing to show."""
+    """The variables of the templates; None if a section has no data."""
     return {
-        "name": run.recipe.name or "A run",
+        "name": run.recipe.name or "Run",
         "verdict": show_verdict(result, audit),
         "tiles": _tiles(result, audit),
         "warnings": result.warnings,
         "ranked": _ranked(result),
         "chosen": _chosen(result),
-        "personal": [one for one in (_personal(result, main) for main in _results(result)) if one],
+        "personal": [view for main in _main_results(result) if (view := _personalisation(result, main))],
         "findings": None if audit is None else finding_rows(audit),
         "segments": _segments(result),
         "positions": _positions(result),
         "calibration": _calibration(result),
-        "mistakes": error_sections(result),
+        "error_views": error_sections(result),
         "training": _training(run),
         "samples": result.samples,
         "card": data_card(run),
@@ -152,32 +152,34 @@ def collect(run: Run, result: EvaluationResult, audit: AuditResult | None) -> Ma
     }
 
 
-def _results(result: EvaluationResult) -> list[MainResult]:
-    """The main result, and the accuracy among options where it is not that."""
-    found = [main_result(result), options_result(result) if has_rankings(result) else None]
-    return [main for main in found if main is not None]
+def _main_results(result: EvaluationResult) -> list[MainResult]:
+    """The main result, and the accuracy of multiple choice if that is a second one."""
+    results = [main_result(result), options_result(result) if has_rankings(result) else None]
+    return [main for main in results if main is not None]
 
 
 def _tiles(result: EvaluationResult, audit: AuditResult | None) -> list[Tile]:
-    """The figures that a reader wants first."""
+    """The headline figures."""
     tiles: list[Tile] = []
-    for index, main in enumerate(_results(result)):
-        if not main.own.known:
+    for index, main in enumerate(_main_results(result)):
+        if not main.model.known:
             continue
         digits = digits_of(main.metric)
-        what = (
-            "Accuracy among options"
+        label = (
+            "Multiple-choice accuracy"
             if main.metric == OPTION_METRIC
             else f"{metric_label(main.metric)}, whole catalogue"
         )
-        tiles.append(_tile(what, main.own, digits))
+        tiles.append(_tile(label, main.model, digits))
         if index:
             continue
-        if main.simple is not None and main.baseline is not None:
-            tiles.append(_tile("Best simple method", main.simple, digits, baseline_label(main.baseline, main.metric)))
+        if main.baseline_estimate is not None and main.baseline is not None:
+            tiles.append(
+                _tile("Best baseline", main.baseline_estimate, digits, baseline_label(main.baseline, main.metric))
+            )
         if main.swapped is not None:
-            note = "the histories matter" if reads_histories(main) else "the histories hardly matter"
-            tiles.append(_tile("With another user's history", main.swapped, digits, note))
+            note = "the model uses the history" if reads_histories(main) else "the model hardly uses the history"
+            tiles.append(_tile("With permuted histories", main.swapped, digits, note))
     return tiles if audit is None else [*tiles, _audit_tile([finding.severity for finding in audit.findings])]
 
 
@@ -185,8 +187,8 @@ def _audit_tile(severities: Sequence[str]) -> Tile:
     failed, warned = severities.count("fail"), severities.count("warn")
     warnings = f"{warned} warning{'s' * (warned != 1)}" if warned else ""
     if failed:
-        return Tile("Audit", f"{failed} fail{'s' * (failed != 1)}", warnings)
-    return Tile("Audit", warnings or "clean", f"{len(severities)} things looked at")
+        return Tile("Audit", f"{failed} failure{'s' * (failed != 1)}", warnings)
+    return Tile("Audit", warnings or "clean", f"{len(severities)} findings")
 
 
 def _tile(label: str, figure: Estimate, digits: int, note: str = "") -> Tile:
@@ -196,7 +198,7 @@ def _tile(label: str, figure: Estimate, digits: int, note: str = "") -> Tile:
 
 
 def _ranked(result: EvaluationResult) -> MethodsView | None:
-    """Whole-catalogue rankings: bars, methods, and what their lists are like."""
+    """Results of ranking the whole catalogue; None if there are none."""
     if not has_rankings(result):
         return None
     return MethodsView(
@@ -204,12 +206,12 @@ def _ranked(result: EvaluationResult) -> MethodsView | None:
         bars=picture(draw_bars, rankings.recall_bars(result), metric_label(rankings.MAIN), 4),
         columns=_present(rankings.ACCURACY, result),
         more=_present(rankings.MORE, result),
-        beyond=_present(rankings.BEYOND_ACCURACY, result),
+        beyond_accuracy=_present(rankings.BEYOND_ACCURACY, result),
     )
 
 
 def _chosen(result: EvaluationResult) -> MethodsView | None:
-    """Choices among options, where there were some."""
+    """Results of multiple choice; None if there are none."""
     bars = accuracy_bars(result)
     if not bars:
         return None
@@ -218,7 +220,7 @@ def _chosen(result: EvaluationResult) -> MethodsView | None:
         bars=picture(draw_bars, best_first(bars)),
         columns=_present(options.BESIDE, result),
         more=_present(options.MORE, result),
-        beyond=[],
+        beyond_accuracy=[],
     )
 
 
@@ -226,27 +228,27 @@ def _present(columns: tuple[str, ...], result: EvaluationResult) -> list[str]:
     return [name for name in columns if name in result.metrics]
 
 
-def _personal(result: EvaluationResult, main: MainResult) -> PersonalView | None:
-    """Own histories beside others', and what the options give away without any."""
+def _personalisation(result: EvaluationResult, main: MainResult) -> PersonalisationView | None:
+    """The history permutation test; None if it was not done."""
     if main.swapped is None or main.gap is None or not main.gap.known:
         return None
     rows = [
-        Bar("own history", "model", main.own),
-        Bar("another user's history", "swapped", main.swapped),
+        Bar("own history", "model", main.model),
+        Bar("permuted histories", "swapped", main.swapped),
     ]
     probe = result.baselines.get(PROBE, {}).get(OPTION_METRIC)
     if main.metric == OPTION_METRIC and probe:
         rows.append(Bar("no history (options only)", "baseline", probe))
-    what = "accuracy" if main.metric == OPTION_METRIC else metric_label(main.metric)
+    label = "accuracy" if main.metric == OPTION_METRIC else metric_label(main.metric)
     digits = digits_of(main.metric)
-    return PersonalView(
-        what=what,
+    return PersonalisationView(
+        metric=label,
         digits=digits,
-        own=main.own,
+        own=main.model,
         swapped=main.swapped,
         gap=main.gap,
         reads=reads_histories(main),
-        bars=picture(draw_bars, rows, what, digits),
+        bars=picture(draw_bars, rows, label, digits),
     )
 
 
@@ -267,14 +269,14 @@ def _positions(result: EvaluationResult) -> PositionsView | None:
 
 
 def _calibration(result: EvaluationResult) -> CalibrationView | None:
-    bins = [row for analysis in result.analyses for row in analysis.calibration if row.cases]  # only options have any
+    bins = [row for analysis in result.analyses for row in analysis.calibration if row.cases]  # multiple choice only
     if not bins:
         return None
     return CalibrationView(bins, result.metrics.get("ece"), picture(draw_calibration, bins))
 
 
 def _training(run: Run) -> Mapping[str, Any] | None:
-    """Losses of every phase, the refit on validation purchases included; None where nothing was trained."""
+    """Losses of all phases, the final fit included; None if nothing was trained."""
     training = run.info.get("training") or {}
     losses = training.get("losses") or []
     if not losses:
@@ -282,7 +284,7 @@ def _training(run: Run) -> Mapping[str, Any] | None:
     refit = [event for event in read_log(run.folder / "refit") if event.get("event") == "epoch"]
     return {
         "rows": loss_rows(losses, refit),
-        "kept": training.get("best_epoch"),
+        "best_epoch": training.get("best_epoch"),
         "stopped": training.get("stopped_early"),
         "picture": picture(draw_training, losses, refit, training.get("best_epoch")),
     }

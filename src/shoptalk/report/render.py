@@ -1,4 +1,4 @@
-"""Templates of the pages, and how they write figures."""
+"""Rendering of the templates, and their number formats."""
 
 import math
 from typing import Any
@@ -10,7 +10,7 @@ from shoptalk.report.names import column_label, metric_label, span
 
 
 def render(template: str, **values: Any) -> str:
-    """A page as text; whatever is put into it is escaped, and a value that is missing is an error."""
+    """A page as text. Values are escaped; a missing value is an error."""
     pages = Environment(
         loader=PackageLoader("shoptalk.report"),
         autoescape=True,
@@ -33,19 +33,19 @@ def render(template: str, **values: Any) -> str:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A share; ``n/a`` where there is none."""
+    """A number with fixed digits; ``n/a`` for None and NaN."""
     return "n/a" if value is None or math.isnan(value) else f"{value:z.{digits}f}"
 
 
 def amount(value: float | None) -> str:
-    """Any figure, with four digits that count."""
+    """A number with four significant digits."""
     if value is None or math.isnan(value):
         return "n/a"
     return f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
 
 
 def duration(seconds: float | None) -> str:
-    """Seconds as a reader counts them: ``0.83 s``, ``95 s``, ``35 min 4 s``, ``2 h 3 min``."""
+    """A formatted duration: ``0.83 s``, ``95 s``, ``35 min 4 s``, ``2 h 3 min``."""
     if seconds is None:
         return "n/a"
     if seconds < 10:
@@ -58,5 +58,5 @@ def duration(seconds: float | None) -> str:
 
 
 def _known(value: float | None) -> bool:
-    """Whether there is a figure."""
+    """Whether the value is neither None nor NaN."""
     return value is not None and not math.isnan(value)

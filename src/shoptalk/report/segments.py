@@ -1,4 +1,4 @@
-"""Recall by segment: the model beside the best simple method."""
+"""Bar charts of recall by segment, of the model and of the best baseline."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,27 +8,27 @@ from shoptalk.report.names import metric_label
 from shoptalk.report.rankings import MAIN, SegmentPanel
 
 _HALF = 0.38
-#: Segments of a panel that takes half a line.
+#: Most segments of a panel of half width.
 _FEW = 3
 
 
 def draw_segments(panels: Sequence[SegmentPanel], best: str, width: float = WIDE) -> str:
-    """Pairs of bars with their 95 % intervals, as the data address of an SVG.
+    """Pairs of bars with their 95 % intervals, as the data URI of an SVG.
 
     Parameters
     ----------
     panels
-        Ways of cutting the test.
+        The segmentations.
     best
-        The name of the simple method, for the legend; empty where there is none.
+        The name of the best baseline, for the legend; empty if there is none.
     width
-        In inches; on a narrow figure every panel has a line of its own.
+        In inches; a narrow figure has one panel per row.
     """
     from matplotlib.figure import Figure
 
     phone = width < WIDE
     wide = [panel for panel in panels if phone or len(panel.rows) > _FEW]
-    narrow = [panel for panel in panels if panel not in wide]  # two of them share a line
+    narrow = [panel for panel in panels if panel not in wide]  # two per row
     lines = len(wide) + (len(narrow) + 1) // 2
     figure = Figure(figsize=(width, 2.5 * lines), layout="constrained")
     grid = figure.add_gridspec(lines, 2, hspace=0.1)
@@ -45,18 +45,26 @@ def _fill(axes: Any, panel: SegmentPanel, best: str, size: float) -> None:
     rows = panel.rows
     for side, key, name, kind in ((-0.5, "model", "this model", "model"), (0.5, "best", best, "baseline")):
         labelled = [(index, getattr(row, key)) for index, row in enumerate(rows)]
-        shown = [(index, own) for index, own in labelled if own is not None]
+        shown = [(index, estimate) for index, estimate in labelled if estimate is not None]
         if not shown or not name:
             continue
-        values = [own.value for _, own in shown]
+        values = [estimate.value for _, estimate in shown]
         # A segment of one user has no interval.
         spans = [
-            [own.value - own.low if own.has_interval else 0.0 for _, own in shown],
-            [own.high - own.value if own.has_interval else 0.0 for _, own in shown],
+            [estimate.value - estimate.low if estimate.has_interval else 0.0 for _, estimate in shown],
+            [estimate.high - estimate.value if estimate.has_interval else 0.0 for _, estimate in shown],
         ]
         indices = [index + side * _HALF for index, _ in shown]
-        axes.bar(indices, values, yerr=spans, width=_HALF, color=COLOURS[kind], ecolor="#222222", label=name,
-                 error_kw={"elinewidth": 1})  # fmt: skip
+        axes.bar(
+            indices,
+            values,
+            yerr=spans,
+            width=_HALF,
+            color=COLOURS[kind],
+            ecolor="#222222",
+            label=name,
+            error_kw={"elinewidth": 1},
+        )
     axes.set_xticks(range(len(rows)), [f"{row.name}\n{row.n:,}" for row in rows])
     axes.tick_params(axis="x", length=0, labelsize=size)
     axes.set_ylim(bottom=0)

@@ -1,4 +1,4 @@
-"""``report.html`` of a sweep: what was tried, how it learned, what mattered, and the winner's test."""
+"""``report.html`` of a sweep: trials, loss curves, importance of settings, test result of the best trial."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from shoptalk.evaluation.verdict import PROBE
+from shoptalk.evaluation.metrics import larger_is_better
+from shoptalk.evaluation.verdict import OPTION_METRIC, PROBE, RANKING_METRIC
 from shoptalk.files import JsonObject, write_text
 from shoptalk.recipe import Recipe
 from shoptalk.report.curves import UNITS
@@ -17,14 +18,14 @@ from shoptalk.report.names import baseline_label, metric_label
 from shoptalk.results import SweepResult, SweepWinner, TrialResult
 from shoptalk.runs import read_log
 
-#: Distinguishable for colour-blind people (Okabe and Ito), and with a mark each; more curves than these are grey.
+#: Distinguishable for colour-blind people (Okabe and Ito), and with a marker each. With more curves, curves are grey.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKS = "osD^vP"
 GREY = "#9a9a9a"
-#: Settings that are all named in a legend.
-FEW = 3
-#: The winner's figures on the test that are said first.
-MAIN = ("accuracy", "recall@10", "title_exact_match")
+#: With at most so many settings, a label names them all.
+MAX_NAMED = 3
+#: Headline metrics on the test cases.
+MAIN = (OPTION_METRIC, RANKING_METRIC, "title_exact_match")
 NAMES = {
     "validation_loss": "validation loss",
     "ndcg@10": f"{metric_label('ndcg@10')} on validation",
@@ -34,7 +35,7 @@ NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class TrialRow:
-    """A trial with its configuration in a few words, and its epochs."""
+    """A trial with the label of its configuration, and its epochs."""
 
     trial: TrialResult
     label: str
@@ -70,18 +71,20 @@ def write_sweep_report(out: Path, recipe: Recipe, report: SweepResult) -> None:
 
 
 def losses(run: str | None) -> list[JsonObject]:
-    """The epochs of a trial; one that was pruned has those before."""
+    """The epochs of a trial, for a pruned one those before pruning."""
     return [event for event in read_log(Path(run)) if event.get("event") == "epoch"] if run else []
 
 
 def label(settings: Mapping[str, Any], recipe: Recipe) -> str:
-    """A configuration in a few words: all its settings, or where they are many what sets them apart from the recipe."""
-    own, shown = recipe.model_dump(), []
+    """The label of a configuration: all its settings, or if there are many, those that differ from the recipe."""
+    defaults, shown = recipe.model_dump(), []
     for key, value in settings.items():
         section, name = key.split(".")
-        if len(settings) <= FEW or own[section][name] != (tuple(value) if isinstance(value, list) else value):
+        if len(settings) <= MAX_NAMED or defaults[section][name] != (
+            tuple(value) if isinstance(value, list) else value
+        ):
             shown.append(f"{name.replace('_', ' ')} {_show_setting(value)}")
-    return ", ".join(shown) or "as the recipe says"
+    return ", ".join(shown) or "as in the recipe"
 
 
 def _show_setting(value: Any) -> str:
@@ -92,7 +95,7 @@ def _show_setting(value: Any) -> str:
 
 
 def verdict(report: SweepResult, rows: Sequence[TrialRow]) -> str:
-    """One sentence: which configuration, out of how many, by what."""
+    """One sentence: the best configuration, the number of trials and the metric."""
     winner = report.winner
     name = next(row.label for row in rows if row.trial.number == winner.number)
     tried = sum(row.trial.state != "interrupted" for row in rows)
@@ -101,32 +104,35 @@ def verdict(report: SweepResult, rows: Sequence[TrialRow]) -> str:
 
 
 def _statement(winner: SweepWinner) -> str:
-    """The winner's first figure on the test, and the best simple method's there."""
+    """The headline metric of the best trial and of the best baseline on the test cases."""
     name = next((name for name in MAIN if name in winner.metrics), None)
     if name is None:
         return ""
-    own = winner.metrics[name]
-    statement = f"{metric_label(name)} {own.value:.4f} (95 % interval {own.low:.4f} to {own.high:.4f}, {own.n:,} users)"
-    simple = {
+    estimate = winner.metrics[name]
+    statement = (
+        f"{metric_label(name)} {estimate.value:.4f} "
+        f"(95 % interval {estimate.low:.4f} to {estimate.high:.4f}, {estimate.n:,} users)"
+    )
+    baselines = {
         method: table[name].value
         for method, table in winner.baselines.items()
-        if name in table and method != PROBE  # a probe is no competitor
+        if name in table and method != PROBE  # a probe is not a baseline
     }
-    if not simple:
+    if not baselines:
         return statement
-    best = max(simple, key=lambda method: simple[method])
-    return f"{statement}; the best simple method, {baseline_label(best, name)}, has {simple[best]:.4f}"
+    best = max(baselines, key=lambda method: baselines[method])
+    return f"{statement}; the best baseline, {baseline_label(best, name)}, has {baselines[best]:.4f}"
 
 
 def _order(row: TrialRow, recipe: Recipe) -> tuple[bool, float, int]:
     """The best first, then those without a value."""
     assert recipe.sweep is not None
     trial, value = row.trial, row.trial.value or 0.0
-    return trial.value is None, value if recipe.sweep.metric == "validation_loss" else -value, trial.number
+    return trial.value is None, -value if larger_is_better(recipe.sweep.metric) else value, trial.number
 
 
 def draw_curves(rows: Sequence[TrialRow], winner: int) -> str:
-    """Validation (solid) and train loss (dotted) of each configuration over epochs: a panel for each kind of loss."""
+    """Validation (solid) and train loss (dotted) of each configuration over epochs: a panel per kind of loss."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -142,9 +148,15 @@ def draw_curves(rows: Sequence[TrialRow], winner: int) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.spines[["top", "right"]].set_visible(False)
     figure.legend(
-        *figure.axes[0].get_legend_handles_labels(), frameon=False, fontsize="small", title_fontsize="small",
-        loc="outside lower left", ncols=2, title="solid: validation, dotted: train", alignment="left",
-    )  # fmt: skip
+        *figure.axes[0].get_legend_handles_labels(),
+        frameon=False,
+        fontsize="small",
+        title_fontsize="small",
+        loc="outside lower left",
+        ncols=2,
+        title="solid: validation, dotted: train",
+        alignment="left",
+    )
     return as_svg(figure)
 
 
@@ -156,22 +168,26 @@ def _draw_curve(axes: Any, row: TrialRow, order: int, kind: str, *, few: bool, w
     name = f"{row.trial.number}: {row.label}{ended}"
     look = {"color": colour, "zorder": 3 if won else 2, "linewidth": 2.4 if won else 1.3}
     axes.plot(
-        epochs, [_number(event["validation"]) for event in events], **look, markersize=4,
-        marker=MARKS[order % len(MARKS)] if few else None, label=name if few or won else "_",
-    )  # fmt: skip
+        epochs,
+        [_number(event["validation"]) for event in events],
+        **look,
+        markersize=4,
+        marker=MARKS[order % len(MARKS)] if few else None,
+        label=name if few or won else "_",
+    )
     if few or won:
         axes.plot(epochs, [_number(event["train"]) for event in events], color=colour, linewidth=1, linestyle=":")
 
 
 def _set_top(axes: Any) -> None:
-    """One hopeless trial must not press the others flat."""
+    """Limit the y axis, so that a diverged trial does not flatten the other curves."""
     values = [value for line in axes.get_lines() for value in line.get_ydata() if value == value]  # noqa: PLR0124
     if values and max(values) > (most := 3 * median(values)):
         axes.set_ylim(top=most)
 
 
 def draw_importance(importance: Mapping[str, float]) -> str:
-    """A bar for each setting, the most important first."""
+    """A bar per setting, the most important first."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 0.42 * len(importance) + 0.8), layout="constrained")

@@ -17,14 +17,13 @@ from shoptalk.evaluation.bootstrap import Floats
 from shoptalk.evaluation.catalogue import find, means
 from shoptalk.evaluation.comparison import compare_pairs, seeds_p
 from shoptalk.evaluation.id_map import IdMap
+from shoptalk.evaluation.metrics import compared_names
 from shoptalk.evaluation.options import correctness
+from shoptalk.evaluation.verdict import OPTION_METRIC
 from shoptalk.recipe import Recipe
 from shoptalk.report.comparison import verdict
 from shoptalk.results import ComparedRecipe, Comparison, ComparisonResult, Cost, SeededEstimate, read_evaluation
 from shoptalk.runs import Run, open_run
-
-#: The metrics of rankings and of choices; the first that is shared decides.
-RANKING, CHOICE = (f"recall@{DEFAULT_K}", f"ndcg@{DEFAULT_K}", f"mrr@{DEFAULT_K}"), ("accuracy",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,16 +159,17 @@ def _values(path: Path) -> tuple[list[str], dict[str, Floats]]:
     values: dict[str, Floats] = {}
     if "ranked" in columns:
         codes = IdMap()
-        found = find(codes.table(columns["ranked"], DEFAULT_K), codes.pairs(columns["truth"])).metrics(DEFAULT_K)
-        values |= {metric: found[metric] for metric in RANKING}
+        found = find(codes.table(columns["ranked"], DEFAULT_K), codes.pairs(columns["truth"]))
+        values |= found.metrics(DEFAULT_K, compared_names(DEFAULT_K))
     if "answer" in columns:
-        values["accuracy"] = correctness([np.asarray(row, np.float64) for row in columns[scores]], columns["answer"])
+        values[OPTION_METRIC] = correctness([np.asarray(row, np.float64) for row in columns[scores]], columns["answer"])
     return columns["user_id"], values
 
 
 def _shared(runs: Sequence[Judged]) -> tuple[list[str], list[str]]:
-    """The metrics that all runs have, and what is said where some have more."""
-    shared = [metric for metric in (*RANKING, *CHOICE) if all(metric in one.values for one in runs)]
+    """The metrics that all runs have, the deciding one first, and what is said where some have more."""
+    known = (*compared_names(DEFAULT_K), OPTION_METRIC)
+    shared = [metric for metric in known if all(metric in one.values for one in runs)]
     if not shared:
         poor = min(runs, key=lambda one: len(one.values))
         other = next(one for one in runs if not one.values.keys() & poor.values.keys())

@@ -5,7 +5,11 @@ which a well-tuned SASRec needs (A. Petrov, C. Macdonald, "gSASRec", RecSys 2023
 dross into gold loss", RecSys 2023). It is this project's item-token model without words: `items.encoder = "none"`.
 """
 
+import shutil
+from pathlib import Path
+
 from shoptalk.data.dataset import Dataset
+from shoptalk.errors import ModelError, RecipeError, RunError
 from shoptalk.progress import Progress
 from shoptalk.recipe import Items, Model, Prompt, Recipe, Training
 from shoptalk.runs import Run, open_run
@@ -32,11 +36,43 @@ def sasrec_recipe(recipe: Recipe) -> Recipe:
 
 
 def learn_sasrec(run: Run, shop: Dataset, progress: Progress) -> Recommender:
-    """A SASRec on a run's dataset, trained once into the run's folder ``sasrec``; an interrupted one goes on."""
-    folder = run.folder / NAME
-    begun = (folder / "run.json").exists()
-    if not (begun and open_run(folder).trained):
-        train(sasrec_recipe(run.recipe), shop.folder, folder, progress, resume=begun)
+    """A SASRec on a run's dataset, kept in the run's folder ``sasrec``.
+
+    One that is there already is taken, and an interrupted one goes on, where it was made of the same dataset, seed and
+    settings; settings of the evaluation do not matter. One that was made otherwise or is damaged is trained anew.
+    """
+    folder, recipe = run.folder / NAME, sasrec_recipe(run.recipe)
+    former = _former(folder, recipe, shop)
+    if former is not None:
+        try:
+            return _learned(folder, former.recipe, shop, progress, resume=True)
+        except (RunError, ModelError) as error:
+            progress(NAME, 0, 1, f"trained anew: {error}")
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    return _learned(folder, recipe, shop, progress, resume=False)
+
+
+def _learned(folder: Path, recipe: Recipe, shop: Dataset, progress: Progress, *, resume: bool) -> Recommender:
+    train(recipe, shop.folder, folder, progress, resume=resume)
     model = open_recommender(open_run(folder), shop)
     model.name = NAME
     return model
+
+
+def _former(folder: Path, recipe: Recipe, shop: Dataset) -> Run | None:
+    """The SASRec that was begun in a folder; None where there is none, or one of other data or settings."""
+    try:
+        run = open_run(folder)
+    except (RunError, RecipeError):  # not a run, or damaged
+        return None
+    same = run.info["fingerprint"] == shop.fingerprint and _decides(run.recipe) == _decides(recipe)
+    return run if same else None
+
+
+def _decides(recipe: Recipe) -> dict[str, object]:
+    """What the weights depend on, besides the dataset."""
+    return recipe.model_dump(
+        include={"seed", "prompt", "model", "lora", "items", "training"},
+        exclude={"training": {"trackers", "checkpoint_seconds"}},
+    )

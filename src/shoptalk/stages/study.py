@@ -13,23 +13,18 @@ import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from shoptalk.errors import RunError, require
+from shoptalk.evaluation.metrics import larger_is_better
 from shoptalk.recipe import Recipe
 from shoptalk.results import TrialResult
 from shoptalk.sweep_config import Point, Range
 
 #: Trials that end before others may be stopped, and the epochs that each has.
 STARTUP_TRIALS, STARTUP_EPOCHS = 4, 2
-#: Whether a metric is to be small or large.
-DIRECTIONS: dict[str, Literal["minimize", "maximize"]] = {
-    "validation_loss": "minimize",
-    "ndcg@10": "maximize",
-    "accuracy": "maximize",
-}
 #: Finished trials without which nothing is said of importance.
 TELLING = 4
 #: Optuna's names of states, and ours.
@@ -68,7 +63,7 @@ class Study:
             self._study = optuna.create_study(
                 storage=optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}"),
                 study_name="sweep",
-                direction=DIRECTIONS[recipe.sweep.metric],
+                direction="maximize" if larger_is_better(recipe.sweep.metric) else "minimize",
                 pruner=prune if recipe.sweep.prune else optuna.pruners.NopPruner(),
                 load_if_exists=True,
             )
@@ -140,7 +135,7 @@ class Study:
             When no trial has a value.
         """
         rows = self.rows()
-        sign = 1 if DIRECTIONS[self._sweep.metric] == "minimize" else -1
+        sign = -1 if larger_is_better(self._sweep.metric) else 1
         able = [(sign * row.value, row.number, row) for row in rows if row.value is not None]
         if not able:
             says = next((row.says for row in rows if row.says), "none was begun")

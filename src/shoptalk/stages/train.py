@@ -1,7 +1,6 @@
 """Training: from a dataset and a recipe to a verified model in a run's folder."""
 
 import shutil
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -15,7 +14,7 @@ import torch
 from shoptalk.data.dataset import Dataset, check_fit, open_dataset
 from shoptalk.errors import ModelError, RunError
 from shoptalk.files import replacing
-from shoptalk.models.bases import item_folder
+from shoptalk.models.bases import Base, item_folder
 from shoptalk.models.create import create
 from shoptalk.models.encoders import Encoder, load_encoder, make_encoder
 from shoptalk.models.item_embeddings import continue_items, with_items
@@ -30,11 +29,12 @@ from shoptalk.recommend.transition_text import MixingWeights, save_transition_te
 from shoptalk.results import as_json
 from shoptalk.runs import Run, create_run, open_run
 from shoptalk.schema import Split
-from shoptalk.stages.energy import Meter
+from shoptalk.stages.beginning import begin
+from shoptalk.stages.training_cost import CostMeter
 from shoptalk.stages.transition_text import choose_mixing_weights, make_transition_text, withhold
 from shoptalk.tasks import check_recipe, get_task, make_prompts
 from shoptalk.training.batching import make_batch
-from shoptalk.training.loop import TrainingData, fine_tune
+from shoptalk.training.loop import CHECKPOINTS, TrainingData, fine_tune
 from shoptalk.training.trackers import Tracker, make_trackers
 
 
@@ -62,9 +62,31 @@ def train(
         _check_same(folder, recipe, shop)
     if folder.trained:
         return dict(folder.info["training"])
-    begin, meter = time.perf_counter(), Meter()
-    fitted, training_data = _set_up(recipe, shop, progress, day=folder.prompt_date)
+    with CostMeter(out / CHECKPOINTS, resume=resume) as cost:
+        report = _train(folder, recipe, shop, progress, cost, resume=resume, trackers=trackers, watch=watch)
+    for rest in (out / CHECKPOINTS, out / "refit" / CHECKPOINTS):
+        shutil.rmtree(rest, ignore_errors=True)
+    return report
+
+
+def _train(
+    folder: Run,
+    recipe: Recipe,
+    shop: Dataset,
+    progress: Progress,
+    cost: CostMeter,
+    *,
+    resume: bool,
+    trackers: Sequence[Tracker],
+    watch: Sequence[Tracker],
+) -> dict[str, Any]:
+    """Train, save and verify the model of an opened run; what is reported of it is in ``run.json`` too."""
+    out = folder.folder
+    beginning = begin(folder, recipe)
+    recipe, set_up = beginning.recipe, partial(_set_up, day=folder.prompt_date)
+    fitted, training_data = set_up(recipe, shop, progress, origin=beginning.origin)
     model = fitted.model
+    beginning = beginning.note_base(model)
     words: dict[str, Any] = {"examples": len(training_data.train), "cut": training_data.train.cut, **model.parameters()}
     words["shortened"] = fitted.builder.shortened.as_dict()
 
@@ -72,18 +94,15 @@ def train(
     outcome = learn(model, training_data, run=out, trackers=[*trackers, *watch])
     mixing = _choose_mixing_weights(recipe, fitted, progress) if recipe.items.transition_text else None
     if recipe.training.refit:
-        fitted, training_data = _set_up(recipe, shop, progress, refit=True, day=folder.prompt_date)
+        fitted, training_data = set_up(recipe, shop, progress, refit=True, origin=beginning.origin)
         model = fitted.model
         again = learn(model, training_data, run=out / "refit", epochs=outcome.epochs, trackers=trackers)
         outcome = replace(outcome, tokens=outcome.tokens + again.tokens)
     with replacing(folder.model) as temporary:
         _save(fitted, mixing, temporary)
     verify(model, folder.model, training_data)
-    report = {**words, **asdict(outcome), "precision": model.precision, "seconds": time.perf_counter() - begin}
-    report |= as_json(meter.read())
-    folder.note(trained=True, training=report, base=_base(model))
-    for rest in (out / "checkpoints", out / "refit" / "checkpoints"):
-        shutil.rmtree(rest, ignore_errors=True)
+    report = {**words, **asdict(outcome), "precision": model.precision, **as_json(cost.read())}
+    beginning.run.note(trained=True, training=report)
     return report
 
 
@@ -155,13 +174,14 @@ def _save(fitted: _Fitted, mixing: MixingWeights | None, folder: Path) -> None:
         )
 
 
-def _base(model: LanguageModel) -> dict[str, Any] | None:
-    """What the run keeps of the model that it started from."""
-    return None if model.origin is None else {**asdict(model.origin), "notes": model.notes}
-
-
 def _set_up(
-    recipe: Recipe, shop: Dataset, progress: Progress, *, refit: bool = False, day: date | None = None
+    recipe: Recipe,
+    shop: Dataset,
+    progress: Progress,
+    *,
+    refit: bool = False,
+    day: date | None = None,
+    origin: Base | None = None,
 ) -> tuple[_Fitted, TrainingData]:
     progress(
         "tokens", 0, 1, "training the tokenizer" if recipe.model.base == "nano" else f"loading {recipe.model.base}"
@@ -180,6 +200,7 @@ def _set_up(
         recipe.prompt.max_tokens,
         task.vocabulary(recipe.prompt, shop.catalogue),
         [history.user_id for history in split.train] if recipe.prompt.user else (),
+        origin,
     )
     if day is not None:
         model.tokenizer.freeze_date(day)

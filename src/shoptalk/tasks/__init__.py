@@ -10,7 +10,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from shoptalk.errors import RecipeError
+from shoptalk.errors import RecipeError, UsageError
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.recipe import Prompt, Recipe, read_recipe
 from shoptalk.schema import Catalogue
@@ -30,12 +30,38 @@ _registered: dict[str, Task] = {}
 
 def task_names() -> tuple[str, ...]:
     """The names of all tasks, those of `register` last."""
-    return (*_TASKS, *(name for name in _registered if name not in _TASKS))
+    return (*_TASKS, *_registered)
 
 
 def register(task: Task) -> None:
-    """Make a task known by its name, for recipes read from now on."""
+    """Make a task of another package known by its name, for recipes read from now on in this process.
+
+    Raises
+    ------
+    UsageError
+        Where a task of this name is known already.
+    """
+    if task.name in task_names():
+        raise UsageError(
+            f"a task named {task.name!r} is registered already",
+            hint="give the new task another name, or unregister the former one first",
+        )
     _registered[task.name] = task
+
+
+def unregister(name: str) -> None:
+    """Forget a task that `register` made known.
+
+    Raises
+    ------
+    UsageError
+        Where `register` knows none of this name; the tasks of shoptalk itself stay.
+    """
+    if name not in _registered:
+        raise UsageError(
+            f"no task named {name!r} was registered", hint=f"registered here: {', '.join(_registered) or 'none'}"
+        )
+    del _registered[name]
 
 
 def get_task(name: str) -> Task:

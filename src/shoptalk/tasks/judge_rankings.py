@@ -16,14 +16,13 @@ from shoptalk.evaluation.bootstrap import Floats, estimate
 from shoptalk.evaluation.catalogue import KS, Found, find, means
 from shoptalk.evaluation.history_permutation import permutation_partners, personalisation_gap
 from shoptalk.evaluation.id_map import Bools, IdMap, Ints, UserItemSets
+from shoptalk.evaluation.metrics import tested_names
 from shoptalk.evaluation.paired import compare_all
 from shoptalk.evaluation.segments import Cut, by_items, by_users, length_groups, popularity_groups, segment_metrics
 from shoptalk.results import EvaluationResult
 from shoptalk.schema import Estimate, EvalExample, History, RankedList, Recommender
 from shoptalk.tasks.evaluation import Columns, Evaluation, Judged
 
-#: Metrics by which the model is compared with each simple method.
-COMPARED = (f"recall@{DEFAULT_K}", f"ndcg@{DEFAULT_K}")
 MODEL = "model"
 
 
@@ -73,7 +72,7 @@ def judge_rankings(evaluation: Evaluation) -> Judged:
     metrics = {name: _metrics(eval_data, tables[name], found[name], ks, purchases) for name in lists}
     swapped = _swapped(eval_data, evaluation)
     metrics[MODEL] |= means(counted, **eval_data.settings) | _gap(eval_data, found[MODEL], swapped)
-    compared = {name: {one: found[name].metrics(DEFAULT_K)[one] for one in COMPARED} for name in lists}
+    compared = {name: found[name].metrics(DEFAULT_K, tested_names(DEFAULT_K)) for name in lists}
     versus = compare_all(compared.pop(MODEL), compared, **eval_data.settings)
     segments = segment_metrics(tables, _cuts(eval_data, purchases), DEFAULT_K, **eval_data.settings)
     own = metrics.pop(MODEL)

@@ -29,7 +29,7 @@ class State:
 
     ``loss_sum`` and its number of ``terms`` run over the current epoch, ``tokens`` and ``seconds`` over all of them;
     ``skipped`` counts epochs that early stopping saved; ``kept`` says for each phase after how many of its epochs its
-    weights were kept.
+    weights were kept; ``scaler`` is the state of the gradient scaler, empty where there is none.
     """
 
     epoch: int = 0
@@ -44,11 +44,13 @@ class State:
     skipped: int = 0
     losses: list[dict[str, Any]] = field(default_factory=list)
     kept: dict[str, int] = field(default_factory=dict)
+    scaler: dict[str, float] = field(default_factory=dict)
 
 
 def save_checkpoint(folder: Path, state: State, weights: dict[str, Tensor], optimiser: Any) -> None:
     """Write a checkpoint as ``folder/step-NNNNNNNN`` and remove older ones."""
-    tensors, plain = _flatten(optimiser.state_dict())
+    moments = _OptimiserState.of(optimiser)
+    tensors = dict(moments.tensors)
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
@@ -57,7 +59,9 @@ def save_checkpoint(folder: Path, state: State, weights: dict[str, Tensor], opti
         temporary.mkdir()
         save_tensors(weights, temporary / "weights.safetensors")
         save_tensors(tensors, temporary / "optimiser.safetensors")
-        text = json.dumps({"state": asdict(state), "optimiser": plain})
+        text = json.dumps(
+            {"state": asdict(state), "optimiser": {"param_groups": moments.groups, "state": moments.values}}
+        )
         (temporary / "state.json").write_text(text, encoding="utf-8")
     for other in folder.iterdir():
         if other != path and other.is_dir():
@@ -87,7 +91,8 @@ def load_checkpoint(folder: Path, weights: Mapping[str, Tensor], optimiser: Any)
     torch.set_rng_state(tensors.pop("random.cpu"))
     if (cuda := tensors.pop("random.cuda", None)) is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(cuda)
-    optimiser.load_state_dict(_unflatten(tensors, content["optimiser"]))
+    moments = content["optimiser"]
+    _OptimiserState(tensors, moments["state"], moments["param_groups"]).put_into(optimiser)
     return state
 
 
@@ -120,22 +125,30 @@ def load_weights(saved: dict[str, Tensor], weights: Mapping[str, Tensor], where:
             tensor.copy_(saved[name])
 
 
-def _flatten(state: dict[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """An optimiser's state as named tensors and plain JSON."""
-    tensors: dict[str, Tensor] = {}
-    plain: dict[str, Any] = {"param_groups": state["param_groups"], "state": {}}
-    for number, values in state["state"].items():
-        for name, value in values.items():
-            if isinstance(value, Tensor):
-                tensors[f"{number}.{name}"] = value.detach().contiguous()
-            else:
-                plain["state"].setdefault(str(number), {})[name] = value
-    return tensors, plain
+@dataclass(frozen=True, slots=True)
+class _OptimiserState:
+    """An optimiser's state as it is stored: ``tensors`` by parameter number and name, and what goes into JSON."""
 
+    tensors: dict[str, Tensor]
+    values: dict[str, dict[str, Any]]
+    groups: list[dict[str, Any]]
 
-def _unflatten(tensors: dict[str, Tensor], plain: dict[str, Any]) -> dict[str, Any]:
-    state: dict[int, dict[str, Any]] = {int(number): dict(values) for number, values in plain["state"].items()}
-    for key, tensor in tensors.items():
-        number, name = key.split(".", 1)
-        state.setdefault(int(number), {})[name] = tensor
-    return {"state": state, "param_groups": plain["param_groups"]}
+    @classmethod
+    def of(cls, optimiser: Any) -> "_OptimiserState":
+        state = optimiser.state_dict()
+        tensors: dict[str, Tensor] = {}
+        plain: dict[str, dict[str, Any]] = {}
+        for number, values in state["state"].items():
+            for name, value in values.items():
+                if isinstance(value, Tensor):
+                    tensors[f"{number}.{name}"] = value.detach().contiguous()
+                else:
+                    plain.setdefault(str(number), {})[name] = value
+        return cls(tensors, plain, state["param_groups"])
+
+    def put_into(self, optimiser: Any) -> None:
+        state = {int(number): dict(values) for number, values in self.values.items()}
+        for key, tensor in self.tensors.items():
+            number, name = key.split(".", 1)
+            state.setdefault(int(number), {})[name] = tensor
+        optimiser.load_state_dict({"state": state, "param_groups": self.groups})

@@ -38,8 +38,11 @@ def fused_cross_entropy(
     targets
         (n,) the right answers' rows.
     dtype
-        What the matrix products are computed in; sums and softmax are in fp32 whatever it is.
+        What the matrix products are computed in; sums and softmax are in fp32 whatever it is. For fp16 they are
+        computed in fp32: the slopes are made before the gradient scaler can lift them, and would vanish.
     """
+    if dtype == torch.float16:
+        dtype = torch.float32
     biases = table.new_zeros(len(table), dtype=torch.float32) if biases is None else biases.float()
     if not torch.is_grad_enabled():  # a function of one's own does not see that
         hidden, table, biases = hidden.detach(), table.detach(), biases.detach()
@@ -88,7 +91,9 @@ class _Fused(torch.autograd.Function):
                 by_table = piece if by_table is None else by_table.add_(piece)
         if to_table and by_table is None:
             by_table = torch.zeros_like(table)
-        ctx.save_for_backward(by_hidden.to(hidden.dtype), by_table, by_biases[: len(table)])
+        ctx.dtype = hidden.dtype
+        kept = by_hidden if hidden.dtype == torch.float16 else by_hidden.to(hidden.dtype)  # fp16 once it is scaled
+        ctx.save_for_backward(kept, by_table, by_biases[: len(table)])
         return total.float()
 
     @staticmethod
@@ -98,7 +103,7 @@ class _Fused(torch.autograd.Function):
         by_hidden, by_table, by_biases = (
             kept if wanted else None for kept, wanted in zip(made, ctx.needs_input_grad[:3], strict=True)
         )
-        return by_hidden, by_table, by_biases, None, None
+        return None if by_hidden is None else by_hidden.to(ctx.dtype), by_table, by_biases, None, None
 
 
 def rounded(rows: int) -> int:

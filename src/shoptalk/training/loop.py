@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor
+from torch.amp import GradScaler
 
 from shoptalk.errors import Diverged, ModelError, require
 from shoptalk.files import replacing
@@ -27,6 +28,8 @@ from shoptalk.training.trackers import Tracker
 #: A set-up that works learns a handful of examples to this loss per token (natural logarithm).
 LEARNED = 0.05
 OVERFIT_EXAMPLES, OVERFIT_EPOCHS = 16, 200
+#: In a run's folder: the folder of the checkpoints, which goes when training has ended.
+CHECKPOINTS = "checkpoints"
 #: In the folder of the checkpoints: the weights of the best epoch so far of the phase at hand.
 BEST = "best.safetensors"
 #: How often a step is logged, and how gradients are bounded.
@@ -147,10 +150,10 @@ class _Trainer:
     ) -> None:
         self.model, self.recipe, self.seed, self.progress, self.trackers = model, recipe, seed, progress, trackers
         self.fixed = epochs
-        self.folder, self.run_folder = run / "checkpoints", run
+        self.folder, self.run_folder = run / CHECKPOINTS, run
         self.weights = model.trainable_parameters()
         self.optimiser = make_optimiser(model, recipe)
-        self.scaler = torch.amp.GradScaler(model.device.type, enabled=model.precision == "fp16")
+        self.scaler = GradScaler(model.device.type, enabled=model.precision == "fp16")
         self.plan = phases(training_data, recipe)
         self.state = State()
 
@@ -159,12 +162,16 @@ class _Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         if resume:
             self.state = load_checkpoint(self.folder, self.weights, self.optimiser) or self.state
+            if self.state.scaler:
+                self.scaler.load_state_dict(self.state.scaler)
         if self.recipe.gradient_checkpointing:
             self.model.network.gradient_checkpointing_enable({"use_reentrant": False})
             if hasattr(self.model.network, "enable_input_require_grads"):
                 self.model.network.enable_input_require_grads()
         self._saved = time.monotonic()
         with Log(self.run_folder, self.state.step, self.trackers) as log:
+            for note in self.model.notes if self.state.step == 0 else ():
+                log.event("note", 0, text=note)
             while self.state.epoch < len(self.plan):
                 self._epoch(log)
         if self.plan:
@@ -282,6 +289,7 @@ class _Trainer:
 
     def _save_now_and_then(self) -> None:
         if time.monotonic() - self._saved >= self.recipe.checkpoint_seconds:
+            self.state.scaler = self.scaler.state_dict()
             save_checkpoint(self.folder, self.state, _copies(self.weights), self.optimiser)
             self._saved = time.monotonic()
 

@@ -161,8 +161,7 @@ def answer_loss(model: LanguageModel, batch: Batch) -> tuple[Tensor, int]:
 def word_loss(model: LanguageModel, states: Tensor, targets: Tensor) -> Tensor:
     """Summed cross-entropy in nats of words (n,) out of all words, told from states (n, D)."""
     head, transform = model.head, model.logit_transform
-    # nothing around it or behind it but a factor, and slopes that do not underflow
-    if type(head) is nn.Linear and not transform.cap and model.precision != "fp16":
+    if type(head) is nn.Linear and not transform.cap:  # nothing around it or behind it but a factor
         bias = None if head.bias is None else head.bias * transform.scale
         scaled = states if transform.scale == 1 else states * transform.scale
         return fused_cross_entropy(scaled, head.weight, bias, targets, DTYPES[model.precision])

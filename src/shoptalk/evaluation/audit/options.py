@@ -1,6 +1,6 @@
 """Are the options of an exam fair? Positions, duplicates, same products, and wrong ones that were right."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy import stats
@@ -77,21 +77,19 @@ def _same_product(choice_set: MultipleChoiceSet, wrong: Bools) -> Finding:
     keys = np.append(choice_set.keys, -1)[choice_set.options]  # (N, P)
     mine = choice_set.keys[choice_set.right]
     similar = (keys == mine[:, None]) & wrong & (choice_set.options != choice_set.right[:, None])
-    found = share(similar.any(axis=1))
-    example = ""
-    if similar.any():
-        row, index = (int(one) for one in np.argwhere(similar)[0])
-        example = (
-            f"“{shorten(choice_set.texts[int(choice_set.right[row])])}” and "
-            f"“{shorten(choice_set.texts[int(choice_set.options[row, index])])}”"
+
+    def example(row: int, position: int) -> str:
+        right, wrong_one = (
+            choice_set.texts[int(choice_set.right[row])],
+            choice_set.texts[int(choice_set.options[row, position])],
         )
-    return judged(
+        return f"“{shorten(right)}” and “{shorten(wrong_one)}”"
+
+    return _flawed_options(
         "same_product_options",
-        found,
-        SOME,
-        f"in {found.value:.3f} of the questions a wrong option is the right product in another size or spelling",
-        worst="fail" if found.low > MANY else "warn",
-        example=example,
+        similar,
+        "a wrong option is the right product in another size or spelling",
+        example,
         do="draw distractors that are other products",
     )
 
@@ -106,20 +104,30 @@ def _false_negatives(choice_set: MultipleChoiceSet, log: Log, wrong: Bools) -> F
     owned = np.unique(log.user[rows].astype(np.int64) * size + log.item[rows])
     asked: Ints = choice_set.asker[:, None] * size + choice_set.item
     false = np.isin(asked, owned) & wrong
-    found = share(false.any(axis=1))
-    example = ""
-    if false.any():
-        row, index = (int(one) for one in np.argwhere(false)[0])
-        example = (
-            f"user {log.users[int(choice_set.asker[row])]} bought "
-            f"“{shorten(log.titles[int(choice_set.item[row, index])])}” too"
-        )
-    return judged(
+    items = choice_set.item
+
+    def example(row: int, position: int) -> str:
+        title = shorten(log.titles[int(items[row, position])])
+        return f"user {log.users[int(choice_set.asker[row])]} bought “{title}” too"
+
+    return _flawed_options(
         "false_negatives",
+        false,
+        "an option counted as wrong was bought by the user",
+        example,
+        do="never draw what the user ever has as a distractor",
+    )
+
+
+def _flawed_options(check: str, flawed: Bools, says: str, example: Callable[[int, int], str], *, do: str) -> Finding:
+    """A finding about the questions with a flawed option, (N, P) flags; ``example`` words the first by its place."""
+    found = share(flawed.any(axis=1))
+    return judged(
+        check,
         found,
         SOME,
-        f"in {found.value:.3f} of the questions an option counted as wrong was bought by the user",
+        f"in {found.value:.3f} of the questions {says}",
         worst="fail" if found.low > MANY else "warn",
-        example=example,
-        do="never draw what the user ever has as a distractor",
+        example=example(*(int(index) for index in np.argwhere(flawed)[0])) if flawed.any() else "",
+        do=do,
     )

@@ -10,7 +10,9 @@ from shoptalk.evaluation.audit.evidence import TRAIN, Evidence, Log, Outcome
 from shoptalk.evaluation.audit.finding import Finding, share
 from shoptalk.evaluation.audit.ids import id_ranks
 from shoptalk.evaluation.bootstrap import Floats, estimate
-from shoptalk.evaluation.id_map import Bools, Ints
+from shoptalk.evaluation.catalogue import find
+from shoptalk.evaluation.id_map import PAD_ID, Bools, Ints, UserItemSets
+from shoptalk.ranking import top_k
 from shoptalk.schema import Estimate
 
 #: Share of decided targets from which on the ties count.
@@ -123,7 +125,10 @@ def _steps(log: Log) -> sparse.csr_array:
 
 
 def _recall(log: Log, steps: sparse.csr_array, first: Ints, begin: Ints, end: Ints) -> Floats:
-    """(C,) recall@10 of the rows from begin up to end, ranked by steps from the rows from first up to begin."""
+    """(C,) recall@10 of the rows from begin up to end, ranked by steps from the rows from first up to begin.
+
+    Equal scores stand in catalogue order, as everywhere (`shoptalk.ranking.top_k`).
+    """
     found = np.zeros(len(first))
     size = max(1, CELLS // max(1, len(log.items)))
     for start in range(0, len(first), size):
@@ -137,12 +142,13 @@ def _recall(log: Log, steps: sparse.csr_array, first: Ints, begin: Ints, end: In
         )
         scores = (weights @ steps).toarray()
         scores[index, log.item[seen_items]] = -1
-        k = min(DEFAULT_K, scores.shape[1])
-        best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-        for row, (a, b) in enumerate(zip(begin[block].tolist(), end[block].tolist(), strict=True)):
-            targets = np.unique(log.item[a:b])
-            positive = best[row][scores[row, best[row]] > 0]
-            found[start + row] = np.isin(targets, positive).mean()
+        best = top_k(scores, DEFAULT_K)
+        best[np.take_along_axis(scores, best, axis=1) <= 0] = PAD_ID  # without evidence nothing is recommended
+        bought = end[block] - begin[block]
+        row = np.repeat(np.arange(len(bought)), bought)
+        nth = np.arange(len(row)) - np.repeat(np.cumsum(bought) - bought, bought)
+        targets = UserItemSets.of(row, log.item[np.repeat(begin[block], bought) + nth], len(bought))
+        found[block] = find(best, targets).recall(DEFAULT_K)
     return found
 
 
