@@ -204,7 +204,7 @@ def lora_cell(name: str) -> str:
             with pair(name, Lora(r=2, **settings), tuning="lora") as both:
                 loss, _ = answer_loss(both.model, Batch(np.array([PROMPTS[0]]), np.array([[*PROMPTS[0][1:], 7]]), 30))
                 loss.backward()
-                slopes = [parameter.grad for parameter in both.model.learned().values()]
+                slopes = [parameter.grad for parameter in both.model.trainable_parameters().values()]
                 assert any(slope is not None and bool(slope.any()) for slope in slopes)
                 return says(option_error(both), word)
         except ModelError:

@@ -130,7 +130,7 @@ def test_training_goes_on_from_adapters(plain: Path, tmp_path: Path, first: str,
     assert "merged" in model.notes[0]
     if tuning != "qlora":  # which rounds the merged weights
         assert torch.allclose(logits(model), logits(before), atol=1e-3)
-    assert model.learned()
+    assert model.trainable_parameters()
     second = adapted(tmp_path / "first", tmp_path / "second", tuning)
     assert torch.allclose(logits(load(tmp_path / "second")), logits(second), atol=1e-4)
 
@@ -220,5 +220,5 @@ def test_item_tokens_go_on_from_those_of_the_base(tmp_path: Path) -> None:
 def test_a_base_whose_items_have_another_encoder_is_refused(tmp_path: Path) -> None:
     save(with_items(small_model(), ["a"], None, np.array([True]), 0.0), tmp_path / "first")
     assert item_folder(str(tmp_path / "first"), "none") == tmp_path / "first"
-    with pytest.raises(ModelError, match="'none', not by 'lsa'"):
+    with pytest.raises(ModelError, match="'none', not with 'lsa'"):
         item_folder(str(tmp_path / "first"), "lsa")
