@@ -18,7 +18,7 @@ def test_pairs_by_hand() -> None:
     (pairs,) = pair_up(histories, candidates, INDICES)
     # x meets a and b, y meets a and b, z meets c alone
     assert pairs.slot.tolist() == [0, 0, 1, 1, 2]
-    assert pairs.source_exponent.tolist() == [0, 1, 0, 1, 2]
+    assert pairs.seen_items.tolist() == [0, 1, 0, 1, 2]
     assert pairs.recency.tolist() == [1, 0, 1, 0, 0]
     values = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
     assert pairs.pool(values).tolist() == [1 + 2, 3 + 4, 5]
@@ -51,7 +51,7 @@ def test_blocks_hold_the_same_pairs_as_loops(drawn: list[tuple[list[str], int]],
     ]
     found, offset = [], 0
     for pairs in blocks:
-        found += list(zip(pairs.source_exponent.tolist(), (pairs.slot + offset).tolist(), strict=True))
+        found += list(zip(pairs.seen_items.tolist(), (pairs.slot + offset).tolist(), strict=True))
         offset += int(pairs.sizes.sum())
     assert found == expected
     assert offset == sum(count for _, count in drawn)

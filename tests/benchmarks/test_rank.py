@@ -11,8 +11,8 @@ import pytest
 
 SIZES = {"items": 300, "histories": 4, "batch": 3, "rounds": 2, "length": 4, "allow": 50, "width": 32, "layers": 1}
 ARGUMENTS = [part for name, value in SIZES.items() for part in (f"--{name}", str(value))]
-EXACT = {"forward", "product", "exact", "exact, allow list", "exact, memory", "generate"}
-NEAR = {"index", "index, allow list", "index, memory"}
+EXACT = {"forward", "product", "exact", "exact, allow list", "exact, scorer", "generate"}
+NEAR = {"index", "index, allow list", "index, scorer"}
 
 
 @pytest.fixture

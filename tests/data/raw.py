@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from shoptalk.data.engine import Engine
-from shoptalk.data.sources import RawTables, read
+from shoptalk.data.sources.raw_tables import RawTables
+from shoptalk.data.sources.registry import read
 from shoptalk.recipe import Data
 
 EVERYTHING = frozenset({"brand", "categories", "description", "review"})

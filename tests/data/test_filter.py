@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from shoptalk.data.clean import clean_titles
 from shoptalk.data.engine import Engine
 from shoptalk.data.filter import RULES, keep
-from shoptalk.data.sources import read
+from shoptalk.data.sources.registry import read
 from shoptalk.recipe import Data, read_recipe
 
 from .raw import rows

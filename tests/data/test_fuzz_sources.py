@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from shoptalk.data.clean import clean_titles
 from shoptalk.data.engine import Engine
 from shoptalk.data.filter import keep
-from shoptalk.data.sources import read
+from shoptalk.data.sources.registry import read
 from shoptalk.errors import ShoptalkError
 from shoptalk.recipe import Data
 

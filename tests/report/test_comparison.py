@@ -44,7 +44,7 @@ def test_every_figure_is_on_the_page(report: ComparisonResult, tmp_path: Path) -
     for one in report.comparisons:
         figures += [signed(figure) for figure in (one.difference, one.low, one.high)] + [signed(one.effect, 3)]
         figures += [f"{one.wins:.3f} / {one.losses:.3f} / {one.ties:.3f}", bare_p(one.p_holm)]
-        figures += [f"flips {bare_p(one.p_randomisation)} bootstrap {bare_p(one.p)}", show_more(one)]
+        figures += [f"randomisation {bare_p(one.p_randomisation)} bootstrap {bare_p(one.p)}", show_more(one)]
     figures += [show_cost(name, group.cost) for group in report.groups for name in
                 ("training_seconds", "evaluation_seconds", "peak_memory_bytes", "tokens", "parameters")]  # fmt: skip
     figures += [report.fingerprint, f"{USERS} test users", "c", "d", "model.width", "1, 2"]

@@ -98,7 +98,7 @@ def test_a_memory_changes_lists_and_is_part_of_the_run(done: Path, tmp_path: Pat
     run = open_run(copy)
     histories = [case.history for case in open_run_dataset(run).split().test[:20]]
     with_it = open_recommender(run, open_run_dataset(run)).score_all(histories)
-    (run.model / "scorer.json").unlink()
+    (run.model / "transition_text.json").unlink()
     without = open_recommender(run, open_run_dataset(run)).score_all(histories)
     assert np.abs(with_it - without).max() > 0.1
 
@@ -176,7 +176,7 @@ def test_new_items_are_lifted_where_that_is_asked_for(
         chosen = settings(*more, 'evaluation.baselines=["popularity"]')
         code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / name, *chosen)
         assert code == 0, report
-        lift = json.loads((tmp_path / name / "model" / "scorer.json").read_text())["cold_start_bonus"]
+        lift = json.loads((tmp_path / name / "model" / "transition_text.json").read_text())["cold_start_bonus"]
         found[name] = lift, report["metrics"]["cold_recall@10"]["value"]
     assert found["false"][0] == 0
     assert found["true"] > found["false"]

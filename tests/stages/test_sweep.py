@@ -246,12 +246,12 @@ def test_changed_sources_are_not_the_test_that_was_sealed(
     recipe = read_recipe(recipe_of(shop, tmp_path, GRID, "training.epochs=1", "sweep.space={items.dropout=[0.0, 0.5]}"))
     real = prepare
 
-    def changed(given: Recipe, out: Path, **more: Any) -> dict[str, Any]:
+    def changed(given: Recipe, out: Path, *more: Any) -> dict[str, Any]:
         """The second time the shop has fewer users."""
         if (tmp_path / "sweep" / "winner.toml").exists():
             given = parse_recipe({**given.model_dump(exclude_none=True), "data": {
                 **given.data.model_dump(exclude_none=True), "min_history": 6}})  # fmt: skip
-        return real(given, out, **more)
+        return real(given, out, *more)
 
     monkeypatch.setattr("shoptalk.stages.sweep.prepare", changed)
     with pytest.raises(DatasetError, match="not the test that was sealed"):

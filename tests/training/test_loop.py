@@ -288,7 +288,7 @@ def test_the_scale_of_gradients_goes_on_where_it_was(tmp_path: Path, monkeypatch
         monkeypatch.setattr(loop, "save_checkpoint", save)
         half = replace(small_model(), precision="fp16")
         with pytest.raises(KeyboardInterrupt) if stop else nullcontext():
-            fine_tune(half, TrainingData(examples, examples), recipe, 1, run, resume=resume, notify=lambda *_: None)
+            fine_tune(half, TrainingData(examples, examples), recipe, 1, run, resume=resume, progress=silent)
         return float(scalers[-1].get_scale())
 
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"

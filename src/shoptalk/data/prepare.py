@@ -20,7 +20,7 @@ from shoptalk.data.dataset import FORMAT, fingerprint
 from shoptalk.data.engine import Engine
 from shoptalk.data.enough import check_cases
 from shoptalk.data.filter import FilterResult, keep_coded
-from shoptalk.data.sources import read
+from shoptalk.data.sources.registry import read
 from shoptalk.data.split import SPLIT, cold_items, random, split, withhold
 from shoptalk.errors import DatasetError, UsageError
 from shoptalk.files import replacing, sha256, write_json

@@ -10,7 +10,8 @@ import ibis
 import ibis.expr.types as ir
 
 from shoptalk.data.engine import Engine, json_list, json_text
-from shoptalk.data.sources import RawTables, checks, lines, malformed
+from shoptalk.data.sources import checks, lines, malformed
+from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.recipe import Data, resolve
 
 #: What is said of a line without any of the keys that are needed, where its syntax says no more.

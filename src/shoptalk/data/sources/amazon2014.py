@@ -1,7 +1,8 @@
 """Amazon reviews to 2014 (R. He, J. McAuley, WWW 2016): JSON lines or, in older files, Python literals."""
 
 from shoptalk.data.engine import Engine
-from shoptalk.data.sources import RawTables, amazon
+from shoptalk.data.sources import amazon
+from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.recipe import Data
 
 RELEASE = amazon.Release(

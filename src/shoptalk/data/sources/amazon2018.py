@@ -1,7 +1,8 @@
 """Amazon Review Data (2018): J. Ni, J. Li, J. McAuley, EMNLP 2019; JSON lines, timestamps in seconds."""
 
 from shoptalk.data.engine import Engine
-from shoptalk.data.sources import RawTables, amazon
+from shoptalk.data.sources import amazon
+from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.recipe import Data
 
 RELEASE = amazon.Release(

@@ -1,7 +1,8 @@
 """Amazon Reviews 2023 (McAuley Lab): JSON lines, timestamps in milliseconds; a review's ``title`` is its summary."""
 
 from shoptalk.data.engine import Engine
-from shoptalk.data.sources import RawTables, amazon
+from shoptalk.data.sources import amazon
+from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.recipe import Data
 
 RELEASE = amazon.Release(

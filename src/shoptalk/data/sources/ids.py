@@ -1,21 +1,18 @@
 """Whether the purchases and the file of items speak of the same items."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import ibis.expr.types as ir
 
 from shoptalk.data.engine import Engine, printable
+from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.errors import SourceError
-
-if TYPE_CHECKING:
-    from shoptalk.data.sources import RawTables  # which imports this module
 
 #: From this share on, purchases of unknown items are worth a warning.
 _MANY_UNKNOWN = 0.01
 
 
-def check_items_are_known(shop: "RawTables", engine: Engine) -> "RawTables":
+def check_items_are_known(raw_tables: RawTables, engine: Engine) -> RawTables:
     """Compare the items that were bought with the file of items.
 
     Raises
@@ -23,29 +20,29 @@ def check_items_are_known(shop: "RawTables", engine: Engine) -> "RawTables":
     SourceError
         When no purchase names an item of the file; with two ids of each file.
     """
-    if len(shop.files) < 2:
-        return shop
-    purchases, items = (printable(path) for path in shop.files[:2])
-    bought = shop.interactions.select("item_id")
-    unknown = bought.anti_join(shop.items.select("item_id"), "item_id")
-    found = engine.counts(all=bought, unknown=unknown, items=shop.items)
+    if len(raw_tables.files) < 2:
+        return raw_tables
+    purchases, items = (printable(path) for path in raw_tables.files[:2])
+    bought = raw_tables.interactions.select("item_id")
+    unknown = bought.anti_join(raw_tables.items.select("item_id"), "item_id")
+    found = engine.counts(all=bought, unknown=unknown, items=raw_tables.items)
     if not found["unknown"]:
-        return shop
+        return raw_tables
     if found["unknown"] == found["all"]:
         raise SourceError(
             f"no item_id of the purchases ({_examples(bought, engine)}) is among those of {items} "
-            f"({_examples(shop.items, engine)})",
+            f"({_examples(raw_tables.items, engine)})",
             where=purchases,
             hint="name the right column of item ids for both files in data.columns, or write the ids the same way",
         )
     share = found["unknown"] / found["all"]
     if share < _MANY_UNKNOWN:
-        return shop
+        return raw_tables
     warning = (
         f"{purchases}: {found['unknown']:,} of {found['all']:,} purchases ({share:.1%}) name an item that is not in "
         f"{items}, such as {_examples(unknown, engine)}; they are dropped as items without a title"
     )
-    return replace(shop, warnings=(*shop.warnings, warning))
+    return replace(raw_tables, warnings=(*raw_tables.warnings, warning))
 
 
 def _examples(table: ir.Table, engine: Engine) -> str:

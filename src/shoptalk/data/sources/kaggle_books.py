@@ -10,7 +10,8 @@ import ibis
 import ibis.expr.types as ir
 
 from shoptalk.data.engine import Engine, printable
-from shoptalk.data.sources import RawTables, checks, delimited, lines, malformed
+from shoptalk.data.sources import checks, delimited, lines, malformed
+from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.data.sources.table import with_lists
 from shoptalk.recipe import Data, resolve
 

@@ -91,11 +91,11 @@ def problem(
         for name, (before, after) in (typed or {}).items()
     ]
     bad = functools.reduce(operator.or_, [failed for failed, _, _ in failures])
-    answer_text = functools.reduce(operator.add, [failed.ifelse(_stated(*rest), "") for failed, *rest in failures])
+    reasons = functools.reduce(operator.add, [failed.ifelse(_stated(*rest), "") for failed, *rest in failures])
     if whole is not None:
         nothing = functools.reduce(operator.and_, [before.isnull() for before, _ in needed.values()])
-        answer_text = nothing.ifelse(f"{whole}{_END}", answer_text)
-    return bad.ifelse(answer_text, ibis.null("string"))
+        reasons = nothing.ifelse(f"{whole}{_END}", reasons)
+    return bad.ifelse(reasons, ibis.null("string"))
 
 
 def _stated(reason: str, value: ir.Value) -> ir.StringValue:
@@ -163,21 +163,20 @@ def screen(
 def _kinds(table: ir.Table, find: Finder, rejected: Mapping[str, int], engine: Engine) -> list[_Kind]:
     """Every reason with its count, and the line and value of its first row; the most frequent first."""
     bad = table.filter(table.problem.notnull())
-    answer_text = bad.select("position", answer_text=bad.problem.split(_END).unnest())
-    answer_text = answer_text.filter(answer_text.answer_text != "")
-    parts = answer_text.select(
-        "position", reason=answer_text.answer_text.split(_VALUE)[0], value=answer_text.answer_text.split(_VALUE)[1]
-    )
+    problems = bad.select("position", problem=bad.problem.split(_END).unnest())
+    problems = problems.filter(problems.problem != "")
+    pair = problems.problem.split(_VALUE)
+    parts = problems.select("position", reason=pair[0], value=pair[1])
     groups = parts.group_by("reason").aggregate(
         count=parts.count(), position=parts.position.min(), value=parts.value.argmin(parts.position)
     )
     rows = engine.to_pyarrow(groups.order_by([groups["count"].desc(), groups.position]).limit(SHOWN)).to_pylist()
-    lines = list(find({row["place"] for row in rows}, set(rejected)))
+    lines = list(find({row["position"] for row in rows}, set(rejected)))
     at = {found.position: found for found in lines if found.position >= 0}
     kinds = []
     for row in rows:
-        found = at.get(row["place"])
-        line = found.line if found else row["place"] + 1
+        found = at.get(row["position"])
+        line = found.line if found else row["position"] + 1
         if found and found.reason:
             kinds.append(_Kind(found.reason, row["count"], line))
         else:

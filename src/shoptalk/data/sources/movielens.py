@@ -16,7 +16,8 @@ from pathlib import Path
 import ibis
 
 from shoptalk.data.engine import Engine
-from shoptalk.data.sources import RawTables, amazon, checks, delimited, lines, malformed
+from shoptalk.data.sources import amazon, checks, delimited, lines, malformed
+from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.recipe import Data, resolve
 
 _RATINGS = ("userId", "movieId", "rating", "timestamp")

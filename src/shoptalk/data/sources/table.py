@@ -19,7 +19,8 @@ import ibis
 import ibis.expr.types as ir
 
 from shoptalk.data.engine import Engine, json_list, printable
-from shoptalk.data.sources import RawTables, amazon, checks, delimited, lines, malformed, times
+from shoptalk.data.sources import amazon, checks, delimited, lines, malformed, times
+from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.errors import RecipeError, SourceError
 from shoptalk.recipe import Data, resolve
 

@@ -11,7 +11,6 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import ibis
 import ibis.expr.datatypes as idt
@@ -19,11 +18,9 @@ import ibis.expr.types as ir
 
 from shoptalk.data.engine import Engine, epoch_microseconds, parsed_time, printable
 from shoptalk.data.sources import checks
+from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.errors import SourceError
 from shoptalk.recipe import SPREADSHEET_DAYS, TIME_UNITS
-
-if TYPE_CHECKING:
-    from shoptalk.data.sources import RawTables  # which imports this module
 
 #: No purchase on the web is older; what is, hints at a wrong unit or a missing date.
 EARLIEST_YEAR = 1995
@@ -211,21 +208,24 @@ def _iso(text: ir.StringValue) -> ir.Value:
     return text.strip().try_cast(idt.Timestamp(timezone="UTC"))
 
 
-def check_years(shop: "RawTables", engine: Engine, now: dt.datetime | None = None) -> "RawTables":
+def check_years(raw_tables: RawTables, engine: Engine, now: dt.datetime | None = None) -> RawTables:
     """Warn of purchases before `EARLIEST_YEAR` or after tomorrow, with their share and an example."""
     latest = (now or dt.datetime.now(dt.UTC)).timestamp() + _DAY
-    time = shop.interactions.timestamp
-    odd = {f"before {EARLIEST_YEAR}": time < _EARLIEST, "after tomorrow": time > latest}
-    counts = engine.counts(
-        all=shop.interactions, early=odd[f"before {EARLIEST_YEAR}"].sum(), late=odd["after tomorrow"].sum()
-    )
-    warnings = list(shop.warnings)
-    for (what, condition), count in zip(odd.items(), (counts["early"], counts["late"]), strict=True):
-        if count:
-            example = engine.to_pyarrow(shop.interactions.filter(condition).select("timestamp").limit(1))[0][0].as_py()
-            date = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=example)
-            warnings.append(
-                f"{printable(shop.files[0])}: {count:,} of {counts['all']:,} purchases ({count / counts['all']:.1%}) "
-                f"are dated {what}, such as {date.isoformat(' ', 'seconds')}: check the column and its unit"
-            )
-    return replace(shop, warnings=tuple(warnings))
+    interactions, file = raw_tables.interactions, printable(raw_tables.files[0])
+    implausible = {
+        f"before {EARLIEST_YEAR}": interactions.timestamp < _EARLIEST,
+        "after tomorrow": interactions.timestamp > latest,
+    }
+    early, late = implausible.values()
+    counts = engine.counts(all=interactions, early=early.sum(), late=late.sum())
+    warnings = list(raw_tables.warnings)
+    for (period, condition), count in zip(implausible.items(), (counts["early"], counts["late"]), strict=True):
+        if not count:
+            continue
+        example = engine.to_pyarrow(interactions.filter(condition).select("timestamp").limit(1))[0][0].as_py()
+        date = dt.datetime(1970, 1, 1) + dt.timedelta(seconds=example)
+        warnings.append(
+            f"{file}: {count:,} of {counts['all']:,} purchases ({count / counts['all']:.1%}) are dated {period}, "
+            f"such as {date.isoformat(' ', 'seconds')}: check the column and its unit"
+        )
+    return replace(raw_tables, warnings=tuple(warnings))

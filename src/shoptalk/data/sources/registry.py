@@ -1,0 +1,47 @@
+"""The formats of raw files by their name in a recipe (``data.source``), and one function that reads any of them."""
+
+import importlib
+
+from shoptalk.data.engine import Engine
+from shoptalk.data.sources import ids, times
+from shoptalk.data.sources.raw_tables import RawTables
+from shoptalk.errors import RecipeError
+from shoptalk.recipe import Data
+
+_MODULES = {
+    "amazon2014": "amazon2014",
+    "amazon2018": "amazon2018",
+    "amazon2023": "amazon2023",
+    "kaggle-books": "kaggle_books",
+    "movielens": "movielens",
+    "table": "table",
+}
+
+
+def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
+    """Read a recipe's files.
+
+    Parameters
+    ----------
+    fields
+        What is needed besides titles: "brand", "categories", "description", "review". No other column is kept.
+
+    Raises
+    ------
+    RecipeError
+        For settings that the source does not have.
+    SourceError
+        For a file that cannot be read, with its line where one is known, and for two files without a common item.
+    BadLines
+        For more malformed lines than ``data.max_bad_lines`` allows.
+    """
+    if data.source != "table":
+        for setting in ("columns", "time_format"):
+            if getattr(data, setting):
+                raise RecipeError(
+                    f'data.{setting} is a setting of data.source = "table", and the source is {data.source!r}',
+                    hint="leave it out, or read the file as a table",
+                )
+    module = importlib.import_module(f"shoptalk.data.sources.{_MODULES[data.source]}")
+    raw_tables = ids.check_items_are_known(module.read(data, fields, engine), engine)
+    return times.check_years(raw_tables, engine) if raw_tables.dated else raw_tables
