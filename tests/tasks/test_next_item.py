@@ -84,11 +84,15 @@ def test_facts_are_a_question_and_an_answer_in_both_directions() -> None:
 
 @pytest.mark.parametrize(
     ("style", "fields", "expected"),
-    [("plain", ["title"], True), ("bare", ["title"], True), ("plain", ["title", "review"], False),
-     ("alpaca", ["title"], False)],
-)  # fmt: skip
+    [
+        ("plain", ("title",), True),
+        ("bare", ("title",), True),
+        ("plain", ("title", "review"), False),
+        ("alpaca", ("title",), False),
+    ],
+)
 def test_each_line_is_an_answer_where_nothing_stands_between_them(
-    style: str, fields: list[str], expected: bool
+    style: str, fields: tuple[str, ...], expected: bool
 ) -> None:
     prompt = Prompt.model_validate({"task": "next_item", "style": style, "fields": fields})
     assert prompt_builder(prompt).in_sequence is expected
