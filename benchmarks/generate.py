@@ -222,7 +222,7 @@ def main() -> None:
     tokens = model.tokenizer
     prompts = [open_question(builder, tokens, history, search.trie.longest, model.longest)[0] for history in asked]
     mean = round(float(search.trie.length.double().mean()))
-    dictionary, end = nested(list(search.meant)), ending(builder, tokens)[-1]
+    dictionary, end = nested(list(search.items_by_tokens)), ending(builder, tokens)[-1]
     seen_items = f"trie_beam_{given.beams}"
     with torch.inference_mode():
         seconds = best(
@@ -245,7 +245,9 @@ def main() -> None:
         if few:
             seconds["score_every_title"] = (time.perf_counter() - begin) / len(few) * len(asked)
         other = [] if not few else usual(model, prompts[: given.exact], dictionary, search.trie.longest, end)
-    named = [[search.meant[title][0] for title in titles if title in search.meant] for titles in other]
+    named = [
+        [search.items_by_tokens[title][0] for title in titles if title in search.items_by_tokens] for titles in other
+    ]
     report = {
         "histories": len(asked), "titles": len(search.trie), "threads": torch.get_num_threads(), "loss": loss,
         "trie_seconds": built, "seconds": seconds,

@@ -150,7 +150,7 @@ def generate(model: ItemRecommender, prompts: list[list[int]]) -> list[list[int]
     seen_items = ids - items.first
     stated: list[torch.Tensor] = []
     for _ in range(K):
-        embedded = model.model._embedded(ids, items, table)
+        embedded = model.model._input_embeddings(ids, items, table)
         out = model.model.decoder(inputs_embeds=embedded, past_key_values=cache, use_cache=True, return_dict=True)
         scores = torch.addmm(table.biases, out.last_hidden_state[:, -1], table.vectors.T)
         best = scores.scatter_(1, seen_items, -torch.inf).argmax(dim=1, keepdim=True)

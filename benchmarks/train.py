@@ -300,7 +300,7 @@ def operations(model: LanguageModel, tokens: TokenSet, batch_tokens: int = 0, co
 def stated(model: LanguageModel, tokens: TokenSet) -> str:
     """Shape of the model and of the examples, in words."""
     config, counts = model.network.config, model.parameters()
-    of = f"{config.vocab_size:,} words" if model.items is None else f"{int(model.items.known.sum()):,} items"
+    of = f"{config.vocab_size:,} words" if model.items is None else f"{int(model.items.has_interactions.sum()):,} items"
     return (
         f"{counts['parameters']:,} parameters ({counts['trainable']:,} trained), width {config.hidden_size}, "
         f"{config.num_hidden_layers} layers, {of}, {model.precision}; {len(tokens):,} examples, {len(tokens.ids):,} "

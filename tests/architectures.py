@@ -141,7 +141,7 @@ def title_error(both: Pair) -> float:
         assert set(found.items) == set(IDS)
         prompt = prompt_of(search, asked)
         for item, score in zip(found.items, found.scores, strict=True):
-            row = next(tokens for tokens, same in search.meant.items() if item in same)
+            row = next(tokens for tokens, same in search.items_by_tokens.items() if item in same)
             worst = max(worst, abs(float(both.own(prompt, list(row)).sum()) - score))
     return worst
 

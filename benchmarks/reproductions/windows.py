@@ -48,10 +48,10 @@ def write_rows(folder: Path, out: Path, part: str | None) -> None:
     lines = []
     for window in windows(folder):
         if window.part in ((part,) if part else ("train", "test")) and (window.follows or not part):
-            asked = [message.text for message in builder.ask(window.told)]
+            asked = [message.text for message in builder.ask(window.shown)]
             stated = builder.id_list(window.follows) if window.follows else item_token("none")
             row = {"instruction": asked[0], "input": "\n".join(asked[1:]), "output": stated}
-            lines.append(json.dumps({**row, "user": window.told.user_id, "split": window.part}))
+            lines.append(json.dumps({**row, "user": window.shown.user_id, "split": window.part}))
     write_text(out, "\n".join(lines) + "\n")
 
 
@@ -59,7 +59,7 @@ def write_lists(folder: Path, out: Path) -> None:
     """The run's lists for the test's rows."""
     run = open_run(folder)
     asked = [window for window in windows(folder) if window.part == "test"]
-    lists = open_recommender(run, open_run_dataset(run)).rank([window.told for window in asked], LIST_LENGTH)
+    lists = open_recommender(run, open_run_dataset(run)).rank([window.shown for window in asked], LIST_LENGTH)
     lines = [
         json.dumps({"user": f"{stated.user_id} {number}", "truth": window.follows, "ranked": stated.items})
         for number, (window, stated) in enumerate(zip(asked, lists, strict=True))

@@ -20,7 +20,7 @@ def explain(error: ValidationError, model: type[BaseModel], text: str) -> Explai
     """The first mistake of an error that reading the recipe ``text`` into ``model`` raised."""
     first: Any = error.errors()[0]
     keys = [str(key) for key in first["loc"]]
-    return Explained(_says(first, keys), line_of(text, keys), _hint(first, keys, model))
+    return Explained(_message(first, keys), line_of(text, keys), _hint(first, keys, model))
 
 
 def line_of(text: str, keys: list[str]) -> int | None:
@@ -40,7 +40,7 @@ def line_of(text: str, keys: list[str]) -> int | None:
     return best
 
 
-def _says(error: Any, keys: list[str]) -> str:
+def _message(error: Any, keys: list[str]) -> str:
     index = ".".join(keys) or "the recipe"
     if error["type"] == "extra_forbidden":
         return f"unknown key {index}"
@@ -52,12 +52,12 @@ def _says(error: Any, keys: list[str]) -> str:
 def _hint(error: Any, keys: list[str], model: type[BaseModel]) -> str | None:
     if error["type"] != "extra_forbidden":
         return None
-    known = _known_keys(keys[:-1], model)
-    near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}"
+    valid_keys = _valid_keys(keys[:-1], model)
+    near = difflib.get_close_matches(keys[-1], valid_keys, n=1, cutoff=0.5)
+    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(valid_keys))}"
 
 
-def _known_keys(keys: list[str], model: type[BaseModel]) -> list[str]:
+def _valid_keys(keys: list[str], model: type[BaseModel]) -> list[str]:
     for key in keys:
         if key in model.model_fields:  # else a setting's name, or a kind of value
             model = next(_sections(model.model_fields[key].annotation), model)

@@ -70,8 +70,8 @@ def read_json(
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as damage:
-        says = " ".join(str(damage).split())[:200]
-        raise error(f"damaged: not readable as JSON: {says}", where=str(path), hint=hint) from damage
+        reason = " ".join(str(damage).split())[:200]
+        raise error(f"damaged: not readable as JSON: {reason}", where=str(path), hint=hint) from damage
     if not isinstance(content, dict):
         raise error("damaged: not a JSON object", where=str(path), hint=hint)
     return content
@@ -121,14 +121,14 @@ def _exchange_paths(new: Path, path: Path) -> None:
         os.close(parent)
 
 
-def _exchange(one: Path, other: Path) -> bool:
+def _exchange(first: Path, second: Path) -> bool:
     """Swap two names in one step, so that a crash finds either; False where the system cannot (Linux can)."""
     try:
         rename_function = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError):
         return False
     here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    return bool(rename_function(here, os.fsencode(one), here, os.fsencode(other), exchange) == 0)
+    return bool(rename_function(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0)
 
 
 def _remove(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Ranks and NDCG, once for everything that ranks: lists, baselines, and what training watches.
+"""Ranks and NDCG, for all recommenders, baselines and validation.
 
 The rule for ties: the higher score stands first, and of equal scores the item that comes first in the catalogue. That
 is the order in which lists are written, so a rank is the place at which the item stands, or would stand, in the list.
@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 
-def target_ranks(scores: Any, own: Any, columns: Any, target: Any) -> Any:
+def target_ranks(scores: Any, target_scores: Any, columns: Any, target: Any) -> Any:
     """Rank of one item of each row, from 1: 1 + the items that score more + those before it that score the same.
 
     Parameters
     ----------
     scores
         (T, I) scores of all items.
-    own
+    target_scores
         (T, 1) score of the item that is looked for.
     columns
         (I,) the numbers 0 .. I - 1, as an array or tensor of the same library.
@@ -32,10 +32,10 @@ def target_ranks(scores: Any, own: Any, columns: Any, target: Any) -> Any:
     Returns
     -------
     array or tensor of shape (T,)
-        Where ``own`` is NaN, the last rank.
+        Where ``target_scores`` is NaN, the last rank.
     """
-    before = (scores > own) | ((scores == own) & (columns < target))
-    return 1 + before.sum(1) + (own != own)[:, 0] * (scores.shape[1] - 1)  # noqa: PLR0124  (NaN is not itself)
+    before = (scores > target_scores) | ((scores == target_scores) & (columns < target))
+    return 1 + before.sum(1) + (target_scores != target_scores)[:, 0] * (scores.shape[1] - 1)  # noqa: PLR0124  (NaN is not itself)
 
 
 def ndcg(ranks: ArrayLike, row: ArrayLike, relevant: ArrayLike, k: int) -> NDArray[np.float64]:

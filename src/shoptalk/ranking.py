@@ -26,7 +26,7 @@ BLOCK = 256
 
 
 class CatalogueRecommender(ABC):
-    """A `Recommender` that scores all items for a history: it says ``score_all``, the rest follows.
+    """A `Recommender` that scores all items for a history: subclasses define ``score_all``.
 
     Attributes
     ----------
@@ -58,15 +58,15 @@ class CatalogueRecommender(ABC):
         self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
     ) -> list[NDArray[np.float64]]:
         """Scores of each history's options (see `Recommender`); an unknown item gets the lowest, and at most 0."""
-        found: list[NDArray[np.float64]] = []
+        scored: list[NDArray[np.float64]] = []
         for start in range(0, len(histories), BLOCK):
             scores = self.score_all(histories[start : start + BLOCK])
             for row, options in zip(scores, candidates[start : start + BLOCK], strict=True):
                 columns = np.array([self.item_index.get(item, -1) for item in options.items], dtype=np.int64)
                 lowest = row.min(initial=0) if (columns < 0).any() else 0
-                found.append(np.where(columns < 0, lowest, row[columns] if len(row) else 0).astype(np.float64))
-            notify(len(found), len(histories))
-        return found
+                scored.append(np.where(columns < 0, lowest, row[columns] if len(row) else 0).astype(np.float64))
+            notify(len(scored), len(histories))
+        return scored
 
     def rank(
         self,
@@ -188,8 +188,8 @@ def rank_by_scores(
         if exclude_history:
             rows, columns = history_entries(block, index)
             scores[rows, columns] = -np.inf
-        wanted = [index.get(item) for item in targets[start : start + size]] if targets else [None] * len(block)
-        for history, row, best, column in zip(block, scores, top_k(scores, k), wanted, strict=True):
+        target_columns = [index.get(item) for item in targets[start : start + size]] if targets else [None] * len(block)
+        for history, row, best, column in zip(block, scores, top_k(scores, k), target_columns, strict=True):
             real = best[np.isfinite(row[best])]
             yield RankedList(
                 history.user_id,
@@ -202,14 +202,14 @@ def rank_by_scores(
 
 def target_rank(scores: NDArray[np.floating], column: int) -> int:
     """Rank of one column among the scores (I,), from 1; of equal scores the earlier column stands first."""
-    own = scores[column]
-    return 1 + int((scores > own).sum()) + int((scores[:column] == own).sum())
+    target = scores[column]
+    return 1 + int((scores > target).sum()) + int((scores[:column] == target).sum())
 
 
 def history_entries(histories: Sequence[History], index: Mapping[str, int]) -> tuple[Ints, Ints]:
     """Rows and columns of the items of the histories, in a matrix of scores."""
-    found = [(row, index[item]) for row, history in enumerate(histories) for item in history.items if item in index]
-    pairs = np.array(found, dtype=np.int64).reshape(-1, 2)
+    entries = [(row, index[item]) for row, history in enumerate(histories) for item in history.items if item in index]
+    pairs = np.array(entries, dtype=np.int64).reshape(-1, 2)
     return pairs[:, 0], pairs[:, 1]
 
 

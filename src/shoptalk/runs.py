@@ -1,4 +1,4 @@
-"""A run's folder: the resolved recipe, what it ran on, and where everything lies."""
+"""A run's folder: the resolved recipe, what it ran on, and the paths of its parts."""
 
 import json
 import platform
@@ -31,7 +31,7 @@ class Run:
         """Where its dataset lies: a run's own moves with its folder, and a sweep's with the sweep's."""
         inside, recorded = self.folder / "dataset", Path(self.info["dataset"])
         of_sweep = [parent / "dataset" for parent in self.folder.resolve().parents[:2]]
-        return next((one for one in (inside, recorded, *of_sweep) if (one / "dataset.json").exists()), recorded)
+        return next((path for path in (inside, recorded, *of_sweep) if (path / "dataset.json").exists()), recorded)
 
     @property
     def prompt_date(self) -> date | None:
@@ -70,11 +70,11 @@ def create_run(folder: Path, recipe: Recipe, dataset: Path, fingerprint: str) ->
     if folder.exists() and not folder.is_dir():
         raise RunError("this is a file, not a folder", where=str(folder))
     if folder.is_dir() and any(path.name != "dataset" and not path.name.startswith(".") for path in folder.iterdir()):
-        known = (folder / "run.json").exists()
+        is_run = (folder / "run.json").exists()
         raise RunError(
-            "this folder already holds a run" if known else "this folder is not empty",
+            "this folder already holds a run" if is_run else "this folder is not empty",
             where=str(folder),
-            hint="go on with it by --resume, remove it, or choose another --out" if known else "choose another --out",
+            hint="go on with it by --resume, remove it, or choose another --out" if is_run else "choose another --out",
         )
     write_text(folder / "recipe.toml", recipe.to_toml())
     info = {

@@ -1,4 +1,4 @@
-"""The words of shoptalk: what an item, a history, a split and a ranked list are."""
+"""The data types of shoptalk: items, histories, splits, ranked lists, and the `Recommender` interface."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +44,7 @@ def user_token(user_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A product, as the model may be told about it.
+    """A product.
 
     ``title`` has gone through the dataset's cleaning; ``raw_title`` is what the source said (see the level
     ``asymmetric``).
@@ -279,8 +279,8 @@ class Split:
             return self
         longest: dict[str, History] = {}
         for case in self.validation:
-            known = longest.get(case.history.user_id)
-            if known is None or len(known.items) <= len(case.history.items):
+            previous = longest.get(case.history.user_id)
+            if previous is None or len(previous.items) <= len(case.history.items):
                 longest[case.history.user_id] = case.with_targets()
         train = [longest.pop(history.user_id, history) for history in self.train]
         cases = _Joined(self.train_cases, self.validation)

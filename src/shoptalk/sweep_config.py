@@ -96,15 +96,15 @@ class Sweep(Section):
     @classmethod
     def _flat_space(cls, value: Any) -> Any:
         flat = _flat(value)
-        for key, one in flat.items() if isinstance(flat, dict) else ():
-            if not isinstance(one, (tuple, dict, Range)):
+        for key, choices in flat.items() if isinstance(flat, dict) else ():
+            if not isinstance(choices, (tuple, dict, Range)):
                 raise ValueError(f"{key} needs a list of values, or {{low = .., high = ..}}")
         return flat
 
     @field_validator("configurations", mode="before")
     @classmethod
     def _flat_configurations(cls, value: Any) -> Any:
-        return tuple(_flat(one) for one in value) if isinstance(value, tuple) else value
+        return tuple(_flat(point) for point in value) if isinstance(value, tuple) else value
 
     @model_validator(mode="after")
     def _can_be_tried(self) -> Self:
@@ -156,7 +156,7 @@ class Sweep(Section):
             yield from (dict(zip(values, point, strict=True)) for point in itertools.product(*values.values()))
 
     def _values(self) -> dict[str, tuple[Value, ...]]:
-        return {key: one.ends() if isinstance(one, Range) else one for key, one in self.space.items()}
+        return {key: choices.ends() if isinstance(choices, Range) else choices for key, choices in self.space.items()}
 
 
 def _flat(value: Any) -> Any:
@@ -166,7 +166,7 @@ def _flat(value: Any) -> Any:
     flat: dict[str, Any] = {}
     for key, inner in value.items():
         nested = isinstance(inner, dict) and "." not in key
-        flat |= {f"{key}.{name}": one for name, one in inner.items()} if nested else {key: inner}
+        flat |= {f"{key}.{name}": setting for name, setting in inner.items()} if nested else {key: inner}
     return flat
 
 

@@ -30,13 +30,13 @@ def peak_memory() -> int:
 
 def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
     """The version of each package; those that are not installed are left out."""
-    found = {}
+    versions = {}
     for name in names:
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def python_version() -> str:

@@ -27,12 +27,12 @@ def as_json(value: Any) -> Any:
     """A dataclass, or anything made of dataclasses, as what ``json.dumps`` takes; NaN and infinities become None."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         content: dict[str, Any] = {}
-        for one in dataclasses.fields(value):
-            inner = getattr(value, one.name)
-            if one.metadata.get("inline"):
+        for field in dataclasses.fields(value):
+            inner = getattr(value, field.name)
+            if field.metadata.get("inline"):
                 content |= as_json(inner)
-            elif not (one.metadata.get("absent") and inner is None):
-                content[one.name] = as_json(inner)
+            elif not (field.metadata.get("absent") and inner is None):
+                content[field.name] = as_json(inner)
         return content
     if isinstance(value, Mapping):
         return {str(key): as_json(inner) for key, inner in value.items()}
@@ -51,8 +51,8 @@ def from_json(cls: type[T], content: object) -> T:
     SchemaError
         Naming the first value that is missing or of another type.
     """
-    made: T = _read(cls, content, "")
-    return made
+    value: T = _read(cls, content, "")
+    return value
 
 
 def _read(kind: Any, content: object, where: str) -> Any:
@@ -87,20 +87,20 @@ def _read_class(cls: Any, content: object, where: str) -> Any:
     if not isinstance(content, dict):
         raise SchemaError(f"{_at(where)}expected an object, not {_show(content)}")
     values = {}
-    for one, kind in _fields(cls):
-        if one.metadata.get("inline"):
-            values[one.name] = _read(kind, content, where)
-        elif one.name in content:
-            values[one.name] = _read(kind, content[one.name], _join(where, one.name))
-        elif _required(one):
-            raise SchemaError(f"{_join(where, one.name)}: is missing")
+    for field, kind in _fields(cls):
+        if field.metadata.get("inline"):
+            values[field.name] = _read(kind, content, where)
+        elif field.name in content:
+            values[field.name] = _read(kind, content[field.name], _join(where, field.name))
+        elif _required(field):
+            raise SchemaError(f"{_join(where, field.name)}: is missing")
     return cls(**values)
 
 
 def _read_optional(kinds: tuple[Any, ...], content: object, where: str) -> Any:
     if content is None and type(None) in kinds:
         return None
-    (kind,) = (one for one in kinds if one is not type(None))
+    (kind,) = (member for member in kinds if member is not type(None))
     return _read(kind, content, where)
 
 
@@ -142,45 +142,45 @@ def _join(where: str, name: str) -> str:
 @lru_cache
 def _fields(cls: type) -> list[tuple[dataclasses.Field[Any], Any]]:
     hints = get_type_hints(cls)
-    return [(one, hints[one.name]) for one in dataclasses.fields(cls)]
+    return [(field, hints[field.name]) for field in dataclasses.fields(cls)]
 
 
-def _required(one: dataclasses.Field[Any]) -> bool:
-    return one.default is dataclasses.MISSING and one.default_factory is dataclasses.MISSING
+def _required(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def describe(*classes: type) -> str:
     """Markdown: for each class, and each that its fields hold, a heading and a table of key, type and meaning."""
-    known: dict[type, None] = {}
+    collected: dict[type, None] = {}
     for cls in classes:
-        _collect(cls, known)
-    return "\n".join(_table(cls) for cls in known)
+        _collect(cls, collected)
+    return "\n".join(_table(cls) for cls in collected)
 
 
-def _collect(cls: type, known: dict[type, None]) -> None:
-    if cls in known:
+def _collect(cls: type, collected: dict[type, None]) -> None:
+    if cls in collected:
         return
-    known[cls] = None
+    collected[cls] = None
     for _, kind in _fields(cls):
         for inner in _classes(kind):
-            _collect(inner, known)
+            _collect(inner, collected)
 
 
 def _classes(kind: Any) -> list[type]:
     if dataclasses.is_dataclass(kind):
         return [kind]  # type: ignore[list-item]
-    return [found for inner in get_args(kind) for found in _classes(inner)]
+    return [cls for inner in get_args(kind) for cls in _classes(inner)]
 
 
 def _table(cls: type) -> str:
     meanings = attributes(cls)
     rows = []
-    for one, kind in _fields(cls):
-        if one.metadata.get("inline"):
-            rows.append(f"| | the keys of {_type(kind)} | yes | {_cell(meanings.get(one.name, ''))} |")
+    for field, kind in _fields(cls):
+        if field.metadata.get("inline"):
+            rows.append(f"| | the keys of {_type(kind)} | yes | {_cell(meanings.get(field.name, ''))} |")
         else:
-            there = "no" if one.metadata.get("absent") else "yes"
-            rows.append(f"| `{one.name}` | {_type(kind)} | {there} | {_cell(meanings.get(one.name, ''))} |")
+            there = "no" if field.metadata.get("absent") else "yes"
+            rows.append(f"| `{field.name}` | {_type(kind)} | {there} | {_cell(meanings.get(field.name, ''))} |")
     summary = _cell(" ".join((cls.__doc__ or "").strip().split("\n\n")[0].split()))
     head = "| key | type | always there | meaning |\n|---|---|---|---|"
     return f"### {cls.__name__}\n\n{summary}\n\n{head}\n" + "\n".join(rows) + "\n"
@@ -198,10 +198,10 @@ def _type(kind: Any) -> str:
         return f"[{name}](#{name.lower()})"
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
-        (plain,) = (one for one in inner if one is not type(None))
+        (plain,) = (member for member in inner if member is not type(None))
         return _type(plain) if plain is float else f"{_type(plain)} or null"  # a float may be null as it is
     if origin is Literal:
-        return " or ".join(f'`"{one}"`' for one in inner)
+        return " or ".join(f'`"{value}"`' for value in inner)
     if origin is not None:
         return f"list of {_type(inner[0])}" if origin is tuple else f"object: name to {_type(inner[1])}"
     return {float: "number or null", int: "whole number", str: "text", bool: "true or false", Any: "anything"}[kind]
@@ -209,7 +209,7 @@ def _type(kind: Any) -> str:
 
 def attributes(cls: type) -> dict[str, str]:
     """The meanings under ``Attributes`` in a class's NumPy docstring, by name."""
-    found: dict[str, str] = {}
+    meanings: dict[str, str] = {}
     names: list[str] = []
     lines = (cls.__doc__ or "").split("\n")
     start = next((n for n, line in enumerate(lines) if line.strip() == "Attributes"), len(lines))
@@ -220,5 +220,5 @@ def attributes(cls: type) -> dict[str, str]:
         if depth <= 4:
             names = [name.strip() for name in text.split(",")]
         else:
-            found |= {name: f"{found.get(name, '')} {text}".strip() for name in names}
-    return found
+            meanings |= {name: f"{meanings.get(name, '')} {text}".strip() for name in names}
+    return meanings

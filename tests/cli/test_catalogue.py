@@ -24,9 +24,7 @@ def test_what_was_added_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
     monkeypatch.setattr("shoptalk.stages.catalogue.add_items", add_items)
     assert call("add", "RUN", "new.csv") == 0
-    assert (
-        capsys.readouterr().out == "added 2 products, 1 were already in the catalogue, which now has 12,000 products\n"
-    )
+    assert capsys.readouterr().out == "added 2 products; 1 were already in the catalogue, which now has 12,000\n"
     assert call("add", "RUN", "new.csv", "--json") == 0
     assert json.loads(capsys.readouterr().out) == report
     assert asked == [Path("RUN"), Path("new.csv")] * 2

@@ -73,7 +73,7 @@ def test_adapters_drop_as_cheaply_as_the_rest(base: str) -> None:
     layers = [layer for layer in model.network.modules() if isinstance(layer, LoraLayer)]
     assert len(layers) == 2 * 7
     assert all(
-        isinstance(one, Dropout) and one.share == 0.25 for layer in layers for one in layer.lora_dropout.values()
+        isinstance(module, Dropout) and module.p == 0.25 for layer in layers for module in layer.lora_dropout.values()
     )
 
 

@@ -220,5 +220,5 @@ def test_item_tokens_go_on_from_those_of_the_base(tmp_path: Path) -> None:
 def test_a_base_whose_items_have_another_encoder_is_refused(tmp_path: Path) -> None:
     save(with_items(small_model(), ["a"], None, np.array([True]), 0.0), tmp_path / "first")
     assert item_folder(str(tmp_path / "first"), "none") == tmp_path / "first"
-    with pytest.raises(ModelError, match="'none', not by 'lsa'"):
+    with pytest.raises(ModelError, match="'none', not with 'lsa'"):
         item_folder(str(tmp_path / "first"), "lsa")

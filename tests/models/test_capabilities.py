@@ -7,9 +7,10 @@ import torch
 from transformers import GraniteConfig, MistralConfig
 
 from shoptalk.errors import ModelError
-from shoptalk.models import attention, base, capabilities
+from shoptalk.models import attention, capabilities, language_model
 from shoptalk.models.capabilities import LocalAttention, LogitTransform, layer_masks, local_attention, shortest_reach
 from shoptalk.models.create import check_head
+from shoptalk.models.storage import load_network
 from shoptalk.recommend.tree_decoder import TreeDecoder
 from tests.architectures import TOLERANCE, make, option_error, pair
 from tests.words import small_model
@@ -86,7 +87,7 @@ def test_attention_that_sees_later_tokens_is_refused() -> None:
 @pytest.mark.parametrize("name", ["cohere", "granite", "gemma2"])
 def test_logits_that_are_not_understood_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with pair(name) as both:
-        monkeypatch.setattr(base, "logit_transform", lambda network: LogitTransform())
+        monkeypatch.setattr(language_model, "logit_transform", lambda network: LogitTransform())
         with pytest.raises(ModelError, match="computes its logits with more than its output layer"):
             check_head(both.model)
 
@@ -135,7 +136,7 @@ def test_branches_of_a_model_with_windows_share_a_cache() -> None:
 
 def test_a_base_without_fused_attention_is_loaded_from_its_folder(tmp_path) -> None:
     make("mpt", tmp_path)
-    network = base.load_network(str(tmp_path), "full", "fp32")
+    network = load_network(str(tmp_path), "full", "fp32")
     assert network.config._attn_implementation == "eager"
 
 

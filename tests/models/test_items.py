@@ -72,7 +72,7 @@ def test_rows_are_rows_of_the_table() -> None:
     some = torch.tensor([7, 2, 11])
     rows = items.rows(some)
     assert torch.allclose(rows.vectors, items.table().vectors[some])
-    assert rows.find(torch.tensor([2, 11, 7])).tolist() == [1, 2, 0]
+    assert rows.rows_of(torch.tensor([2, 11, 7])).tolist() == [1, 2, 0]
 
 
 def test_a_reloaded_model_says_the_same(tmp_path: Path) -> None:

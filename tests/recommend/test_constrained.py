@@ -138,7 +138,7 @@ def test_hostile_titles_come_out_as_the_items_they_are(style: str, control: bool
     search = TitleSearch(model, builder, beams=len(catalogue))
     every = LanguageModelRecommender(model, builder, "sum")
     (found,) = search.rank([history("i00")], 50)
-    nameable = [same[0] for same in search.meant.values() if same != ["i00"]]
+    nameable = [same[0] for same in search.items_by_tokens.values() if same != ["i00"]]
     assert set(found.items) == set(nameable)
     expected = best_among(every, history("i00"), nameable, 50)
     assert np.allclose(found.scores, expected.scores, atol=1e-3)

@@ -12,7 +12,7 @@ from shoptalk.errors import ModelError
 from shoptalk.models.items import ItemTable
 from shoptalk.recommend import index as module
 from shoptalk.recommend import items
-from shoptalk.recommend.index import CARD, FILE, Index, near, open_index
+from shoptalk.recommend.index import CARD, FILE, Index, nearest_items, open_index
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.transition_text import MixingWeights, TransitionTextScorer
 from shoptalk.schema import History
@@ -151,7 +151,7 @@ def test_a_batch_is_as_one_by_one() -> None:
     ours.index = Index.build(ours.table)
     together = ours.rank(HISTORIES, 3)
     assert [one.items for one in together] == [ours.rank([one], 3)[0].items for one in HISTORIES]
-    assert near(ours.index, ours.table, None, ours_purchases([]), np.zeros((0, 32), np.float32), 3) == []
+    assert nearest_items(ours.index, ours.table, None, ours_purchases([]), np.zeros((0, 32), np.float32), 3) == []
     assert ours.rank([], 3) == []
 
 
@@ -198,7 +198,7 @@ def test_the_best_by_rare_words_are_those_of_the_allowed_items(monkeypatch: pyte
 def test_new_items_are_lifted_as_in_all_scores(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = recommender()
     ours.scorer = with_transition_text(ours)
-    ours.scorer.known[[2, 5]] = False
+    ours.scorer.has_interactions[[2, 5]] = False
     ours.scorer.mixing = replace(ours.scorer.mixing, cold_start_bonus=100.0)
     expected = ours.rank(HISTORIES, 3)
     monkeypatch.setattr(items, "WIDER", 1)

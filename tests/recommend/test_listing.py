@@ -124,7 +124,7 @@ def test_wrong_entries_of_free_lists_are_counted() -> None:
     end = ending(lists.builder, tokens)
     text = f"{item_token('R0')} {item_token('R0')} strange words {item_token('none')} {item_token('M1')}"
     ids = [*tokens.encode(text), *end, *tokens.encode(item_token("M2"))]
-    stated = lists._take_apart(ids, [-float(index) for index in range(len(ids))])
+    stated = lists._parse(ids, [-float(index) for index in range(len(ids))])
     assert stated.items == ("R0", "M1")
     assert stated.scores == (0.0, -float(ids.index(lists._tokens[ITEMS.index("M1")].item())))
     words = stated.entries - 3  # the entries of "strange words": between separators, as the tokenizer cuts them

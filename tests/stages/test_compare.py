@@ -108,7 +108,7 @@ def test_seeds_are_one_recipe_and_compared_by_the_mean_of_each_user(tmp_path: Pa
 def test_seeds_alone_have_nothing_to_be_compared_with(tmp_path: Path) -> None:
     report = compare([make_run(tmp_path / f"{seed}", GOOD, seed=seed, name="small") for seed in (1, 2)])
     assert report["comparisons"] == report["warnings"] == []
-    assert report["verdict"] == "Nothing to compare: all 2 runs are seeds of one recipe, small."
+    assert report["verdict"] == "Nothing to compare: all 2 runs are seeds of the same recipe, small."
 
 
 def test_a_copy_is_equal_and_no_seed(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_how_many_more_users_would_tell(tmp_path: Path) -> None:
     report = compare(runs)
     # One user of 60 differs: d_z = (1/60) / sqrt(1/60 * 59/60 * 60/59) = .1291, ((1.96 + .8416) / .1291)^2 + 1.92.
     assert report["comparisons"][0]["users_needed"] == 473
-    assert "413 more users would be needed to tell" in report["verdict"]
+    assert "413 more users would be needed to detect it" in report["verdict"]
 
 
 def test_other_machines_are_told(tmp_path: Path) -> None:

@@ -178,5 +178,5 @@ def test_a_relative_encoder_is_found_from_elsewhere(
     (tmp_path / "elsewhere" / "encoder" / "model.safetensors").write_bytes(b"other weights")
     with pytest.raises(ModelError, match="not the one by which the items' words are read: its weights differ"):
         encoders.load_encoder(Path("run/model"))
-    with pytest.raises(ModelError, match="told by the encoder"):
+    with pytest.raises(ModelError, match="built with the encoder"):
         item_folder("run/model", "encoder")

@@ -99,7 +99,7 @@ def item_folder(name: str, encoder: str) -> Path | None:
     path = folder / "encoder.json"
     saved = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"encoder": "none"}
     former = saved["encoder"]
-    if not (former == encoder if saved.get("path") is None else _holds(encoder, saved["sha256"])):
+    if not (former == encoder if saved.get("path") is None else _has_digest(encoder, saved["sha256"])):
         raise ModelError(
             f"the items of this base were built with the encoder {former!r}, not with {encoder!r}",
             where=str(folder),
@@ -108,7 +108,7 @@ def item_folder(name: str, encoder: str) -> Path | None:
     return folder
 
 
-def _holds(name: str, digest: str) -> bool:
+def _has_digest(name: str, digest: str) -> bool:
     """Whether a name is the folder of a text encoder with these weights."""
     folder = Path(name).expanduser()
     return folder.is_dir() and files_digest(folder) == digest
@@ -166,15 +166,15 @@ def locate(card: dict[str, Any], folder: Path) -> str:
     return relocate(origin, folder, "base", "on which these adapters were trained", lambda path: find_base(path).sha256)
 
 
-def relocate(known: Mapping[str, Any], folder: Path, what: str, use: str, digest: Callable[[str], str | None]) -> str:
+def relocate(origin: Mapping[str, Any], folder: Path, what: str, use: str, digest: Callable[[str], str | None]) -> str:
     """The current path of a folder that was used before: relative to ``folder``, else its former path.
 
     Parameters
     ----------
-    known
-        The `Base.card` that was kept of it in ``folder``.
+    origin
+        The `Base.card` that is recorded in ``folder``.
     what, use
-        What it is, and what it was used for, in a message.
+        Its kind and its use, for error messages.
     digest
         The hash of the weights in a folder.
 
@@ -183,18 +183,18 @@ def relocate(known: Mapping[str, Any], folder: Path, what: str, use: str, digest
     ModelError
         When it is missing, or its weights have another hash.
     """
-    indices = list(dict.fromkeys([os.path.normpath(folder.resolve() / known["relative"]), known["path"]]))
-    there = [index for index in indices if Path(index).is_dir()]
-    for index in there:
-        if digest(index) == known["sha256"]:
-            return str(index)
-    if there:
+    paths = list(dict.fromkeys([os.path.normpath(folder.resolve() / origin["relative"]), origin["path"]]))
+    existing = [path for path in paths if Path(path).is_dir()]
+    for path in existing:
+        if digest(path) == origin["sha256"]:
+            return str(path)
+    if existing:
         raise ModelError(
-            f"the {what} in {there[0]} is not the one {use}: its weights differ",
+            f"the {what} in {existing[0]} is not the one {use}: its weights differ",
             where=str(folder),
             hint=f"put the former {what} back, or train again",
         )
-    raise ModelError(f"the {what} {use} is gone: {' and '.join(indices)}", where=str(folder), hint="put it back there")
+    raise ModelError(f"the {what} {use} is gone: {' and '.join(paths)}", where=str(folder), hint="put it back there")
 
 
 def base_network(name: str, tuning: str, precision: str, load: Loader) -> tuple[Any, tuple[str, ...]]:

@@ -1,4 +1,4 @@
-"""Creating the model of a recipe: `nano` with new weights, or any Hugging Face causal model, also with adapters."""
+"""Creating the model of a recipe: `nano` with random weights, or any Hugging Face causal model, also with adapters."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path

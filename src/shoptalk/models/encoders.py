@@ -85,9 +85,9 @@ class Neural:
     Parameters
     ----------
     name
-        What it is called; of a folder what the recipe says.
+        Name or path, as in the recipe.
     folder
-        Where it lies, if it is a folder.
+        Its folder, if it is given by path.
     """
 
     def __init__(self, name: str, folder: Path | None = None) -> None:
@@ -107,7 +107,7 @@ class Neural:
         return self.encode(texts)
 
     def save(self, folder: Path) -> None:
-        """Write the name, and of a folder where it lies and its hash: the weights stay where they came from."""
+        """Write the name, and for a folder its path and hash: the weights are not copied."""
         card: dict[str, str | None] = {"encoder": self.name}
         if self._folder is not None:
             card |= find_encoder(self._folder).card(folder)
@@ -121,20 +121,20 @@ def encoder_folder(name: str) -> Path | None:
 
 
 def find_encoder(folder: Path) -> Base:
-    """Where a text encoder lies, and the hash of its weights."""
+    """The folder of a text encoder and the hash of its weights."""
     return Base(str(folder), files_digest(folder))
 
 
-def relocate_encoder(known: Mapping[str, Any], folder: Path) -> Path:
-    """The folder of the text encoder of which ``known`` was kept in ``folder``; see `relocate`.
+def relocate_encoder(origin: Mapping[str, Any], folder: Path) -> Path:
+    """The folder of the text encoder with the card ``origin`` in ``folder``; see `relocate`.
 
     Raises
     ------
     ModelError
-        When it is gone, or its weights are others now.
+        When it is missing, or its weights have another hash.
     """
     use = "by which the items' words are read"
-    return Path(relocate(known, folder, "text encoder", use, lambda path: files_digest(Path(path))))
+    return Path(relocate(origin, folder, "text encoder", use, lambda path: files_digest(Path(path))))
 
 
 def make_encoder(name: str, texts: Sequence[str], dimensions: int, seed: int) -> Encoder:

@@ -42,7 +42,7 @@ class LanguageModel:
         return int(getattr(config, "max_position_embeddings", 0) or getattr(config, "max_seq_len", 0) or 1 << 20)
 
     def parameters(self) -> dict[str, int | float]:
-        """Counts of all and of trained parameters, and the share that is trained; a 4-bit byte counts as two."""
+        """The number of parameters, of trainable ones, and their share (a byte of 4-bit weights counts as two)."""
         item_parameters = self.items.parameters() if self.items is not None else ()
         counts = [(_count(p), p.requires_grad) for p in (*self.network.parameters(), *item_parameters)]
         total = sum(count for count, _ in counts)
@@ -89,7 +89,7 @@ class LanguageModel:
         return self.decoder(**inputs, use_cache=False, return_dict=True).last_hidden_state
 
     def tree_arguments(self, allowed: Tensor, query: Tensor, key: Tensor) -> dict[str, Any]:
-        """Arguments of the decoder for tokens (B, T) at positions ``query`` that attend to (B, S) at positions ``key``.
+        """Decoder arguments for tokens (B, T) at positions ``query`` that attend to tokens (B, S) at positions ``key``.
 
         ``allowed`` (B, 1, T, S) is true where tokens belong to one text; the local attention of each layer is applied
         too.

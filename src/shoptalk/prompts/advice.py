@@ -45,35 +45,35 @@ _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 class Adviser:
-    """Finds what speaks for a product.
+    """Finds the reason for a recommendation.
 
     Parameters
     ----------
     items
         Ids of the catalogue's items.
-    words
-        What is known of an item in words.
+    text_of
+        Text of an item by its id.
     """
 
-    def __init__(self, items: Iterable[str], words: Callable[[str], str]) -> None:
-        self._words: Mapping[str, tuple[str, ...]] = {item: _parts(words(item)) for item in items}
-        found = Counter(word for own in self._words.values() for word in own)
-        self._tells = {word: math.log(len(self._words) / count) for word, count in found.items()}
+    def __init__(self, items: Iterable[str], text_of: Callable[[str], str]) -> None:
+        self._words: Mapping[str, tuple[str, ...]] = {item: _distinct_words(text_of(item)) for item in items}
+        document_frequency = Counter(word for words in self._words.values() for word in words)
+        self._idf = {word: math.log(len(self._words) / count) for word, count in document_frequency.items()}
 
     def reason(self, seen_items: Sequence[str], item: str) -> tuple[str, tuple[str, ...]] | None:
-        """The item held that shares the most telling words, the latest of equals, and these words; None without any.
+        """The seen item with the largest weight of shared words (the latest of equals), and these words, or None.
 
-        A word tells log(I / n), where n of the I items have it.
+        The weight of a word is its inverse document frequency log(I / n), where n of the I items have it.
         """
         best: tuple[float, str, tuple[str, ...]] = (0.0, "", ())
-        for own in seen_items:
-            shared = tuple(word for word in self._words[item] if word in self._words[own])
-            tells = sum(self._tells[word] for word in shared)
-            if tells and tells >= best[0]:
-                best = (tells, own, shared)
+        for seen in seen_items:
+            shared = tuple(word for word in self._words[item] if word in self._words[seen])
+            weight = sum(self._idf[word] for word in shared)
+            if weight and weight >= best[0]:
+                best = (weight, seen, shared)
         if not best[1]:
             return None
-        chosen = sorted(best[2], key=lambda word: -self._tells[word])[:_MOST]
+        chosen = sorted(best[2], key=lambda word: -self._idf[word])[:_MOST]
         return best[1], tuple(word for word in best[2] if word in chosen)
 
 
@@ -93,6 +93,6 @@ def recommended(text: str) -> str:
     return text.split(_BECAUSE, maxsplit=1)[0].removesuffix(_NEW)
 
 
-def _parts(text: str) -> tuple[str, ...]:
+def _distinct_words(text: str) -> tuple[str, ...]:
     """The different words of a text, in their order."""
     return tuple(dict.fromkeys(_WORD.findall(text.casefold())))

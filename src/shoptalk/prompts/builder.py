@@ -16,7 +16,7 @@ from shoptalk.prompts.template import Template
 from shoptalk.recipe import Prompt
 from shoptalk.schema import Candidates, Catalogue, EvalExample, Example, History, Item, Message, item_token, user_token
 
-#: How instructions begin that tell a whole history.
+#: Beginning of instructions that show a whole history.
 HISTORY = "A reviewer has bought the products below, the latest last. "
 #: The instruction of the style ``plain``.
 PLAIN = Template("plain", "Bought:")
@@ -25,7 +25,7 @@ Encode = Callable[[str], Sequence[int]]
 
 
 class PromptBuilder(ABC):
-    """Words histories, options and answers of one task.
+    """Builds the messages of one task from histories, options and answers.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ class PromptBuilder(ABC):
         return [self.instruction(history), *self.history(history, latest)]
 
     def answers(self, candidates: Candidates, history: History, *, latest: int | None = None) -> list[Message]:  # noqa: ARG002
-        """What the assistant would say for each option, were it the right one: its title, unless a task says more."""
+        """The answer for each option as if it were the label: its title, unless a task overrides this."""
         return [Message("assistant", title) for title in self.option_titles(candidates)]
 
     def examples(self, case: EvalExample, *, latest: int | None = None) -> list[Example]:
@@ -149,9 +149,9 @@ class PromptBuilder(ABC):
         return self._shorter
 
     def words(self, item_id: str) -> str:
-        """What the recipe's fields say of an item, for a text encoder; its title where they say nothing."""
-        whole = self._fields(item_id, lambda field, text, _: self._clean(field, text))
-        return " ".join(whole) or self.title(item_id)
+        """The text of an item from the recipe's fields, for a text encoder; its title if the fields are empty."""
+        texts = self._fields(item_id, lambda field, text, _: self._clean(field, text))
+        return " ".join(texts) or self.title(item_id)
 
     def history(self, history: History, latest: int | None) -> list[Message]:
         """The history, a line for each item that is shown, after the user's token where there is one."""
@@ -208,10 +208,10 @@ class PromptBuilder(ABC):
             "categories": " > ".join(item.categories),
             "description": item.description,
         }
-        known = {name: cut(name, text, item_id) for name, text in texts.items() if name in self.prompt.fields}
-        title = [known["title"]] if "title" in self.prompt.fields else []
+        values = {name: cut(name, text, item_id) for name, text in texts.items() if name in self.prompt.fields}
+        title = [values["title"]] if "title" in self.prompt.fields else []
         return title + [
-            f"{field}: {known[field]}" for field in self.prompt.fields if field != "title" and known.get(field)
+            f"{field}: {values[field]}" for field in self.prompt.fields if field != "title" and values.get(field)
         ]
 
     def _item(self, item_id: str) -> Item:

@@ -37,7 +37,7 @@ class Encoded:
 
 
 def encode(style: str, messages: Sequence[Message], tokenizer: Tokenizer) -> Encoded:
-    """Token ids and labels; only what the assistant says is learned."""
+    """Token ids and labels; only assistant messages have labels."""
     ids: list[int] = list(tokenizer.start)
     labels: list[int] = [IGNORE] * len(ids)
     for piece in pieces(style, messages, tokenizer):
@@ -72,7 +72,7 @@ def fit(build: Callable[[int], T], length: Callable[[T], int], items: int, limit
     build
         Makes the example with the given number of latest items.
     length
-        Its length in tokens; where it shrinks as items are added, fewer may be told than would fit.
+        Its length in tokens; where it shrinks as items are added, fewer may be shown than would fit.
     items
         How many items there are at most.
     limit
@@ -80,7 +80,7 @@ def fit(build: Callable[[int], T], length: Callable[[T], int], items: int, limit
 
     Returns
     -------
-    example, items told
+    example, items shown
 
     Raises
     ------

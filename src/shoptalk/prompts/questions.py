@@ -10,7 +10,7 @@ from shoptalk.schema import Candidates, History, Message
 T = TypeVar("T")
 #: A prompt's ids, and the ids of each answer that may follow it.
 Question = tuple[list[int], list[list[int]]]
-#: Tokens of ``prompt.max_tokens`` that are left to an answer in the model's own words.
+#: Tokens of ``prompt.max_tokens`` that are left to an answer in the model's own builder.
 ROOM = 96
 
 
@@ -19,8 +19,8 @@ def option_question(
 ) -> tuple[Question, bool]:
     """Which option comes next, and whether the history had to be cut."""
     return fitted_question(
-        lambda words, latest: words.ask(history, candidates, latest=latest),
-        lambda words, latest: words.answers(candidates, history, latest=latest),
+        lambda builder, latest: builder.ask(history, candidates, latest=latest),
+        lambda builder, latest: builder.answers(candidates, history, latest=latest),
         prompts,
         tokenizer,
         history,
@@ -30,7 +30,7 @@ def option_question(
 def open_question(
     prompts: PromptBuilder, tokenizer: Tokenizer, history: History, answer: int, longest: int
 ) -> tuple[list[int], bool]:
-    """The ids of a question that the model answers in its own words, and whether the history had to be cut.
+    """The ids of a question that the model answers freely, and whether the history had to be cut.
 
     Parameters
     ----------
@@ -43,14 +43,14 @@ def open_question(
     prompt = prompts.prompt
     limit = min(prompt.max_tokens - min(answer, ROOM, prompt.max_tokens // 2), longest - answer)
     shown = min(len(history.items), prompt.history)
-    ids, kept, _ = fit_shortened(
-        lambda words, latest: encode(prompt.style, words.ask(history, latest=latest), tokenizer).ids,
+    ids, shown_items, _ = fit_shortened(
+        lambda builder, latest: encode(prompt.style, builder.ask(history, latest=latest), tokenizer).ids,
         len,
         prompts,
         shown,
         limit,
     )
-    return ids, kept < shown
+    return ids, shown_items < shown
 
 
 def ending(prompts: PromptBuilder, tokenizer: Tokenizer) -> list[int]:
@@ -68,43 +68,43 @@ def fit_shortened(
     *,
     count: bool = True,
 ) -> tuple[T, int, PromptBuilder]:
-    """The longest history that fits (see `fit`); where not even none does, every text is cut at half as many tokens.
+    """The longest history that fits (see `fit`); if no history fits, every text is cut at half as many tokens.
 
-    So a single title of page script costs its own example some words, and never ends a training. ``count`` says whether
+    So one overlong title shortens the texts of its own example, and never stops a training. ``count`` says whether
     ``prompts.shortened`` counts such an example.
 
     Returns
     -------
-    example, items told, the words that it was made with
+    example, items shown, the prompt builder that made it
 
     Raises
     ------
     TooLong
         When it does not fit with texts of one token either: ``prompt.max_tokens`` is too small for the task.
     """
-    words = prompts
+    builder = prompts
     while True:
         try:
-            example, kept = fit(lambda latest: build(words, latest), length, items, limit)  # noqa: B023
+            example, shown_items = fit(lambda latest: build(builder, latest), length, items, limit)  # noqa: B023
         except TooLong:
-            shorter = words.shorter()
+            shorter = builder.shorter()
             if shorter is None:
                 raise
-            words = shorter
+            builder = shorter
         else:
-            prompts.shortened.questions += count and words is not prompts
-            return example, kept, words
+            prompts.shortened.questions += count and builder is not prompts
+            return example, shown_items, builder
 
 
 def builder_for_options(
     prompts: PromptBuilder, tokenizer: Tokenizer, history: History, candidates: Candidates
 ) -> PromptBuilder:
-    """The words with which a question is scored, for learning it with the same: its longest answer must fit."""
-    _, _, words = fit_shortened(
-        lambda words, _: encode_question(
+    """The prompt builder with which a question is scored, for training on the same: its longest answer must fit."""
+    _, _, builder = fit_shortened(
+        lambda builder, _: encode_question(
             prompts.prompt.style,
-            words.ask(history, candidates, latest=0),
-            words.answers(candidates, history, latest=0),
+            builder.ask(history, candidates, latest=0),
+            builder.answers(candidates, history, latest=0),
             tokenizer,
         ),
         _question_length,
@@ -113,7 +113,7 @@ def builder_for_options(
         prompts.prompt.max_tokens,
         count=False,
     )
-    return words
+    return builder
 
 
 def _question_length(question: Question) -> int:
@@ -129,15 +129,17 @@ def fitted_question(
 ) -> tuple[Question, bool]:
     """A question with its answers, with as many of the latest items as fit, and whether the history had to be cut.
 
-    ``ask`` and ``answers`` make the messages by some prompts for a number of latest items.
+    ``ask`` and ``answers`` make the messages with a prompt builder for a number of latest items.
     """
     prompt = prompts.prompt
     shown = min(len(history.items), prompt.history)
-    question, kept, _ = fit_shortened(
-        lambda words, latest: encode_question(prompt.style, ask(words, latest), answers(words, latest), tokenizer),
+    question, shown_items, _ = fit_shortened(
+        lambda builder, latest: encode_question(
+            prompt.style, ask(builder, latest), answers(builder, latest), tokenizer
+        ),
         _question_length,
         prompts,
         shown,
         prompt.max_tokens,
     )
-    return question, kept < shown
+    return question, shown_items < shown

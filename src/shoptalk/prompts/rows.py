@@ -68,8 +68,8 @@ def _write_csv(file: TextIO, examples: Iterable[Example], style: str, tokenizer:
     count = 0
     for count, example in enumerate(examples, 1):  # noqa: B007  (the last number is the count)
         read = pieces(style, example.messages, tokenizer)
-        asked = "".join(piece.text for piece in read if piece.role != "assistant")
-        writer.writerow([asked, _answer_text(example)])
+        question = "".join(piece.text for piece in read if piece.role != "assistant")
+        writer.writerow([question, _answer_text(example)])
     return count
 
 
@@ -89,11 +89,11 @@ def _write_alpaca(file: TextIO, examples: Iterable[Example]) -> int:
 def _write_chat(file: TextIO, examples: Iterable[Example]) -> int:
     count = 0
     for count, example in enumerate(examples, 1):  # noqa: B007
-        asked = "\n".join(m.text for m in example.messages if m.role == "user")
+        question = "\n".join(m.text for m in example.messages if m.role == "user")
         system_messages = [{"role": "system", "content": m.text} for m in example.messages if m.role == "system"]
         messages = [
             *system_messages,
-            {"role": "user", "content": asked},
+            {"role": "user", "content": question},
             {"role": "assistant", "content": _answer_text(example)},
         ]
         file.write(json.dumps({"messages": messages}, ensure_ascii=False) + "\n")

@@ -42,10 +42,10 @@ class PromptSanitizer:
         text = _OPTION.sub(r"\1\2 ", text)
         text = _UNSEEN.sub(" ", text)
         for _ in range(_ROUNDS):
-            calm = self._once(text)
-            if calm == text:
+            clean = self._once(text)
+            if clean == text:
                 break
-            text = calm
+            text = clean
         return " ".join(_OPTION.sub(r"\1\2 ", " ".join(text.split())).split())
 
     def _once(self, text: str) -> str:

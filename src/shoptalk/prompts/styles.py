@@ -62,10 +62,10 @@ def pieces(style: str, messages: Sequence[Message], tokenizer: Chat) -> list[Mes
         return _plain(messages)
     if style == "bare":
         return [message for message in messages if message.text and message.role != "system"]
-    asked = [message.text for message in messages if message.role == "user"]
+    user_texts = [message.text for message in messages if message.role == "user"]
     instructions = [message.text for message in messages if message.role == "system"]
     answers = [message for message in messages if message.role == "assistant"]
-    prompt = Message("user", _prompt(style, "\n".join(instructions), "\n".join(asked), tokenizer))
+    prompt = Message("user", _prompt(style, "\n".join(instructions), "\n".join(user_texts), tokenizer))
     if not answers:
         return [prompt]
     return [prompt, *answers, Message("assistant", _closing(style, tokenizer))]

@@ -1,4 +1,4 @@
-"""What may be recommended: by category, price, and lists of what is in stock or must not be shown."""
+"""Filters of recommendations: category, price, allow and deny lists."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -15,22 +15,22 @@ from shoptalk.schema import CATEGORIES, PRICE, Catalogue
 
 Bools = NDArray[np.bool_]
 
-#: Longest line of a file of ids, in characters: a longer one is no id but another kind of file.
+#: Longest line of a file of ids, in characters: a longer one means that it is another kind of file.
 LONGEST_ID = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Conditions that all hold at once; None, or nothing, where one is not asked for.
+    """Conditions that must all hold; None or empty for no condition.
 
     Attributes
     ----------
     categories
-        At least one of these, in any case of letters.
+        At least one of these, compared without case.
     lowest, highest
-        Of the price; an item without a price fits no bound.
+        Bounds of the price; an item without a price fails both.
     allow, deny
-        Ids; of an allow list, those in stock for instance. Ids that the catalogue does not have are nobody's.
+        Item ids of an allow list (those in stock, for example) and a deny list. Ids outside the catalogue are ignored.
     """
 
     categories: tuple[str, ...] = ()
@@ -41,45 +41,44 @@ class Filters:
 
 
 class ItemFilterIndex:
-    """The catalogue's items as columns, made when first asked for, so that a filter is a few operations on arrays.
+    """Columns of the catalogue, built on first use, so that a filter is a few operations on arrays.
 
     Parameters
     ----------
     items
         Ids of I items, in the order of the scores.
     catalogue
-        What is known of them.
+        The items by their ids.
     """
 
     def __init__(self, items: Sequence[str], catalogue: Catalogue) -> None:
         self.items, self.catalogue = items, catalogue
 
     def allowed(self, filters: Filters) -> Bools | None:
-        """(I,) which items pass; None where nothing is asked for."""
-        asked: list[Bools] = []
+        """(I,) mask of the items that pass; None without any condition."""
+        masks: list[Bools] = []
         if filters.categories:
             mask = np.zeros(len(self.items), dtype=np.bool_)
             for name in filters.categories:
                 mask[self._categories.get(name.casefold(), [])] = True
-            asked.append(mask)
+            masks.append(mask)
         if filters.lowest is not None:
-            asked.append(self._prices >= filters.lowest)
+            masks.append(self._prices >= filters.lowest)
         if filters.highest is not None:
-            asked.append(self._prices <= filters.highest)
+            masks.append(self._prices <= filters.highest)
         if filters.allow is not None:
-            asked.append(self._named(filters.allow))
+            masks.append(self._mask(filters.allow))
         if filters.deny:
-            asked.append(~self._named(filters.deny))
-        return np.logical_and.reduce(asked) if asked else None
+            masks.append(~self._mask(filters.deny))
+        return np.logical_and.reduce(masks) if masks else None
 
     def check(self, filters: Filters) -> None:
-        """Make sure that the catalogue can answer what is asked.
+        """Check that the conditions can be evaluated on this catalogue.
 
         Raises
         ------
         UsageError
-            For a category that no item has, bounds of the price that exclude each other, and what the dataset did not
-            keep.
+            For an unknown category, contradictory bounds of the price, or a column that the dataset does not hold.
         """
         low, high = filters.lowest, filters.highest
         if any(bound is not None and math.isnan(bound) for bound in (low, high)):
@@ -107,15 +106,15 @@ class ItemFilterIndex:
 
     @cached_property
     def _categories(self) -> dict[str, list[int]]:
-        """Places of the items of each category, whose name is in small letters."""
-        found: dict[str, list[int]] = {}
+        """Item indices by case-folded category."""
+        indices: dict[str, list[int]] = {}
         for index, item in enumerate(self.items):
-            own = self.catalogue[item].categories if item in self.catalogue else ()
-            for category in {name.casefold() for name in own}:
-                found.setdefault(category, []).append(index)
-        return found
+            categories = self.catalogue[item].categories if item in self.catalogue else ()
+            for category in {name.casefold() for name in categories}:
+                indices.setdefault(category, []).append(index)
+        return indices
 
-    def _named(self, ids: Collection[str]) -> Bools:
+    def _mask(self, ids: Collection[str]) -> Bools:
         mask = np.zeros(len(self.items), dtype=np.bool_)
         indices = self._item_index
         mask[[indices[item] for item in ids if item in indices]] = True
@@ -136,7 +135,7 @@ def read_ids(path: Path) -> frozenset[str]:
     except OSError as error:
         reason = (error.strerror or "it is not readable").lower()
         raise UsageError(f"the list of ids cannot be read: {reason}", where=str(path), hint=hint) from error
-    found = set()
+    ids = set()
     for number, line in enumerate(lines, 1):
         try:
             text = line.decode("utf-8").strip()
@@ -144,11 +143,11 @@ def read_ids(path: Path) -> frozenset[str]:
             raise UsageError("the line is not UTF-8 text", where=f"{path}:{number}", hint=hint) from error
         if len(text) > LONGEST_ID or "\0" in text:
             raise UsageError("the line is no item id", where=f"{path}:{number}", hint=hint)
-        found.add(text)
-    found.discard("")
-    if not found:
+        ids.add(text)
+    ids.discard("")
+    if not ids:
         raise UsageError("the list has no id", where=str(path), hint=hint)
-    return frozenset(found)
+    return frozenset(ids)
 
 
 def _not_kept(what: str, column: str) -> UsageError:

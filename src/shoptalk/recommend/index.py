@@ -33,9 +33,9 @@ FILE, CARD = "index.faiss", "index.json"
 LARGE = 200_000
 #: Lists read for a query, at least, and one of so many; items whose centres are learned from, for each list.
 PROBES, ONE_OF, SAMPLE, ROUNDS = 64, 16, 64, 8
-#: Most items that a word may stand in to name candidates.
+#: Most items with a word that may give candidates.
 RARE = 2_000
-#: Rows of the table that tell whether a saved index is of it.
+#: Rows of the table in the checksum of a saved index.
 _QUERY_ENTRIES = 1_000
 
 
@@ -44,12 +44,12 @@ class Index:
 
     Parameters
     ----------
-    found
-        The library's own index of [embedding, bias].
+    faiss_index
+        The FAISS index of the rows [embedding, bias].
     """
 
-    def __init__(self, found: Any) -> None:
-        self._found = found
+    def __init__(self, faiss_index: Any) -> None:
+        self._faiss_index = faiss_index
 
     @classmethod
     def build(cls, table: ItemTable, seed: int = 1) -> "Index":
@@ -63,19 +63,19 @@ class Index:
         faiss = _library()
         rows = _augmented(table)
         lists = max(1, min(int(2 * len(rows) ** 0.5), len(rows) // 39))  # the library wants 39 items for each centre
-        found = faiss.IndexIVFFlat(faiss.IndexFlatIP(rows.shape[1]), rows.shape[1], lists, faiss.METRIC_INNER_PRODUCT)
-        found.cp.niter, found.cp.max_points_per_centroid, found.cp.seed = ROUNDS, SAMPLE, seed
+        ivf = faiss.IndexIVFFlat(faiss.IndexFlatIP(rows.shape[1]), rows.shape[1], lists, faiss.METRIC_INNER_PRODUCT)
+        ivf.cp.niter, ivf.cp.max_points_per_centroid, ivf.cp.seed = ROUNDS, SAMPLE, seed
         sample = np.random.default_rng(seed).permutation(len(rows))[: lists * SAMPLE]
-        found.train(rows[np.sort(sample)])
-        found.add(rows)
-        return cls(found)
+        ivf.train(rows[np.sort(sample)])
+        ivf.add(rows)
+        return cls(ivf)
 
     def __len__(self) -> int:
         """I, how many items there are."""
-        return int(self._found.ntotal)
+        return int(self._faiss_index.ntotal)
 
     def search(self, states: Floats, k: int, allowed: NDArray[np.bool_] | None = None) -> Ints:
-        """Places (B, k) of about the best items for hidden states (B, D), best first; -1 where fewer were found.
+        """Indices (B, k) of approximately the best items for hidden states (B, D), best first; -1 for missing ones.
 
         Parameters
         ----------
@@ -83,20 +83,24 @@ class Index:
             (I,) which items may be found.
         """
         faiss = _library()
-        lists = int(self._found.nlist)
-        given: dict[str, Any] = {"nprobe": min(lists, max(PROBES, lists // ONE_OF))}
+        lists = int(self._faiss_index.nlist)
+        parameters: dict[str, Any] = {"nprobe": min(lists, max(PROBES, lists // ONE_OF))}
         if allowed is not None:
             bits = np.packbits(allowed, bitorder="little")
-            given["sel"] = faiss.IDSelectorBitmap(bits)
+            parameters["sel"] = faiss.IDSelectorBitmap(bits)
         query = np.hstack([states, np.ones((len(states), 1), dtype=np.float32)])
-        _, indices = self._found.search(np.ascontiguousarray(query), k, params=faiss.SearchParametersIVF(**given))
+        _, indices = self._faiss_index.search(
+            np.ascontiguousarray(query), k, params=faiss.SearchParametersIVF(**parameters)
+        )
         return np.asarray(indices, dtype=np.int64)
 
     def recall(self, states: Floats, table: ItemTable, k: int = DEFAULT_K) -> float:
         """Share of the k best items (by a product with all of them) that the index finds, in [0, 1]."""
         exact = torch.addmm(table.biases.cpu(), torch.from_numpy(states), table.vectors.cpu().T).topk(k, dim=1).indices
-        found = self.search(states, k)
-        hits = [len(set(one) & set(other)) for one, other in zip(exact.tolist(), found.tolist(), strict=True)]
+        approximate = self.search(states, k)
+        hits = [
+            len(set(expected) & set(row)) for expected, row in zip(exact.tolist(), approximate.tolist(), strict=True)
+        ]
         return float(np.mean(hits) / k)
 
     def save(self, folder: Path, table: ItemTable) -> None:
@@ -109,7 +113,7 @@ class Index:
         """
         try:
             with replacing(folder / FILE) as temporary:
-                _library().write_index(self._found, str(temporary))
+                _library().write_index(self._faiss_index, str(temporary))
             write_json(folder / CARD, _card(table))
         except RuntimeError as error:
             raise StorageError(f"cannot write the index: {error}", where=str(folder)) from error
@@ -126,14 +130,14 @@ class Index:
         try:
             if json.loads((folder / CARD).read_text(encoding="utf-8")) != _card(table):
                 return None
-            found = cls(_library().read_index(str(folder / FILE)))
+            index = cls(_library().read_index(str(folder / FILE)))
         except FileNotFoundError:
             return None
         except (OSError, ValueError, RuntimeError) as error:
             raise ModelError(f"the index is damaged: {error}", where=str(folder), hint=f"delete {FILE}") from error
-        if len(found) != len(table.biases):
+        if len(index) != len(table.biases):
             raise ModelError("the index is damaged: it lacks items", where=str(folder), hint=f"delete {FILE}")
-        return found
+        return index
 
 
 def open_index(folder: Path, table: ItemTable, least: int = LARGE) -> Index | None:
@@ -152,14 +156,14 @@ def open_index(folder: Path, table: ItemTable, least: int = LARGE) -> Index | No
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class NearestItems:
     """Candidates of one history: ``indices`` (C,), distinct, and their ``scores`` (C,)."""
 
     indices: Ints
     scores: Floats
 
 
-def near(
+def nearest_items(
     index: Index,
     table: ItemTable,
     scorer: TransitionTextScorer | None,
@@ -167,11 +171,11 @@ def near(
     states: Floats,
     k: int,
     allowed: NDArray[np.bool_] | None = None,
-) -> list[Near]:
-    """For each of B histories, what index, graph and rare words name, scored by the model and the whole scorer.
+) -> list[NearestItems]:
+    """For each of B histories, candidates from index, transitions and rare words, with the scores of model and scorer.
 
-    An item that only frequent words speak for is found where the model itself places it among its first k. Where the
-    scorer lifts new items, the index names as many of them as of all.
+    An item that shares only frequent words with the history is a candidate only if the model ranks it among its first
+    k. If the scorer has a bonus for cold-start items, the index is searched for k of them as well.
 
     Parameters
     ----------
@@ -184,28 +188,28 @@ def near(
     """
     vectors, biases = table.vectors.cpu().numpy(), table.biases.cpu().numpy()
     added_scores = None if scorer is None else _SparseScores(scorer, purchases)
-    found = index.search(states, k, allowed)
-    if scorer is not None and scorer.mixing.cold_start_bonus and not scorer.known.all():
-        new = ~scorer.known if allowed is None else ~scorer.known & allowed
-        found = np.concatenate([found, index.search(states, k, new)], axis=1)
+    rows = index.search(states, k, allowed)
+    if scorer is not None and scorer.mixing.cold_start_bonus and not scorer.has_interactions.all():
+        cold_start = ~scorer.has_interactions if allowed is None else ~scorer.has_interactions & allowed
+        rows = np.concatenate([rows, index.search(states, k, cold_start)], axis=1)
     result = []
-    for row, indices in enumerate(found):
-        own = np.unique(indices[indices >= 0])  # equal scores are then listed in catalogue order
+    for row, indices in enumerate(rows):
+        candidates = np.unique(indices[indices >= 0])  # equal scores are then listed in catalogue order
         if added_scores is not None:
             transition_scores = added_scores.transition_scores(row)[0]
-            own = np.union1d(
-                own, transition_scores if allowed is None else transition_scores[allowed[transition_scores]]
+            candidates = np.union1d(
+                candidates, transition_scores if allowed is None else transition_scores[allowed[transition_scores]]
             )
-            own = np.union1d(own, added_scores.text_scores(row, k, allowed))
-        scores = vectors[own] @ states[row] + biases[own]
+            candidates = np.union1d(candidates, added_scores.text_scores(row, k, allowed))
+        scores = vectors[candidates] @ states[row] + biases[candidates]
         if added_scores is not None:
-            scores += added_scores.scores(row, own)
-        result.append(Near(own, scores))
+            scores += added_scores.scores(row, candidates)
+        result.append(NearestItems(candidates, scores))
     return result
 
 
 class _SparseScores:
-    """What `Memory.scores` adds to the scores of B histories, for some items of each only."""
+    """What `TransitionTextScorer.scores` adds to the scores of B histories, for some items of each only."""
 
     def __init__(self, scorer: TransitionTextScorer, purchases: InteractionMatrix) -> None:
         self.scorer, mixing = scorer, scorer.mixing
@@ -218,14 +222,14 @@ class _SparseScores:
         )
 
     def transition_scores(self, row: int) -> tuple[Ints, Floats]:
-        """Places (E,) that edges lead to from a history, and the sums of the edges."""
+        """Indices (E,) of the items with transitions from a history, and the sums of their edges."""
         part = slice(*self._transition_scores.indptr[row : row + 2].tolist())
         return self._transition_scores.indices[part], self._transition_scores.data[part]
 
     def text_scores(self, row: int, k: int, allowed: NDArray[np.bool_] | None) -> Ints:
-        """Places of the k allowed items that share the most with a history, of words that few items have.
+        """Indices of the k allowed items with the highest text scores, counting only words that few items have.
 
-        None where the words are no table of single words (a text encoder's).
+        Empty if the text vectors are dense (from a neural text encoder).
         """
         if not sparse.issparse(self.scorer.words):
             return np.zeros(0, dtype=np.int64)
@@ -242,12 +246,12 @@ class _SparseScores:
         return indices if len(indices) <= k else indices[np.argpartition(-cosines, k)[:k]]
 
     def scores(self, row: int, indices: Ints) -> Floats:
-        """What is added to the scores (C,) of items for a history."""
+        """Scores (C,) of the scorer for some items and a history."""
         transition_scores, sums = self.transition_scores(row)
         edges = np.zeros(self._transition_scores.shape[1], dtype=np.float32)
         edges[transition_scores] = sums
         text_scores = np.asarray(self.scorer.words[indices] @ self._query_vectors[row], dtype=np.float32)
-        return self.scorer.combined(edges[indices], text_scores, indices.shape, self.scorer.known[indices])
+        return self.scorer.combined(edges[indices], text_scores, indices.shape, self.scorer.has_interactions[indices])
 
 
 def _library() -> Any:
@@ -263,7 +267,7 @@ def _augmented(table: ItemTable) -> Floats:
 
 
 def _card(table: ItemTable) -> dict[str, int]:
-    """What tells one table from another: its size, and some of its rows."""
+    """A fingerprint of a table: its size, and a checksum of some of its rows."""
     step = max(1, len(table.biases) // _QUERY_ENTRIES)
-    some = _augmented(ItemTable(table.vectors[::step], table.biases[::step]))
-    return {"items": len(table.biases), "rows": zlib.crc32(some.tobytes())}
+    sample = _augmented(ItemTable(table.vectors[::step], table.biases[::step]))
+    return {"items": len(table.biases), "rows": zlib.crc32(sample.tobytes())}

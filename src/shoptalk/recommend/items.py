@@ -17,13 +17,13 @@ from shoptalk.progress import Notify, quiet
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import open_question
 from shoptalk.ranking import BLOCK_SCORES, Bools, CatalogueRecommender, history_entries, top_k
-from shoptalk.recommend.index import Index, near
+from shoptalk.recommend.index import Index, nearest_items
 from shoptalk.recommend.transition_text import TransitionTextScorer
 from shoptalk.schema import Candidates, History, RankedList
 
 #: Tokens of a batch.
 BATCH_TOKENS = 16384
-#: The index is asked for so many times as many items as are wanted, as the scorer changes their order; and not at all
+#: The index is encoded for so many times as many items as are wanted, as the scorer changes their order; and not at all
 #: where less than this share of the items is allowed, as most of what it reads would be in vain.
 WIDER, NARROW = 5, 0.02
 
@@ -34,7 +34,7 @@ class ItemRecommender(CatalogueRecommender):
     Parameters
     ----------
     model, builder
-        The model, and the words that it was trained on.
+        The model, and the prompt builder of its training.
     scorer
         Of the same items; its scores are added to the model's.
     index
@@ -63,10 +63,10 @@ class ItemRecommender(CatalogueRecommender):
 
     @torch.inference_mode()
     def states(self, histories: Sequence[History]) -> Tensor:
-        """Where each history points to in the space of the items' embeddings: (B, D), in fp32."""
-        asked = [self.ask(history) for history in histories]
-        self.cut = sum(cut for _, cut in asked)
-        prompts = [ids or [self.model.tokenizer.pad_id] for ids, _ in asked]
+        """Hidden states (B, D) of the histories, in the space of the item embeddings, in fp32."""
+        encoded = [self.ask(history) for history in histories]
+        self.cut = sum(cut for _, cut in encoded)
+        prompts = [ids or [self.model.tokenizer.pad_id] for ids, _ in encoded]
         result = torch.empty(len(prompts), self.table.vectors.shape[1], device=self.model.device)
         for batch in length_batches([len(prompt) for prompt in prompts], BATCH_TOKENS):
             chosen = batch.tolist()
@@ -74,7 +74,7 @@ class ItemRecommender(CatalogueRecommender):
         return result
 
     def _last(self, prompts: list[list[int]]) -> Tensor:
-        """Hidden states (b, D) at the ends of prompts, filled up behind them, where a causal model never looks."""
+        """Hidden states (b, D) at the ends of prompts, padded on the right, which a causal model ignores."""
         width = max(map(len, prompts))
         ids = torch.zeros(len(prompts), width, dtype=torch.long)
         for row, prompt in enumerate(prompts):
@@ -109,7 +109,7 @@ class ItemRecommender(CatalogueRecommender):
         notify: Notify = quiet,
     ) -> list[RankedList]:
         """The k best items of each history (see `Recommender`), in one pass over the whole catalogue."""
-        if targets is not None:  # then every score is looked at
+        if targets is not None:  # the rank of a target needs all scores
             return super().rank(
                 histories, k, allowed=allowed, exclude_history=exclude_history, targets=targets, notify=notify
             )
@@ -147,18 +147,18 @@ class ItemRecommender(CatalogueRecommender):
         allowed: Bools | None,
         exclude_history: bool,
     ) -> list[RankedList]:
-        """The k best of what the index and the scorer name; fewer where they name fewer."""
+        """The k best of the candidates of index and scorer; fewer if there are fewer candidates."""
         purchases = InteractionMatrix.of(histories, self.item_index)
         most = int(np.bincount(purchases.row, minlength=1).max())
         states = self.states(histories).cpu().numpy()
         lists = []
-        found = near(index, self.table, self.scorer, purchases, states, WIDER * k + most, allowed)
-        for row, (history, one) in enumerate(zip(histories, found, strict=True)):
-            scores = one.scores
+        neighbours = nearest_items(index, self.table, self.scorer, purchases, states, WIDER * k + most, allowed)
+        for row, (history, candidates) in enumerate(zip(histories, neighbours, strict=True)):
+            scores = candidates.scores
             if exclude_history:
-                scores[np.isin(one.indices, purchases.column[purchases.row == row])] = -np.inf
+                scores[np.isin(candidates.indices, purchases.column[purchases.row == row])] = -np.inf
             best = np.argsort(-scores, kind="stable")[:k]
-            listed = self._listed(scores[best].tolist(), one.indices[best].tolist())
+            listed = self._listed(scores[best].tolist(), candidates.indices[best].tolist())
             lists.append(RankedList(history.user_id, *listed))
         return lists
 
@@ -186,8 +186,8 @@ class ItemRecommender(CatalogueRecommender):
 def _top(scores: Tensor, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """The k highest scores of each row, and their columns, (B, I) to (B, min(k, I)); ties as in `top_k`."""
     count = scores.shape[1]
-    found = scores.topk(min(k + 1, count), dim=1)  # one more tells whether others equal the last
-    values, indices = found.values.cpu().numpy(), found.indices.cpu().numpy()
+    top = scores.topk(min(k + 1, count), dim=1)  # k + 1 to detect ties at the end
+    values, indices = top.values.cpu().numpy(), top.indices.cpu().numpy()
     if count > k > 0:
         for row in np.flatnonzero((values[:, k] == values[:, k - 1]) & np.isfinite(values[:, k])).tolist():
             whole = scores[row].cpu().numpy()

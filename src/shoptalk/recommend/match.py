@@ -34,11 +34,11 @@ def _match(text: str, catalogue: Catalogue, ids: list[str], titles: list[str], e
     wanted = utils.default_process(text)
     if wanted and wanted in exact:
         return exact[wanted]
-    found = process.extract(wanted, titles, scorer=fuzz.WRatio, limit=SUGGESTIONS) if wanted else []
-    sure = [index for _, score, index in found if score >= SURE]
-    if sure and (len(sure) == 1 or found[0][1] > found[1][1]):
+    matches = process.extract(wanted, titles, scorer=fuzz.WRatio, limit=SUGGESTIONS) if wanted else []
+    sure = [index for _, score, index in matches if score >= SURE]
+    if sure and (len(sure) == 1 or matches[0][1] > matches[1][1]):
         return ids[sure[0]]
-    near = ", ".join(f"{catalogue[ids[index]].title!r} ({ids[index]})" for _, _, index in found)
+    near = ", ".join(f"{catalogue[ids[index]].title!r} ({ids[index]})" for _, _, index in matches)
     raise UsageError(
         f"no product fits {text[:80]!r}" if not sure else f"several products fit {text[:80]!r}",
         hint=f"did you mean {near}?" if near else "give an item id or a title",

@@ -54,9 +54,9 @@ class LanguageModelRecommender(OptionRecommender):
         self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
     ) -> list[NDArray[np.float64]]:
         """Scores of each history's options (see `Recommender`)."""
-        asked = [self.ask(history, options) for history, options in zip(histories, candidates, strict=True)]
-        self.cut = sum(cut for _, cut in asked)
-        scores = log_probabilities(self.model, [question for question, _ in asked], notify)
+        encoded = [self.ask(history, options) for history, options in zip(histories, candidates, strict=True)]
+        self.cut = sum(cut for _, cut in encoded)
+        scores = log_probabilities(self.model, [question for question, _ in encoded], notify)
         return [self.reduce(tokens) for tokens in scores]
 
     def ask(self, history: History, candidates: Candidates) -> tuple[Question, bool]:

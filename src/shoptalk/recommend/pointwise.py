@@ -46,9 +46,9 @@ class PointwiseRecommender(LanguageModelRecommender):
 
     def odds(self, histories: Sequence[History], items: Sequence[str], notify: Notify = quiet) -> NDArray[np.float64]:
         """Log-odds that each user likes an item: log P(Yes) - log P(No), (B,)."""
-        asked = [self.ask_item(history, item) for history, item in zip(histories, items, strict=True)]
-        self.cut = sum(cut for _, cut in asked)
-        scores = log_probabilities(self.model, [question for question, _ in asked], notify)
+        encoded = [self.ask_item(history, item) for history, item in zip(histories, items, strict=True)]
+        self.cut = sum(cut for _, cut in encoded)
+        scores = log_probabilities(self.model, [question for question, _ in encoded], notify)
         return np.array([yes - no for yes, no in map(self.reduce, scores)], dtype=np.float64)
 
     def ask_item(self, history: History, item_id: str) -> tuple[Question, bool]:

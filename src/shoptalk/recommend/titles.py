@@ -1,4 +1,4 @@
-"""Generating the exact title, system A's first attempt, or advice (system C): greedy decoding, free to say anything."""
+"""Generating the exact title, system A's first attempt, or advice (system C): greedy decoding, without constraints."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -41,8 +41,8 @@ class TitleRecommender(LanguageModelRecommender):
     ) -> list[RankedList]:
         """The k best items of each history (see `Recommender`)."""
         count = len(self.items) if allowed is None else int(allowed.sum())
-        way = super().rank if count <= FEW else self.search.rank
-        return way(histories, k, allowed=allowed, exclude_history=exclude_history, targets=targets, notify=notify)
+        rank = super().rank if count <= FEW else self.search.rank
+        return rank(histories, k, allowed=allowed, exclude_history=exclude_history, targets=targets, notify=notify)
 
 
 def ask_title(model: LanguageModel, builder: PromptBuilder, history: History) -> tuple[list[int], bool]:
@@ -54,7 +54,7 @@ def ask_title(model: LanguageModel, builder: PromptBuilder, history: History) ->
 def generate_titles(
     model: LanguageModel, builder: PromptBuilder, histories: Sequence[History], notify: Notify = quiet
 ) -> list[str]:
-    """What the model says each user buys next as it says it: B texts of any content."""
+    """Generated titles of the next purchase of each user: B texts, in or outside the catalogue."""
     end, most = ending(builder, model.tokenizer), builder.longest_answer
     prompts = [ask_title(model, builder, history)[0] for history in histories]
     texts = [""] * len(prompts)
@@ -77,17 +77,22 @@ def _decode(model: LanguageModel, prompts: list[list[int]], end: list[int], most
     stops = sorted(stop_ids(model, end))
     with model.autocast():
         output = model.network.generate(
-            input_ids=ids, attention_mask=mask, max_new_tokens=most, do_sample=False, num_beams=1,
-            eos_token_id=stops, pad_token_id=pad,
-        )  # fmt: skip
+            input_ids=ids,
+            attention_mask=mask,
+            max_new_tokens=most,
+            do_sample=False,
+            num_beams=1,
+            eos_token_id=stops,
+            pad_token_id=pad,
+        )
     return [_until(generated, stops, model) for generated in output[:, width:].tolist()]
 
 
 def stop_ids(model: LanguageModel, end: Sequence[int]) -> set[int]:
-    """The tokens after which a model says no more: the last of what closes an answer, and its own end tokens."""
-    own = getattr(model.network.generation_config, "eos_token_id", None)
-    more: Iterable[int] = () if own is None else [own] if isinstance(own, int) else own
-    return {end[-1], *more}
+    """The tokens that end decoding: the last token of the end of an answer, and the end tokens of the model."""
+    eos = getattr(model.network.generation_config, "eos_token_id", None)
+    eos_ids: Iterable[int] = () if eos is None else [eos] if isinstance(eos, int) else eos
+    return {end[-1], *eos_ids}
 
 
 def _until(ids: list[int], stops: list[int], model: LanguageModel) -> str:

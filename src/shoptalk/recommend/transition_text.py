@@ -58,23 +58,23 @@ class TransitionTextScorer:
     Parameters
     ----------
     graph
-        (I, I) edges, as ``shares.graph`` makes them of the purchases.
+        (I, I) edges, built from the purchases by ``mixing.graph``.
     words
         (I, W) a row of length 1 (or 0) for each item, sparse or dense.
-    known
-        (I,) which items were bought in training.
+    has_interactions
+        (I,) which items have training interactions.
     """
 
     def __init__(
         self,
         graph: sparse.csr_array[Any],
         words: Any,
-        known: NDArray[np.bool_],
+        has_interactions: NDArray[np.bool_],
         mixing: MixingWeights = MixingWeights(),
     ) -> None:
         self.graph, self.mixing = graph, mixing
         self.words: Any = words
-        self.known = known
+        self.has_interactions = has_interactions
         self.turned: Any = self.words.T.tocsr() if sparse.issparse(words) else self.words.T
 
     def scores(self, purchases: InteractionMatrix) -> Floats:
@@ -84,7 +84,7 @@ class TransitionTextScorer:
             self.transition_scores(purchases) if mixing.edges else None,
             self.text_scores(purchases) if mixing.words else None,
             (purchases.rows, self.graph.shape[0]),
-            self.known,
+            self.has_interactions,
         )
 
     def transition_scores(self, purchases: InteractionMatrix) -> Floats:
@@ -93,17 +93,17 @@ class TransitionTextScorer:
 
     def text_scores(self, purchases: InteractionMatrix) -> Floats:
         """(B, I) sums of the cosines with the words of each history's items, which have a decay of their own."""
-        found: Any = purchases.weighted(self.mixing.word_decay) @ self.words @ self.turned
-        return np.asarray(found.toarray() if hasattr(found, "toarray") else found, dtype=np.float32)
+        scores: Any = purchases.weighted(self.mixing.word_decay) @ self.words @ self.turned
+        return np.asarray(scores.toarray() if hasattr(scores, "toarray") else scores, dtype=np.float32)
 
     def combined(
         self,
         transition_scores: Floats | None,
         text_scores: Floats | None,
         shape: tuple[int, ...],
-        known: NDArray[np.bool_],
+        has_interactions: NDArray[np.bool_],
     ) -> Floats:
-        """The scores (..., C) of C items, ``known`` or not, from the parts; one whose share is zero is not needed."""
+        """The scores (..., C) of C items from both parts; a part with weight zero may be None."""
         mixing = self.mixing
         return transition_text_scores(
             shape,
@@ -113,13 +113,13 @@ class TransitionTextScorer:
             text_weight=mixing.words,
             sharpness=mixing.sharpness,
             cold_start_weight=mixing.cold_start_bonus,
-            cold_start=~known,
+            cold_start=~has_interactions,
         )
 
     def with_mixing(self, mixing: MixingWeights, purchases: InteractionMatrix) -> "TransitionTextScorer":
         """The scorer of the same items with other weights; ``purchases`` is what its graph is made of."""
         if mixing.graph == self.mixing.graph:
-            return TransitionTextScorer(self.graph, self.words, self.known, mixing)
+            return TransitionTextScorer(self.graph, self.words, self.has_interactions, mixing)
         return fit_transition_text_scorer(purchases, self.words, mixing)
 
     def extended(self, words: Any) -> "TransitionTextScorer":
@@ -135,22 +135,25 @@ class TransitionTextScorer:
         return TransitionTextScorer(
             propagate_cold_start_edges(graph, both, old),
             both,
-            np.append(self.known, np.zeros(words.shape[0], bool)),
+            np.append(self.has_interactions, np.zeros(words.shape[0], bool)),
             self.mixing,
         )
 
 
 def fit_transition_text_scorer(purchases: InteractionMatrix, words: Any, mixing: MixingWeights) -> TransitionTextScorer:
     """The scorer of the given purchases; items without any get transitions from the items most similar to them."""
-    known = purchases.counts() > 0
+    has_interactions = purchases.counts() > 0
     return TransitionTextScorer(
-        propagate_cold_start_edges(edges(purchases, mixing.graph), words, known), words, known, mixing
+        propagate_cold_start_edges(edges(purchases, mixing.graph), words, has_interactions),
+        words,
+        has_interactions,
+        mixing,
     )
 
 
 def save_transition_text(scorer: TransitionTextScorer, folder: Path) -> None:
-    """Write the two tables and the shares into an existing folder."""
-    tensors = {"known": scorer.known.astype(np.uint8)}
+    """Write the tables and the mixing weights into an existing folder."""
+    tensors = {"known": scorer.has_interactions.astype(np.uint8)}
     tensors |= {f"graph.{name}": value for name, value in _parts(scorer.graph).items()}
     if sparse.issparse(scorer.words):
         tensors |= {f"words.{name}": value for name, value in _parts(scorer.words).items()}
@@ -161,7 +164,7 @@ def save_transition_text(scorer: TransitionTextScorer, folder: Path) -> None:
 
 
 def load_transition_text(folder: Path) -> TransitionTextScorer | None:
-    """The memory of a saved model; None where it has none.
+    """The scorer of a saved model; None if it has none.
 
     Raises
     ------

@@ -226,7 +226,7 @@ def _outcome(run: Run, log: Log) -> Outcome | None:
     ranks = {"the model" if name == "rank" else name.removeprefix("rank_"): _ranks(columns[name]) for name in columns
              if name == "rank" or name.startswith("rank_")}  # fmt: skip
     scorer = load_transition_text(run.model)
-    known = None if scorer is None else scorer.known[: len(log.items)]
+    known = None if scorer is None else scorer.has_interactions[: len(log.items)]
     return Outcome(
         metric=metric,
         own=own,
@@ -236,7 +236,7 @@ def _outcome(run: Run, log: Log) -> Outcome | None:
         ranks={name: own for name, own in ranks.items() if own is not None},
         catalogue=len(log.items),
         cut=_cut(run),
-        transitions=None if scorer is None else _pairs(scorer.graph, scorer.known, len(log.items)),
+        transitions=None if scorer is None else _pairs(scorer.graph, scorer.has_interactions, len(log.items)),
         known=known,
     )
 

@@ -69,7 +69,7 @@ def choose_mixing_weights(
                 "transition", purchases, (mixing.graph, mixing.decay), lambda: scorer.transition_scores(purchases)
             )
             text_scores = kept("text", purchases, mixing.word_decay, lambda: scorer.text_scores(purchases))
-            return own + scorer.combined(transition_scores, text_scores, own.shape, scorer.known)
+            return own + scorer.combined(transition_scores, text_scores, own.shape, scorer.has_interactions)
 
         return score
 
