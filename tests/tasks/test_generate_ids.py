@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from shoptalk.recipe import Prompt
-from shoptalk.schema import LIST_LENGTH, EvalExample, item_token
+from shoptalk.recipe import Prompt, parse_recipe
+from shoptalk.schema import LIST_LENGTH, EvalExample, History, Split, item_token
 from shoptalk.tasks import get_task
 from tests.words import CATALOGUE, history, prompt_builder
 
@@ -50,3 +50,19 @@ def test_tokens_are_needed_for_lists_alone() -> None:
         "none",
     ]
     assert get_task("generate_title").vocabulary(Prompt(task="generate_title"), CATALOGUE) == []
+
+
+@pytest.mark.parametrize(
+    ("targets", "expected"),
+    [
+        ("every", [(("R0",), ("M2", "C1")), (("R0", "M2"), ("C1",))]),  # after every purchase but the last
+        ("last", [(("R0",), ("M2", "C1"))]),  # once, where all but the first follow
+    ],
+)
+def test_lists_come_from_training_histories_alone(targets: str, expected: list) -> None:
+    data = {"source": "table", "interactions": "purchases.csv"}
+    recipe = parse_recipe({"data": data, "prompt": {"task": "generate_ids"}, "training": {"targets": targets}})
+    asked_later = EvalExample(history("R0", "M2", "C1"), ("R5",))
+    split = Split([History("u", ("R0", "M2", "C1")), History("v", ("R1",))], [], [asked_later], [asked_later])
+    cases = get_task("generate_ids").train_cases(split, recipe)
+    assert [(case.history.items, case.targets) for case in cases] == expected

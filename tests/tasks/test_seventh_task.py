@@ -89,7 +89,7 @@ from pathlib import Path
 sys.path.insert(0, {str(tmp_path)!r})
 import brand_task
 from shoptalk.runs import open_run
-from shoptalk.schema import History
+from shoptalk.schema import Candidates, History
 from shoptalk.stages.load_dataset import open_run_dataset
 from shoptalk.stages.recommender import open_recommender
 
@@ -97,10 +97,12 @@ run = open_run(Path({str(tmp_path / "run")!r}))
 recommender = open_recommender(run, open_run_dataset(run))
 histories = [History("a", ("i0", "i2")), History("b", ())]
 print(*(len(ranked.items) for ranked in recommender.rank(histories, 4)))
+options = Candidates(("i4", "i1"), ("face cream", "hand soap"))
+print(*(len(scores) for scores in recommender.score(histories, [options, options])))
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.split() == ["4", "4"]
+    assert done.stdout.splitlines() == ["4 4", "2 2"]
 
 
 class RenamedNextItem(NextItem):
