@@ -2,6 +2,9 @@
 
 from typing import Any
 
+import pytest
+
+from shoptalk.errors import PromptError
 from shoptalk.recipe import Prompt
 from shoptalk.schema import Candidates, History, Item
 from tests.words import CATALOGUE, eval_data, history, prompt_builder
@@ -55,3 +58,8 @@ def test_who_it_is_comes_before_the_history() -> None:
         ("user", "Rose shampoo"),
         ("assistant", "Rose soap"),
     ]
+
+
+def test_an_unknown_field_to_shorten_is_named() -> None:
+    with pytest.raises(PromptError, match=r"unknown field 'category' to shorten: choose one of title, brand"):
+        prompt_builder(Prompt(task="next_item"), CATALOGUE).shorten("category", "Tools", "A1")

@@ -178,6 +178,8 @@ class PromptBuilder(ABC):
 
     def shorten(self, field: str, text: str, item_id: str) -> str:
         """Harmless and not too long for a prompt, in characters and in tokens; what is cut is counted."""
+        if field not in LONGEST:
+            raise PromptError(f"unknown field {field!r} to shorten: choose one of {', '.join(LONGEST)}")
         clean = self._clean(field, text)
         short = clean if self.encode is None else shorten(clean, self.field_tokens, self.encode)
         if len(text) > LONGEST[field] or len(short) < len(clean):
