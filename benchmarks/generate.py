@@ -36,7 +36,7 @@ from shoptalk.recommend.tree_decoder import TreeDecoder, batches
 from shoptalk.runs import open_run
 from shoptalk.schema import Catalogue, History, Item
 from shoptalk.stages.load_dataset import open_run_dataset
-from shoptalk.stages.recommender import open_recommender
+from shoptalk.stages.trained_run import open_trained_run
 from shoptalk.tasks import get_task
 from shoptalk.training.batching import make_batch, plan
 from shoptalk.training.examples import encode_sequences
@@ -99,7 +99,7 @@ def opened(folder: Path, count: int) -> Subject:
     """A run's model, asked about some of its test users."""
     run = open_run(folder)
     shop = open_run_dataset(run)
-    known = open_recommender(run, shop)
+    known = open_trained_run(run, shop).recommender
     model = replace(known.model, precision="fp32")  # Hugging Face's decoding computes in what the weights are kept in
     test = shop.split("last").test
     chosen = np.random.default_rng(1).permutation(len(test))[:count]

@@ -18,14 +18,15 @@ from typing import Any
 
 import torch
 
+from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.runs import open_run
 from shoptalk.stages.load_dataset import open_run_dataset
-from shoptalk.stages.recommender import open_recommender
 from shoptalk.stages.train import train
+from shoptalk.stages.trained_run import open_trained_run
 
 SETTINGS = (
     "prompt.task=next_item", "prompt.style=bare", "split.method=leave-one-out", "split.history=0", "model.width=64",
@@ -51,13 +52,13 @@ def measure(users: int, items: int, folder: Path) -> dict[str, float]:
     seconds = {"prepare": timed(lambda: prepare(recipe, folder / "data"))}
 
     def learn(one: Recipe, name: str) -> Callable[[], Any]:
-        return lambda: train(one, folder / "data", folder / name, silent)
+        return lambda: train(one, open_dataset(folder / "data"), folder / name, silent)
 
     seconds["train, drawn negatives"] = timed(learn(recipe, "drawn"))
     seconds["train, whole softmax"] = timed(learn(full, "full"))
     run = open_run(folder / "full")
     shop = open_run_dataset(run)
-    model = open_recommender(run, shop)
+    model = open_trained_run(run, shop).recommender
     histories = [case.history for case in shop.split("last").test]
 
     def rank() -> None:

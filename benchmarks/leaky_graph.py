@@ -11,27 +11,26 @@ import shutil
 from pathlib import Path
 
 from shoptalk.cli.progress import show_progress
+from shoptalk.experiment import evaluate
 from shoptalk.graph.interactions import InteractionMatrix
 from shoptalk.recommend.transition_text import fit_transition_text_scorer, load_transition_text, save_transition_text
 from shoptalk.runs import open_run
-from shoptalk.stages.audit import audit_run
-from shoptalk.stages.judge import judge
 from shoptalk.stages.load_dataset import open_run_dataset
-from shoptalk.stages.recommender import open_recommender
+from shoptalk.stages.trained_run import open_trained_run
 
 BASELINES = 'evaluation.baselines=["popularity", "item_knn"]'
 
 
 def leak(folder: Path) -> None:
-    """Learn the run's scorer again from every purchase of the dataset, with the shares that it has."""
+    """Learn the run's scorer again from every purchase of the dataset, with its mixing weights."""
     run = open_run(folder)
-    shop = open_run_dataset(run)
+    dataset = open_run_dataset(run)
     scorer = load_transition_text(run.model)
     if scorer is None:
         raise SystemExit(f"{folder} has no scorer: train it with items.transition_text = true")
-    indices = {item: index for index, item in enumerate(open_recommender(run, shop).items)}
+    indices = {item: index for index, item in enumerate(open_trained_run(run, dataset).recommender.items)}
     save_transition_text(
-        fit_transition_text_scorer(InteractionMatrix.of(shop.histories(), indices), scorer.words, scorer.mixing),
+        fit_transition_text_scorer(InteractionMatrix.of(dataset.histories(), indices), scorer.words, scorer.mixing),
         run.model,
     )
 
@@ -44,8 +43,7 @@ def main() -> None:
     shutil.copytree(given.run, given.out)
     leak(given.out)
     with show_progress() as progress:
-        judge(given.out, progress, settings=[BASELINES])
-        audit_run(given.out, progress)
+        evaluate(given.out, progress, settings=[BASELINES])
 
 
 if __name__ == "__main__":

@@ -21,7 +21,8 @@ from shoptalk.registry import BASELINES
 from shoptalk.report.names import baseline_label
 from shoptalk.results import as_json
 from shoptalk.schema import Catalogue, EvalExample, History, Item, Split
-from shoptalk.stages import judge as stage
+from shoptalk.stages.judge import judge
+from shoptalk.stages.trained_run import TrainedRun
 from tests.data.shops import small_shop
 from tests.stages.test_rankings import Following, recipe, run_of
 
@@ -85,15 +86,14 @@ def test_score_writes_a_new_metric(tmp_path: Path, rbp: ModuleType, capsys: pyte
 
 
 def test_evaluate_writes_a_new_metric_and_a_new_baseline(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rbp: ModuleType, same_brand: ModuleType
+    tmp_path: Path, rbp: ModuleType, same_brand: ModuleType
 ) -> None:
     small_shop(tmp_path)
     made = recipe(tmp_path, evaluation={"resamples": 100, "baselines": ("same_brand",)})
     prepare(made, tmp_path / "dataset")
     shop = open_dataset(tmp_path / "dataset")
     run = run_of(tmp_path, shop, made)
-    monkeypatch.setattr(stage, "open_recommender", lambda run, shop: Following(shop.catalogue))
-    report = as_json(stage.judge(run.folder, silent).evaluation)
+    report = as_json(judge(TrainedRun(run, shop, Following(shop.catalogue)), silent).evaluation)
     assert report["metrics"]["rbp@10"]["value"] == pytest.approx(0.2)  # the right item is always first: 0.2 * 0.8 ** 0
     assert list(report["baselines"]) == ["same_brand"]
     assert report["baselines"]["same_brand"].keys() >= {"rbp@5", "rbp@10", "rbp@20"}

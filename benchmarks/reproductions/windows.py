@@ -18,7 +18,7 @@ from shoptalk.files import write_text
 from shoptalk.runs import open_run
 from shoptalk.schema import LIST_LENGTH, PARTS, History, item_token
 from shoptalk.stages.load_dataset import open_run_dataset
-from shoptalk.stages.recommender import open_recommender
+from shoptalk.stages.trained_run import open_trained_run
 from shoptalk.tasks import get_task
 
 
@@ -59,7 +59,7 @@ def write_lists(folder: Path, out: Path) -> None:
     """The run's lists for the test's rows."""
     run = open_run(folder)
     asked = [window for window in windows(folder) if window.part == "test"]
-    lists = open_recommender(run, open_run_dataset(run)).rank([window.shown for window in asked], LIST_LENGTH)
+    lists = open_trained_run(run).recommender.rank([window.shown for window in asked], LIST_LENGTH)
     lines = [
         json.dumps({"user": f"{stated.user_id} {number}", "truth": window.follows, "ranked": stated.items})
         for number, (window, stated) in enumerate(zip(asked, lists, strict=True))

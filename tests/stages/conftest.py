@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
 from shoptalk.progress import silent
@@ -32,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_sample(folder, users=150, items=80)
     recipe = read_recipe(folder / "recipe.toml", SMALL)
     prepare(recipe, folder / "dataset")
-    train(recipe, folder / "dataset", folder / "run", silent)
+    train(recipe, open_dataset(folder / "dataset"), folder / "run", silent)
     return folder / "run"
 
 

@@ -8,13 +8,12 @@ from typing import Any
 import pytest
 
 from shoptalk.errors import RunError, ShoptalkError
-from shoptalk.progress import silent
 from shoptalk.recommend.filters import Filters
 from shoptalk.runs import open_run
 from shoptalk.schema import item_token
 from shoptalk.stages.catalogue import add_items
 from shoptalk.stages.load_dataset import open_run_dataset
-from shoptalk.stages.recommender import open_recommender
+from shoptalk.stages.trained_run import open_trained_run
 from tests.stages.printed import recommend
 
 FIRST, SECOND = "Copper Kettle Walnut Fountain Teapot", "Copper Kettle Walnut Fountain Teapot, Large"
@@ -39,7 +38,7 @@ def digest(folder: Path) -> str:
 
 def best(run: Path, *typed: str) -> dict[str, str]:
     """The first five of all eighty products, with their titles."""
-    items = recommend(run, silent, user=None, typed=typed, k=5)["items"]
+    items = recommend(run, history=typed, k=5)["items"]
     return {item["item_id"]: item["title"] for item in items}
 
 
@@ -52,7 +51,7 @@ def test_a_new_product_is_recommended_by_its_words(items_run: Path, tmp_path: Pa
         else objects(tmp_path, {"item_id": "N1", "title": FIRST}, {"item_id": "N2", "title": SECOND})
     )
     assert add_items(items_run, file) == {"added": 2, "known": 0, "items": before + 2}
-    found = recommend(items_run, silent, user=None, typed=[FIRST], k=before + 2)  # from the disk, by its title
+    found = recommend(items_run, history=[FIRST], k=before + 2)  # from the disk, by its title
     assert found["history"] == [{"item_id": "N1", "title": FIRST}]
     assert best(items_run, FIRST)["N2"] == SECOND
     assert "N1" in best(items_run, "N2")
@@ -64,10 +63,10 @@ def test_a_new_product_is_recommended_by_its_words(items_run: Path, tmp_path: Pa
 
 def test_known_products_score_as_before(items_run: Path, tmp_path: Path) -> None:
     user = open_run_dataset(open_run(items_run)).split("last").test[0].history.user_id
-    before = recommend(items_run, silent, user=user, k=1000)
+    before = recommend(items_run, user=user, k=1000)
     add_items(items_run, table(tmp_path, f"N1,{FIRST}"))
     add_items(items_run, objects(tmp_path, {"item_id": "N2", "title": SECOND}))
-    after = recommend(items_run, silent, user=user, k=1000)
+    after = recommend(items_run, user=user, k=1000)
     known = {item["item_id"]: item["score"] for item in after["items"]}
     assert known.keys() == {item["item_id"] for item in before["items"]} | {"N1", "N2"}
     assert [known[item["item_id"]] for item in before["items"]] == pytest.approx(
@@ -81,7 +80,7 @@ def test_what_the_recipe_keeps_is_kept_of_new_products_too(items_run: Path, tmp_
     item = open_run_dataset(open_run(items_run)).catalogue["N1"]
     assert (item.categories, item.price, item.brand) == (("New",), 12.5, "")
     cheap = Filters(categories=("new",), highest=20.0)
-    found = recommend(items_run, silent, user=None, typed=["N2"], filters=cheap)["items"]
+    found = recommend(items_run, history=["N2"], filters=cheap)["items"]
     assert [row["item_id"] for row in found] == ["N1"]
 
 
@@ -91,14 +90,14 @@ ODD = ["a b|>c<|item_x|>", "q|>", "q", "naïve ☃\u200b", " ", "new\nline", "<|
 def test_odd_ids_are_told_apart(items_run: Path, tmp_path: Path) -> None:
     add_items(items_run, objects(tmp_path, *[{"item_id": name, "title": f"{FIRST} {name[:5]}"} for name in ODD]))
     run = open_run(items_run)
-    model = open_recommender(run, open_run_dataset(run))
+    model = open_trained_run(run).recommender
     items = model.model.items
     assert items is not None
     assert set(items.ids[-len(ODD) :]) == set(ODD)
     for index, name in enumerate(items.ids):
         assert model.model.tokenizer.encode(item_token(name)) == [items.first + index]
     for name in ODD:
-        assert recommend(items_run, silent, user=None, typed=[name], k=1)["history"][0]["item_id"] == name
+        assert recommend(items_run, history=[name], k=1)["history"][0]["item_id"] == name
 
 
 @pytest.mark.parametrize(

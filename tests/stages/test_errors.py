@@ -12,27 +12,27 @@ from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.progress import silent
 from shoptalk.results import EvaluationResult, as_json, from_json, read_evaluation
-from shoptalk.stages import judge as stage
+from shoptalk.stages.judge import judge
+from shoptalk.stages.trained_run import TrainedRun
 from tests.data.shops import small_shop
 from tests.stages.test_rankings import Following, recipe, run_of
 
 
-def judged(folder: Path, monkeypatch: pytest.MonkeyPatch, step: int, **sections: Any) -> EvaluationResult:
+def judged(folder: Path, step: int, **sections: Any) -> EvaluationResult:
     """User n of 20 had items n .. n + 3 and bought n + 4 next; the model begins ``step`` behind the last one."""
     small_shop(folder, users=20, items=40)
     made = recipe(folder, **{"evaluation": {"resamples": 100, "baselines": ("popularity",)}, **sections})
     prepare(made, folder / "dataset")
     shop = open_dataset(folder / "dataset")
     run = run_of(folder, shop, made)
-    monkeypatch.setattr(stage, "open_recommender", lambda run, shop: Following(shop.catalogue, step))
-    return stage.judge(run.folder, silent).evaluation
+    return judge(TrainedRun(run, shop, Following(shop.catalogue, step)), silent).evaluation
 
 
 def test_a_ranking_that_is_always_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Items n + 8 .. n + 17 come first, and n + 4 is the right one.
-    report = judged(tmp_path, monkeypatch, step=5)
+    report = judged(tmp_path, step=5)
     errors = report.errors
     assert errors is not None
     assert (errors.what, errors.cases, errors.wrong) == ("ranking", 20, 20)
@@ -63,7 +63,7 @@ def test_a_ranking_that_is_always_wrong(
 
 
 def test_nothing_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    report = judged(tmp_path, monkeypatch, step=1, candidates={"options": 4})
+    report = judged(tmp_path, step=1, candidates={"options": 4})
     assert [analysis.wrong for analysis in report.analyses] == [0, 0]
     assert [(analysis.what_if, analysis.words) for analysis in report.analyses] == [((), ())] * 2
     assert pq.read_table(tmp_path / "run" / "option_errors.parquet").num_rows == 0
@@ -72,7 +72,7 @@ def test_nothing_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
 
 
 def test_options_have_the_titles_that_were_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    report = judged(tmp_path, monkeypatch, step=2, candidates={"options": 4}, data={"cleaning": "asymmetric"})
+    report = judged(tmp_path, step=2, candidates={"options": 4}, data={"cleaning": "asymmetric"})
     errors = report.option_errors
     assert errors is not None
     assert errors.wrong > 10

@@ -17,7 +17,7 @@ from shoptalk.runs import open_run
 from shoptalk.schema import EvalExample, History, Split
 from shoptalk.stages import sasrec, transition_text
 from shoptalk.stages.load_dataset import open_run_dataset
-from shoptalk.stages.recommender import open_recommender
+from shoptalk.stages.trained_run import open_trained_run
 from shoptalk.stages.transition_text import PLAYING, withhold
 from tests.stages.test_run import call
 from tests.words import small_model
@@ -97,9 +97,9 @@ def test_a_memory_changes_lists_and_is_part_of_the_run(done: Path, tmp_path: Pat
     shutil.copytree(done, copy)
     run = open_run(copy)
     histories = [case.history for case in open_run_dataset(run).split().test[:20]]
-    with_it = open_recommender(run, open_run_dataset(run)).score_all(histories)
+    with_it = open_trained_run(run).recommender.score_all(histories)
     (run.model / "transition_text.json").unlink()
-    without = open_recommender(run, open_run_dataset(run)).score_all(histories)
+    without = open_trained_run(run).recommender.score_all(histories)
     assert np.abs(with_it - without).max() > 0.1
 
 
@@ -212,7 +212,7 @@ def test_users_have_tokens_where_that_is_asked_for(
     assert code == 0, report
     run = open_run(tmp_path / "run")
     dataset = open_run_dataset(run)
-    model = open_recommender(run, dataset)
+    model = open_trained_run(run, dataset).recommender
     history = dataset.split().test[0].history
     token = model.model.tokenizer.encode(f"<|user_{history.user_id}|>")
     assert len(token) == 1

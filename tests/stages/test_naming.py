@@ -7,13 +7,14 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
+from shoptalk.experiment import evaluate
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.recommend.titles import FEW
 from shoptalk.stages.audit import audit_anything
-from shoptalk.stages.judge import judge
 from shoptalk.stages.train import train
 from tests.stages.printed import recommend
 
@@ -37,22 +38,23 @@ def recipe(shop: Path, *more: str) -> Recipe:
 @pytest.mark.parametrize("task", ["generate_ids", "generate_title"])
 def test_what_is_recommended_is_real_and_new(shop: Path, tmp_path: Path, task: str) -> None:
     style = "alpaca" if task == "generate_ids" else "plain"
-    train(recipe(shop, f"prompt.task={task}", f"prompt.style={style}"), shop / "dataset", tmp_path / "run", silent)
+    settings = recipe(shop, f"prompt.task={task}", f"prompt.style={style}")
+    train(settings, open_dataset(shop / "dataset"), tmp_path / "run", silent)
     items = {row["item_id"]: row["title"] for row in pq.read_table(shop / "dataset" / "items.parquet").to_pylist()}
     bought = list(items)[:2]
-    found = recommend(tmp_path / "run", silent, user=None, typed=bought, k=5)["items"]
+    found = recommend(tmp_path / "run", history=bought, k=5)["items"]
     names = [item["item_id"] for item in found]
     assert len(set(names)) == 5
     assert set(names) <= items.keys() - set(bought)
     scores = [item["score"] for item in found]
     assert scores == sorted(scores, reverse=True)
-    few = recommend(tmp_path / "run", silent, user=None, typed=bought, options=list(items)[3:6], k=5)["items"]
+    few = recommend(tmp_path / "run", history=bought, options=list(items)[3:6], k=5)["items"]
     assert {item["item_id"] for item in few} == set(list(items)[3:6])
-    many = recommend(tmp_path / "run", silent, user=None, typed=bought, k=40)
+    many = recommend(tmp_path / "run", history=bought, k=40)
     assert len({item["item_id"] for item in many["items"]}) == 40
     assert many["warnings"] == []
     if task == "generate_ids":  # the effect on an item as the first of the list
-        explained = recommend(tmp_path / "run", silent, user=None, typed=bought, k=2, why=True)["items"]
+        explained = recommend(tmp_path / "run", history=bought, k=2, explain=True)["items"]
         assert {reason["item_id"] for reason in explained[0]["because"]} == set(bought)
 
 
@@ -64,8 +66,8 @@ def test_advice_is_judged_written_down_and_given(shop: Path, tmp_path: Path) -> 
         "evaluation.generate=20",
         'evaluation.baselines=["chance"]',
     ]
-    train(recipe(shop, *few), shop / "dataset", run, silent)
-    metrics = judge(run, silent).evaluation.metrics
+    train(recipe(shop, *few), open_dataset(shop / "dataset"), run, silent)
+    metrics = evaluate(run, silent).evaluation.metrics
     assert {"accuracy", "title_exact_match", "title_echo_share", "reason_match"} <= metrics.keys()
     assert metrics["reason_match"].n == 20
     rows: list[dict[str, Any]] = json.loads((run / "generated.json").read_text())
@@ -74,5 +76,5 @@ def test_advice_is_judged_written_down_and_given(shop: Path, tmp_path: Path) -> 
     found = audit_anything(None, None, None, run / "generated.json", silent).findings
     assert [finding.check for finding in found] == ["answer_in_prompt"]
     user = next(iter(pq.read_table(shop / "dataset" / "interactions.parquet")["user_id"].to_pylist()))
-    (best,) = recommend(run, silent, user=user, k=1)["items"]
+    (best,) = recommend(run, user=user, k=1)["items"]
     assert best["advice"].startswith(best["title"] + ", ")

@@ -6,16 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
+from shoptalk.experiment import evaluate
 from shoptalk.models.storage import save
 from shoptalk.models.tokenizer import DATE_FILE
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, parse_recipe
 from shoptalk.runs import open_run
-from shoptalk.stages.judge import judge
 from shoptalk.stages.load_dataset import open_run_dataset
-from shoptalk.stages.recommender import open_recommender
 from shoptalk.stages.train import train
+from shoptalk.stages.trained_run import open_trained_run
 from tests.stages.printed import recommend
 from tests.words import small_model
 
@@ -54,11 +55,11 @@ def shop(folder: Path, **settings: dict[str, object]) -> Recipe:
 @pytest.mark.parametrize(("task", "style"), [("multiple_choice", "alpaca"), ("generate_title", "plain")])
 def test_one_title_of_page_script_ends_no_run(tmp_path: Path, task: str, style: str) -> None:
     recipe = shop(tmp_path, prompt={"task": task, "style": style, "max_tokens": 512})
-    report = train(recipe, tmp_path / "dataset", tmp_path / "run", silent)
+    report = train(recipe, open_dataset(tmp_path / "dataset"), tmp_path / "run", silent).run.info["training"]
     assert report["shortened"]["fields"]["title"]["items"] == 1
     assert report["shortened"]["fields"]["title"]["longest"]["item_id"] == f"i{ITEMS - 1}"
-    assert "accuracy" in judge(tmp_path / "run", silent).evaluation.metrics
-    found = recommend(tmp_path / "run", silent, user=None, typed=["i0"], options=["i1", f"i{ITEMS - 1}"])
+    assert "accuracy" in evaluate(tmp_path / "run", silent).evaluation.metrics
+    found = recommend(tmp_path / "run", history=["i0"], options=["i1", f"i{ITEMS - 1}"])
     assert SCRIPT in [row["title"] for row in found["items"]]
 
 
@@ -85,10 +86,10 @@ def test_a_run_keeps_the_date_of_its_prompts(tmp_path: Path, monkeypatch: pytest
         model={"base": str(tmp_path / "base")},
     )
     monkeypatch.setattr("shoptalk.runs.date", Day)
-    train(recipe, tmp_path / "dataset", tmp_path / "run", silent)
+    train(recipe, open_dataset(tmp_path / "dataset"), tmp_path / "run", silent)
     monkeypatch.setattr("transformers.utils.chat_template_utils.datetime", Clock)
     run = open_run(tmp_path / "run")
-    model = open_recommender(run, open_run_dataset(run))
+    model = open_trained_run(run).recommender
     case = open_run_dataset(run).split("last").test[0]
     (prompt, answers), _ = model.ask(case.history, case.candidates)
     tokens = model.model.tokenizer

@@ -26,6 +26,7 @@ from shoptalk.schema import Catalogue, History, RankedList, Split
 from shoptalk.stages import baselines as fitting
 from shoptalk.stages import judge as stage
 from shoptalk.stages.load_dataset import run_split
+from shoptalk.stages.trained_run import TrainedRun
 from shoptalk.tasks.evaluation import Columns, Evaluation
 from shoptalk.tasks.judge_rankings import judge_rankings
 from tests.data.shops import recipe_of, small_shop
@@ -157,8 +158,8 @@ def test_the_stage_writes_what_score_reads(tmp_path: Path, shop: Dataset, monkey
         return Chance(catalogue) if name == "chance" else Following(catalogue, 3)
 
     monkeypatch.setattr(fitting, "make_baseline", learn)
-    monkeypatch.setattr(stage, "open_recommender", lambda run, shop: Following(shop.catalogue))
-    report = as_json(stage.judge(run.folder, silent).evaluation)
+    trained = TrainedRun(run, shop, Following(shop.catalogue))
+    report = as_json(stage.judge(trained, silent).evaluation)
     assert list(report["baselines"]) == list(report["versus"]) == ["item_knn"]
     assert [warning.split(":")[0] for warning in report["warnings"]] == [
         "no baseline svd",
@@ -190,8 +191,8 @@ def test_options_are_judged_by_the_same_model(tmp_path: Path, monkeypatch: pytes
     shop = open_dataset(tmp_path / "dataset")
     run = run_of(tmp_path, shop, made)
     monkeypatch.setattr(fitting, "make_baseline", lambda name, *rest: Following(rest[1], 1 if name == "chance" else 2))
-    monkeypatch.setattr(stage, "open_recommender", lambda run, shop: Following(shop.catalogue))
-    report = as_json(stage.judge(run.folder, silent).evaluation)
+    trained = TrainedRun(run, shop, Following(shop.catalogue))
+    report = as_json(stage.judge(trained, silent).evaluation)
     write_report(run.folder)
     page = (run.folder / "report.html").read_text()
     assert "Ranking the whole catalogue" in page

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from shoptalk.errors import UsageError
-from shoptalk.progress import silent
 from shoptalk.recommend.filters import Filters
 from shoptalk.runs import open_run
 from shoptalk.schema import Candidates, History, Item
 from shoptalk.stages.load_dataset import open_run_dataset
 from shoptalk.stages.recommend import choose, shortfall
-from shoptalk.stages.recommender import open_recommender
+from shoptalk.stages.trained_run import open_trained_run
 from tests.stages.printed import recommend
 
 SHOP = {name: Item(name, name, categories=("Vowel",) if name in "ae" else ("Other",)) for name in "abcde"}
@@ -43,7 +42,7 @@ def test_nothing_left_is_said() -> None:
 
 
 def everything(run: Path, typed: list[str], **more: Any) -> dict[str, Any]:
-    return recommend(run, silent, user=None, typed=typed, k=1000, **more)
+    return recommend(run, history=typed, k=1000, **more)
 
 
 def test_item_tokens_are_ranked_in_one_pass_and_filters_hold(trained: Path) -> None:
@@ -74,7 +73,7 @@ def test_titles_are_those_of_the_catalogue(trained: Path, monkeypatch: pytest.Mo
     items = {name: replace(shop.catalogue[name], title=title) for name, title in odd.items()}
     changed = replace(shop, catalogue={**shop.catalogue, **items})
     monkeypatch.setattr("shoptalk.stages.recommend.open_run_dataset", lambda _: changed)
-    report = recommend(trained, silent, user=None, typed=[first], options=[second])
+    report = recommend(trained, history=[first], options=[second])
     assert [row["title"] for row in report["history"]] == [odd[first]]
     assert [row["title"] for row in report["items"]] == [odd[second]]
 
@@ -100,8 +99,8 @@ def test_reasons_are_scores_with_and_without(trained: Path) -> None:
     run = open_run(trained)
     shop = open_run_dataset(run)
     first, second = list(shop.catalogue)[:2]
-    found = recommend(trained, silent, user=None, typed=[first, second], k=2, why=True)["items"]
-    model = open_recommender(run, shop)
+    found = recommend(trained, history=[first, second], k=2, explain=True)["items"]
+    model = open_trained_run(run, shop).recommender
     best = found[0]["item_id"]
     both, without = (
         scores[0]

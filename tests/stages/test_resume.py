@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
 from shoptalk.errors import ModelError, RunError
@@ -49,7 +50,7 @@ def interrupt(chosen: Recipe, shop: Path, run: Path, *, resume: bool = False) ->
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(stage, "fine_tune", stop)
         with pytest.raises(KeyboardInterrupt):
-            train(chosen, shop / "dataset", run, silent, resume=resume)
+            train(chosen, open_dataset(shop / "dataset"), run, silent, resume=resume)
 
 
 def test_the_time_of_all_stretches_is_reported(shop: Path, tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_the_time_of_all_stretches_is_reported(shop: Path, tmp_path: Path) -> No
     cost = run / "checkpoints" / "cost.json"
     cost.parent.mkdir(exist_ok=True)
     cost.write_text(json.dumps({"seconds": 5000.0, "joules": None, "joules_of": []}))  # as if it had taken so long
-    report = train(chosen, shop / "dataset", run, silent, resume=True)
+    report = train(chosen, open_dataset(shop / "dataset"), run, silent, resume=True).run.info["training"]
     assert report["seconds"] > 5000
     assert open_run(run).info["training"]["seconds"] == report["seconds"]
     assert not cost.exists()
@@ -75,7 +76,10 @@ def test_the_precision_is_measured_once(
     interrupt(chosen, shop, run)
     assert open_run(run).info["precision"] == "bf16"
     assert open_run(run).recipe.model.precision == "auto"
-    assert train(chosen, shop / "dataset", run, silent, resume=True)["precision"] == "bf16"
+    assert (
+        train(chosen, open_dataset(shop / "dataset"), run, silent, resume=True).run.info["training"]["precision"]
+        == "bf16"
+    )
 
 
 @pytest.mark.parametrize(("kept", "says"), [("fp16", "needs a GPU"), ("fp8", "precision is 'fp8', not one of")])
@@ -87,7 +91,7 @@ def test_a_precision_with_which_it_cannot_go_on(
     open_run(run).note(precision=kept)
     monkeypatch.setattr(beginning, "device", lambda: torch.device("cpu"))
     with pytest.raises(RunError, match=says):
-        train(chosen, shop / "dataset", run, silent, resume=True)
+        train(chosen, open_dataset(shop / "dataset"), run, silent, resume=True)
 
 
 @pytest.fixture
@@ -108,7 +112,7 @@ def test_a_relative_base_is_found_as_it_was_when_the_run_began(
     assert open_run(run).info["base"]["path"] == str(tmp_path / "base")
     monkeypatch.chdir(tmp_path / "elsewhere")
     save(small_model(2), Path("base"))  # another model that has the same name here
-    train(chosen, shop / "dataset", run, silent, resume=True)
+    train(chosen, open_dataset(shop / "dataset"), run, silent, resume=True)
     kept = open_run(run).info["base"]
     assert (kept["path"], kept["relative"]) == (str(tmp_path / "base"), "../base")
     assert kept["sha256"] == find_base(str(tmp_path / "base")).sha256
@@ -130,17 +134,17 @@ def test_a_base_that_was_replaced_or_is_gone_ends_the_resuming(shop: Path, tmp_p
     interrupt(chosen, shop, run)
     save(small_model(2), base)  # of the same shape
     with pytest.raises(ModelError, match="not the one with which this run began: its weights differ"):
-        train(chosen, shop / "dataset", run, silent, resume=True)
+        train(chosen, open_dataset(shop / "dataset"), run, silent, resume=True)
     shutil.rmtree(base)
     with pytest.raises(ModelError, match="the base with which this run began is gone"):
-        train(chosen, shop / "dataset", run, silent, resume=True)
+        train(chosen, open_dataset(shop / "dataset"), run, silent, resume=True)
 
 
 def test_that_adapters_of_the_base_were_merged_stands_in_the_log(shop: Path, tmp_path: Path, base: Path) -> None:
     adapters = create(Model(base=str(base), tuning="lora", precision="fp32"), Lora(r=2), [], 1, 64)
     save(adapters, tmp_path / "adapters")
     chosen, run = recipe(shop, "model.precision=fp32", "model.base=adapters"), tmp_path / "run"
-    train(chosen, shop / "dataset", run, silent)
+    train(chosen, open_dataset(shop / "dataset"), run, silent)
     (note,) = (event for event in read_log(run) if event["event"] == "note")
     assert note["step"] == 0
     assert note["text"] == open_run(run).info["base"]["notes"][0]
@@ -167,7 +171,7 @@ def test_a_relative_encoder_is_found_from_elsewhere(
     chosen, run = recipe(shop, "model.precision=fp32", "items.encoder=encoder"), tmp_path / "run"
     interrupt(chosen, shop, run)
     monkeypatch.chdir(tmp_path / "elsewhere")
-    train(chosen, shop / "dataset", run, silent, resume=True)
+    train(chosen, open_dataset(shop / "dataset"), run, silent, resume=True)
     encoders.load_encoder(run / "model")
     assert set(loaded) == {str(tmp_path / "encoder")}
     for name in ("encoder", "run"):  # both are moved

@@ -3,13 +3,18 @@
 import html
 import json
 import shutil
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 
 from shoptalk.cli.main import main
+from shoptalk.data import dataset
+from shoptalk.models import storage
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.storage import load
 
@@ -83,23 +88,44 @@ def test_every_wrong_answer_is_explained(done: Path) -> None:
         assert [step["removed"] for step in one["steps"][2:]] == one["history"][1 - len(one["steps"]) : -1]
 
 
+@pytest.fixture
+def openings(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often a dataset and a saved model are read from disk."""
+    count: Counter[str] = Counter()
+
+    def counted(name: str, original: Callable[[Path], Any]) -> Callable[[Path], Any]:
+        def function(folder: Path) -> Any:
+            count[name] += 1
+            return original(folder)
+
+        return function
+
+    monkeypatch.setattr(dataset, "_read_catalogue", counted("dataset", dataset._read_catalogue))
+    monkeypatch.setattr(storage, "read_card", counted("model", storage.read_card))
+    return count
+
+
 def test_the_same_seed_gives_the_same_metrics(
-    done: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    done: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], openings: Counter[str]
 ) -> None:
     code, again = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "again", *settings())
     assert code == 0, again
+    assert openings == {"dataset": 1, "model": 1}
     before = json.loads((done / "metrics.json").read_text())
     assert again["metrics"] == before["metrics"]
     assert again["errors"] == before["errors"]
     assert again["fingerprint"] == before["fingerprint"]
 
 
-def test_a_run_can_be_moved_and_judged_again(done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_can_be_moved_and_judged_again(
+    done: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], openings: Counter[str]
+) -> None:
     moved = tmp_path / "moved"
     shutil.copytree(done, moved)
     before = json.loads((moved / "metrics.json").read_text())
     code, report = call(capsys, "evaluate", moved)
     assert code == 0, report
+    assert openings == {"dataset": 1, "model": 1}
     assert report["metrics"] == before["metrics"]
 
 

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shoptalk.cli.main import main
-from shoptalk.data.dataset import open_dataset
+from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sealed import seal
 from shoptalk.errors import DatasetError, MissingExtra, RunError, ShoptalkError
@@ -197,8 +197,8 @@ def sealed(shop: Path, tmp_path: Path) -> tuple[Recipe, Path]:
 def test_a_trial_that_reads_the_test_fails(
     sealed: tuple[Recipe, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ask: Any
 ) -> None:
-    def peeking(recipe: Recipe, dataset: Path, *_: object, **__: object) -> None:
-        ask(open_dataset(dataset).split().test)
+    def peeking(recipe: Recipe, dataset: Dataset, *_: object, **__: object) -> None:
+        ask(dataset.split().test)
 
     monkeypatch.setattr(trials, "train", peeking)
     end = run_trial(Trial(sealed[0], tmp_path / "run", sealed[1], "ndcg@10"), lambda event: False)
@@ -235,9 +235,9 @@ def test_no_test_row_is_on_the_disk_while_trials_run(
 
 
 def trials_evaluate(folder: Path) -> None:
-    from shoptalk.stages.judge import judge
+    from shoptalk.experiment import evaluate
 
-    judge(folder, silent)
+    evaluate(folder, silent)
 
 
 def test_changed_sources_are_not_the_test_that_was_sealed(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.errors import UsageError
 from shoptalk.experiment import run as run_experiment
@@ -61,7 +62,7 @@ def brand() -> Iterator[None]:
 def test_the_task_of_the_guide_from_purchases_to_recommendations(tmp_path: Path) -> None:
     recipe = dataset_recipe(tmp_path, candidates={"options": 3}, prompt={"task": "brand", "style": "alpaca"})
     check_recipe(recipe)
-    result = run_experiment(recipe, tmp_path / "run", silent)
+    _, result = run_experiment(recipe, tmp_path / "run", silent)
     accuracy = result.evaluation.metrics["accuracy"]
     assert accuracy.n == USERS
     assert 0 <= accuracy.value <= 1
@@ -70,7 +71,7 @@ def test_the_task_of_the_guide_from_purchases_to_recommendations(tmp_path: Path)
     assert len(result.evaluation.samples[0].others) == 2
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "Name the brand and the product" in page
-    found = recommend(tmp_path / "run", silent, user="u0", k=3, why=True)
+    found = recommend(tmp_path / "run", user="u0", k=3, explain=True)
     assert len({item["item_id"] for item in found["items"]}) == 3
     assert {item["title"] for item in found["items"]} <= set(TITLES)
     bought = {item["item_id"] for item in found["history"]}
@@ -81,7 +82,7 @@ def test_the_task_of_the_guide_from_purchases_to_recommendations(tmp_path: Path)
 def test_a_service_loads_a_run_of_it(tmp_path: Path) -> None:
     recipe = dataset_recipe(tmp_path, candidates={"options": 3}, prompt={"task": "brand", "style": "alpaca"})
     prepare(recipe, tmp_path / "dataset")
-    train(recipe, tmp_path / "dataset", tmp_path / "run", silent)
+    train(recipe, open_dataset(tmp_path / "dataset"), tmp_path / "run", silent)
     (tmp_path / "brand_task.py").write_text(EXAMPLE, encoding="utf-8")
     program = f"""
 import sys
@@ -90,11 +91,10 @@ sys.path.insert(0, {str(tmp_path)!r})
 import brand_task
 from shoptalk.runs import open_run
 from shoptalk.schema import Candidates, History
-from shoptalk.stages.load_dataset import open_run_dataset
-from shoptalk.stages.recommender import open_recommender
+from shoptalk.stages.trained_run import open_trained_run
 
 run = open_run(Path({str(tmp_path / "run")!r}))
-recommender = open_recommender(run, open_run_dataset(run))
+recommender = open_trained_run(run).recommender
 histories = [History("a", ("i0", "i2")), History("b", ())]
 print(*(len(ranked.items) for ranked in recommender.rank(histories, 4)))
 options = Candidates(("i4", "i1"), ("face cream", "hand soap"))
@@ -120,10 +120,10 @@ def test_a_ranking_task(tmp_path: Path) -> None:
         recipe = dataset_recipe(
             tmp_path, prompt={"task": "renamed_next_item", "style": "bare"}, items={"dimensions": 4}
         )
-        result = run_experiment(recipe, tmp_path / "run", silent)
+        _, result = run_experiment(recipe, tmp_path / "run", silent)
         assert result.evaluation.metrics["recall@10"].n == USERS
         assert "recall@10" in result.evaluation.baselines["popularity"]
-        assert len(recommend(tmp_path / "run", silent, user="u0", k=2)["items"]) == 2
+        assert len(recommend(tmp_path / "run", user="u0", k=2)["items"]) == 2
     finally:
         unregister("renamed_next_item")
 

@@ -24,11 +24,11 @@ def command(
     """
     from shoptalk.cli.progress import show_progress
     from shoptalk.cli.show import show_evaluation
+    from shoptalk.experiment import evaluate
     from shoptalk.results import as_json as to_json
-    from shoptalk.stages.judge import judge
 
     with show_progress() as progress:
-        result = judge(run, progress, settings=settings, seed=seed)
+        result = evaluate(run, progress, settings=settings, seed=seed)
     if as_json:
         print_json(to_json(result))
         return

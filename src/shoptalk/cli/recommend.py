@@ -54,7 +54,9 @@ def command(
     from shoptalk.cli.progress import show_progress
     from shoptalk.recommend.filters import Filters, read_ids
     from shoptalk.results import as_json as to_json
-    from shoptalk.stages.recommend import recommend
+    from shoptalk.runs import open_run
+    from shoptalk.stages.recommend import RecommendRequest, recommend
+    from shoptalk.stages.trained_run import open_trained_run
 
     filters = Filters(
         categories=tuple(category),
@@ -63,18 +65,9 @@ def command(
         allow=None if allow is None else read_ids(allow),
         deny=() if deny is None else read_ids(deny),
     )
+    request = RecommendRequest(user, history, option, k, explain, filters, repeats)
     with show_progress() as progress:
-        report = recommend(
-            Path(run),
-            progress,
-            user=user,
-            typed=history,
-            options=option,
-            k=k,
-            why=explain,
-            filters=filters,
-            repeats=repeats,
-        )
+        report = recommend(open_trained_run(open_run(run)), request, progress)
     if as_json:
         print_json(to_json(report))
     else:

@@ -27,7 +27,7 @@ def command(
     from shoptalk.tasks import load_recipe
 
     with show_progress() as progress:
-        result = run(without_sweep(load_recipe(recipe, settings, seed)), out, progress, resume=resume)
+        _, result = run(without_sweep(load_recipe(recipe, settings, seed)), out, progress, resume=resume)
     if as_json:
         print_json(to_json(result))
         return

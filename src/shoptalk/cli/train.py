@@ -22,12 +22,15 @@ def command(
     Example: `shoptalk train recipes/sample.toml --data dataset --out run --set training.epochs=3`
     """
     from shoptalk.cli.progress import show_progress
+    from shoptalk.data.dataset import open_dataset
     from shoptalk.experiment import train
     from shoptalk.prompts.shorten import shortening_lines
     from shoptalk.tasks import load_recipe
 
     with show_progress() as progress:
-        report = train(without_sweep(load_recipe(recipe, settings, seed)), data, out, progress, resume=resume)
+        checked = without_sweep(load_recipe(recipe, settings, seed))
+        trained = train(checked, open_dataset(data), out, progress, resume=resume)
+    report = trained.run.info["training"]
     if as_json:
         print_json(report)
         return

@@ -1,51 +1,48 @@
-"""Evaluating: a run's recommender and baselines on the same frozen test cases, by the metrics of the run's task."""
+"""Evaluate a run's recommender and baselines on the same test cases, by the metrics of the run's task."""
 
 from dataclasses import fields, replace
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shoptalk.data.dataset import Dataset
 from shoptalk.errors import DatasetError
 from shoptalk.files import replacing
 from shoptalk.progress import Progress
 from shoptalk.results import METRICS, EvaluationResult, TrainingFacts, write_result
-from shoptalk.runs import Run
 from shoptalk.stages.baselines import Baselines
 from shoptalk.stages.errors import analyse_errors
 from shoptalk.stages.load_dataset import run_split
+from shoptalk.stages.trained_run import TrainedRun
 from shoptalk.tasks import get_task
-from shoptalk.tasks.evaluation import Evaluation
+from shoptalk.tasks.evaluation import Columns, Evaluation
 from shoptalk.tasks.samples import sample_prompts
 
-#: In a run's folder: one row a test case.
+#: In a run's folder: one row per test case.
 PREDICTIONS = "predictions.parquet"
 
 
-def evaluate(
-    run: Run, dataset: Dataset, recommender: Any, baselines: Baselines, progress: Progress
-) -> EvaluationResult:
-    """Judge a run on its test cases; write ``metrics.json``, ``predictions.parquet`` and ``errors.parquet``.
+def evaluate(trained: TrainedRun, baselines: Baselines, progress: Progress) -> EvaluationResult:
+    """Evaluate a run on its test cases; write ``metrics.json``, ``predictions.parquet`` and ``errors.parquet``.
 
     Parameters
     ----------
-    recommender
-        What is judged: the run's model, or anything with its interface.
+    trained
+        What is evaluated; its recipe holds the settings of the evaluation.
     baselines
         The methods to compare with, fitted on what the model was fitted on.
 
     Raises
     ------
     DatasetError
-        Where there is nothing to judge by.
+        If the recipe asks for no metric, or there are no test cases.
     """
+    run, dataset = trained.run, trained.dataset
     task, split = get_task(run.recipe.prompt.task), run_split(run, dataset)
     evaluation = Evaluation(
         recipe=run.recipe,
         catalogue=dataset.catalogue,
         split=split,
-        recommender=recommender,
+        recommender=trained.recommender,
         baselines=baselines.fitted,
         folder=run.folder,
         progress=progress,
@@ -59,18 +56,24 @@ def evaluate(
     if judged.columns:
         with replacing(run.folder / PREDICTIONS) as temporary:
             pq.write_table(pa.table(judged.columns), temporary)
-        analyses = analyse_errors(run, dataset, recommender, split, judged.columns)
-        result = replace(result, errors=analyses[0], option_errors=analyses[1] if len(analyses) > 1 else None)
+        result = _with_error_analyses(result, trained, judged.columns)
     training = run.info.get("training", {})
     result = replace(
         result,
-        baselines={name: figures for name, figures in result.baselines.items() if figures},
+        baselines={name: metrics for name, metrics in result.baselines.items() if metrics},
         cases=len(split.test),
-        samples=sample_prompts(task, recommender, split.test),
+        samples=sample_prompts(task, trained.recommender, split.test),
         seconds={"train": training.get("seconds"), "baselines": baselines.seconds, **result.seconds},
-        training=TrainingFacts(**{one.name: training.get(one.name) for one in fields(TrainingFacts)}),
+        training=TrainingFacts(**{field.name: training.get(field.name) for field in fields(TrainingFacts)}),
         warnings=(*dataset.info.get("warnings", []), *baselines.warnings, *result.warnings),
         fingerprint=dataset.fingerprint,
     )
     write_result(run.folder / METRICS, result)
     return result
+
+
+def _with_error_analyses(result: EvaluationResult, trained: TrainedRun, columns: Columns) -> EvaluationResult:
+    """The result with the error analysis of what the run is judged by first, and of the options behind rankings."""
+    run, dataset = trained.run, trained.dataset
+    main, *options = analyse_errors(run, dataset, trained.recommender, run_split(run, dataset), columns)
+    return replace(result, errors=main, option_errors=options[0] if options else None)

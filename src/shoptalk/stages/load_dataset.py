@@ -1,4 +1,4 @@
-"""Opening the dataset that a run was trained on; no model library is needed for that."""
+"""Open the dataset that a run was trained on, without a model library."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -11,32 +11,42 @@ from shoptalk.errors import DatasetError
 from shoptalk.runs import Run
 from shoptalk.schema import Item, Split
 
-#: In a model's folder: the items that came after training.
+#: In a model's folder: the items that were added after training.
 NEW_ITEMS = "new_items.parquet"
 
 
 def open_run_dataset(run: Run) -> Dataset:
-    """The dataset that a run was trained on, which must still be the same, with the items that were added since.
+    """The dataset that a run was trained on, with the items that were added to its catalogue since.
 
     Raises
     ------
     DatasetError
-        When it has gone or changed.
+        If it is missing, or not the dataset of the training.
     """
-    shop = open_dataset(run.dataset)
-    if shop.fingerprint != run.info["fingerprint"]:
-        raise DatasetError("this is not the dataset that the run was trained on", where=str(shop.folder))
-    new = {item.item_id: item for item in new_items(run.model)}
-    return replace(shop, catalogue={**shop.catalogue, **new}) if new else shop
+    return add_new_items(open_dataset(run.dataset), run)
+
+
+def add_new_items(dataset: Dataset, run: Run) -> Dataset:
+    """The dataset of a run with the items that were added to its catalogue since.
+
+    Raises
+    ------
+    DatasetError
+        If it is not the dataset that the run was trained on.
+    """
+    if dataset.fingerprint != run.info["fingerprint"]:
+        raise DatasetError("this is not the dataset that the run was trained on", where=str(dataset.folder))
+    added = {item.item_id: item for item in new_items(run.model)}
+    return replace(dataset, catalogue={**dataset.catalogue, **added}) if added else dataset
 
 
 def run_split(run: Run, dataset: Dataset) -> Split:
-    """The dataset's split, as the run is judged on it.
+    """The split of the dataset that the run is evaluated on.
 
     Raises
     ------
     DatasetError
-        Where there are no test cases.
+        If there are no test cases.
     """
     split = replace(dataset.split("last"), refit=run.recipe.training.refit)
     if not len(split.test):
@@ -52,7 +62,7 @@ def new_items(model: Path) -> list[Item]:
     Raises
     ------
     DatasetError
-        When their table is damaged.
+        If their table is damaged.
     """
     path = model / NEW_ITEMS
     if not path.exists():

@@ -1,9 +1,8 @@
-"""Recommending from a run's folder."""
+"""Recommend from a trained run."""
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,86 +14,102 @@ from shoptalk.progress import Progress
 from shoptalk.recommend.filters import Filters, ItemFilterIndex
 from shoptalk.recommend.match import match_items
 from shoptalk.results import HistoryEffect, HistoryItem, RecommendedItem, RecommendResult
-from shoptalk.runs import open_run
 from shoptalk.schema import Candidates, Catalogue, History, RankedList, Reason
-from shoptalk.stages.load_dataset import open_run_dataset
-from shoptalk.stages.recommender import open_recommender
+from shoptalk.stages.trained_run import TrainedRun
 from shoptalk.tasks import get_task
 
 
-def recommend(
-    folder: Path,
-    progress: Progress,
-    *,
-    user: str | None,
-    typed: Sequence[str] = (),
-    options: Sequence[str] = (),
-    k: int = DEFAULT_K,
-    why: bool = False,
-    filters: Filters | None = None,
-    repeats: bool = False,
-) -> RecommendResult:
-    """The k best products for a known user, or for a history of titles or ids typed in.
+@dataclass(frozen=True, slots=True)
+class RecommendRequest:
+    """What is asked of a recommender: for whom, out of what, and how many.
 
-    Parameters
+    Attributes
     ----------
+    user
+        A user of the run's dataset; None where ``history`` is given.
+    history
+        Titles or ids of purchased items, oldest first.
     options
-        Ids or titles to choose from; without any, all products that the history does not hold.
-    why
-        Also measure what each item of the history adds to a recommendation.
-    filters, repeats
-        What may be recommended at all, and whether that includes what the history holds.
+        Titles or ids to choose from; without any, all items.
+    k
+        Number of recommendations.
+    explain
+        Also measure the effect of each item of the history on each recommendation.
+    filters
+        What may be recommended.
+    repeats
+        Whether items of the history may be recommended.
+    """
+
+    user: str | None = None
+    history: Sequence[str] = ()
+    options: Sequence[str] = ()
+    k: int = DEFAULT_K
+    explain: bool = False
+    filters: Filters = field(default_factory=Filters)
+    repeats: bool = False
+
+
+def recommend(trained: TrainedRun, request: RecommendRequest, progress: Progress) -> RecommendResult:
+    """The k best items for a known user, or for a history of titles or ids.
 
     Raises
     ------
     ShoptalkError
-        For an unknown user or title (with suggestions), a run that is not trained, filters that leave nothing.
+        For an unknown user or title (with suggestions), or filters that leave nothing.
     """
-    if (user is None) == (not typed):
+    if (request.user is None) == (not request.history):
         raise UsageError("say whom to recommend to", hint="give either --user ID or --history TITLE_OR_ID ...")
-    run = open_run(folder)
-    shop = open_run_dataset(run)
-    history = shop.history(user) if user is not None else History("", tuple(match_items(typed, shop.catalogue)))
-    named = list(dict.fromkeys(match_items(options, shop.catalogue)))
-    model: Any = open_recommender(run, shop)
-    if why and not hasattr(model, "explain"):
+    catalogue, recommender = trained.dataset.catalogue, trained.recommender
+    if request.user is not None:
+        history = trained.dataset.history(request.user)
+    else:
+        history = History("", tuple(match_items(request.history, catalogue)))
+    options = list(dict.fromkeys(match_items(request.options, catalogue)))
+    if request.explain and not hasattr(recommender, "explain"):
         raise UsageError("this recommender cannot explain its scores", hint="leave --explain out")
     begin = time.perf_counter()
-    choice = choose(model.items, shop.catalogue, history, named, filters or Filters(), repeats)
-    ranked = model.rank(
-        [history], k, allowed=choice.mask, exclude_history=not choice.repeats,
-        notify=lambda done, of: progress("recommend", done, of, ""),
-    )[0]  # fmt: skip
-    options = choice.open if named else ()  # a model that chooses was shown them all
-    reasons = _reasons(model, shop.catalogue, history, ranked, options) if why else [[] for _ in ranked.items]
-    written = get_task(run.recipe.prompt.task).written(model.builder, history, ranked)
+    choice = choose(recommender.items, catalogue, history, options, request.filters, request.repeats)
+    ranked = recommender.rank(
+        [history],
+        request.k,
+        allowed=choice.mask,
+        exclude_history=not choice.repeats,
+        notify=lambda done, total: progress("recommend", done, total, ""),
+    )[0]
+    reasons: Sequence[Sequence[Reason]] = [[] for _ in ranked.items]
+    if request.explain:  # a model that chooses was shown all options
+        reasons = _reasons(recommender, catalogue, history, ranked, choice.open if options else ())
+    written = get_task(trained.run.recipe.prompt.task).written(recommender.builder, history, ranked)
     return RecommendResult(
-        user=user,
-        items=tuple(_rows(shop.catalogue, ranked, reasons, written)),
-        history=tuple(HistoryItem(item, shop.catalogue[item].title) for item in history.items),
+        user=request.user,
+        items=tuple(_rows(catalogue, ranked, reasons, written)),
+        history=tuple(HistoryItem(item, catalogue[item].title) for item in history.items),
         allowed=choice.count,
-        warnings=tuple(shortfall(len(ranked.items), k, choice.count)),
+        warnings=tuple(shortfall(len(ranked.items), request.k, choice.count)),
         seconds=time.perf_counter() - begin,
     )
 
 
 def _reasons(
-    model: Any, catalogue: Catalogue, history: History, ranked: RankedList, options: Sequence[str]
+    recommender: Any, catalogue: Catalogue, history: History, ranked: RankedList, options: Sequence[str]
 ) -> list[list[Reason]]:
-    """What each item of the history adds to each recommended item; ``options`` are all that the model was shown."""
+    """The effect of each item of the history on each recommended item; ``options`` are all that the model was shown."""
     shown = Candidates(tuple(options), tuple(catalogue[item].title for item in options)) if options else None
-    reasons: list[list[Reason]] = model.explain(history, ranked.items, shown)
+    reasons: list[list[Reason]] = recommender.explain(history, ranked.items, shown)
     return reasons
 
 
 def shortfall(given: int, k: int, allowed: int) -> list[str]:
-    """What to say where fewer products are recommended than were asked for; nothing where none is missing."""
+    """The warning if fewer products are recommended than were asked for; none otherwise."""
     if given >= k:
         return []
     if given == allowed:
         return [f"only {given} of the {k} products asked for: no more may be recommended"]
-    return [f"only {given} of the {k} products asked for, though {allowed} may be recommended: products of one title "
-            "count as one, and those without words cannot be named"]  # fmt: skip
+    return [
+        f"only {given} of the {k} products asked for, though {allowed} may be recommended: products with the same "
+        "title count as one, and products without a title cannot be generated"
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +162,10 @@ def choose(
     filter_index = ItemFilterIndex(items, catalogue)
     filter_index.check(filters)
     masks = [filter_index.allowed(filters), filter_index.allowed(Filters(allow=named)) if named else None]
-    asked = [mask for mask in masks if mask is not None]
-    again = repeats or bool(named)
-    seen_items = frozenset() if again else frozenset(history.items)
-    choice = Choice(items, np.logical_and.reduce(asked) if asked else None, again, seen_items)
+    given_masks = [mask for mask in masks if mask is not None]
+    repeats = repeats or bool(named)
+    seen_items = frozenset() if repeats else frozenset(history.items)
+    choice = Choice(items, np.logical_and.reduce(given_masks) if given_masks else None, repeats, seen_items)
     if not choice.count:
         raise UsageError("no product is left to recommend", hint="loosen the filters, or add --repeats")
     return choice

@@ -14,7 +14,6 @@ from shoptalk.progress import Progress
 from shoptalk.recipe import Items, Model, Prompt, Recipe, Training
 from shoptalk.runs import Run, open_run
 from shoptalk.schema import Recommender
-from shoptalk.stages.recommender import open_recommender
 from shoptalk.stages.train import train
 
 NAME = "sasrec"
@@ -35,43 +34,42 @@ def sasrec_recipe(recipe: Recipe) -> Recipe:
     )
 
 
-def learn_sasrec(run: Run, shop: Dataset, progress: Progress) -> Recommender:
-    """A SASRec on a run's dataset, kept in the run's folder ``sasrec``.
+def learn_sasrec(run: Run, dataset: Dataset, progress: Progress) -> Recommender:
+    """A SASRec on the dataset of a run, saved in the run's folder ``sasrec``.
 
-    One that is there already is taken, and an interrupted one goes on, where it was made of the same dataset, seed and
-    settings; settings of the evaluation do not matter. One that was made otherwise or is damaged is trained anew.
+    A saved one of the same dataset, seed and settings is used again, or resumed if its training was interrupted; the
+    settings of the evaluation do not matter. Any other, or a damaged one, is trained anew.
     """
     folder, recipe = run.folder / NAME, sasrec_recipe(run.recipe)
-    former = _former(folder, recipe, shop)
-    if former is not None:
+    saved = _saved_run(folder, recipe, dataset)
+    if saved is not None:
         try:
-            return _learned(folder, former.recipe, shop, progress, resume=True)
+            return _train(folder, saved.recipe, dataset, progress, resume=True)
         except (RunError, ModelError) as error:
             progress(NAME, 0, 1, f"trained anew: {error}")
     if folder.is_dir():
         shutil.rmtree(folder)
-    return _learned(folder, recipe, shop, progress, resume=False)
+    return _train(folder, recipe, dataset, progress, resume=False)
 
 
-def _learned(folder: Path, recipe: Recipe, shop: Dataset, progress: Progress, *, resume: bool) -> Recommender:
-    train(recipe, shop.folder, folder, progress, resume=resume)
-    model = open_recommender(open_run(folder), shop)
-    model.name = NAME
-    return model
+def _train(folder: Path, recipe: Recipe, dataset: Dataset, progress: Progress, *, resume: bool) -> Recommender:
+    recommender: Recommender = train(recipe, dataset, folder, progress, resume=resume).recommender
+    recommender.name = NAME
+    return recommender
 
 
-def _former(folder: Path, recipe: Recipe, shop: Dataset) -> Run | None:
-    """The SASRec that was begun in a folder; None where there is none, or one of other data or settings."""
+def _saved_run(folder: Path, recipe: Recipe, dataset: Dataset) -> Run | None:
+    """The SASRec in a folder; None if there is none, or if it has other data or settings."""
     try:
         run = open_run(folder)
     except (RunError, RecipeError):  # not a run, or damaged
         return None
-    same = run.info["fingerprint"] == shop.fingerprint and _decides(run.recipe) == _decides(recipe)
+    same = run.info["fingerprint"] == dataset.fingerprint and _weight_settings(run.recipe) == _weight_settings(recipe)
     return run if same else None
 
 
-def _decides(recipe: Recipe) -> dict[str, object]:
-    """What the weights depend on, besides the dataset."""
+def _weight_settings(recipe: Recipe) -> dict[str, object]:
+    """The settings that the weights depend on."""
     return recipe.model_dump(
         include={"seed", "prompt", "model", "lora", "items", "training"},
         exclude={"training": {"trackers", "checkpoint_seconds"}},

@@ -23,9 +23,11 @@ from shoptalk.progress import Progress
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.report.sweep import label, write_sweep_report
 from shoptalk.results import SweepResult, SweepWinner, read_evaluation, write_result
+from shoptalk.runs import open_run
 from shoptalk.stages.judge import judge
 from shoptalk.stages.study import Begun, Study
 from shoptalk.stages.train import train
+from shoptalk.stages.trained_run import open_trained_run
 from shoptalk.stages.trial import Event, Trial
 from shoptalk.stages.workers import make_workers
 from shoptalk.training.trackers import make_trackers
@@ -200,9 +202,12 @@ def _judge_winner(recipe: Recipe, out: Path, study: Study, progress: Progress, j
     """Open the test, and judge the winner on it, trained on validation purchases as well if its recipe says so."""
     winner, run = read_recipe(out / WINNER), winner_run(recipe, out, study)
     _open_test(recipe, out, progress)
+    dataset = open_dataset(out / DATASET)
     if winner.training.refit:
-        train(winner, out / DATASET, run, progress, resume=(run / "run.json").exists())
-    judge(run, progress)
+        trained = train(winner, dataset, run, progress, resume=(run / "run.json").exists())
+    else:
+        trained = open_trained_run(open_run(run), dataset)
+    judge(trained, progress)
 
 
 def _open_test(recipe: Recipe, out: Path, progress: Progress) -> None:

@@ -1,133 +1,147 @@
-"""Training: from a dataset and a recipe to a verified model in a run's folder."""
+"""Train: from a dataset and a recipe to a verified model in a run's folder."""
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from datetime import date
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
-from shoptalk.data.dataset import Dataset, check_fit, open_dataset
+from shoptalk.data.dataset import Dataset, check_fit
 from shoptalk.errors import ModelError, RunError
 from shoptalk.files import replacing
-from shoptalk.models.bases import Base, item_folder
-from shoptalk.models.create import create
-from shoptalk.models.encoders import Encoder, load_encoder, make_encoder
-from shoptalk.models.item_embeddings import continue_items, with_items
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.storage import load, save
 from shoptalk.progress import Progress
-from shoptalk.prompts.builder import PromptBuilder
-from shoptalk.prompts.shorten import shortening_lines
 from shoptalk.recipe import Recipe
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.transition_text import MixingWeights, save_transition_text
 from shoptalk.results import as_json
 from shoptalk.runs import Run, create_run, open_run
-from shoptalk.schema import Split
 from shoptalk.stages.beginning import begin
+from shoptalk.stages.model_setup import ModelSetup, set_up
+from shoptalk.stages.trained_run import TrainedRun, make_recommender, open_trained_run
 from shoptalk.stages.training_cost import CostMeter
-from shoptalk.stages.transition_text import choose_mixing_weights, make_transition_text, withhold
-from shoptalk.tasks import check_recipe, get_task, make_prompts
+from shoptalk.stages.transition_text import choose_mixing_weights, make_transition_text
+from shoptalk.tasks import check_recipe
 from shoptalk.training.batching import make_batch
-from shoptalk.training.loop import CHECKPOINTS, TrainingData, fine_tune
+from shoptalk.training.loop import CHECKPOINTS, Outcome, TrainingData, fine_tune
 from shoptalk.training.trackers import Tracker, make_trackers
+
+#: In a run's folder: the checkpoints of the final fit.
+REFIT = "refit"
 
 
 def train(
-    recipe: Recipe, dataset: Path, out: Path, progress: Progress, *, resume: bool = False, watch: Sequence[Tracker] = ()
-) -> dict[str, Any]:
-    """Fine-tune what the recipe names on a dataset, and leave a verified model in the run's folder.
+    recipe: Recipe,
+    dataset: Dataset,
+    out: Path,
+    progress: Progress,
+    *,
+    resume: bool = False,
+    watch: Sequence[Tracker] = (),
+) -> TrainedRun:
+    """Fine-tune the model of a recipe on a dataset; the verified model is saved in the run's folder.
 
     Parameters
     ----------
     watch
-        Told of the training as the recipe's own trackers are.
+        More trackers, which follow the training that selects the number of epochs.
+
+    Returns
+    -------
+    TrainedRun
+        Its recommender is the saved model, loaded again. What training cost is in ``run.info["training"]``.
 
     Raises
     ------
     ShoptalkError
-        For a dataset that does not fit the recipe, a folder that holds something else, a model that cannot be loaded.
+        For a dataset that does not fit the recipe, a folder that holds something else, or a model that cannot be
+        loaded.
     """
     check_recipe(recipe)
-    shop = open_dataset(dataset)
-    check_fit(recipe, shop)
+    check_fit(recipe, dataset)
     trackers = make_trackers(recipe)
-    folder = open_run(out) if resume else create_run(out, recipe, dataset, shop.fingerprint)
+    run = open_run(out) if resume else create_run(out, recipe, dataset.folder, dataset.fingerprint)
     if resume:
-        _check_same(folder, recipe, shop)
-    if folder.trained:
-        return dict(folder.info["training"])
+        _check_same(run, recipe, dataset)
+    if run.trained:
+        return open_trained_run(run, dataset)
     with CostMeter(out / CHECKPOINTS, resume=resume) as cost:
-        report = _train(folder, recipe, shop, progress, cost, resume=resume, trackers=trackers, watch=watch)
-    for rest in (out / CHECKPOINTS, out / "refit" / CHECKPOINTS):
-        shutil.rmtree(rest, ignore_errors=True)
-    return report
+        trained = _train(run, recipe, dataset, progress, cost, resume=resume, trackers=trackers, watch=watch)
+    for folder in (out / CHECKPOINTS, out / REFIT / CHECKPOINTS):
+        shutil.rmtree(folder, ignore_errors=True)
+    return trained
 
 
 def _train(
-    folder: Run,
+    run: Run,
     recipe: Recipe,
-    shop: Dataset,
+    dataset: Dataset,
     progress: Progress,
     cost: CostMeter,
     *,
     resume: bool,
     trackers: Sequence[Tracker],
     watch: Sequence[Tracker],
-) -> dict[str, Any]:
-    """Train, save and verify the model of an opened run; what is reported of it is in ``run.json`` too."""
-    out = folder.folder
-    beginning = begin(folder, recipe)
-    recipe, set_up = beginning.recipe, partial(_set_up, day=folder.prompt_date)
-    fitted, training_data = set_up(recipe, shop, progress, origin=beginning.origin)
-    model = fitted.model
-    beginning = beginning.note_base(model)
-    words: dict[str, Any] = {"examples": len(training_data.train), "cut": training_data.train.cut, **model.parameters()}
-    words["shortened"] = fitted.builder.shortened.as_dict()
-
+) -> TrainedRun:
+    """Select the number of epochs, choose the mixing weights, fit again, save and verify."""
+    beginning = begin(run, recipe)
+    recipe = beginning.recipe
+    set_up_model = partial(set_up, recipe, dataset, progress, day=run.prompt_date, origin=beginning.origin)
     learn = partial(fine_tune, recipe=recipe.training, seed=recipe.seed, resume=resume, progress=progress)
-    outcome = learn(model, training_data, run=out, trackers=[*trackers, *watch])
-    mixing = _choose_mixing_weights(recipe, fitted, progress) if recipe.items.transition_text else None
+    setup = set_up_model()
+    beginning = beginning.note_base(setup.model)
+    facts = {
+        "examples": len(setup.data.train),
+        "cut": setup.data.train.cut,
+        **setup.model.parameters(),
+        "shortened": setup.builder.shortened.as_dict(),
+    }
+    outcome: Outcome = learn(setup.model, setup.data, run=run.folder, trackers=[*trackers, *watch])
+    mixing = _choose_mixing_weights(recipe, setup, progress) if recipe.items.transition_text else None
     if recipe.training.refit:
-        fitted, training_data = set_up(recipe, shop, progress, refit=True, origin=beginning.origin)
-        model = fitted.model
-        again = learn(model, training_data, run=out / "refit", epochs=outcome.epochs, trackers=trackers)
-        outcome = replace(outcome, tokens=outcome.tokens + again.tokens)
-    with replacing(folder.model) as temporary:
-        _save(fitted, mixing, temporary)
-    verify(model, folder.model, training_data)
-    report = {**words, **asdict(outcome), "precision": model.precision, **as_json(cost.read())}
-    beginning.run.note(trained=True, training=report)
-    return report
+        setup = set_up_model(refit=True)
+        final = learn(setup.model, setup.data, run=run.folder / REFIT, epochs=outcome.epochs, trackers=trackers)
+        outcome = replace(outcome, tokens=outcome.tokens + final.tokens)
+    with replacing(run.model) as temporary:
+        _save(setup, mixing, temporary)
+    saved = verify(setup.model, run.model, setup.data)
+    training = {**facts, **asdict(outcome), "precision": setup.model.precision, **as_json(cost.read())}
+    run = beginning.run.note(trained=True, training=training)
+    return TrainedRun(run, dataset, make_recommender(run, dataset, saved))
 
 
-def verify(model: LanguageModel, saved: Path, training_data: TrainingData) -> None:
-    """Make sure that the model on disk is the one in memory: the same logits, or the run fails.
+def verify(model: LanguageModel, folder: Path, data: TrainingData) -> LanguageModel:
+    """Load the saved model, and make sure that it gives the logits of the trained one.
+
+    Returns
+    -------
+    LanguageModel
+        The saved model.
 
     Raises
     ------
     ModelError
-        When the reloaded model says something else (an empty adapter, for instance).
+        If the logits differ, because the saved adapter is empty, for instance.
     """
-    again = load(saved)
-    batch = make_batch(training_data.train, np.arange(min(4, len(training_data.train))))
+    saved = load(folder)
+    batch = make_batch(data.train, np.arange(min(4, len(data.train))))
     ids = torch.from_numpy(batch.ids).to(model.device)
     with torch.inference_mode():
-        before, after = _says(model, ids), _says(again, ids)
-    if not torch.allclose(before, after, atol=1e-4, rtol=1e-4):
-        worst = float((before - after).abs().max())
+        expected, loaded = _logits(model, ids), _logits(saved, ids)
+    if not torch.allclose(expected, loaded, atol=1e-4, rtol=1e-4):
+        difference = float((expected - loaded).abs().max())
         raise ModelError(
-            f"the saved model differs from the trained one (by up to {worst:.3g} in a logit)", where=str(saved)
+            f"the saved model differs from the trained one (by up to {difference:.3g} in a logit)", where=str(folder)
         )
+    return saved
 
 
-def _says(model: LanguageModel, ids: torch.Tensor) -> torch.Tensor:
-    """Logits (B, T, V) of the words, and of the items where they have tokens."""
+def _logits(model: LanguageModel, ids: torch.Tensor) -> torch.Tensor:
+    """(B, T, V) logits of the words; with item tokens, those of the items behind them."""
     with model.autocast():
         hidden = model.hidden(ids)
         logits: torch.Tensor = model.logits(hidden).float()
@@ -137,110 +151,29 @@ def _says(model: LanguageModel, ids: torch.Tensor) -> torch.Tensor:
         return torch.cat([logits, (hidden @ table.vectors.T + table.biases).float()], dim=-1)
 
 
-@dataclass(frozen=True, slots=True)
-class _Fitted:
-    """A model ready for training; for item tokens with what it learns from, and what its items' words were told by."""
-
-    model: LanguageModel
-    builder: PromptBuilder
-    split: Split
-    encoder: Encoder | None = None
-
-    @property
-    def features(self) -> Any:
-        """(I, W) all that is known of the items' words."""
-        assert self.encoder is not None
-        return self.encoder.features([self.builder.words(item) for item in self.builder.catalogue])
-
-
-def _choose_mixing_weights(recipe: Recipe, fitted: _Fitted, progress: Progress) -> MixingWeights:
-    progress("scorer", 0, 1, "choosing its shares on validation cases")
-    model = ItemRecommender(fitted.model, fitted.builder)
+def _choose_mixing_weights(recipe: Recipe, setup: ModelSetup, progress: Progress) -> MixingWeights:
+    progress("scorer", 0, 1, "choosing the mixing weights on validation cases")
+    model = ItemRecommender(setup.model, setup.builder)
     mixing = choose_mixing_weights(
-        model, fitted.split, fitted.features, recipe.seed, cold_start_items=recipe.items.cold_start_items
+        model, setup.split, setup.text_features, recipe.seed, cold_start_items=recipe.items.cold_start_items
     )
     progress("scorer", 1, 1, f"edges {mixing.edges:g}, words {mixing.words:g}")
     return mixing
 
 
-def _save(fitted: _Fitted, mixing: MixingWeights | None, folder: Path) -> None:
+def _save(setup: ModelSetup, mixing: MixingWeights | None, folder: Path) -> None:
     """Write the model with everything that recommending needs."""
-    save(fitted.model, folder)
-    if fitted.encoder is not None:
-        fitted.encoder.save(folder)
+    save(setup.model, folder)
+    if setup.encoder is not None:
+        setup.encoder.save(folder)
     if mixing is not None:
-        save_transition_text(
-            make_transition_text(fitted.split, list(fitted.builder.catalogue), fitted.features, mixing), folder
-        )
+        scorer = make_transition_text(setup.split, list(setup.builder.catalogue), setup.text_features, mixing)
+        save_transition_text(scorer, folder)
 
 
-def _set_up(
-    recipe: Recipe,
-    shop: Dataset,
-    progress: Progress,
-    *,
-    refit: bool = False,
-    day: date | None = None,
-    origin: Base | None = None,
-) -> tuple[_Fitted, TrainingData]:
-    progress(
-        "tokens", 0, 1, "training the tokenizer" if recipe.model.base == "nano" else f"loading {recipe.model.base}"
-    )
-    split, eval_data = (replace(shop.split(targets), refit=refit) for targets in (recipe.training.targets, "last"))
-    if recipe.items.cold_start_items and not refit:
-        split = withhold(split, list(shop.catalogue), recipe.seed)
-    split, eval_data = split.for_final_fit(), eval_data.for_final_fit()
-    task = get_task(recipe.prompt.task)
-    titles = (item.title for item in shop.catalogue.values())
-    model = create(
-        recipe.model,
-        recipe.lora,
-        titles,
-        recipe.seed,
-        recipe.prompt.max_tokens,
-        task.vocabulary(recipe.prompt, shop.catalogue),
-        [history.user_id for history in split.train] if recipe.prompt.user else (),
-        origin,
-    )
-    if day is not None:
-        model.tokenizer.freeze_date(day)
-    builder = make_prompts(recipe.prompt, shop.catalogue, model.tokenizer)
-    fitted = _Fitted(model, builder, split)
-    if task.item_tokens:
-        fitted = _with_items(recipe, fitted)
-    for note in fitted.model.notes:
-        progress("tokens", 0, 1, note)
-    progress("tokens", 0, 1, "encoding examples")
-    training_data = task.training_data(recipe, split, eval_data.train_cases, builder, fitted.model)
-    progress("tokens", 1, 1, f"{len(training_data.train):,} examples, {len(training_data.train.ids):,} tokens")
-    for line in shortening_lines(builder.shortened.as_dict()):
-        progress("tokens", 1, 1, line)
-    return fitted, training_data
-
-
-def _with_items(recipe: Recipe, bare: _Fitted) -> _Fitted:
-    """The model with a token for each item, told by its words; those bought in training have a learned part."""
-    ids = list(bare.builder.catalogue)
-    bought = {item for history in bare.split.train for item in history.items}
-    known = np.array([item in bought for item in ids], dtype=np.bool_)
-    former = item_folder(recipe.model.base, recipe.items.encoder)
-    if recipe.items.encoder == "none":
-        model = with_items(bare.model, ids, None, known, 0)
-        return replace(bare, model=continue_items(model, former) if former else model)
-    words = [bare.builder.words(item) for item in ids]
-    encoder = (
-        load_encoder(former)
-        if former
-        else make_encoder(recipe.items.encoder, words, recipe.items.dimensions, recipe.seed)
-    )
-    model = with_items(bare.model, ids, encoder.encode(words), known, recipe.items.dropout)
-    if former:
-        model = continue_items(model, former)
-    return replace(bare, model=model, encoder=encoder)
-
-
-def _check_same(run: Run, recipe: Recipe, shop: Dataset) -> None:
+def _check_same(run: Run, recipe: Recipe, dataset: Dataset) -> None:
+    """Resuming needs the recipe and the dataset that the run began with."""
     if run.recipe != recipe:
         raise RunError("the recipe is not the one that this run began with", where=str(run.folder / "recipe.toml"))
-    if run.info["fingerprint"] != shop.fingerprint:
-        raise RunError("the dataset is not the one that this run began with", where=str(shop.folder))
+    if run.info["fingerprint"] != dataset.fingerprint:
+        raise RunError("the dataset is not the one that this run began with", where=str(dataset.folder))

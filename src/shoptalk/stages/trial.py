@@ -1,7 +1,7 @@
 """One trial of a sweep: a run on the sealed dataset, judged by validation cases.
 
-What a trial tells the sweep are plain dictionaries: ``{"kind": "epoch", "epoch", "watched"}``, to which the sweep
-answers whether to stop; ``{"kind": "progress", "share", "words"}``; and in the end ``{"kind": "end", "state", "value",
+A trial sends plain dictionaries to the sweep: ``{"kind": "epoch", "epoch", "watched"}``, to which the sweep answers
+whether to stop; ``{"kind": "progress", "share", "words"}``; and in the end ``{"kind": "end", "state", "value",
 "seconds", "says"}``.
 """
 
@@ -14,16 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from shoptalk.data.dataset import Dataset, open_dataset
+from shoptalk.data.dataset import open_dataset
 from shoptalk.errors import DatasetError, Diverged, ShoptalkError, StorageError
 from shoptalk.evaluation.options import correctness
 from shoptalk.recipe import Recipe
-from shoptalk.runs import open_run, read_log
-from shoptalk.stages.recommender import open_recommender
+from shoptalk.runs import read_log
 from shoptalk.stages.train import train
+from shoptalk.stages.trained_run import TrainedRun
 
 Event = dict[str, Any]
-#: Tells the sweep an event; returns whether the trial is to stop.
+#: Sends an event to the sweep; returns whether the trial must stop.
 SendEvent = Callable[[Event], bool]
 #: Phases whose validation loss is in one unit, so that epochs can be compared; seconds between reports of progress.
 COMPARED, QUIET = ("catalogue", "answers", "items"), 0.5
@@ -40,27 +40,27 @@ class Trial:
 
 
 class Pruned(Exception):
-    """The sweep has stopped the trial."""
+    """The sweep stopped the trial."""
 
 
 def run_trial(trial: Trial, send: SendEvent) -> Event:
-    """Train one configuration and judge it by validation cases; returns the event that ends it.
+    """Train one configuration and measure it on validation cases; returns the event that ends it.
 
     Raises
     ------
     StorageError
-        When the disk is full: another trial would not fare better.
+        If the disk is full, which would stop the other trials too.
     """
     begin = time.perf_counter()
     end: Event = {"kind": "end", "state": "failed", "value": None, "says": ""}
     try:
-        shop = open_dataset(trial.dataset)
-        if not shop.sealed:
+        dataset = open_dataset(trial.dataset)
+        if not dataset.sealed:
             raise DatasetError("trials only run on a dataset whose test is sealed", where=str(trial.dataset))
         resume = (trial.folder / "run.json").exists()
-        follow = _Follower(send, trial.metric)
-        report = train(trial.recipe, trial.dataset, trial.folder, follow.progress, resume=resume, watch=[follow])
-        value = measure(trial, report, shop)
+        follower = _Follower(send, trial.metric)
+        trained = train(trial.recipe, dataset, trial.folder, follower.progress, resume=resume, watch=[follower])
+        value = measure(trained, trial.metric)
         end |= {"value": value, "state": "complete"} if np.isfinite(value) else {"says": "nothing was learned"}
     except (Pruned, Diverged) as error:
         shutil.rmtree(trial.folder / "checkpoints", ignore_errors=True)
@@ -74,31 +74,31 @@ def run_trial(trial: Trial, send: SendEvent) -> Event:
     return end | {"seconds": time.perf_counter() - begin}
 
 
-def measure(trial: Trial, report: Mapping[str, Any], shop: Dataset) -> float:
-    """The metric of a trained run on validation cases; NaN where there is none."""
-    best: dict[str, Any] = next((row for row in report["losses"] if row["epoch"] == report["best_epoch"]), {})
-    if trial.metric != "accuracy":
-        return float(best.get("validation" if trial.metric == "validation_loss" else trial.metric, np.nan))
-    model: Any = open_recommender(open_run(trial.folder), shop)
-    cases: Any = shop.split("last").validation
-    scores = model.score([case.history for case in cases], [case.candidates for case in cases])
-    return float(np.mean(correctness(scores, [case.answer for case in cases])))
+def measure(trained: TrainedRun, metric: str) -> float:
+    """The metric of a trained run on validation cases; NaN if there is none."""
+    if metric == "accuracy":
+        cases: Any = trained.dataset.split("last").validation
+        scores = trained.recommender.score([case.history for case in cases], [case.candidates for case in cases])
+        return float(np.mean(correctness(scores, [case.answer for case in cases])))
+    training = trained.run.info["training"]
+    best: dict[str, float] = next((row for row in training["losses"] if row["epoch"] == training["best_epoch"]), {})
+    return float(best.get("validation" if metric == "validation_loss" else metric, np.nan))
 
 
 class _Follower:
-    """A tracker that tells the sweep what each epoch's validation cases say, and stops when it is told to."""
+    """A tracker that sends the validation result of each epoch to the sweep, and stops if the sweep asks for it."""
 
     def __init__(self, send: SendEvent, metric: str) -> None:
         self._send, self._metric = send, metric
         self._sent_at = 0.0
 
     def start(self, run: Path, step: int) -> None:
-        """Tell again what an interrupted training had reached."""
+        """Send the epochs of an interrupted training again."""
         for event in read_log(run) if step else ():
             self.log(str(event.get("event")), step, event)
 
     def log(self, event: str, step: int, values: Mapping[str, Any]) -> None:  # noqa: ARG002
-        """Tell an epoch."""
+        """Send an epoch."""
         if event != "epoch" or values.get("phase") not in COMPARED:
             return
         watched = values.get("validation")
@@ -113,7 +113,7 @@ class _Follower:
         """Nothing is open."""
 
     def progress(self, stage: str, done: float, of: float, words: str) -> None:
-        """Tell how far the trial is, now and then."""
+        """Send the progress of the trial, at most every `QUIET` seconds."""
         if time.monotonic() - self._sent_at >= QUIET:
             self._sent_at = time.monotonic()
             self._send({"kind": "progress", "share": done / of if stage == "train" else 0.0, "words": words})
