@@ -10,9 +10,9 @@ import argparse
 import shutil
 from pathlib import Path
 
-from shoptalk.cli.progress import show_progress
 from shoptalk.experiment import evaluate
 from shoptalk.graph.interactions import InteractionMatrix
+from shoptalk.progress_bars import progress_bars
 from shoptalk.recommend.transition_text import fit_transition_text_scorer, load_transition_text, save_transition_text
 from shoptalk.runs import open_run
 from shoptalk.stages.load_dataset import open_run_dataset
@@ -42,7 +42,7 @@ def main() -> None:
     given = parser.parse_args()
     shutil.copytree(given.run, given.out)
     leak(given.out)
-    with show_progress() as progress:
+    with progress_bars() as progress:
         evaluate(given.out, progress, settings=[BASELINES])
 
 

@@ -1,5 +1,6 @@
 """Stages as the command line prints them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ from shoptalk.stages import recommend as stage
 from shoptalk.stages.trained_run import open_trained_run
 
 
-def recommend(folder: Path, **request: Any) -> dict[str, Any]:
-    """What ``shoptalk recommend --json`` prints."""
+def recommend(folder: Path, *, user: str | None = None, history: Sequence[str] = (), **request: Any) -> dict[str, Any]:
+    """What ``shoptalk recommend --json`` prints for one user or one history."""
     trained = open_trained_run(open_run(folder))
-    content: dict[str, Any] = as_json(stage.recommend(trained, stage.RecommendRequest(**request), silent))
+    users, histories = ([user], []) if user is not None else ([], [history])
+    asked = stage.RecommendRequest(users=users, histories=histories, **request)
+    content: dict[str, Any] = as_json(stage.recommend(trained, asked, silent)[0])
     return content

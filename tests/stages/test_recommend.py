@@ -12,7 +12,7 @@ from shoptalk.recommend.filters import Filters
 from shoptalk.runs import open_run
 from shoptalk.schema import Candidates, History, Item
 from shoptalk.stages.load_dataset import open_run_dataset
-from shoptalk.stages.recommend import choose, shortfall
+from shoptalk.stages.recommend import allowed_items, choose, shortfall
 from shoptalk.stages.trained_run import open_trained_run
 from tests.stages.printed import recommend
 
@@ -31,14 +31,16 @@ BOUGHT = History("u", ("a", "b"))
     ],
 )
 def test_what_is_left(named: tuple[str, ...], filters: Filters, repeats: bool, expected: str) -> None:
-    choice = choose(tuple(SHOP), SHOP, BOUGHT, named, filters, repeats)
+    allowed = allowed_items(tuple(SHOP), SHOP, filters, named)
+    choice = choose(allowed, BOUGHT, repeats=repeats or bool(named))
     assert "".join(choice.open) == expected
     assert choice.count == len(expected)
 
 
 def test_nothing_left_is_said() -> None:
+    allowed = allowed_items(tuple(SHOP), SHOP, Filters(allow=("a", "b", "unknown")))
     with pytest.raises(UsageError, match="no product is left"):
-        choose(tuple(SHOP), SHOP, BOUGHT, (), Filters(allow=("a", "b", "unknown")), repeats=False)
+        choose(allowed, BOUGHT, repeats=False)
 
 
 def everything(run: Path, typed: list[str], **more: Any) -> dict[str, Any]:

@@ -40,12 +40,12 @@ def command(
 
     Example: `shoptalk audit --candidates exam.jsonl`
     """
-    from shoptalk.cli.progress import show_progress
+    from shoptalk.progress_bars import progress_bars
     from shoptalk.report.page import write_report
     from shoptalk.results import as_json as to_json
     from shoptalk.stages.audit import audit_anything
 
-    with show_progress() as progress:
+    with progress_bars() as progress:
         result = audit_anything(dataset, run, candidates, alpaca, progress, seed=seed)
         if run is not None:
             write_report(run)

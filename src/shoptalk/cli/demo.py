@@ -19,22 +19,22 @@ def command(
 
     Example: `shoptalk demo --out demo`
     """
-    from shoptalk.cli.progress import show_progress
     from shoptalk.cli.recommend import show_recommendations
     from shoptalk.cli.show import show_evaluation
     from shoptalk.data.sample import write_sample
     from shoptalk.experiment import run
+    from shoptalk.progress_bars import progress_bars
     from shoptalk.results import as_json as to_json
     from shoptalk.stages.recommend import RecommendRequest, recommend
     from shoptalk.tasks import load_recipe
 
     shop, folder = out / "shop", out / "run"
-    with show_progress() as progress:
+    with progress_bars() as progress:
         progress("sample", 0, 1, f"writing a shop to {shop}")
         write_sample(shop, seed=1 if seed is None else seed)
         trained, result = run(load_recipe(shop / "recipe.toml", seed=seed), folder, progress)
         user = trained.dataset.split("last").test[0].history.user_id
-        recommended = recommend(trained, RecommendRequest(user=user, k=3, explain=True), progress)
+        (recommended,) = recommend(trained, RecommendRequest(users=[user], k=3, explain=True), progress)
     if as_json:
         print_json({**to_json(result), "recommended": to_json(recommended)})
         return

@@ -22,12 +22,12 @@ def command(
 
     Example: `shoptalk evaluate run --set evaluation.scoring=mean --json`
     """
-    from shoptalk.cli.progress import show_progress
     from shoptalk.cli.show import show_evaluation
     from shoptalk.experiment import evaluate
+    from shoptalk.progress_bars import progress_bars
     from shoptalk.results import as_json as to_json
 
-    with show_progress() as progress:
+    with progress_bars() as progress:
         result = evaluate(run, progress, settings=settings, seed=seed)
     if as_json:
         print_json(to_json(result))

@@ -26,13 +26,13 @@ def command(
 
     Example: `shoptalk prepare recipes/gift-cards.toml --out gift-cards --set data.min_history=4`
     """
-    from shoptalk.cli.progress import show_progress
     from shoptalk.data.prepare import prepare
+    from shoptalk.progress_bars import progress_bars
     from shoptalk.results import as_json as to_json
     from shoptalk.tasks import load_recipe
 
     read = without_sweep(load_recipe(recipe, settings, seed))
-    with show_progress() as progress:
+    with progress_bars() as progress:
         report = prepare(read, out, progress)
     if as_json:
         print_json(to_json(report))

@@ -8,6 +8,7 @@ import typer
 from shoptalk.cli.evaluate import RunPath
 from shoptalk.cli.options import Json, print_json
 from shoptalk.constants import DEFAULT_K
+from shoptalk.errors import UsageError
 
 if TYPE_CHECKING:
     from shoptalk.results import RecommendResult
@@ -51,7 +52,7 @@ def command(
 
     Example: `shoptalk recommend run --history "rose shampoo" --max-price 20 --allow in-stock.txt -k 5 --explain`
     """
-    from shoptalk.cli.progress import show_progress
+    from shoptalk.progress_bars import progress_bars
     from shoptalk.recommend.filters import Filters, read_ids
     from shoptalk.results import as_json as to_json
     from shoptalk.runs import open_run
@@ -65,9 +66,12 @@ def command(
         allow=None if allow is None else read_ids(allow),
         deny=() if deny is None else read_ids(deny),
     )
-    request = RecommendRequest(user, history, option, k, explain, filters, repeats)
-    with show_progress() as progress:
-        report = recommend(open_trained_run(open_run(run)), request, progress)
+    if (user is None) == (not history):
+        raise UsageError("say whom to recommend to", hint="give either --user ID or --history TITLE_OR_ID ...")
+    users, histories = ([user], []) if user is not None else ([], [history])
+    request = RecommendRequest(users, histories, option, k, explain, filters, repeats)
+    with progress_bars() as progress:
+        (report,) = recommend(open_trained_run(open_run(run)), request, progress)
     if as_json:
         print_json(to_json(report))
     else:

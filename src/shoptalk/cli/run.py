@@ -20,13 +20,13 @@ def command(
 
     Example: `shoptalk run recipes/beauty-options.toml --out runs/beauty`
     """
-    from shoptalk.cli.progress import show_progress
     from shoptalk.cli.show import show_evaluation
     from shoptalk.experiment import run
+    from shoptalk.progress_bars import progress_bars
     from shoptalk.results import as_json as to_json
     from shoptalk.tasks import load_recipe
 
-    with show_progress() as progress:
+    with progress_bars() as progress:
         _, result = run(without_sweep(load_recipe(recipe, settings, seed)), out, progress, resume=resume)
     if as_json:
         print_json(to_json(result))

@@ -31,13 +31,13 @@ def command(
 
     Example: `shoptalk sweep recipes/sweep-alpaca-lora.toml --out sweeps/lora --jobs 2`
     """
-    from shoptalk.cli.progress import show_progress
+    from shoptalk.progress_bars import progress_bars
     from shoptalk.results import as_json as to_json
     from shoptalk.stages.sweep import sweep
     from shoptalk.tasks import load_recipe
 
     parsed = load_recipe(recipe, settings, seed)
-    with show_progress() as progress:
+    with progress_bars() as progress:
         result = sweep(parsed, out, progress, jobs=jobs, resume=resume)
     if as_json:
         print_json(to_json(result))

@@ -21,13 +21,13 @@ def command(
 
     Example: `shoptalk train recipes/sample.toml --data dataset --out run --set training.epochs=3`
     """
-    from shoptalk.cli.progress import show_progress
     from shoptalk.data.dataset import open_dataset
     from shoptalk.experiment import train
+    from shoptalk.progress_bars import progress_bars
     from shoptalk.prompts.shorten import shortening_lines
     from shoptalk.tasks import load_recipe
 
-    with show_progress() as progress:
+    with progress_bars() as progress:
         checked = without_sweep(load_recipe(recipe, settings, seed))
         trained = train(checked, open_dataset(data), out, progress, resume=resume)
     report = trained.run.info["training"]

@@ -41,6 +41,11 @@ def audit_run(run: Run, shop: Dataset, progress: Progress, *, seed: int = 1) -> 
     return result
 
 
+def audit_dataset(dataset: Dataset, progress: Progress, *, seed: int = 1) -> AuditResult:
+    """Audit a dataset alone."""
+    return _result(_evidence(dataset, seed), progress)
+
+
 def audit_anything(
     dataset: Path | None,
     run: Path | None,
@@ -71,7 +76,7 @@ def audit_anything(
         return audit_run(opened, open_run_dataset(opened), progress, seed=seed)
     if dataset is None:
         raise UsageError("nothing to audit", hint="name a dataset, --run, --candidates or --alpaca")
-    return _result(_evidence(open_dataset(dataset), seed), progress)
+    return audit_dataset(open_dataset(dataset), progress, seed=seed)
 
 
 def read_choice_set(candidates: Path | None, alpaca: Path | None, seed: int) -> Evidence:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,10 @@ class RecommendRequest:
 
     Attributes
     ----------
-    user
-        A user of the run's dataset; None where ``history`` is given.
-    history
-        Titles or ids of purchased items, oldest first.
+    users
+        Users of the run's dataset; empty where ``histories`` are given.
+    histories
+        Titles or ids of purchased items for each history, oldest first.
     options
         Titles or ids to choose from; without any, all items.
     k
@@ -41,8 +42,8 @@ class RecommendRequest:
         Whether items of the history may be recommended.
     """
 
-    user: str | None = None
-    history: Sequence[str] = ()
+    users: Sequence[str] = ()
+    histories: Sequence[Sequence[str]] = ()
     options: Sequence[str] = ()
     k: int = DEFAULT_K
     explain: bool = False
@@ -50,45 +51,56 @@ class RecommendRequest:
     repeats: bool = False
 
 
-def recommend(trained: TrainedRun, request: RecommendRequest, progress: Progress) -> RecommendResult:
-    """The k best items for a known user, or for a history of titles or ids.
+def recommend(trained: TrainedRun, request: RecommendRequest, progress: Progress) -> list[RecommendResult]:
+    """The k best items for each known user, or for each history of titles or ids.
 
     Raises
     ------
     ShoptalkError
         For an unknown user or title (with suggestions), or filters that leave nothing.
     """
-    if (request.user is None) == (not request.history):
-        raise UsageError("say whom to recommend to", hint="give either --user ID or --history TITLE_OR_ID ...")
     catalogue, recommender = trained.dataset.catalogue, trained.recommender
-    if request.user is not None:
-        history = trained.dataset.history(request.user)
-    else:
-        history = History("", tuple(match_items(request.history, catalogue)))
+    histories = _histories(trained, request)
     options = list(dict.fromkeys(match_items(request.options, catalogue)))
     if request.explain and not hasattr(recommender, "explain"):
         raise UsageError("this recommender cannot explain its scores", hint="leave --explain out")
     begin = time.perf_counter()
-    choice = choose(recommender.items, catalogue, history, options, request.filters, request.repeats)
-    ranked = recommender.rank(
-        [history],
+    allowed = allowed_items(recommender.items, catalogue, request.filters, options)
+    choices = [choose(allowed, history, repeats=request.repeats or bool(options)) for history in histories]
+    lists = recommender.rank(
+        histories,
         request.k,
-        allowed=choice.mask,
-        exclude_history=not choice.repeats,
+        allowed=allowed.mask,
+        exclude_history=not (request.repeats or options),
         notify=lambda done, total: progress("recommend", done, total, ""),
-    )[0]
-    reasons: Sequence[Sequence[Reason]] = [[] for _ in ranked.items]
-    if request.explain:  # a model that chooses was shown all options
-        reasons = _reasons(recommender, catalogue, history, ranked, choice.open if options else ())
-    written = get_task(trained.run.recipe.prompt.task).written(recommender.builder, history, ranked)
-    return RecommendResult(
-        user=request.user,
-        items=tuple(_rows(catalogue, ranked, reasons, written)),
-        history=tuple(HistoryItem(item, catalogue[item].title) for item in history.items),
-        allowed=choice.count,
-        warnings=tuple(shortfall(len(ranked.items), request.k, choice.count)),
-        seconds=time.perf_counter() - begin,
     )
+    task = get_task(trained.run.recipe.prompt.task)
+    results = []
+    for history, choice, ranked in zip(histories, choices, lists, strict=True):
+        reasons: Sequence[Sequence[Reason]] = [[] for _ in ranked.items]
+        if request.explain:  # a model that chooses was shown all options
+            reasons = _reasons(recommender, catalogue, history, ranked, choice.open if options else ())
+        written = task.written(recommender.builder, history, ranked)
+        results.append(
+            RecommendResult(
+                user=history.user_id or None,
+                items=tuple(_rows(catalogue, ranked, reasons, written)),
+                history=tuple(HistoryItem(item, catalogue[item].title) for item in history.items),
+                allowed=choice.count,
+                warnings=tuple(shortfall(len(ranked.items), request.k, choice.count)),
+                seconds=time.perf_counter() - begin,
+            )
+        )
+    return results
+
+
+def _histories(trained: TrainedRun, request: RecommendRequest) -> list[History]:
+    if bool(request.users) == bool(request.histories):
+        raise UsageError("say whom to recommend to", hint="give either users or histories")
+    if request.users:
+        return [trained.dataset.history(user) for user in request.users]
+    catalogue = trained.dataset.catalogue
+    return [History("", tuple(match_items(typed, catalogue))) for typed in request.histories]
 
 
 def _reasons(
@@ -112,60 +124,71 @@ def shortfall(given: int, k: int, allowed: int) -> list[str]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """The products that may be recommended to one history.
+@dataclass(frozen=True)
+class AllowedItems:
+    """The items that may be recommended to anybody.
 
     Attributes
     ----------
     items
-        Ids of all I items, in the order of the model's scores.
+        Ids of all I items, in the order of the scores.
     mask
-        (I,) which of them may be; None where all may.
-    repeats
-        Whether what the history holds may be.
-    seen_items
-        What the history holds, if that matters.
+        (I,) which of them are allowed; None where all are.
     """
 
     items: Sequence[str]
     mask: NDArray[np.bool_] | None
-    repeats: bool
-    seen_items: frozenset[str]
 
-    @property
-    def passing(self) -> Sequence[str]:
-        """Ids that the filters let pass."""
+    @cached_property
+    def ids(self) -> Sequence[str]:
+        """Ids of the allowed items."""
         return self.items if self.mask is None else [self.items[index] for index in np.flatnonzero(self.mask).tolist()]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The items that may be recommended to one history: the allowed ones but ``excluded``."""
+
+    allowed: AllowedItems
+    excluded: frozenset[str]
 
     @property
     def count(self) -> int:
-        """How many products may be recommended."""
-        return len(self.passing) - len(self.seen_items.intersection(self.passing))
+        """How many items may be recommended."""
+        return len(self.allowed.ids) - len(self.excluded.intersection(self.allowed.ids))
 
     @property
     def open(self) -> list[str]:
-        """Ids of the products that may be recommended."""
-        return [item for item in self.passing if item not in self.seen_items]
+        """Ids of the items that may be recommended."""
+        return [item for item in self.allowed.ids if item not in self.excluded]
 
 
-def choose(
-    items: Sequence[str], catalogue: Catalogue, history: History, named: Sequence[str], filters: Filters, repeats: bool
-) -> Choice:
-    """What is left of a catalogue for a history: of the named products, or of all, what the filters let pass.
+def allowed_items(
+    items: Sequence[str], catalogue: Catalogue, filters: Filters, options: Sequence[str] = ()
+) -> AllowedItems:
+    """The items of a catalogue, or those of the options, that pass the filters.
 
     Raises
     ------
     UsageError
-        For filters that the catalogue cannot answer, or that let nothing pass.
+        For filters that the catalogue cannot answer.
     """
-    filter_index = ItemFilterIndex(items, catalogue)
-    filter_index.check(filters)
-    masks = [filter_index.allowed(filters), filter_index.allowed(Filters(allow=named)) if named else None]
-    given_masks = [mask for mask in masks if mask is not None]
-    repeats = repeats or bool(named)
-    seen_items = frozenset() if repeats else frozenset(history.items)
-    choice = Choice(items, np.logical_and.reduce(given_masks) if given_masks else None, repeats, seen_items)
+    index = ItemFilterIndex(items, catalogue)
+    index.check(filters)
+    masks = [index.allowed(filters), index.allowed(Filters(allow=options)) if options else None]
+    conditions = [mask for mask in masks if mask is not None]
+    return AllowedItems(items, np.logical_and.reduce(conditions) if conditions else None)
+
+
+def choose(allowed: AllowedItems, history: History, *, repeats: bool) -> Choice:
+    """The items that may be recommended to a history.
+
+    Raises
+    ------
+    UsageError
+        If there are none.
+    """
+    choice = Choice(allowed, frozenset() if repeats else frozenset(history.items))
     if not choice.count:
         raise UsageError("no product is left to recommend", hint="loosen the filters, or add --repeats")
     return choice

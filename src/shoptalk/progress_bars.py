@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from shoptalk.progress import Progress
+from shoptalk.progress import Progress, silent
 
 #: Seconds between two lines if there is no terminal.
 INTERVAL = 30.0
@@ -14,9 +14,11 @@ LONG = ("train", "sweep", "options", "titles", "likes", "recommend")
 
 
 @contextmanager
-def show_progress() -> Iterator[Progress]:
-    """Yield the progress callback of the stages."""
-    if sys.stderr.isatty():
+def progress_bars(*, show: bool = True) -> Iterator[Progress]:
+    """Yield the progress callback of the stages: bars on a terminal, lines elsewhere, nothing without ``show``."""
+    if not show:
+        yield silent
+    elif sys.stderr.isatty():
         with _bars() as report:
             yield report
     else:
@@ -63,6 +65,7 @@ def _lines() -> Progress:
             return
         last = (stage, now)
         percentage = f" {done / total:4.0%}" if stage in LONG else ""
-        print(f"{stage}{percentage}: {message}" if message else f"{stage}{percentage}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"{stage}{percentage}: {message}\n" if message else f"{stage}{percentage}\n")
+        sys.stderr.flush()
 
     return report
