@@ -18,10 +18,11 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from shoptalk.config_errors import explain, line_of
 from shoptalk.constants import DEFAULT_K
 from shoptalk.errors import RecipeError
-from shoptalk.registry import BASELINES
+from shoptalk.plugins import Registry
+from shoptalk.registry import BASELINES, SOURCES
+from shoptalk.schema import CATEGORIES, TITLE
 from shoptalk.sweep_config import MOST, Section, Sweep
 
-Source = Literal["amazon2014", "amazon2018", "amazon2023", "kaggle-books", "movielens", "table"]
 Cleaning = Literal["raw", "unescape", "words", "asymmetric"]
 KeptColumn = Literal["brand", "categories", "description", "price"]
 TextField = Literal["token", "title", "brand", "categories", "description", "review"]
@@ -39,10 +40,19 @@ SPREADSHEET_DAYS = "excel-days"
 _TIME_PATTERN = re.compile(r"(?=.*%[^%])(?:[^%]|%-?[dmyHIMSj]|%[aAbBYpfzZ%])+", re.DOTALL)
 
 
+def _known(name: str, registry: Registry[Any], kind: str) -> str:
+    """The name, if the registry has it; else a `ValueError` with the nearest name that it has."""
+    if name not in registry:
+        near = difflib.get_close_matches(name, registry, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(registry)}"
+        raise ValueError(f"unknown {kind} {name} ({hint})")
+    return name
+
+
 class Data(Section):
     """Where the purchases come from, and which of them are kept."""
 
-    source: Source
+    source: str = Field(description="format of the files: see docs/guide/data.md")
     reviews: str | None = Field(None, description="file of reviews or ratings; of `table`: the same as interactions")
     interactions: str | None = Field(None, description="file of interactions (source `table`)")
     items: str | None = Field(None, description="file of products; without one, items are known by their ids")
@@ -64,6 +74,11 @@ class Data(Section):
     unbought: Literal["drop", "keep"] = Field("drop", description="products that nobody bought, in the catalogue")
     seed: Natural | None = Field(None, description="seed of the split and the options; without one, the recipe's")
     keep: tuple[KeptColumn, ...] = Field((), description="what else is kept of an item, to filter recommendations by")
+
+    @field_validator("source")
+    @classmethod
+    def _is_source(cls, name: str) -> str:
+        return _known(name, SOURCES, "source")
 
     @field_validator("time_format")
     @classmethod
@@ -210,12 +225,7 @@ class Evaluation(Section):
     @field_validator("baselines")
     @classmethod
     def _knows_baselines(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        for name in names:
-            if name not in BASELINES:
-                near = difflib.get_close_matches(name, BASELINES, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(BASELINES)}"
-                raise ValueError(f"unknown baseline {name} ({hint})")
-        return names
+        return tuple(_known(name, BASELINES, "baseline") for name in names)
 
 
 class Recipe(Section):
@@ -246,6 +256,15 @@ class Recipe(Section):
     def data_seed(self) -> int:
         """The seed of the split and of the options; training has its own, so that several seeds share a dataset."""
         return self.seed if self.data.seed is None else self.data.seed
+
+    @property
+    def kept_columns(self) -> frozenset[str]:
+        """Columns that `prepare` keeps beside ids, times, ratings and titles; no other text is read."""
+        fields = {*map(str, self.prompt.fields), *self.data.keep} - {TITLE, "token"}
+        by_category = self.candidates is not None and self.candidates.negatives == "same-category"
+        if by_category or self.data.min_categories > 0:
+            fields.add(CATEGORIES)
+        return frozenset(fields)
 
     def at(self, point: Mapping[str, Any]) -> "Recipe":
         """The recipe of one configuration of the sweep, which has no sweep itself.
