@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shoptalk.errors import RecipeError
-from shoptalk.recipe import read_recipe, resolve
+from shoptalk.recipe import read_recipe, resolve, with_settings
 from shoptalk.tasks import load_recipe
 
 TEXT = """\
@@ -78,6 +78,45 @@ def test_settings_lie_over_the_file(tmp_path: Path) -> None:
     assert recipe.split.fractions == (0.7, 0.15, 0.15)
     assert recipe.prompt.style == "plain"
     assert (recipe.name, recipe.seed) == ("other", 9)
+
+
+@pytest.mark.parametrize(
+    ("setting", "says"),
+    [
+        ("training.epochs=-1", "greater than or equal to 0"),
+        ("training.epoch=1", "unknown key training.epoch"),
+        ("trainig.epochs=1", "unknown key trainig"),
+        ("split.fractions=[0.5, 0.1, 0.1]", "sum to 1, not 0.7"),
+        ("data.reviews=reviews.json", "name exactly one of `reviews` and `interactions`"),
+        ("data.source=tabel", "unknown source tabel (did you mean table?)"),
+        ("evaluation.baselines=['popular']", "unknown baseline popular (did you mean popularity?)"),
+        ("items.cold_start_items=true", "items.cold_start_items needs"),
+        ("prompt.task=generate_tittle", "unknown task 'generate_tittle'"),
+        ("prompt.answer=letter", 'cannot use prompt.answer = "letter"'),
+        ("training.choice_epochs=1", "cannot use training.choice_epochs"),
+        ("sweep.space={lora.r = [4, 0]}", "the sweep cannot try lora.r = 0"),
+    ],
+)
+def test_an_error_in_an_option_names_the_option(tmp_path: Path, setting: str, says: str) -> None:
+    path = written(tmp_path, TEXT + '[prompt]\ntask = "pointwise"\n[split]\n[training]\nepochs = 2\n')
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path, ["model.layers=2", setting])
+    assert says in caught.value.message
+    assert caught.value.where == f"--set {setting}"
+
+
+def test_an_error_of_the_file_names_its_line_beside_options(tmp_path: Path) -> None:
+    path = written(tmp_path, TEXT + "[training]\nepochs = -1\n")
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path, ["training.patience=1"])
+    assert caught.value.where == f"{path}:10"
+
+
+def test_an_option_of_evaluate_is_named(tmp_path: Path) -> None:
+    recipe = read_recipe(written(tmp_path, TEXT))
+    with pytest.raises(RecipeError) as caught:
+        with_settings(recipe, ["evaluation.resamples=1"], None, "evaluation")
+    assert caught.value.where == "--set evaluation.resamples=1"
 
 
 @pytest.mark.parametrize("setting", ["epochs", "=3", "a.b.c=1", "name.x=1", "training.=1"])

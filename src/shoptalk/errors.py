@@ -14,7 +14,8 @@
     ├── RunError           a run folder that is missing, damaged or does not fit
     ├── PredictionsError   a file of predictions that cannot be scored
     ├── StorageError       a disk that is full or a folder that cannot be written
-    └── MissingExtra       a part of shoptalk that is not installed
+    ├── MissingExtra       a part of shoptalk that is not installed
+    └── PluginError        a plugin that cannot be imported or registered
 """
 
 from importlib.util import find_spec
@@ -122,6 +123,12 @@ class MissingExtra(ShoptalkError):
     """A part of shoptalk that is not installed."""
 
     kind = "missing_extra"
+
+
+class PluginError(ShoptalkError):
+    """A plugin that cannot be imported or registered."""
+
+    kind = "plugin"
 
 
 def require(module: str, extra: str) -> None:

@@ -3,7 +3,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from shoptalk.baselines import NAMES, RANKERS, make_baseline, make_ranker
+from shoptalk.baselines import baseline_names, make_baseline, make_ranker, ranker_names
 from shoptalk.errors import RecipeError
 from shoptalk.recipe import Evaluation, parse_recipe
 from shoptalk.registry import BASELINES, BaselineEntry
@@ -15,6 +15,7 @@ from .shop import CATALOGUE, case, options, split
 CASES = [case("v1", ["soap"], ["hair1", "lip1"], 1), case("v2", ["lip1"], ["soap", "hair2", "lip2"], 0)]
 
 
+NAMES, RANKERS = baseline_names(), ranker_names()
 LIBRARY = {"als": "implicit", "bpr": "implicit", "svd": "surprise"}
 
 

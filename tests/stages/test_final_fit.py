@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shoptalk.baselines import NAMES, make_baseline
+from shoptalk.baselines import baseline_names, make_baseline
 from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
@@ -137,7 +137,7 @@ class ValidationResult(Sequence[Any]):
 
 
 @pytest.mark.parametrize("refit", [False, True])
-@pytest.mark.parametrize("name", named(NAMES))
+@pytest.mark.parametrize("name", named(baseline_names()))
 @pytest.mark.parametrize("method", METHODS)
 def test_every_baseline_sees_it(
     made: Make, method: str, name: str, refit: bool, monkeypatch: pytest.MonkeyPatch

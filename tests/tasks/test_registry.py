@@ -1,6 +1,7 @@
 """Tasks are known by name, checked with their recipe, and nobody else asks which task it is."""
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ import pytest
 import shoptalk
 from shoptalk.errors import RecipeError
 from shoptalk.recipe import parse_recipe
-from shoptalk.tasks import check_recipe, get_task, task_names
+from shoptalk.tasks import check_recipe, get_task, load_recipe, register, task_names, unregister
+from shoptalk.tasks.generate_title import GenerateTitle
 
 SOURCE = Path(shoptalk.__file__).parent
 DATA = {"source": "table", "interactions": "purchases.csv"}
@@ -38,6 +40,9 @@ def test_an_unknown_task_has_a_nearest() -> None:
             "cannot use training",
         ),
         ({"prompt": {"task": "generate_title"}, "training": {"choice_epochs": 1}}, r"needs a \[candidates\] section"),
+        ({"prompt": {"task": "generate_title"}}, "cannot be evaluated without options"),
+        ({"prompt": {"task": "generate_reason", "style": "plain"}}, "cannot be evaluated without options"),
+        ({"candidates": {}, "prompt": {"fields": ["title", "brand"]}}, "the column 'brand' needs a file of items"),
     ],
 )
 def test_a_recipe_that_a_task_cannot_use_is_refused(sections: dict, says: str) -> None:
@@ -48,6 +53,46 @@ def test_a_recipe_that_a_task_cannot_use_is_refused(sections: dict, says: str) -
 def test_a_recipe_that_fits_passes() -> None:
     check_recipe(parse_recipe({"data": DATA, "candidates": {}}))
     check_recipe(parse_recipe({"data": DATA, "prompt": {"task": "next_item", "style": "bare"}}))
+    check_recipe(parse_recipe({"data": DATA, "prompt": {"task": "pointwise"}}))  # evaluated by the ratings
+    texts = {"prompt": {"task": "generate_title"}, "evaluation": {"generate": 10}}
+    check_recipe(parse_recipe({"data": DATA, **texts}))
+    fields = {"fields": ["title", "brand", "review"]}
+    check_recipe(parse_recipe({"data": DATA | {"items": "items.csv"}, "candidates": {}, "prompt": fields}))
+
+
+class ColumnTask(GenerateTitle):
+    """Reads the brand of items and the reviews of interactions."""
+
+    name = "columns"
+    columns = ("brand", "review")
+
+
+@pytest.fixture
+def column_task() -> Iterator[None]:
+    register(ColumnTask())
+    yield
+    unregister("columns")
+
+
+@pytest.mark.usefixtures("column_task")
+def test_a_column_that_the_task_needs_must_be_kept(tmp_path: Path) -> None:
+    data = DATA | {"items": "items.csv"}
+    sections = {"candidates": {}, "prompt": {"task": "columns"}}
+    with pytest.raises(RecipeError, match=r"needs the column 'brand'.*put \"brand\" into data.keep"):
+        check_recipe(parse_recipe({"data": data, **sections}))
+    data["keep"] = ["brand"]
+    with pytest.raises(RecipeError, match=r"needs the column 'review'.*put \"review\" into prompt.fields"):
+        check_recipe(parse_recipe({"data": data, **sections}))
+    sections["prompt"] = {"task": "columns", "fields": ["title", "review"]}
+    check_recipe(parse_recipe({"data": data, **sections}))
+    del data["items"]
+    with pytest.raises(RecipeError, match="the column 'brand' needs a file of items"):
+        check_recipe(parse_recipe({"data": data, **sections}))
+    path = tmp_path / "recipe.toml"
+    path.write_text('[data]\nsource = "table"\ninteractions = "p.csv"\n[candidates]\n[prompt]\ntask = "columns"\n')
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(path)
+    assert caught.value.where == f"{path}:6"
 
 
 def test_nothing_outside_the_tasks_asks_which_task_it_is() -> None:

@@ -1,7 +1,7 @@
 """Baselines that an honest model has to beat, behind the same protocol as a language model.
 
 They learn from ``train`` and ``train_cases`` of a split; what has variants chooses among them on the validation cases,
-and then learns from `Split.for_final_fit`, as the model does. Those in ``RANKERS`` score the whole catalogue too
+and then learns from `Split.for_final_fit`, as the model does. Those in `ranker_names` score the whole catalogue too
 (``score_all``). A new baseline is one file with a ``learn`` function, one line in ``shoptalk.registry`` and one test.
 """
 
@@ -12,10 +12,15 @@ from shoptalk.errors import RecipeError
 from shoptalk.registry import BASELINES
 from shoptalk.schema import Catalogue, Recommender, Split
 
-#: Those that are learned here, in the order in which tables list them.
-NAMES = tuple(name for name, entry in BASELINES.items() if entry.module is not None)
-#: Those that rank the whole catalogue.
-RANKERS = tuple(name for name in NAMES if BASELINES[name].ranks)
+
+def baseline_names() -> tuple[str, ...]:
+    """The baselines that are learned here, in the order in which tables list them."""
+    return tuple(name for name, entry in BASELINES.items() if entry.module is not None)
+
+
+def ranker_names() -> tuple[str, ...]:
+    """The baselines among them that rank the whole catalogue."""
+    return tuple(name for name in baseline_names() if BASELINES[name].ranks)
 
 
 def make_baseline(name: str, split: Split, catalogue: Catalogue, seed: int) -> Recommender:
@@ -24,7 +29,7 @@ def make_baseline(name: str, split: Split, catalogue: Catalogue, seed: int) -> R
     Parameters
     ----------
     name
-        One of ``NAMES``.
+        One of `baseline_names`.
     split
         Test cases are never looked at; validation cases choose between variants.
     catalogue
@@ -41,11 +46,12 @@ def make_baseline(name: str, split: Split, catalogue: Catalogue, seed: int) -> R
     """
     entry = BASELINES.get(name)
     if entry is None or entry.module is None:
-        near = difflib.get_close_matches(name, NAMES, n=1)
+        names = baseline_names()
+        near = difflib.get_close_matches(name, names, n=1)
         raise RecipeError(
             f"unknown baseline {name}",
             where="evaluation.baselines",
-            hint=f"did you mean {near[0]}?" if near else f"known here: {', '.join(NAMES)}",
+            hint=f"did you mean {near[0]}?" if near else f"known here: {', '.join(names)}",
         )
     baseline: Recommender = importlib.import_module(entry.module).learn(split, catalogue, seed)
     return baseline
@@ -63,8 +69,8 @@ def make_ranker(name: str, split: Split, catalogue: Catalogue, seed: int) -> Rec
         raise RecipeError(
             f"{name} scores options and cannot rank the whole catalogue",
             where="evaluation.baselines",
-            hint=f"these can: {', '.join(RANKERS)}",
+            hint=f"these can: {', '.join(ranker_names())}",
         )
     ranker = make_baseline(name, split, catalogue, seed)
-    assert hasattr(ranker, "score_all")  # RANKERS says so, and a test holds it to it
+    assert hasattr(ranker, "score_all")  # as `ranker_names` says
     return ranker

@@ -91,7 +91,7 @@ def prepare(recipe: Recipe, out: Path, progress: Progress = silent) -> PrepareRe
 def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Progress) -> DatasetInfo:
     """Write the tables; return what ``dataset.json`` says, but for time and memory."""
     progress("prepare", 0, STEPS, "reading")
-    shop = read(recipe.data, _fields(recipe), engine)
+    shop = read(recipe.data, recipe.kept_columns, engine)
     progress("prepare", 1, STEPS, "cleaning titles and filtering")
     items = clean_titles(shop.items, recipe.data.cleaning, engine)
     kept = keep_coded(shop.interactions, items, recipe.data, engine)
@@ -162,15 +162,6 @@ def _withhold(kept: FilterResult, recipe: Recipe, engine: Engine) -> tuple[Filte
     left = engine.cache(left)
     engine.drop(kept.rows)
     return replace(kept, rows=left), before - engine.counts(n=left)["n"]
-
-
-def _fields(recipe: Recipe) -> frozenset[str]:
-    """Columns beyond ids, time, rating and title that something downstream reads; no other is ever read."""
-    fields = {*map(str, recipe.prompt.fields), *recipe.data.keep} - {schema.TITLE, "token"}
-    by_category = recipe.candidates is not None and recipe.candidates.negatives == "same-category"
-    if by_category or recipe.data.min_categories > 0:
-        fields.add(schema.CATEGORIES)
-    return frozenset(fields)
 
 
 def _check_output(out: Path) -> None:

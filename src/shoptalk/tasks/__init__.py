@@ -1,7 +1,7 @@
 """Tasks: what a model is asked, one file each.
 
 A new task is one module that ends in a `Task` called ``TASK``, one line in ``_TASKS`` and one mirrored test. A task of
-another package is added by `register`.
+another package is added by `register`, called by a plugin (see `shoptalk.plugins`) or by the program itself.
 """
 
 import difflib
@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Protocol
 
 from shoptalk.errors import RecipeError, UsageError
+from shoptalk.plugins import load_plugins
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.recipe import Prompt, Recipe, read_recipe
-from shoptalk.schema import Catalogue
+from shoptalk.schema import BRAND, CATEGORIES, DESCRIPTION, PRICE, REVIEW, Catalogue
 from shoptalk.tasks.task import Task
 
 #: Names in a recipe, and the modules whose ``TASK`` they are.
@@ -25,37 +26,40 @@ _TASKS = {
     "generate_ids": "shoptalk.tasks.generate_ids",
     "generate_reason": "shoptalk.tasks.generate_reason",
 }
+#: Columns that only a file of items has.
+_ITEM_COLUMNS = {BRAND, CATEGORIES, DESCRIPTION, PRICE}
 _registered: dict[str, Task] = {}
 
 
 def task_names() -> tuple[str, ...]:
-    """The names of all tasks, those of `register` last."""
+    """The names of all tasks; the tasks of other packages are the last."""
+    load_plugins()
     return (*_TASKS, *_registered)
 
 
 def register(task: Task) -> None:
-    """Make a task of another package known by its name, for recipes read from now on in this process.
+    """Register a task of another package under its name, in this process.
 
     Raises
     ------
     UsageError
-        Where a task of this name is known already.
+        Where a task of this name is registered already.
     """
-    if task.name in task_names():
+    if task.name in (*_TASKS, *_registered):
         raise UsageError(
             f"a task named {task.name!r} is registered already",
-            hint="give the new task another name, or unregister the former one first",
+            hint="give the new task another name, or unregister the registered task first",
         )
     _registered[task.name] = task
 
 
 def unregister(name: str) -> None:
-    """Forget a task that `register` made known.
+    """Remove a task that `register` added.
 
     Raises
     ------
     UsageError
-        Where `register` knows none of this name; the tasks of shoptalk itself stay.
+        Where `register` added no task of this name; the tasks of shoptalk itself cannot be removed.
     """
     if name not in _registered:
         raise UsageError(
@@ -65,18 +69,20 @@ def unregister(name: str) -> None:
 
 
 def get_task(name: str) -> Task:
-    """The task of a name.
+    """The task with a name.
 
     Raises
     ------
     RecipeError
-        For an unknown one, with the nearest that is known.
+        For an unknown name, with the nearest known one.
 
     Examples
     --------
     >>> get_task("next_item").item_tokens
     True
     """
+    if name not in _TASKS:
+        load_plugins()
     if name in _registered:
         return _registered[name]
     if name not in _TASKS:
@@ -131,11 +137,40 @@ def check_recipe(recipe: Recipe, metric: str | None = None) -> None:
     """
     task = get_task(recipe.prompt.task)
     task.check(recipe)
+    _check_columns(recipe, task)
+    if not task.can_evaluate(recipe):
+        raise RecipeError(
+            f'prompt.task = "{task.name}" cannot be evaluated without options',
+            hint="give the recipe a [candidates] section, or, for a task that writes texts, set evaluation.generate",
+        )
     measured = (*task.validation_metrics, *(["accuracy"] if recipe.candidates is not None else []))
     if metric is not None and metric not in measured:
         raise RecipeError(
             f'sweep.metric = "{metric}" is not measured for prompt.task = "{task.name}" in this recipe',
             hint=f"it measures: {', '.join(measured)} (accuracy with a [candidates] section)",
+        )
+
+
+def _check_columns(recipe: Recipe, task: Task) -> None:
+    """Make sure that the dataset holds every column that the task and its prompts read.
+
+    Raises
+    ------
+    RecipeError
+        Naming the column and the setting that keeps it.
+    """
+    for column in task.columns:
+        if column in recipe.kept_columns:
+            continue
+        cure = "prompt.fields" if column == REVIEW else "data.keep"
+        raise RecipeError(
+            f'prompt.task = "{task.name}" needs the column {column!r}, and the recipe does not keep it',
+            hint=f'put "{column}" into {cure}',
+        )
+    if recipe.data.items is None and (of_items := sorted({*recipe.prompt.fields, *task.columns} & _ITEM_COLUMNS)):
+        raise RecipeError(
+            f"the column {of_items[0]!r} needs a file of items, and the recipe names none",
+            hint=f'set data.items, or leave "{of_items[0]}" out of prompt.fields',
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shoptalk.errors import PromptError, RecipeError
+from shoptalk.errors import PromptError
 from shoptalk.prompts.builder import HISTORY, PromptBuilder
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Recipe
@@ -63,12 +63,6 @@ class MultipleChoice(OptionTask):
     summary = "choose the next product among the options that the prompt shows"
     prompts = MultipleChoicePrompts
     answer_forms = ("title", "letter")
-
-    def check(self, recipe: Recipe) -> None:
-        """The options must be drawn."""
-        if recipe.candidates is None:
-            raise RecipeError('prompt.task = "multiple_choice" needs a [candidates] section')
-        super().check(recipe)
 
     def cases(self, cases: Sequence[EvalExample], recipe: Recipe) -> Sequence[EvalExample]:  # noqa: ARG002
         """All cases, with their options."""

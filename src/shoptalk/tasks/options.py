@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shoptalk.recipe import Recipe
 from shoptalk.schema import EvalExample
 from shoptalk.tasks.task import Task
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
 
 class OptionTask(Task):
     """A task whose model scores options."""
+
+    def can_evaluate(self, recipe: Recipe) -> bool:
+        """Whether there are options to choose from, or texts to write."""
+        writes_texts = type(self).judge_texts is not OptionTask.judge_texts
+        return recipe.candidates is not None or (writes_texts and recipe.evaluation.generate > 0)
 
     def evaluate(self, evaluation: Evaluation) -> Judged:
         """Choices among options, and texts where the task writes some and the recipe asks for them."""

@@ -58,6 +58,10 @@ class Pointwise(OptionTask):
     prompts = PointwisePrompts
     learns_choices = False
 
+    def can_evaluate(self, recipe: Recipe) -> bool:  # noqa: ARG002
+        """Always: without options, answers are evaluated by the ratings."""
+        return True
+
     def cases(self, cases: Sequence[EvalExample], recipe: Recipe) -> Sequence[EvalExample]:
         """All cases with options, or those with a rating."""
         return cases if recipe.candidates is not None else [case for case in cases if case.rating is not None]

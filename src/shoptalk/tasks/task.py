@@ -36,6 +36,9 @@ class Task(ABC):
         What is asked, for the documentation.
     prompts
         How its questions and answers are worded: a subclass of `PromptBuilder`.
+    columns
+        Columns of items and interactions, beside the titles, that its prompts and answers read whatever
+        ``prompt.fields`` holds: brand, categories, description, price or review.
     item_tokens
         Whether every item is one token whose embedding is built from its text (``[items]`` of the recipe).
     learns_choices
@@ -49,6 +52,7 @@ class Task(ABC):
     name: ClassVar[str]
     summary: ClassVar[str]
     prompts: ClassVar[type[PromptBuilder]]
+    columns: ClassVar[tuple[str, ...]] = ()
     item_tokens: ClassVar[bool] = False
     learns_choices: ClassVar[bool] = True
     styles: ClassVar[tuple[str, ...]] = ("alpaca", "phi3", "chat", "plain")
@@ -63,6 +67,8 @@ class Task(ABC):
         RecipeError
             Naming the setting and the cure.
         """
+        if self.prompts.shows_options and recipe.candidates is None:
+            raise RecipeError(f'prompt.task = "{self.name}" needs a [candidates] section')
         for setting, value, allowed in (
             ("prompt.style", recipe.prompt.style, self.styles),
             ("prompt.answer", recipe.prompt.answer, self.answer_forms),
@@ -76,6 +82,10 @@ class Task(ABC):
             raise RecipeError(f'prompt.task = "{self.name}" cannot use training.choice_epochs')
         if recipe.training.choice_epochs and recipe.candidates is None:
             raise RecipeError("training.choice_epochs needs a [candidates] section")
+
+    def can_evaluate(self, recipe: Recipe) -> bool:  # noqa: ARG002
+        """Whether test cases can be evaluated with the settings of a recipe; by default always."""
+        return True
 
     def vocabulary(self, prompt: Prompt, catalogue: Catalogue) -> list[str]:  # noqa: ARG002
         """Ids of items that need an entry of the model's own vocabulary; by default none."""

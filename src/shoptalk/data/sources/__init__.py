@@ -5,5 +5,5 @@ source), rating (null where unknown), verified (null where unknown), and, where 
 ``items``: item_id, title (null where missing), fallback (what to call it then), and, where needed, brand, categories
 (array of text, the most special last) and description.
 
-A new format is one module with ``read(data, fields, engine)`` and one line in ``registry._MODULES``.
+A new format is one module with ``read(data, fields, engine)`` and one line in ``SOURCES`` of `shoptalk.registry`.
 """

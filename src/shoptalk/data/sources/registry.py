@@ -1,4 +1,4 @@
-"""The formats of raw files by their name in a recipe (``data.source``), and one function that reads any of them."""
+"""One function that reads raw files of any format (``data.source``, see `shoptalk.registry.SOURCES`)."""
 
 import importlib
 
@@ -7,15 +7,7 @@ from shoptalk.data.sources import ids, times
 from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.errors import RecipeError
 from shoptalk.recipe import Data
-
-_MODULES = {
-    "amazon2014": "amazon2014",
-    "amazon2018": "amazon2018",
-    "amazon2023": "amazon2023",
-    "kaggle-books": "kaggle_books",
-    "movielens": "movielens",
-    "table": "table",
-}
+from shoptalk.registry import SOURCES
 
 
 def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
@@ -42,6 +34,6 @@ def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
                     f'data.{setting} is a setting of data.source = "table", and the source is {data.source!r}',
                     hint="leave it out, or read the file as a table",
                 )
-    module = importlib.import_module(f"shoptalk.data.sources.{_MODULES[data.source]}")
+    module = importlib.import_module(SOURCES[data.source])
     raw_tables = ids.check_items_are_known(module.read(data, fields, engine), engine)
     return times.check_years(raw_tables, engine) if raw_tables.dated else raw_tables

@@ -19,22 +19,25 @@ from shoptalk.evaluation.audit import (
 )
 from shoptalk.evaluation.audit.evidence import Evidence
 from shoptalk.evaluation.audit.finding import Finding
+from shoptalk.plugins import Registry
 from shoptalk.progress import Progress, silent
 
 Check = Callable[[Evidence], Iterator[Finding]]
 
-CHECKS: dict[str, Check] = {
-    "shortcuts in the options": shortcuts.check,
-    "personalisation": personal.check,
-    "overlap": overlap.check,
-    "time": future.check,
-    "ties": ties.check,
-    "item ids": ids.check,
-    "truncation": truncation.check,
-    "options": options.check,
-    "targets": targets.check,
-    "sampled metrics": sampled.check,
-}
+CHECKS: Registry[Check] = Registry(
+    {
+        "shortcuts in the options": shortcuts.check,
+        "personalisation": personal.check,
+        "overlap": overlap.check,
+        "time": future.check,
+        "ties": ties.check,
+        "item ids": ids.check,
+        "truncation": truncation.check,
+        "options": options.check,
+        "targets": targets.check,
+        "sampled metrics": sampled.check,
+    }
+)
 _ORDER = ("fail", "warn", "info")
 
 

@@ -5,18 +5,21 @@ reading the labels costs nothing.
 """
 
 from shoptalk.evaluation.metrics.metric import Metric, MetricFunction
+from shoptalk.plugins import Registry
 
 _HERE = "shoptalk.evaluation.metrics"
 
 #: By the name that stands before the ``@`` in ``recall@10``, in the order in which figures are written.
-METRICS: dict[str, Metric] = {
-    "recall": Metric("Recall", f"{_HERE}.recall:recall", tested=True, compared=True),
-    "ndcg": Metric("NDCG", f"{_HERE}.ndcg:ndcg_at_k", tested=True, compared=True),
-    "hr": Metric("HR", f"{_HERE}.recall:hit_rate"),
-    "mrr": Metric("MRR", f"{_HERE}.mrr:reciprocal_rank", compared=True),
-    "precision": Metric("Precision", f"{_HERE}.recall:precision"),
-    "map": Metric("MAP", f"{_HERE}.average_precision:average_precision"),
-}
+METRICS: Registry[Metric] = Registry(
+    {
+        "recall": Metric("Recall", f"{_HERE}.recall:recall", tested=True, compared=True),
+        "ndcg": Metric("NDCG", f"{_HERE}.ndcg:ndcg_at_k", tested=True, compared=True),
+        "hr": Metric("HR", f"{_HERE}.recall:hit_rate"),
+        "mrr": Metric("MRR", f"{_HERE}.mrr:reciprocal_rank", compared=True),
+        "precision": Metric("Precision", f"{_HERE}.recall:precision"),
+        "map": Metric("MAP", f"{_HERE}.average_precision:average_precision"),
+    }
+)
 #: Figures of other kinds that are better when they are small.
 _SMALL = ("validation_loss", "ece")
 

@@ -1,0 +1,238 @@
+"""The sections of a recipe, but for ``[sweep]``: strict, frozen models with the documentation of each setting."""
+
+import difflib
+import re
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from shoptalk.constants import DEFAULT_K
+from shoptalk.plugins import Registry
+from shoptalk.registry import BASELINES, SOURCES
+from shoptalk.sweep_config import Section
+
+Cleaning = Literal["raw", "unescape", "words", "asymmetric"]
+KeptColumn = Literal["brand", "categories", "description", "price"]
+TextField = Literal["token", "title", "brand", "categories", "description", "review"]
+Tracker = Literal["tensorboard", "mlflow"]
+ItemTask = Literal["next", "next_title", "title_of", "item_of"]
+Positive = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+#: Values of ``data.time_format`` for numbers, with how many of the unit make a second.
+TIME_UNITS = {"seconds": 1, "milliseconds": 10**3, "microseconds": 10**6, "nanoseconds": 10**9}
+#: Value of ``data.time_format`` for days since 1900, as spreadsheets write them.
+SPREADSHEET_DAYS = "excel-days"
+#: A pattern with at least one directive of strptime, and no directive that is not supported.
+_TIME_PATTERN = re.compile(r"(?=.*%[^%])(?:[^%]|%-?[dmyHIMSj]|%[aAbBYpfzZ%])+", re.DOTALL)
+
+
+def _known(name: str, registry: Registry[Any], kind: str) -> str:
+    """The name, if the registry has it; else a `ValueError` with the nearest name that it has."""
+    if name not in registry:
+        near = difflib.get_close_matches(name, registry, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(registry)}"
+        raise ValueError(f"unknown {kind} {name} ({hint})")
+    return name
+
+
+class Data(Section):
+    """The raw files, and which purchases and items of them are kept."""
+
+    source: str = Field(description="format of the files: see docs/guide/data.md")
+    reviews: str | None = Field(None, description="file of reviews or ratings; of `table`: the same as interactions")
+    interactions: str | None = Field(None, description="file of interactions (source `table`)")
+    items: str | None = Field(None, description="file of products; without one, items are known by their ids")
+    columns: dict[str, str | Positive] = Field(
+        {},
+        description="name of a column here = its name in the file, or its number from 1 without a header (source `table`)",
+    )
+    time_format: str | None = Field(
+        None, description="format of timestamps: a strptime pattern, a unit or excel-days (source `table`)"
+    )
+    max_bad_lines: Share = Field(0.001, description="largest share of malformed lines; with more, prepare stops")
+    verified: bool = Field(True, description="keep verified purchases only, where the source marks them")
+    duplicates: Literal["first", "keep"] = Field("first", description="several reviews of one item by one user")
+    min_rating: float | None = Field(None, description="drop ratings below this")
+    user_core: Natural = Field(0, description="k-core: smallest number of interactions of a user")
+    item_core: Natural = Field(0, description="k-core: smallest number of interactions of an item")
+    min_history: Natural = Field(0, description="smallest number of items of a user")
+    min_categories: Natural = Field(0, description="smallest number of categories among a user's items")
+    cleaning: Cleaning = Field("unescape", description="how titles are cleaned")
+    unbought: Literal["drop", "keep"] = Field(
+        "drop", description="whether items without interactions stay in the catalogue"
+    )
+    seed: Natural | None = Field(None, description="seed of the split and the options; default: the seed of the recipe")
+    keep: tuple[KeptColumn, ...] = Field((), description="item columns to keep besides those of prompt.fields")
+
+    @field_validator("source")
+    @classmethod
+    def _is_source(cls, name: str) -> str:
+        return _known(name, SOURCES, "source")
+
+    @field_validator("time_format")
+    @classmethod
+    def _is_time_format(cls, value: str | None) -> str | None:
+        units = (*TIME_UNITS, SPREADSHEET_DAYS)
+        if value is None or value in units or _TIME_PATTERN.fullmatch(value):
+            return value
+        raise ValueError(f"{value!r} is no pattern such as %d/%m/%Y, and none of {', '.join(units)}")
+
+    @model_validator(mode="after")
+    def _has_file(self) -> Self:
+        if (self.reviews is None) == (self.interactions is None):
+            raise ValueError("name exactly one of `reviews` and `interactions`")
+        return self
+
+    @property
+    def purchases(self) -> str:
+        """The file of reviews or interactions, whichever is named."""
+        return self.reviews or self.interactions or ""
+
+
+class SplitSection(Section):
+    """How interactions are divided into training, validation and test."""
+
+    method: Literal["leave-one-out", "by-user", "by-time", "by-time-per-user"] = "leave-one-out"
+    fractions: tuple[Share, Share, Share] = Field((0.8, 0.1, 0.1), description="train, validation, test")
+    history: Natural = Field(
+        0, description="by-user: the first n items are the history, the next is the answer; 0: all but the last"
+    )
+    ties: Literal["source", "random", "set"] = Field(
+        "source", description="order of a user's purchases with equal timestamps"
+    )
+    cold: Share = Field(0.0, description="share of the items that only the test contains (leave-one-out)")
+
+    @model_validator(mode="after")
+    def _sums_to_one(self) -> Self:
+        if abs(sum(self.fractions) - 1) > 1e-9:
+            raise ValueError(f"fractions must sum to 1, not {sum(self.fractions):g}")
+        if self.cold and self.method != "leave-one-out":
+            raise ValueError('cold needs method = "leave-one-out"')
+        return self
+
+
+class CandidatesSection(Section):
+    """The options of each case, drawn once by `prepare`."""
+
+    options: Annotated[int, Field(ge=2, le=26)] = Field(
+        4, description="number of options: the target and its distractors"
+    )
+    negatives: Literal["uniform", "popularity", "same-category", "similar-title"] = "uniform"
+
+
+class Prompt(Section):
+    """The task, and how histories and answers are written as text."""
+
+    task: str = Field("multiple_choice", description="the task: see docs/glossary.md for the list")
+    style: Literal["alpaca", "phi3", "chat", "plain", "bare"] = "alpaca"
+    answer: Literal["title", "letter"] = Field(
+        "title", description="multiple_choice: whether the answer is the title or the letter of an option"
+    )
+    fields: tuple[TextField, ...] = Field(
+        ("title",), description="columns of an item in prompts and in the text of its embedding", min_length=1
+    )
+    user: bool = Field(False, description="put a token of the user before the history, one for each training user")
+    padding: Literal["repeat", "token", "none"] = Field(
+        "repeat",
+        description="generate_ids: lists of fewer than ten are padded by repeating them, by a padding token, or not",
+    )
+    history: Positive = Field(50, description="largest number of items of a history in a prompt; the latest are taken")
+    field_tokens: Positive = Field(
+        96, description="largest number of tokens of a title, brand, description, ... in a prompt or answer"
+    )
+    max_tokens: Annotated[int, Field(ge=32)] = Field(
+        512, description="largest number of tokens of a prompt with its answer"
+    )
+
+
+class Model(Section):
+    """The language model."""
+
+    base: str = Field("nano", description="`nano`, or any Hugging Face causal model by name or path")
+    tuning: Literal["full", "lora", "qlora"] = "full"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    width: Annotated[int, Field(ge=32, multiple_of=32)] = Field(256, description="nano: hidden size")
+    layers: Positive = Field(4, description="nano: number of layers")
+    vocabulary: Annotated[int, Field(ge=300, le=65536)] = Field(
+        4096, description="nano: size of the tokenizer's vocabulary"
+    )
+    dropout: Share = Field(0.0, description="nano: dropout of the embeddings and of the output of each layer")
+
+
+class Lora(Section):
+    """Low-rank adapters, for `tuning = "lora"` and `"qlora"`."""
+
+    r: Positive = 16
+    alpha: Positive = 32
+    dropout: Share = 0.05
+    targets: tuple[str, ...] = Field((), description="names of the adapted layers; empty: all linear layers")
+
+
+class Items(Section):
+    """Item tokens, for tasks that predict them."""
+
+    encoder: str = Field(
+        "lsa",
+        description="`lsa`, `minilm`, any sentence-transformers model by name or path; `none`: ids alone (SASRec)",
+    )
+    dimensions: Annotated[int, Field(ge=2)] = Field(256, description="lsa: length of its vectors")
+    dropout: Share = Field(0.3, description="share of the items whose learned residual is left out in a training step")
+    negatives: Natural = Field(
+        0, description="number of sampled negatives in each step; 0: softmax over the whole catalogue"
+    )
+    transition_text: bool = Field(
+        False, description="add a transition-text scorer to the model, with weights chosen on validation cases"
+    )
+    cold_start_items: bool = Field(
+        False,
+        description="add a bonus to cold-start items until their NDCG equals that of others (needs transition_text, refit)",
+    )
+    tasks: tuple[ItemTask, ...] = Field(("next",), description="kinds of training examples", min_length=1)
+
+
+class Training(Section):
+    """The training of the model."""
+
+    epochs: Natural = Field(5, description="epochs on the examples; 0: no training (zero-shot)")
+    targets: Literal["last", "every"] = Field(
+        "every", description="targets of a training user: the last purchase, or each"
+    )
+    batch_tokens: Annotated[int, Field(ge=32)] = Field(4096, description="tokens per step")
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-3
+    warmup: Share = Field(0.05, description="share of the steps with a rising learning rate")
+    patience: Natural = Field(
+        2, description="early stopping: epochs without a better validation loss; 0: no early stopping"
+    )
+    pretrain_epochs: Natural = Field(0, description="epochs on the titles of the catalogue before the examples")
+    choice_epochs: Natural = Field(0, description="epochs of the choice phase, on the options of training cases")
+    refit: bool = Field(
+        False, description="train again on training and validation purchases, for the best number of epochs"
+    )
+    gradient_checkpointing: bool = False
+    checkpoint_seconds: Annotated[float, Field(ge=0)] = Field(
+        300.0, description="smallest number of seconds between two checkpoints"
+    )
+    overfit: bool = Field(False, description="train on a few examples until they are memorised, to check the set-up")
+    extra: tuple[str, ...] = Field((), description="files of instruction / input / output rows to train on in addition")
+    trackers: tuple[Tracker, ...] = Field(("tensorboard",), description="where losses are logged besides log.jsonl")
+
+
+class Evaluation(Section):
+    """The evaluation on test cases."""
+
+    scoring: Literal["sum", "mean"] = Field(
+        "sum", description="score of an option: sum or mean of the log-probabilities of its tokens"
+    )
+    resamples: Annotated[int, Field(ge=100)] = Field(1000, description="number of bootstrap resamples of the users")
+    generate: Natural = Field(0, description="number of test users for whom a text is generated; 0: none")
+    baselines: tuple[str, ...] = ("chance", "popularity", "tfidf", "cooccurrence", "options_only")
+    k: Positive = DEFAULT_K
+
+    @field_validator("baselines")
+    @classmethod
+    def _knows_baselines(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_known(name, BASELINES, "baseline") for name in names)
