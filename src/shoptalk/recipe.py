@@ -121,12 +121,21 @@ class Recipe(Section):
 Check = Callable[["Recipe", str | None], None]
 
 
+#: Adds default settings to the parsed content of a recipe.
+Complete = Callable[[Mapping[str, Any]], dict[str, Any]]
+
+
 def _no_check(recipe: Recipe, metric: str | None) -> None:
     """Accept any recipe, for recipes that were checked before."""
 
 
 def read_recipe(
-    path: Path, overrides: Sequence[str] = (), seed: int | None = None, *, check: Check = _no_check
+    path: Path,
+    overrides: Sequence[str] = (),
+    seed: int | None = None,
+    *,
+    complete: Complete = dict,
+    check: Check = _no_check,
 ) -> Recipe:
     """Read a recipe and apply settings of the command line to it.
 
@@ -136,8 +145,10 @@ def read_recipe(
         Settings as ``section.key=value`` that replace those of the file.
     seed
         Replaces the seed of the file.
+    complete
+        Adds the defaults of the task to the parsed content (see `shoptalk.tasks.load_recipe`).
     check
-        Raises a `RecipeError` for a recipe that its task cannot use (see `shoptalk.tasks.load_recipe`).
+        Raises a `RecipeError` for a recipe that its task cannot use.
 
     Raises
     ------
@@ -153,7 +164,7 @@ def read_recipe(
     keys = [_override(content, override) for override in overrides]
     if seed is not None:
         content["seed"] = seed
-    return _parse(content, Origin(str(path), text, _options(keys, overrides)), check)
+    return _parse(complete(content), Origin(str(path), text, _options(keys, overrides)), check)
 
 
 def with_settings(recipe: Recipe, overrides: Sequence[str], seed: int | None, only: str) -> Recipe:

@@ -54,3 +54,11 @@ def test_minilm_knows_meanings_without_shared_words() -> None:
     pytest.importorskip("sentence_transformers")
     shampoo, hair, hammer = make_encoder("minilm", TEXTS, 0, seed=1).encode(["shampoo", "hair wash", "steel hammer"])
     assert shampoo @ hair > shampoo @ hammer
+
+
+def test_ids_without_a_common_word_are_told_apart() -> None:
+    ids = [f"B00{number}" for number in range(12)]
+    encoder = fit_lsa(ids, 4, seed=1)
+    features = encoder.features(ids).toarray()
+    np.testing.assert_allclose(features @ features.T, np.eye(12), atol=1e-6)  # each id is similar to itself alone
+    assert encoder.encode(ids).shape == (12, 4)

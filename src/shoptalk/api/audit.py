@@ -33,8 +33,8 @@ def audit(data: Dataset | Model, *, seed: int = 1, progress: bool = True) -> Aud
     >>> bought = [(f"u{user}", f"i{(user + step) % 5}", step) for user in range(20) for step in range(5)]
     >>> purchases = pd.DataFrame(bought, columns=["user_id", "item_id", "position"])
     >>> findings = audit(shoptalk.prepare(interactions=purchases, progress=False), progress=False)
-    >>> sorted({finding.severity for finding in findings.findings}) <= ["fail", "info", "warn"]
-    True
+    >>> [finding.check for finding in findings.findings if finding.severity == "fail"]
+    []
     """
     with progress_bars(show=progress) as report:
         if isinstance(data, Model):

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: In a run's folder: its dataset, where the run is saved to go elsewhere.
 DATASET = "dataset"
+#: Parts of a recipe that define the data.
+DATA_SECTIONS = ("name", "seed", "data", "split", "candidates")
 
 
 class Model:
@@ -111,7 +113,7 @@ class Model:
         >>> purchases = pd.DataFrame(bought, columns=["user_id", "item_id", "position"])
         >>> data = shoptalk.prepare(interactions=purchases, progress=False)
         >>> small = {"width": 32, "layers": 1, "epochs": 1, "vocabulary": 300, "dimensions": 4}
-        >>> model = shoptalk.fit(data, task="next_item", style="bare", progress=False, **small)
+        >>> model = shoptalk.fit(data, progress=False, **small)
         >>> model.recommend(["u0", "u1"], k=2)["rank"].tolist()
         [1, 2, 1, 2]
         """
@@ -174,7 +176,8 @@ def fit(
         Show progress on standard error.
     **settings
         Settings of the recipe by name, for instance ``task="next_item"``, ``width=128`` or
-        ``training={"epochs": 3}``.
+        ``training={"epochs": 3}``. With another ``task`` than the recipe's, all settings that do not define the data
+        begin with the defaults of that task.
 
     Raises
     ------
@@ -182,6 +185,9 @@ def fit(
         For settings that make no recipe or do not fit the dataset.
     """
     content = recipe_content(data.recipe if recipe is None else recipe)
+    if settings.get("task", content["prompt"]["task"]) != content["prompt"]["task"]:
+        content = {name: value for name, value in content.items() if name in DATA_SECTIONS}
+        content["prompt"] = {"fields": data.recipe.prompt.fields}
     folder = Path(out) if out is not None else temporary_folder("run")
     with progress_bars(show=progress) as report:
         return Model(train(make_recipe(content, settings), data, folder, report, resume=resume))

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoptalk.api.rankings import read_ranked
+from shoptalk.api.tables import is_table
 from shoptalk.data.dataset import Dataset
 from shoptalk.errors import UsageError
 from shoptalk.progress import Notify, quiet
@@ -87,11 +88,12 @@ def as_recommender(name: str, other: Any, split: Split, dataset: Dataset) -> Rec
     """
     if isinstance(other, type):
         raise UsageError(f"{name} is a class", hint=f"give an object: {other.__name__}(...)")
-    if hasattr(other, "rank") and hasattr(other, "score"):
-        recommender: Recommender = other
-        return recommender
-    if hasattr(other, "fit") and hasattr(other, "recommend"):
-        other = _recommend_all(name, other, split)
+    if not is_table(other):  # a table of pandas has a method `rank`, too
+        if hasattr(other, "rank") and hasattr(other, "score"):
+            recommender: Recommender = other
+            return recommender
+        if hasattr(other, "fit") and hasattr(other, "recommend"):
+            other = _recommend_all(name, other, split)
     return RankedTable(name, list(dataset.catalogue), read_ranked(other, name))
 
 

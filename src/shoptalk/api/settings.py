@@ -22,7 +22,7 @@ from shoptalk.recipe import (
     parse_recipe,
 )
 from shoptalk.sweep_config import Section
-from shoptalk.tasks import check_recipe, load_recipe
+from shoptalk.tasks import check_recipe, complete_settings, load_recipe
 
 #: Sections of a recipe that keywords can set.
 SECTIONS: Mapping[str, type[Section]] = {
@@ -76,7 +76,9 @@ def make_recipe(content: Mapping[str, Any], settings: Mapping[str, Any]) -> Reci
             merged.setdefault(keyword, {}).update(value)
         else:
             merged.setdefault(_section_of(keyword), {})[keyword] = value
-    return parse_recipe(_plain(merged), where="settings", check=check_recipe)
+    recipe = parse_recipe(complete_settings(_plain(merged)), where="settings")
+    check_recipe(recipe)
+    return recipe
 
 
 def recipe_content(recipe: Recipe | str | Path) -> dict[str, Any]:

@@ -37,6 +37,11 @@ def write_table(table: Any, name: str, folder: Path) -> Path:
     return path
 
 
+def is_table(value: Any) -> bool:
+    """Whether a value is a table of pandas, polars, Arrow, or anything with ``__arrow_c_stream__``."""
+    return hasattr(value, "__arrow_c_stream__") or hasattr(value, "iloc")
+
+
 def as_arrow(table: Any, name: str) -> pa.Table:
     """A table as an Arrow table; the index of a pandas table is left out.
 
@@ -48,7 +53,9 @@ def as_arrow(table: Any, name: str) -> pa.Table:
     try:
         if hasattr(table, "iloc"):  # pandas
             return pa.Table.from_pandas(table, preserve_index=False)
-        if isinstance(table, pa.Table | pa.RecordBatch) or hasattr(table, "__arrow_c_stream__"):
+        if isinstance(table, pa.RecordBatch):
+            return pa.Table.from_batches([table])
+        if is_table(table):
             return pa.table(table)
     except (pa.ArrowException, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -158,14 +158,10 @@ def make_encoder(name: str, texts: Sequence[str], dimensions: int, seed: int) ->
 
 
 def fit_lsa(texts: Sequence[str], dimensions: int, seed: int) -> Lsa:
-    """Fit `Lsa` on texts. With more than two texts, words that only one of them has are left out."""
+    """Fit `Lsa` on texts. Words that only one text has are left out, unless no word is in two, as in a list of ids."""
     from sklearn.decomposition import TruncatedSVD
 
-    counter = _counter(min_df=2 if len(texts) > 2 else 1)
-    try:
-        counts = counter.fit_transform(texts).astype(np.float32)
-    except ValueError as error:
-        raise ModelError("the text of the items has no words", hint="check prompt.fields") from error
+    counter, counts = _count_words(texts)
     document_frequency = np.bincount(counts.indices, minlength=counts.shape[1])
     weights = (np.log((1 + counts.shape[0]) / (1 + document_frequency)) + 1).astype(np.float32)
     scaled = _weighted(counts, weights)
@@ -178,6 +174,17 @@ def fit_lsa(texts: Sequence[str], dimensions: int, seed: int) -> Lsa:
     directions = svd.components_.T / np.sqrt(np.maximum(svd.singular_values_, 1e-6))
     words = counter.get_feature_names_out().tolist()
     return Lsa(words, weights, np.ascontiguousarray(directions, dtype=np.float32))
+
+
+def _count_words(texts: Sequence[str]) -> tuple[Any, Any]:
+    """The fitted counter and the (N, V) counts."""
+    for least in (2, 1) if len(texts) > 2 else (1,):
+        counter = _counter(min_df=least)
+        try:
+            return counter, counter.fit_transform(texts).astype(np.float32)
+        except ValueError as error:
+            reason = error
+    raise ModelError("the text of the items has no words", hint="check prompt.fields") from reason
 
 
 def load_encoder(folder: Path) -> Encoder:

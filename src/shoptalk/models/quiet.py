@@ -7,9 +7,9 @@ from contextlib import contextmanager
 from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
-#: On import, bitsandbytes suggests a package that would fetch code from a hub, and transformers reports models that
-#: keep another attention implementation. Users can act on neither.
-LOGGERS = ("bitsandbytes.backends.cpu.ops", "transformers.modeling_utils")
+#: On import, bitsandbytes suggests a package that would fetch code from a hub; transformers reports models that keep
+#: another attention implementation, and layers that are not sharded. Users can act on none of these.
+LOGGERS = ("bitsandbytes.backends.cpu.ops", "transformers")
 
 
 @contextmanager

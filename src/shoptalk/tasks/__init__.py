@@ -6,9 +6,9 @@ another package is added by `register`, called by a plugin (see `shoptalk.plugin
 
 import difflib
 import importlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from shoptalk.errors import RecipeError, UsageError
 from shoptalk.plugins import load_plugins
@@ -122,6 +122,32 @@ def make_prompts(prompt: Prompt, catalogue: Catalogue, tokenizer: PromptTokenize
     return task.prompts(prompt, catalogue, tokenizer.control, tokenizer.users, tokenizer.encode)
 
 
+def complete_settings(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a recipe with the defaults of its task where it names none.
+
+    Without ``prompt.task`` the task is next_item, or multiple_choice where there is a section ``candidates``.
+    Content that is no recipe is returned as it is: parsing it reports the error.
+
+    Examples
+    --------
+    >>> complete_settings({"data": {}})["prompt"]
+    {'task': 'next_item', 'style': 'bare'}
+    """
+    sections = {name: dict(value) if isinstance(value, Mapping) else value for name, value in content.items()}
+    prompt = sections.setdefault("prompt", {})
+    if not isinstance(prompt, dict):
+        return sections
+    default = "next_item" if sections.get("candidates") is None else "multiple_choice"
+    name = prompt.setdefault("task", default)
+    if name not in task_names():
+        return sections
+    for section, settings in get_task(name).default_settings(sections).items():
+        given = sections.get(section, {})
+        if isinstance(given, dict):
+            sections[section] = {**given, **{key: value for key, value in settings.items() if key not in given}}
+    return sections
+
+
 def check_recipe(recipe: Recipe, metric: str | None = None) -> None:
     """Make sure that a recipe's task is known and has the settings that it needs.
 
@@ -175,11 +201,11 @@ def _check_columns(recipe: Recipe, task: Task) -> None:
 
 
 def load_recipe(path: Path, overrides: Sequence[str] = (), seed: int | None = None) -> Recipe:
-    """Read a recipe and check it against its task (see `shoptalk.recipe.read_recipe`).
+    """Read a recipe, complete it with the defaults of its task, and check it (see `shoptalk.recipe.read_recipe`).
 
     Raises
     ------
     RecipeError
         With file and line, and what to do.
     """
-    return read_recipe(path, overrides, seed, check=check_recipe)
+    return read_recipe(path, overrides, seed, complete=complete_settings, check=check_recipe)

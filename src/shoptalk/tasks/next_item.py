@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from shoptalk.prompts.builder import PLAIN, PromptBuilder
 from shoptalk.prompts.template import Template
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from shoptalk.models.language_model import LanguageModel
     from shoptalk.training.loop import TrainingData
 
+#: Simple methods that rank a catalogue in seconds.
+BASELINES = ("popularity", "recent_popularity", "item_knn", "text_knn", "transitions")
 INSTRUCTION = Template("items", "Reviewer has bought the products below, the latest last. They will buy next:")
 
 
@@ -56,6 +58,16 @@ class NextItem(RankingTask):
     item_tokens = True
     styles = (*RankingTask.styles, "bare")
     validation_metrics = ("validation_loss", "ndcg@10")
+
+    def default_settings(self, content: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+        """What is best in docs/results.md: tokens alone, the transition-text scorer, a final fit on all purchases."""
+        texts = content.get("items", {}).get("encoder") != "none"
+        return {
+            "prompt": {"style": "bare"},
+            "items": {"transition_text": texts},
+            "training": {"refit": True},
+            "evaluation": {"baselines": BASELINES},
+        }
 
     def training_data(
         self, recipe: Recipe, split: Split, choices: Sequence[EvalExample], prompts: PromptBuilder, model: LanguageModel

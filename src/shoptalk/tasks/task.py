@@ -8,7 +8,7 @@ task it is. A new task is one module with a `Task`, one line in ``shoptalk.tasks
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -58,6 +58,18 @@ class Task(ABC):
     styles: ClassVar[tuple[str, ...]] = ("alpaca", "phi3", "chat", "plain")
     answer_forms: ClassVar[tuple[str, ...]] = ("title",)
     validation_metrics: ClassVar[tuple[str, ...]] = ("validation_loss",)
+
+    def default_settings(self, content: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:  # noqa: ARG002
+        """Settings by section that a recipe of this task has where its content names none.
+
+        Other settings have the defaults of `shoptalk.recipe`.
+
+        Parameters
+        ----------
+        content
+            The settings that the recipe names, by section.
+        """
+        return {}
 
     def check(self, recipe: Recipe) -> None:
         """Make sure that a recipe has the settings that the task needs, and none that it cannot use.
