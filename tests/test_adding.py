@@ -176,7 +176,7 @@ def test_the_package_of_the_guide(tmp_path: Path) -> None:
     prepare(parse_recipe({"data": data, "prompt": {"task": "next_item"}}), tmp_path / "dataset")
     completed = shoptalk(tmp_path, "audit", tmp_path / "dataset", "--json")
     findings = json.loads(completed.stdout)["findings"]
-    assert ["the dataset has 4 users"] == [row["says"] for row in findings if row["check"] == "few_users"]
+    assert [row["says"] for row in findings if row["check"] == "few_users"] == ["the dataset has 4 users"]
     program = """
 import importlib
 from shoptalk.registry import BASELINES, SOURCES
