@@ -53,12 +53,14 @@ def add():
 
 
 def distribution(folder: Path, package: str, module: str, code: str, target: str = "") -> None:
-    """Write a distribution with one module and one entry point."""
-    (folder / f"{module}.py").write_text(code, encoding="utf-8")
+    """Write a distribution with one module and an entry point for it, or for the function ``target`` of it."""
+    path = folder / f"{module.replace('.', '/')}.py"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(code, encoding="utf-8")
     metadata = folder / f"{package.replace('-', '_')}-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n", encoding="utf-8")
-    entry_points = f"[shoptalk.plugins]\n{module} = {module}{target}\n"
+    entry_points = f"[shoptalk.plugins]\n{module.replace('.', '_')} = {module}{target}\n"
     (metadata / "entry_points.txt").write_text(entry_points, encoding="utf-8")
 
 

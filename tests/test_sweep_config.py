@@ -86,7 +86,7 @@ def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
         ("[sweep.space]\nprompt.answer = ['title', 'letter']\n", 7, "losses under different prompt.answer", None),
         ("[sweep]\nmetric = 'accuracy'\nprune = true\n[sweep.space]\nmodel.base = ['a']\n", 7, "prune = false", None),
         ("[sweep]\nmetric = 'ndcg@10'\n[sweep.space]\nlora.r = [4]\n", 9, "is not measured for prompt.task", None),
-        ("[sweep.space]\nprompt.fields = [['title', 'brand']]\n", 8, "of the recipe needs brand in prompt.fields", None),
+        ("[sweep.space]\nprompt.fields = [['title', 'brand']]\n", 8, "recipe needs brand in prompt.fields", None),
         (f"[sweep.space]\nlora.r = {list(range(1, 2000))}\n", 7, "has 1,999 configurations", None),
         ("[[sweep.configurations]]\n[[sweep.configurations]]\nlora.r = 4\nlora.alpha = 'x'\n", 10, "lora.alpha", None),
     ],

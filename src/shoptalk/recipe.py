@@ -235,13 +235,13 @@ def resolve(path: str) -> Path:
 def _read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        reason, cause = "is not UTF-8 text", error
-    except OSError as error:
-        reason, cause = (error.strerror or "cannot be read").lower(), error
-    raise RecipeError(
-        f"the recipe cannot be read: {reason}", where=str(path), hint="see recipes/ for examples"
-    ) from cause
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "is not UTF-8 text"
+        if isinstance(error, OSError):
+            reason = (error.strerror or "cannot be read").lower()
+        raise RecipeError(
+            f"the recipe cannot be read: {reason}", where=str(path), hint="see recipes/ for examples"
+        ) from error
 
 
 def _override(content: dict[str, Any], override: str) -> str:

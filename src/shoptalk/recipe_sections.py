@@ -47,7 +47,7 @@ class Data(Section):
     items: str | None = Field(None, description="file of products; without one, items are known by their ids")
     columns: dict[str, str | Positive] = Field(
         {},
-        description="name of a column here = its name in the file, or its number from 1 without a header (source `table`)",
+        description="name of a column = its name in the file, or its number from 1 without a header (source `table`)",
     )
     time_format: str | None = Field(
         None, description="format of timestamps: a strptime pattern, a unit or excel-days (source `table`)"
@@ -188,7 +188,7 @@ class Items(Section):
     )
     cold_start_items: bool = Field(
         False,
-        description="add a bonus to cold-start items until their NDCG equals that of others (needs transition_text, refit)",
+        description="add a bonus to cold-start items to rank them as well as others (needs transition_text, refit)",
     )
     tasks: tuple[ItemTask, ...] = Field(("next",), description="kinds of training examples", min_length=1)
 

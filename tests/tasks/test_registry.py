@@ -1,6 +1,7 @@
 """Tasks are known by name, checked with their recipe, and nobody else asks which task it is."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from shoptalk.tasks import check_recipe, get_task, load_recipe, register, task_n
 from shoptalk.tasks.generate_title import GenerateTitle
 
 SOURCE = Path(shoptalk.__file__).parent
+DOCS = Path(__file__).parents[2] / "docs"
 DATA = {"source": "table", "interactions": "purchases.csv"}
 
 
@@ -93,6 +95,20 @@ def test_a_column_that_the_task_needs_must_be_kept(tmp_path: Path) -> None:
     with pytest.raises(RecipeError) as caught:
         load_recipe(path)
     assert caught.value.where == f"{path}:6"
+
+
+def test_the_table_of_the_glossary_lists_every_task_with_its_summary() -> None:
+    page = (DOCS / "glossary.md").read_text(encoding="utf-8")
+    table = page.split("### Tasks\n")[1].split("\n### ")[0]
+    rows = re.findall(r"^\| `(\w+)` \| (.+) \|$", table, re.MULTILINE)
+    assert rows == [(name, get_task(name).summary) for name in task_names()]
+
+
+def test_the_guide_lists_every_task_as_a_value_of_its_setting() -> None:
+    page = (DOCS / "guide" / "recipes.md").read_text(encoding="utf-8")
+    values = re.search(r"^\| `\[prompt\]` \| `task`[^:]*: ([^;]+);", page, re.MULTILINE)
+    assert values
+    assert re.findall(r"`(\w+)`", values[1]) == list(task_names())
 
 
 def test_nothing_outside_the_tasks_asks_which_task_it_is() -> None:

@@ -73,7 +73,7 @@ class GenerateReason(OptionTask):
     """Write a recommendation with its reason; options are scored by the probability of theirs."""
 
     name = "generate_reason"
-    summary = "recommend the next product with a reason, in words"
+    summary = "write the title of the next product with a reason"
     prompts = ReasonPrompts
 
     def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002

@@ -53,7 +53,7 @@ class NextItem(RankingTask):
     """Rank the whole catalogue by item tokens."""
 
     name = "next_item"
-    summary = "predict the next item's token out of the whole catalogue"
+    summary = "predict the token of the next item out of the whole catalogue"
     prompts = ItemPrompts
     item_tokens = True
     styles = (*RankingTask.styles, "bare")
