@@ -1,9 +1,9 @@
-"""What an audit costs: time and peak memory on a generated shop of millions of purchases.
+"""Time and peak memory of an audit of millions of generated purchases.
 
     python benchmarks/audit.py --millions 1 10
 
-The shop is a table of purchases with popular and rare items, prepared for leave-one-out without options. Preparing and
-auditing each run in a process of their own; the audit's time includes opening the data.
+The data are a table of purchases of popular and rare items, prepared for leave-one-out without options. Preparing and
+auditing run in separate processes; the time of the audit includes opening the dataset.
 """
 
 import argparse
@@ -32,33 +32,34 @@ method = "leave-one-out"
 task = "next_item"
 style = "bare"
 """
-_EACH = 10
+#: Purchases of each user.
+HISTORY_LENGTH = 10
 
 
-def write_shop(folder: Path, purchases: int, seed: int) -> None:
-    """``purchases`` of users with ten each and a hundredth as many items, in a random order of days."""
+def write_data(folder: Path, purchases: int, seed: int) -> None:
+    """Write random purchases, ten of each user and on average a hundred of each item, with items and a recipe."""
     generator = np.random.default_rng(seed)
-    users, items = purchases // _EACH, max(1_000, purchases // 100)
-    item = np.minimum((items * generator.random(purchases) ** 2.5).astype(np.int64), items - 1)
-    names = generator.permutation(10 * items)[:items]
+    users, items = purchases // HISTORY_LENGTH, max(1_000, purchases // 100)
+    item_index = np.minimum((items * generator.random(purchases) ** 2.5).astype(np.int64), items - 1)
+    item_numbers = generator.permutation(10 * items)[:items]
     table = pa.table(
         {
-            "user_id": np.char.add("u", np.repeat(np.arange(users), _EACH).astype(str)),
-            "item_id": pa.array(np.char.add("i", names.astype(str))).take(pa.array(item)),
+            "user_id": np.char.add("u", np.repeat(np.arange(users), HISTORY_LENGTH).astype(str)),
+            "item_id": pa.array(np.char.add("i", item_numbers.astype(str))).take(pa.array(item_index)),
             "timestamp": 86_400 * generator.integers(0, 4_000, purchases),
         }
     )
     pq.write_table(table, folder / "interactions.parquet")
-    words = np.array(["".join(generator.choice(list("abcdefghijklmnoprstuvwy"), 6)) for _ in range(5_000)])
-    titles = [" ".join(row) for row in words[generator.integers(0, len(words), (items, 5))]]
+    vocabulary = np.array(["".join(generator.choice(list("abcdefghijklmnoprstuvwy"), 6)) for _ in range(5_000)])
+    titles = [" ".join(row) for row in vocabulary[generator.integers(0, len(vocabulary), (items, 5))]]
     pq.write_table(
-        pa.table({"item_id": np.char.add("i", names.astype(str)), "title": titles}), folder / "items.parquet"
+        pa.table({"item_id": np.char.add("i", item_numbers.astype(str)), "title": titles}), folder / "items.parquet"
     )
     (folder / "recipe.toml").write_text(RECIPE.format(folder=folder.as_posix()), encoding="utf-8")
 
 
 def audit_here(folder: Path) -> None:
-    """Audit in this process, and print what it cost."""
+    """Audit in this process, and print its time and memory as JSON."""
     from shoptalk.progress import silent
     from shoptalk.stages.audit import audit_anything
 
@@ -69,32 +70,33 @@ def audit_here(folder: Path) -> None:
 
 
 def main() -> None:
+    """Prepare and audit data of each size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--millions", type=float, nargs="+", default=[1, 10])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--here", type=Path, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.here:
-        audit_here(given.here)
+    arguments = parser.parse_args()
+    if arguments.here:
+        audit_here(arguments.here)
         return
     rows = []
-    for millions in given.millions:
-        with tempfile.TemporaryDirectory() as index:
-            folder = Path(index)
-            write_shop(folder, round(millions * 1e6), given.seed)
+    for millions in arguments.millions:
+        with tempfile.TemporaryDirectory() as path:
+            folder = Path(path)
+            write_data(folder, round(millions * 1e6), arguments.seed)
             command = [sys.executable, "-m", "shoptalk.cli.main", "prepare", folder / "recipe.toml", "--out"]
             subprocess.run([*command, folder / "dataset"], check=True, capture_output=True)
-            done = subprocess.run(
+            completed = subprocess.run(
                 [sys.executable, __file__, "--here", folder / "dataset"], check=True, capture_output=True, text=True
             )
-        rows.append({"millions": millions, **json.loads(done.stdout)})
-        if not given.json:
+        rows.append({"millions": millions, **json.loads(completed.stdout)})
+        if not arguments.json:
             row = rows[-1]
-            spent = f"{row['seconds']:.1f} s ({row['cpu_seconds']:.1f} s of the processor)"
+            seconds = f"{row['seconds']:.1f} s ({row['cpu_seconds']:.1f} s of processor time)"
             memory = f"{row['peak_memory_bytes'] / 2**20:,.0f} MiB"
-            print(f"{millions:g} million purchases: {spent}, {memory}, {row['findings']} findings", flush=True)
-    if given.json:
+            print(f"{millions:g} million purchases: {seconds}, {memory}, {row['findings']} findings", flush=True)
+    if arguments.json:
         print(json.dumps({"sizes": rows}))
 
 

@@ -1,11 +1,11 @@
-"""How cost grows: preparing, training and ranking at 1, 2, 4 and 8 times the users and items of a generated shop.
+"""How cost grows: preparing, training and ranking for 1, 2, 4 and 8 times the users and items of generated data.
 
     python benchmarks/growth.py --users 2000 --items 1000 --times 1 2 4 8
 
-Each stage runs in one thread and is told in processor seconds, as a multiple of the first size, and per user. "Close to
-linear" means that the last column of a stage stays where it is. Training is one epoch of the same small model with item
-tokens: once with negatives drawn for each step, whose cost follows the users, and once with the softmax over the whole
-catalogue, whose cost follows users times items and is exact; ranking is the whole catalogue for every test user.
+Each stage runs in one thread. Its cost is reported in processor seconds, as a multiple of the first size, and per user.
+If it is close to linear, the last column stays near 1. Training is one epoch of the same small model with item tokens:
+once with sampled negatives, whose cost grows with the users, and once with the softmax over the whole catalogue, whose
+cost grows with users times items. Ranking scores the whole catalogue for every test user.
 """
 
 import argparse
@@ -29,63 +29,79 @@ from shoptalk.stages.train import train
 from shoptalk.stages.trained_run import open_trained_run
 
 SETTINGS = (
-    "prompt.task=next_item", "prompt.style=bare", "split.method=leave-one-out", "split.history=0", "model.width=64",
-    "model.layers=1", "model.vocabulary=300", "model.precision=fp32", "items.dimensions=64", "training.epochs=1",
-    "training.pretrain_epochs=0", "training.choice_epochs=0", "evaluation.generate=0",
-)  # fmt: skip
+    "prompt.task=next_item",
+    "prompt.style=bare",
+    "split.method=leave-one-out",
+    "split.history=0",
+    "model.width=64",
+    "model.layers=1",
+    "model.vocabulary=300",
+    "model.precision=fp32",
+    "items.dimensions=64",
+    "training.epochs=1",
+    "training.pretrain_epochs=0",
+    "training.choice_epochs=0",
+    "evaluation.generate=0",
+)
 STAGES = ("prepare", "train, drawn negatives", "train, whole softmax", "rank")
 #: Histories ranked together.
 BLOCK = 256
 
 
-def timed(work: Callable[[], Any]) -> float:
+def time_call(function: Callable[[], Any]) -> float:
+    """Processor seconds of a call."""
     begin = time.process_time()
-    work()
+    function()
     return time.process_time() - begin
 
 
 def measure(users: int, items: int, folder: Path) -> dict[str, float]:
     """Processor seconds of each stage at one size."""
     write_sample(folder, users=users, items=items)
-    recipe = read_recipe(folder / "recipe.toml", [*SETTINGS, "items.negatives=256"])
+    sampled = read_recipe(folder / "recipe.toml", [*SETTINGS, "items.negatives=256"])
     full = read_recipe(folder / "recipe.toml", SETTINGS)
-    seconds = {"prepare": timed(lambda: prepare(recipe, folder / "data"))}
+    seconds = {"prepare": time_call(lambda: prepare(sampled, folder / "data"))}
 
-    def learn(one: Recipe, name: str) -> Callable[[], Any]:
-        return lambda: train(one, open_dataset(folder / "data"), folder / name, silent)
+    def training(recipe: Recipe, name: str) -> Callable[[], Any]:
+        """A call that trains by the recipe."""
+        return lambda: train(recipe, open_dataset(folder / "data"), folder / name, silent)
 
-    seconds["train, drawn negatives"] = timed(learn(recipe, "drawn"))
-    seconds["train, whole softmax"] = timed(learn(full, "full"))
+    seconds["train, drawn negatives"] = time_call(training(sampled, "sampled"))
+    seconds["train, whole softmax"] = time_call(training(full, "full"))
     run = open_run(folder / "full")
-    shop = open_run_dataset(run)
-    model = open_trained_run(run, shop).recommender
-    histories = [case.history for case in shop.split("last").test]
+    dataset = open_run_dataset(run)
+    model = open_trained_run(run, dataset).recommender
+    histories = [case.history for case in dataset.split("last").test]
 
     def rank() -> None:
+        """Rank the catalogue for all test users."""
         for start in range(0, len(histories), BLOCK):
             model.rank(histories[start : start + BLOCK], 10)
 
-    return {**seconds, "rank": timed(rank)}
+    return {**seconds, "rank": time_call(rank)}
 
 
 def main() -> None:
+    """Measure all sizes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=2000, help="at the first size")
     parser.add_argument("--items", type=int, default=1000, help="at the first size")
     parser.add_argument("--times", type=int, nargs="+", default=[1, 2, 4, 8])
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as folder:  # imports, and whatever else is done once
+    with tempfile.TemporaryDirectory() as folder:  # imports and other work that is done only once
         measure(60, 30, Path(folder))
     rows = []
-    for times in given.times:
+    for times in arguments.times:
         with tempfile.TemporaryDirectory() as folder:
-            seconds = measure(given.users * times, given.items * times, Path(folder))
-        rows.append({"times": times, "users": given.users * times, "items": given.items * times, "seconds": seconds})
-        if not given.json:
+            seconds = measure(arguments.users * times, arguments.items * times, Path(folder))
+        rows.append(
+            {"times": times, "users": arguments.users * times, "items": arguments.items * times, "seconds": seconds}
+        )
+        if not arguments.json:
             show(rows)
-    if given.json:
+    if arguments.json:
         print(json.dumps({"rows": rows}))
 
 

@@ -1,9 +1,9 @@
-"""What a graph that has seen the test does: a run's own scorer, built again from all purchases, the test's too.
+"""A leaky graph: the transition-text scorer of a run, fitted again to all purchases, including those of the test.
 
     python benchmarks/leaky_graph.py runs/b/honest runs/b/leaky
 
-System B's published code builds its user-item graph from train, validation and test edges. The copy of the run that is
-made here does the same, and nothing else changes; it is then judged and audited like any other run. Never serve it.
+The published code of system B builds its user-item graph from training, validation and test edges. This benchmark does
+the same in a copy of the run, without any other change, and then evaluates and audits the copy. Never serve it.
 """
 
 import argparse
@@ -21,8 +21,8 @@ from shoptalk.stages.trained_run import open_trained_run
 BASELINES = 'evaluation.baselines=["popularity", "item_knn"]'
 
 
-def leak(folder: Path) -> None:
-    """Learn the run's scorer again from every purchase of the dataset, with its mixing weights."""
+def refit_scorer(folder: Path) -> None:
+    """Fit the scorer of a run again to all purchases of the dataset, with the same mixing weights."""
     run = open_run(folder)
     dataset = open_run_dataset(run)
     scorer = load_transition_text(run.model)
@@ -36,14 +36,15 @@ def leak(folder: Path) -> None:
 
 
 def main() -> None:
+    """Copy the run, refit its scorer, then evaluate and audit the copy."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("out", type=Path)
-    given = parser.parse_args()
-    shutil.copytree(given.run, given.out)
-    leak(given.out)
+    arguments = parser.parse_args()
+    shutil.copytree(arguments.run, arguments.out)
+    refit_scorer(arguments.out)
     with progress_bars() as progress:
-        evaluate(given.out, progress, settings=[BASELINES])
+        evaluate(arguments.out, progress, settings=[BASELINES])
 
 
 if __name__ == "__main__":

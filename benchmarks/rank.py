@@ -1,10 +1,10 @@
-"""Ranking a whole catalogue: against the bare forward pass, a product of the same shape, and generating ids.
+"""Time of ranking a whole catalogue, compared with the forward pass, a matrix product and generating ids.
 
     python benchmarks/rank.py --items 12086 1000000 --json
 
-The model is the `nano` backbone with random weights and items around random centres: times are those of trained
-weights, and the recall of the index is that of such a catalogue, no more. Every contender answers the same histories in
-turns, so that a noisy machine disturbs all alike; ratios are of medians.
+The model is the `nano` backbone with random weights, and the item vectors lie around random centres. Times do not
+depend on the weights; the recall of the index holds only for such a catalogue. All methods rank the same histories in
+turns, so that other load on the machine affects all alike. Ratios are ratios of medians.
 """
 
 import argparse
@@ -29,15 +29,19 @@ from shoptalk.recommend.transition_text import TransitionTextScorer
 from shoptalk.schema import History, Item
 from shoptalk.tasks import get_task
 
-K, CODES, CENTRE, LEARNED = 10, 64, 500, 0.02  # items per centre, on average; size of the learned part
-WORDS, WORDS_OF, EDGES_OF = 20_000, 10, 20
+#: Length of the lists, and width of the text vectors.
+K, TEXT_WIDTH = 10, 64
+#: Mean number of items per centre, and standard deviation of the residuals.
+CENTRE_ITEMS, RESIDUAL_STD = 500, 0.02
+#: Size of the vocabulary; words and edges of each item.
+VOCABULARY, WORDS_PER_ITEM, EDGES_PER_ITEM = 20_000, 10, 20
 
-Contender = Callable[[list[History]], object]
+Method = Callable[[list[History]], object]
 
 
 @dataclass(frozen=True)
 class World:
-    """A catalogue around centres, a model of it, and histories that mostly stay near one centre."""
+    """A model of a random catalogue, a scorer, and histories whose items mostly lie near one centre."""
 
     model: ItemRecommender
     scorer: TransitionTextScorer
@@ -45,11 +49,11 @@ class World:
 
 
 def make_world(items: int, width: int, layers: int, histories: int, length: int) -> World:
-    """Items with vectors of 64 numbers of their words and a small learned part."""
+    """Items with random text vectors and small residuals."""
     random = np.random.default_rng(items)
-    group = np.sort(random.integers(0, max(2, items // CENTRE), items))
-    centres = random.normal(size=(group.max() + 1, CODES)).astype(np.float32)
-    text = centres[group] + 0.7 * random.standard_normal((items, CODES), dtype=np.float32)
+    group = np.sort(random.integers(0, max(2, items // CENTRE_ITEMS), items))
+    centres = random.normal(size=(group.max() + 1, TEXT_WIDTH)).astype(np.float32)
+    text = centres[group] + 0.7 * random.standard_normal((items, TEXT_WIDTH), dtype=np.float32)
     text /= np.linalg.norm(text, axis=1, keepdims=True)
     ids = [f"i{number}" for number in range(items)]
     recipe = Model(width=width, layers=layers, vocabulary=300, precision="fp32")
@@ -57,152 +61,163 @@ def make_world(items: int, width: int, layers: int, histories: int, length: int)
     model = with_items(base, ids, text, np.ones(items, dtype=np.bool_), 0.0)
     assert model.items is not None
     with torch.no_grad():
-        model.items.residual.normal_(std=LEARNED)
+        model.items.residual.normal_(std=RESIDUAL_STD)
         model.items.bias.normal_(std=0.1)
-        for layer in model.decoder.layers:  # which would begin by adding nothing
+        for layer in model.decoder.layers:  # their initial weights are 0
             layer.self_attn.o_proj.weight.normal_(std=0.02)
             layer.mlp.down_proj.weight.normal_(std=0.02)
     model.train(False)
     prompt = Prompt.model_validate({"task": "next_item", "style": "bare", "max_tokens": 512})
     builder = get_task(prompt.task).prompts(prompt, {name: Item(name, name) for name in ids}, model.tokenizer.control)
-    drawn = (random.integers(0, items, (histories, 1)) + random.integers(0, CENTRE, (histories, length))) % items
-    shown = [History(str(row), tuple(ids[position] for position in some)) for row, some in enumerate(drawn.tolist())]
-    return World(ItemRecommender(model, builder), make_transition_text(items, random), shown)
+    indices = (
+        random.integers(0, items, (histories, 1)) + random.integers(0, CENTRE_ITEMS, (histories, length))
+    ) % items
+    drawn = [History(str(row), tuple(ids[index] for index in chosen)) for row, chosen in enumerate(indices.tolist())]
+    return World(ItemRecommender(model, builder), make_transition_text(items, random), drawn)
 
 
 def make_transition_text(items: int, random: np.random.Generator) -> TransitionTextScorer:
-    """Edges to items nearby, and words as frequent as words are, weighing as TF-IDF weighs them."""
-    rows = np.repeat(np.arange(items), EDGES_OF)
-    columns = (rows + random.integers(1, CENTRE, len(rows))) % items
+    """A scorer with edges to nearby items and TF-IDF features of words with a Zipf distribution."""
+    rows = np.repeat(np.arange(items), EDGES_PER_ITEM)
+    columns = (rows + random.integers(1, CENTRE_ITEMS, len(rows))) % items
     weights = random.random(len(rows), dtype=np.float32)
     graph = sparse.csr_array((weights, (rows, columns)), shape=(items, items))
-    words = np.minimum(random.zipf(1.3, items * WORDS_OF), WORDS) - 1
-    weight = np.log(items / np.maximum(np.bincount(words, minlength=WORDS), 1)).astype(np.float32)
-    shown = sparse.csr_array((weight[words], (np.repeat(np.arange(items), WORDS_OF), words)), shape=(items, WORDS))
-    shown = sparse.csr_array(
-        sparse.diags_array(1 / np.sqrt(shown.multiply(shown).sum(axis=1))) @ shown, dtype=np.float32
+    words = np.minimum(random.zipf(1.3, items * WORDS_PER_ITEM), VOCABULARY) - 1
+    idf = np.log(items / np.maximum(np.bincount(words, minlength=VOCABULARY), 1)).astype(np.float32)
+    item_of_word = np.repeat(np.arange(items), WORDS_PER_ITEM)
+    counts = sparse.csr_array((idf[words], (item_of_word, words)), shape=(items, VOCABULARY))
+    features = sparse.csr_array(
+        sparse.diags_array(1 / np.sqrt(counts.multiply(counts).sum(axis=1))) @ counts, dtype=np.float32
     )
-    return TransitionTextScorer(graph, shown, np.ones(items, dtype=bool))
+    return TransitionTextScorer(graph, features, np.ones(items, dtype=bool))
 
 
-def contenders(world: World, allow: int) -> tuple[dict[str, Contender], dict[str, float]]:
-    """What is timed, by name, and what is known of the index."""
-    ours = world.model
-    whole = ours.model, ours.builder
-    table, count = ours.table, len(ours.items)
-    with_transition_text = ItemRecommender(*whole, scorer=world.scorer)
+def make_methods(world: World, allow: int) -> tuple[dict[str, Method], dict[str, float]]:
+    """The methods to time, by name, and the time to build and the recall of the index; empty for small catalogues."""
+    model = world.model
+    table, count = model.table, len(model.items)
+    with_scorer = ItemRecommender(model.model, model.builder, scorer=world.scorer)
     allowed = np.zeros(count, dtype=np.bool_)
     allowed[np.random.default_rng(2).permutation(count)[:allow]] = True
-    prompts = {history: prompt_of(ours, history) for history in world.histories}
-    states = {history: ours.states([history]) for history in world.histories}
+    prompts = {history: prompt_of(model, history) for history in world.histories}
+    states = {history: model.states([history]) for history in world.histories}
 
-    def forward(asked: list[History]) -> object:
-        return ours.model.hidden(torch.tensor([prompts[one] for one in asked]), table=table)
+    def forward(histories: list[History]) -> object:
+        """The forward pass without scores."""
+        return model.model.hidden(torch.tensor([prompts[history] for history in histories]), table=table)
 
-    def product(asked: list[History]) -> object:
-        return torch.cat([states[one] for one in asked]) @ table.vectors.T
+    def product(histories: list[History]) -> object:
+        """The product of the hidden states and the item vectors."""
+        return torch.cat([states[history] for history in histories]) @ table.vectors.T
 
-    found: dict[str, Contender] = {
+    methods: dict[str, Method] = {
         "forward": forward,
         "product": product,
-        "exact": lambda asked: ours.rank(asked, K),
-        "exact, allow list": lambda asked: ours.rank(asked, K, allowed=allowed),
-        "exact, scorer": lambda asked: with_transition_text.rank(asked, K),
-        "generate": lambda asked: generate(ours, [prompts[one] for one in asked]),
+        "exact": lambda histories: model.rank(histories, K),
+        "exact, allow list": lambda histories: model.rank(histories, K, allowed=allowed),
+        "exact, scorer": lambda histories: with_scorer.rank(histories, K),
+        "generate": lambda histories: generate(model, [prompts[history] for history in histories]),
     }
     if count < LARGE:
-        return found, {}
+        return methods, {}
     begin = time.perf_counter()
     index = Index.build(table)
-    known = {"build_seconds": time.perf_counter() - begin}
-    some = torch.cat(list(states.values())[:200]).numpy()
-    known["recall@10"] = index.recall(some, table, K)
-    near, near_remembering = ItemRecommender(*whole, index=index), ItemRecommender(*whole, world.scorer, index)
-    some_histories = world.histories[:50]
-    known["recall@10, allow list"] = agreement(ours, near, some_histories, allowed)
-    known["recall@10, scorer"] = agreement(with_transition_text, near_remembering, some_histories, None)
-    found |= {
-        "index": lambda asked: near.rank(asked, K),
-        "index, allow list": lambda asked: near.rank(asked, K, allowed=allowed),
-        "index, scorer": lambda asked: near_remembering.rank(asked, K),
+    index_figures = {"build_seconds": time.perf_counter() - begin}
+    index_figures["recall@10"] = index.recall(torch.cat(list(states.values())[:200]).numpy(), table, K)
+    near = ItemRecommender(model.model, model.builder, index=index)
+    near_with_scorer = ItemRecommender(model.model, model.builder, world.scorer, index)
+    sample = world.histories[:50]
+    index_figures["recall@10, allow list"] = agreement(model, near, sample, allowed)
+    index_figures["recall@10, scorer"] = agreement(with_scorer, near_with_scorer, sample, None)
+    methods |= {
+        "index": lambda histories: near.rank(histories, K),
+        "index, allow list": lambda histories: near.rank(histories, K, allowed=allowed),
+        "index, scorer": lambda histories: near_with_scorer.rank(histories, K),
     }
-    return found, known
+    return methods, index_figures
 
 
 def prompt_of(model: ItemRecommender, history: History) -> list[int]:
+    """Token ids of the prompt of a history."""
     return open_question(model.builder, model.model.tokenizer, history, 1, model.model.longest)[0]
 
 
 def agreement(exact: ItemRecommender, near: ItemRecommender, histories: list[History], allowed: Any) -> float:
-    """Share of the ten best that the lists made with the index hold."""
+    """Mean share of the exact top ten that the lists by the index contain."""
     hits = [
-        len(set(exact.rank([one], K, allowed=allowed)[0].items) & set(near.rank([one], K, allowed=allowed)[0].items))
-        for one in histories
+        len(
+            set(exact.rank([history], K, allowed=allowed)[0].items)
+            & set(near.rank([history], K, allowed=allowed)[0].items)
+        )
+        for history in histories
     ]
     return float(np.mean(hits) / K)
 
 
 def generate(model: ItemRecommender, prompts: list[list[int]]) -> list[list[int]]:
-    """Ten item ids token by token, as `generate` does it: greedy, with a cache, nothing said twice."""
+    """Generate ten item ids with greedy decoding and a cache, without items of the history and without repeats."""
     items, table = model.model.items, model.table
     assert items is not None
     ids, cache = torch.tensor(prompts), DynamicCache()
     seen_items = ids - items.first
-    stated: list[torch.Tensor] = []
+    generated: list[torch.Tensor] = []
     for _ in range(K):
         embedded = model.model._input_embeddings(ids, items, table)
         out = model.model.decoder(inputs_embeds=embedded, past_key_values=cache, use_cache=True, return_dict=True)
         scores = torch.addmm(table.biases, out.last_hidden_state[:, -1], table.vectors.T)
         best = scores.scatter_(1, seen_items, -torch.inf).argmax(dim=1, keepdim=True)
         seen_items, ids = torch.cat([seen_items, best], dim=1), best + items.first
-        stated.append(best)
-    return torch.cat(stated, dim=1).tolist()
+        generated.append(best)
+    return torch.cat(generated, dim=1).tolist()
 
 
 @torch.inference_mode()
 def measure(
-    found: dict[str, Contender], batches: list[list[History]], clock: Callable[[], float]
+    methods: dict[str, Method], batches: list[list[History]], clock: Callable[[], float]
 ) -> dict[str, dict[str, float]]:
-    """p50 and p99 of each contender's seconds over the batches, the contenders taking turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in found}
-    for run in found.values():
+    """Median and 99th percentile of the time of each method over the batches; the methods run in turns."""
+    seconds: dict[str, list[float]] = {name: [] for name in methods}
+    for run in methods.values():
         run(batches[0])
     for batch in batches:
-        for name, run in found.items():
+        for name, run in methods.items():
             begin = clock()
             run(batch)
             seconds[name].append(clock() - begin)
-    half = {name: float(np.median(times)) for name, times in seconds.items()}
+    medians = {name: float(np.median(times)) for name, times in seconds.items()}
     return {
         name: {
-            "p50_ms": 1e3 * half[name],
+            "p50_ms": 1e3 * medians[name],
             "p99_ms": 1e3 * float(np.percentile(times, 99)),
-            "to_forward": half[name] / half["forward"],
-            "to_product": half[name] / half["product"],
-            "to_both": half[name] / (half["forward"] + half["product"]),
-            "generate_to_this": half["generate"] / half[name],
+            "to_forward": medians[name] / medians["forward"],
+            "to_product": medians[name] / medians["product"],
+            "to_both": medians[name] / (medians["forward"] + medians["product"]),
+            "generate_to_this": medians["generate"] / medians[name],
         }
         for name, times in seconds.items()
     }
 
 
-def benchmark(items: int, given: argparse.Namespace) -> dict[str, Any]:
-    world = make_world(items, given.width, given.layers, max(given.histories, given.batch), given.length)
+def benchmark(items: int, arguments: argparse.Namespace) -> dict[str, Any]:
+    """All figures for a catalogue of one size."""
+    histories = max(arguments.histories, arguments.batch)
+    world = make_world(items, arguments.width, arguments.layers, histories, arguments.length)
     with torch.inference_mode():
-        found, known = contenders(world, min(given.allow, items))
-    result: dict[str, Any] = {"items": items, "index": known}
-    clock = time.process_time if given.cpu_time else time.perf_counter
-    result["one"] = measure(found, [[one] for one in world.histories[: given.histories]], clock)
-    heavy = {name: run for name, run in found.items() if items < LARGE or name not in {"exact, scorer", "generate"}}
-    heavy["generate"] = found["generate"]
-    result["batch"] = measure(heavy, [world.histories[: given.batch]] * given.rounds, clock)
+        methods, index_figures = make_methods(world, min(arguments.allow, items))
+    result: dict[str, Any] = {"items": items, "index": index_figures}
+    clock = time.process_time if arguments.cpu_time else time.perf_counter
+    result["one"] = measure(methods, [[history] for history in world.histories[: arguments.histories]], clock)
+    slow = {"exact, scorer"} if items >= LARGE else set()
+    batch_methods = {name: run for name, run in methods.items() if name not in slow}
+    result["batch"] = measure(batch_methods, [world.histories[: arguments.batch]] * arguments.rounds, clock)
     return result
 
 
 def show(result: dict[str, Any], batch: int) -> None:
+    """Print the figures of one size."""
     print(f"\n{result['items']:,} items" + "".join(f"; {name} {value:.3g}" for name, value in result["index"].items()))
-    for kind, says in (("one", "one history"), ("batch", f"{batch} histories")):
-        print(f"  {says:24}{'p50 ms':>10}{'p99 ms':>10}{'/forward':>10}{'/product':>10}{'/both':>8}  generating costs")
+    for kind, title in (("one", "one history"), ("batch", f"{batch} histories")):
+        print(f"  {title:24}{'p50 ms':>10}{'p99 ms':>10}{'/forward':>10}{'/product':>10}{'/both':>8}  generate takes")
         for name, row in result[kind].items():
             print(
                 f"  {name:24}{row['p50_ms']:10.2f}{row['p99_ms']:10.2f}{row['to_forward']:10.2f}"
@@ -211,6 +226,7 @@ def show(result: dict[str, Any], batch: int) -> None:
 
 
 def main() -> None:
+    """Measure catalogues of all sizes."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, nargs="+", default=[12_086, 1_000_000])
     parser.add_argument("--histories", type=int, default=200, help="asked one by one")
@@ -222,13 +238,13 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=2)
     parser.add_argument("--cpu-time", action="store_true", help="of one thread, where others use the machine as well")
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     results = []
-    for items in given.items:
-        results.append(benchmark(items, given))
-        if not given.json:
-            show(results[-1], given.batch)
-    if given.json:
+    for items in arguments.items:
+        results.append(benchmark(items, arguments))
+        if not arguments.json:
+            show(results[-1], arguments.batch)
+    if arguments.json:
         print(json.dumps({"threads": torch.get_num_threads(), "sizes": results}))
 
 

@@ -1,10 +1,10 @@
-"""The four published systems, run again: every figure of ``docs/reproductions/`` is written by this command.
+"""Reproduces the four published systems: this command writes all figures of ``docs/reproductions/``.
 
-    python benchmarks/reproduce.py a --runs runs/a          # runs what is missing in runs/a, then rewrites the page
-    python benchmarks/reproduce.py a b c d --only-write     # only rewrites pages, from runs that are there
+    python benchmarks/reproduce.py a --runs runs/a          # makes the missing runs in runs/a, then rewrites the page
+    python benchmarks/reproduce.py a b c d --only-write     # only rewrites the pages, from existing runs
 
-A page has a block between two marks; what stands there comes from the runs' ``metrics.json`` and ``audit.json``, and
-from what ``shoptalk audit`` and ``shoptalk score`` print of files that are made beside them
+Each page has a block between two marks. Its figures come from ``metrics.json`` and ``audit.json`` of the runs, and from
+the output of ``shoptalk audit``, ``shoptalk score`` and ``shoptalk compare`` on files that belong to them
 (``benchmarks/reproductions/steps.py``).
 """
 
@@ -23,95 +23,124 @@ from shoptalk.report.names import show_p
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reproductions"
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
-#: Metrics of a table, where a run has them.
-SHOWN = ("accuracy", "swapped_accuracy", "personalisation_gap", "recall@10", "ndcg@10", "precision@10", "hr@10",
-         "mrr@10", "swapped_recall@10", "repeat_share", "echo_share", "invalid_share", "title_exact_match",
-         "title_invalid_share")  # fmt: skip
-#: By what simple methods are told, the first that a run has.
-BY = ("accuracy", "recall@10")
+#: Metrics of a table; those that a run does not have are left out.
+SHOWN = (
+    "accuracy",
+    "swapped_accuracy",
+    "personalisation_gap",
+    "recall@10",
+    "ndcg@10",
+    "precision@10",
+    "hr@10",
+    "mrr@10",
+    "swapped_recall@10",
+    "repeat_share",
+    "echo_share",
+    "invalid_share",
+    "title_exact_match",
+    "title_invalid_share",
+)
+#: Metrics of the baselines; the first that a run has is shown.
+BASELINE_METRICS = ("accuracy", "recall@10")
 
 
 def run_missing(page: str, runs: Path) -> None:
-    """Run and make what is missing; what was broken off goes on."""
-    groups = (step for group in GROUPS.get(page, ()) for step in group.steps)
-    for step in (*EXPERIMENTS.get(page, ()), *groups):
-        command, made = step.command(runs), runs / step.name
+    """Run the missing steps of a page; interrupted runs are resumed."""
+    group_steps = (step for group in GROUPS.get(page, ()) for step in group.steps)
+    for step in (*EXPERIMENTS.get(page, ()), *group_steps):
+        command, path = step.command(runs), runs / step.name
         if isinstance(step, Material):
-            if not made.exists():
-                _do(command)
+            if not path.exists():
+                _run(command)
             if step.judged:
-                write_text(_judged(runs, step), _do([*step.judge(runs), "--json"], may=(0, 3)))
-        elif not (made / "audit.json").exists():  # the last of a run but its page
-            resume = command[0] == "shoptalk" and (made / "run.json").exists()
-            _do([*command, *(["--resume"] if resume else [])])
+                write_text(_judged_path(runs, step), _run([*step.judge(runs), "--json"], exit_codes=(0, 3)))
+        elif not (path / "audit.json").exists():  # the last file of a run except for its page
+            resume = command[0] == "shoptalk" and (path / "run.json").exists()
+            _run([*command, *(["--resume"] if resume else [])])
     for group in GROUPS.get(page, ()):
         if group.compared:
-            write_text(_compared(runs, group.compared), _do([*group.compare(runs), "--json"]))
+            write_text(_comparison_path(runs, group.compared), _run([*group.compare(runs), "--json"]))
 
 
-def _do(command: list[str], may: tuple[int, ...] = (0,)) -> str:
-    """What a command prints; it must end with one of the exit codes."""
-    program, *rest = command
-    typed = [sys.executable, *(["-m", "shoptalk.cli.main"] if program == "shoptalk" else []), *rest]
-    done = subprocess.run(typed, check=False, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    if done.returncode not in may:
-        raise subprocess.CalledProcessError(done.returncode, typed)
-    return done.stdout
+def _run(command: list[str], exit_codes: tuple[int, ...] = (0,)) -> str:
+    """Run a command with this Python and return its output; it must end with one of the exit codes."""
+    program, *arguments = command
+    module = ["-m", "shoptalk.cli.main"] if program == "shoptalk" else []
+    process = [sys.executable, *module, *arguments]
+    completed = subprocess.run(process, check=False, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if completed.returncode not in exit_codes:
+        raise subprocess.CalledProcessError(completed.returncode, process)
+    return completed.stdout
 
 
-def _judged(runs: Path, step: Material) -> Path:
+def _judged_path(runs: Path, step: Material) -> Path:
+    """File of the output of the command that judges a step."""
     return runs / f"{step.name}.{step.judged}.json"
 
 
-def _compared(runs: Path, names: tuple[str, str]) -> Path:
+def _comparison_path(runs: Path, names: tuple[str, str]) -> Path:
+    """File of the output of ``shoptalk compare``."""
     return runs / f"{'-against-'.join(names)}.compare.json"
 
 
 def figures(page: str, runs: Path) -> str:
-    """The page's block: a table for each run with simple methods and the audit, or runs of one exam side by side."""
+    """The block of a page: for each run a table, its baselines and its audit; for each group one table of its runs."""
     parts = [f"Written by `python benchmarks/reproduce.py {page}`."]
     for experiment in EXPERIMENTS.get(page, ()):
         metrics, audit = (_read(runs / experiment.name / name) for name in ("metrics.json", "audit.json"))
-        shown = shlex.join(experiment.command(Path("runs") / page))
-        parts += [f"### {experiment.what[0].upper()}{experiment.what[1:]}", f"`{shown}`"]
-        parts += [_table(metrics), _simple(metrics), _findings(audit)]
+        command = shlex.join(experiment.command(Path("runs") / page))
+        parts += [f"### {experiment.what[0].upper()}{experiment.what[1:]}", f"`{command}`"]
+        parts += [_table(metrics), _baselines(metrics), _findings(audit)]
     for group in GROUPS.get(page, ()):
         parts += [f"### {group.title}", *_side_by_side(group, page, runs)]
     return "\n\n".join(part for part in parts if part)
 
 
 def _read(path: Path) -> Any:
+    """The content of a JSON file."""
     return json.loads(path.read_text(encoding="utf-8"))
 
 
 def _side_by_side(group: Group, page: str, runs: Path) -> list[str]:
-    """A table of the runs and of the simple methods of the first, what the files and audits say, the commands."""
-    there = [step for step in group.steps if isinstance(step, Experiment)]
-    metrics = [_read(runs / step.name / "metrics.json") for step in there]
+    """The parts of a group: table of its runs, scores, comparison, audits, and the commands."""
+    experiments = [step for step in group.steps if isinstance(step, Experiment)]
+    materials = [step for step in group.steps if isinstance(step, Material)]
+    parts = [_group_table(group, experiments, runs)] if experiments else []
+    scored = [step for step in materials if step.judged == "score"]
+    parts += [_scores([(step.what, _read(_judged_path(runs, step))) for step in scored])] if scored else []
+    if group.compared:
+        comparison = _read(_comparison_path(runs, group.compared))["comparisons"][0]
+        parts.append(_difference(experiments, group.compared, comparison))
+    for step in materials:
+        if step.judged == "audit":
+            findings = _read(_judged_path(runs, step))["findings"]
+            parts.append("\n".join([f"`shoptalk audit --alpaca` of {step.what}:", "", *map(_finding_line, findings)]))
+    for step in experiments:
+        findings = _read(runs / step.name / "audit.json")["findings"]
+        failures = "; ".join(
+            f"{finding['check'].replace('_', ' ')} ({finding['says']})"
+            for finding in findings
+            if finding["severity"] == "fail"
+        )
+        parts.append(f"`shoptalk audit --run` of *{step.what}*: {failures or 'no fail'}.")
+    return [*parts, "```bash\n" + "\n".join(_commands(group, Path("runs") / page)) + "\n```"]
+
+
+def _group_table(group: Group, experiments: list[Experiment], runs: Path) -> str:
+    """A table with one row for each run and for each baseline of the first run."""
+    metrics = [_read(runs / step.name / "metrics.json") for step in experiments]
     names = [column.removeprefix("title_").replace("_", " ") for column in group.columns]
     lines = [f"| | {' | '.join(names)} | users |", "|---" * (len(names) + 2) + "|"]
-    rows = [(step.what, own["metrics"]) for step, own in zip(there, metrics, strict=True)]
-    rows += [(name.replace("_", " "), own) for name, own in metrics[0]["baselines"].items()] if metrics else []
-    for what, own in rows:
-        cells = [_cell(own.get(column)) for column in group.columns]
-        lines.append(f"| {what} | {' | '.join(cells)} | {max(own[c]['n'] for c in group.columns if c in own):,} |")
-    parts = ["\n".join(lines)] if there else []
-    scored = [step for step in group.steps if isinstance(step, Material) and step.judged == "score"]
-    parts += [_scores([(step.what, _read(_judged(runs, step))) for step in scored])] if scored else []
-    if group.compared:
-        parts.append(_versus(there, group.compared, _read(_compared(runs, group.compared))["comparisons"][0]))
-    for step in group.steps:
-        if isinstance(step, Material) and step.judged == "audit":
-            found = _read(_judged(runs, step))["findings"]
-            parts.append("\n".join([f"`shoptalk audit --alpaca` of {step.what}:", "", *map(_line, found)]))
-    for step in there:
-        bad = [one for one in _read(runs / step.name / "audit.json")["findings"] if one["severity"] == "fail"]
-        stated = "; ".join(f"{one['check'].replace('_', ' ')} ({one['says']})" for one in bad)
-        parts.append(f"`shoptalk audit --run` of *{step.what}*: {stated or 'no fail'}.")
-    return [*parts, "```bash\n" + "\n".join(_typed(group, Path("runs") / page)) + "\n```"]
+    rows = [(step.what, content["metrics"]) for step, content in zip(experiments, metrics, strict=True)]
+    rows += [(name.replace("_", " "), values) for name, values in metrics[0]["baselines"].items()]
+    for what, values in rows:
+        cells = [_cell(values.get(column)) for column in group.columns]
+        users = max(values[column]["n"] for column in group.columns if column in values)
+        lines.append(f"| {what} | {' | '.join(cells)} | {users:,} |")
+    return "\n".join(lines)
 
 
-def _typed(group: Group, runs: Path) -> list[str]:
+def _commands(group: Group, runs: Path) -> list[str]:
     """All commands of a group, in order."""
     lines = []
     for step in group.steps:
@@ -120,68 +149,74 @@ def _typed(group: Group, runs: Path) -> list[str]:
     return [*lines, *([shlex.join(group.compare(runs))] if group.compared else [])]
 
 
-def _versus(there: list[Experiment], names: tuple[str, str], found: dict[str, Any]) -> str:
+def _difference(experiments: list[Experiment], names: tuple[str, str], comparison: dict[str, Any]) -> str:
     """The paired difference of two runs over the same users."""
-    one, other = (step.what for name in names for step in there if step.name == name)
+    first, second = (step.what for name in names for step in experiments if step.name == name)
+    difference, low, high = (comparison[key] for key in ("difference", "low", "high"))
     return (
-        f"`shoptalk compare`: *{one}* minus *{other}*, {found['metric']}: {found['difference']:+.4f} "
-        f"[{found['low']:+.4f}, {found['high']:+.4f}], {show_p(found['p_holm'])}, {found['n']:,} users."
+        f"`shoptalk compare`: *{first}* minus *{second}*, {comparison['metric']}: {difference:+.4f} "
+        f"[{low:+.4f}, {high:+.4f}], {show_p(comparison['p_holm'])}, {comparison['n']:,} users."
     )
 
 
 def _cell(row: dict[str, Any] | None) -> str:
+    """A value with its interval; empty for a metric that is missing."""
     if row is None or row["value"] is None:
         return ""
     return f"{row['value']:.4f}" + ("" if row["low"] is None else f" [{row['low']:.4f}, {row['high']:.4f}]")
 
 
 def _scores(judged: list[tuple[str, dict[str, Any]]]) -> str:
-    """Predictions as system D counts them, and with the rows that have no truth as misses."""
+    """Metrics over the rows with a truth, as system D reports them, and over all rows, where others are misses."""
     names = [f"{name}@10" for name in ("precision", "recall", "hr", "mrr", "ndcg")]
     lines = [f"| | {' | '.join(names)} | rows |", "|---" * (len(names) + 2) + "|"]
-    for what, own in judged:
-        known, whole = own["users"], own["users"] + own["without_truth"]
-        for rows, share in ((known, 1.0), (whole, known / whole)):
-            stated = "rows with a truth" if rows == known else "all rows"
-            values = " | ".join(f"{own[name] * share:.4f}" for name in names)
-            lines.append(f"| {what}, {stated} | {values} | {rows:,} |")
+    for what, scores in judged:
+        with_truth, total = scores["users"], scores["users"] + scores["without_truth"]
+        for rows, share in ((with_truth, 1.0), (total, with_truth / total)):
+            label = "rows with a truth" if rows == with_truth else "all rows"
+            values = " | ".join(f"{scores[name] * share:.4f}" for name in names)
+            lines.append(f"| {what}, {label} | {values} | {rows:,} |")
     return "\n".join(lines)
 
 
 def _table(metrics: dict[str, Any]) -> str:
+    """The metrics of one run as a table."""
     rows = [(name.replace("_", " "), metrics["metrics"][name]) for name in SHOWN if name in metrics["metrics"]]
     lines = [
-        f"| {name} | {row['value']:.4f} | {_span(row)} | {row['n']:,} |"
+        f"| {name} | {row['value']:.4f} | {_interval(row)} | {row['n']:,} |"
         for name, row in rows
         if row["value"] is not None
     ]
     return "\n".join(["| metric | value | 95 % interval | users |", "|---|---|---|---|", *lines])
 
 
-def _span(row: dict[str, Any]) -> str:
+def _interval(row: dict[str, Any]) -> str:
+    """The interval of an estimate; empty without one."""
     return "" if row["low"] is None else f"{row['low']:.4f} to {row['high']:.4f}"
 
 
-def _simple(metrics: dict[str, Any]) -> str:
-    by = next((name for name in BY if name in metrics["metrics"]), None)
-    able = {name: own[by]["value"] for name, own in metrics["baselines"].items() if by in own}
-    stated = ", ".join(
-        f"{name.replace('_', ' ')} {able[name]:.4f}" for name in sorted(able, key=lambda name: -able[name])
-    )
-    return f"Simple methods by {by}: {stated}." if by and stated else ""
+def _baselines(metrics: dict[str, Any]) -> str:
+    """The baselines of a run in one sentence, the best first."""
+    metric = next((name for name in BASELINE_METRICS if name in metrics["metrics"]), None)
+    values = {name: row[metric]["value"] for name, row in metrics["baselines"].items() if metric in row}
+    names = sorted(values, key=lambda name: -values[name])
+    listed = ", ".join(f"{name.replace('_', ' ')} {values[name]:.4f}" for name in names)
+    return f"Simple methods by {metric}: {listed}." if metric and listed else ""
 
 
 def _findings(audit: dict[str, Any]) -> str:
-    bad = [finding for finding in audit["findings"] if finding["severity"] != "info"]
-    return "\n".join(["The audit says:", "", *map(_line, bad)]) if bad else "The audit finds nothing."
+    """The findings of severity ``fail`` or ``warn`` as a list."""
+    problems = [finding for finding in audit["findings"] if finding["severity"] != "info"]
+    return "\n".join(["The audit says:", "", *map(_finding_line, problems)]) if problems else "The audit finds nothing."
 
 
-def _line(finding: dict[str, Any]) -> str:
+def _finding_line(finding: dict[str, Any]) -> str:
+    """A finding as one item of a list."""
     return f"- **{finding['severity']}**, {finding['check'].replace('_', ' ')}: {finding['says']}"
 
 
 def rewrite(page: str, block: str) -> None:
-    """Put the block between the marks of a page."""
+    """Replace the block between the marks of a page."""
     path = PAGES / f"{page}.md"
     text = path.read_text(encoding="utf-8")
     before, after = text.split(BEGIN)[0], text.split(END)[1]
@@ -189,16 +224,17 @@ def rewrite(page: str, block: str) -> None:
 
 
 def main() -> None:
+    """Make the missing runs of the pages, and rewrite the pages."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="+", choices=sorted({*EXPERIMENTS, *GROUPS}))
     parser.add_argument("--runs", type=Path, help="folder of one page's runs; runs/PAGE by default")
     parser.add_argument("--only-write", action="store_true", help="run nothing")
-    given = parser.parse_args()
-    if given.runs and len(given.pages) > 1:
+    arguments = parser.parse_args()
+    if arguments.runs and len(arguments.pages) > 1:
         parser.error("--runs names the runs of one page")
-    for page in given.pages:
-        runs = (given.runs or ROOT / "runs" / page).absolute()
-        if not given.only_write:
+    for page in arguments.pages:
+        runs = (arguments.runs or ROOT / "runs" / page).absolute()
+        if not arguments.only_write:
             run_missing(page, runs)
         rewrite(page, figures(page, runs))
 

@@ -2,8 +2,8 @@
 
     python benchmarks/score_options.py --cases 32 --json
 
-Every contender scores the same cases with the same model (nano with fresh weights, whose speed is that of
-trained ones), in turns, the best of a few rounds each, so that a noisy machine disturbs all alike.
+All methods score the same cases with the same model: nano with random weights, which are as fast as trained ones. The
+methods run in turns, and the fastest of several rounds counts, so that other load on the machine affects all alike.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from shoptalk.models.tree import Question
 from shoptalk.recipe import Lora, Model
 from shoptalk.recommend.options import log_probabilities
 
-WORDS = [f"word{number}" for number in range(400)]
+VOCABULARY = [f"word{number}" for number in range(400)]
 
 
 def make_cases(count: int, options: int, prompt: int, answer: int, size: int) -> list[Question]:
@@ -57,8 +57,8 @@ def generate(model: LanguageModel, cases: list[Question]) -> None:
         )
 
 
-def best(run: Callable[[], object], rounds: int) -> float:
-    """Seconds of the fastest of some rounds."""
+def fastest(run: Callable[[], object], rounds: int) -> float:
+    """Seconds of the fastest of several rounds."""
     times = []
     for _ in range(rounds):
         begin = time.perf_counter()
@@ -68,24 +68,27 @@ def best(run: Callable[[], object], rounds: int) -> float:
 
 
 def main() -> None:
+    """Time all methods for 4 and 20 options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cases", type=int, default=32)
     parser.add_argument("--prompt", type=int, default=300, help="tokens")
     parser.add_argument("--answer", type=int, default=15, help="tokens")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    model = create(Model(width=256, layers=4, vocabulary=1000, precision="fp32"), Lora(), WORDS, 1, 2048)
+    arguments = parser.parse_args()
+    model = create(Model(width=256, layers=4, vocabulary=1000, precision="fp32"), Lora(), VOCABULARY, 1, 2048)
     model.network.eval()
     rows = []
     for options in (4, 20):
-        cases = make_cases(given.cases, options, given.prompt, given.answer, model.network.config.vocab_size)
+        cases = make_cases(
+            arguments.cases, options, arguments.prompt, arguments.answer, model.network.config.vocab_size
+        )
         shared = [float(tokens.sum()) for answers in log_probabilities(model, cases) for tokens in answers]
-        apart = one_pass_each(model, cases)
+        separate = one_pass_each(model, cases)
         seconds = {
-            "shared": best(lambda cases=cases: log_probabilities(model, cases), given.rounds),
-            "pass_per_option": best(lambda cases=cases: one_pass_each(model, cases), given.rounds),
-            "generate": best(lambda cases=cases: generate(model, cases), given.rounds),
+            "shared": fastest(lambda cases=cases: log_probabilities(model, cases), arguments.rounds),
+            "pass_per_option": fastest(lambda cases=cases: one_pass_each(model, cases), arguments.rounds),
+            "generate": fastest(lambda cases=cases: generate(model, cases), arguments.rounds),
         }
         rows.append(
             {
@@ -93,15 +96,15 @@ def main() -> None:
                 "seconds": seconds,
                 "times_faster_than_pass_per_option": seconds["pass_per_option"] / seconds["shared"],
                 "times_faster_than_generate": seconds["generate"] / seconds["shared"],
-                "largest_difference": float(np.abs(np.subtract(shared, apart)).max()),
+                "largest_difference": float(np.abs(np.subtract(shared, separate)).max()),
             }
         )
-    if given.json:
-        print(json.dumps({"cases": given.cases, "threads": torch.get_num_threads(), "rows": rows}))
+    if arguments.json:
+        print(json.dumps({"cases": arguments.cases, "threads": torch.get_num_threads(), "rows": rows}))
         return
-    print(f"{given.cases} cases, prompts of {given.prompt} tokens, options of {given.answer}; ms per case")
+    print(f"{arguments.cases} cases, prompts of {arguments.prompt} tokens, options of {arguments.answer}; ms per case")
     for row in rows:
-        milliseconds = {name: 1000 * value / given.cases for name, value in row["seconds"].items()}
+        milliseconds = {name: 1000 * value / arguments.cases for name, value in row["seconds"].items()}
         print(
             f"{row['options']:>3} options: shared prompt {milliseconds['shared']:.1f}, a pass per option "
             f"{milliseconds['pass_per_option']:.1f} ({row['times_faster_than_pass_per_option']:.1f} times), generate "

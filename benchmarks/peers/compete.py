@@ -1,4 +1,4 @@
-"""Contenders for one job, in turns: their times, their memory, and their share of what the machine can do."""
+"""Several methods for one job, in turns: their times, their memory, and their share of peak performance."""
 
 import contextlib
 import ctypes
@@ -21,9 +21,9 @@ Run = Callable[[], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Contenders for one job, the operations that it needs (where a run says nothing else), and its size in words."""
+    """Methods for one job, the operations that it needs (unless a run reports others), and its size as text."""
 
-    contenders: dict[str, Run]
+    methods: dict[str, Run]
     operations: float
     missing: str = ""
     size: str = ""
@@ -64,11 +64,11 @@ def measured(run: Run) -> dict[str, Any]:
 
 
 def compete(part: Part, rounds: int, precision: str) -> dict[str, Any]:
-    """All contenders in turns, and what came of it."""
-    seen: dict[str, list[dict[str, Any]]] = {name: [] for name in part.contenders}
+    """Run all methods in turns, round after round, and summarise their measurements."""
+    seen: dict[str, list[dict[str, Any]]] = {name: [] for name in part.methods}
     fastest = peak(precision)
     for _ in range(rounds):
-        for name, run in part.contenders.items():
+        for name, run in part.methods.items():
             seen[name].append(measured(run))
             last = seen[name][-1]
             print(f"{name}: {last['seconds']:.1f} s, {last['cpu_seconds']:.1f} s of processor", file=sys.stderr)
@@ -104,9 +104,9 @@ def show(name: str, found: dict[str, Any]) -> None:
     if found["missing"]:
         print(f"  {found['missing']}")
     print("  tokens a second / a processor second; times slower than the first, by either; share of peak; memory; loss")
-    for contender, row in found["rows"].items():
+    for method, row in found["rows"].items():
         print(
-            f"  {contender:<25} {row['tokens_per_second']:>8,.0f} / {row['tokens_per_cpu_second']:>8,.0f}  "
+            f"  {method:<25} {row['tokens_per_second']:>8,.0f} / {row['tokens_per_cpu_second']:>8,.0f}  "
             f"{row['times_slower']:>6.2f} / {row['times_the_processor_time']:.2f}  "
             f"{100 * row['share_of_peak']:>6.2f} %  {row['memory_mebibytes']:>6,.0f} MiB  {row['loss']:.3f}"
         )

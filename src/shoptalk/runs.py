@@ -1,4 +1,4 @@
-"""A run's folder: the resolved recipe, what it ran on, and the paths of its parts."""
+"""A run's folder: the resolved recipe, ``run.json``, and the paths of its parts."""
 
 import json
 import platform
@@ -23,24 +23,28 @@ class Run:
 
     @property
     def model(self) -> Path:
-        """Where the trained model lies."""
+        """Folder of the trained model."""
         return self.folder / "model"
 
     @property
     def dataset(self) -> Path:
-        """Where its dataset lies: a run's own moves with its folder, and a sweep's with the sweep's."""
+        """Folder of the dataset: inside the run's folder, as recorded, or inside the folder of the sweep.
+
+        The first and the last are found even if the folder of the run or sweep was moved. If there is none of them, the
+        recorded path.
+        """
         inside, recorded = self.folder / "dataset", Path(self.info["dataset"])
-        of_sweep = [parent / "dataset" for parent in self.folder.resolve().parents[:2]]
-        return next((path for path in (inside, recorded, *of_sweep) if (path / "dataset.json").exists()), recorded)
+        sweep_paths = [parent / "dataset" for parent in self.folder.resolve().parents[:2]]
+        return next((path for path in (inside, recorded, *sweep_paths) if (path / "dataset.json").exists()), recorded)
 
     @property
     def prompt_date(self) -> date | None:
-        """The day on which the run began, which a chat template that writes the date goes on writing.
+        """The day on which the run began; chat templates that contain a date use this one.
 
         Raises
         ------
         RunError
-            When it is no date.
+            If ``run.json`` holds no valid date.
         """
         try:
             return date.fromisoformat(self.info["date"]) if "date" in self.info else None
@@ -49,23 +53,23 @@ class Run:
 
     @property
     def trained(self) -> bool:
-        """Whether training ended and the model was verified."""
+        """Whether training has ended and the saved model was verified."""
         return bool(self.info.get("trained")) and self.model.is_dir()
 
     def note(self, **values: Any) -> "Run":
-        """Write more into ``run.json``."""
+        """Add values to ``run.json``, and return the run with them."""
         info = {**self.info, **values, "peak_memory_bytes": max(peak_memory(), self.info.get("peak_memory_bytes", 0))}
         write_json(self.folder / "run.json", info)
         return Run(self.folder, self.recipe, info)
 
 
 def create_run(folder: Path, recipe: Recipe, dataset: Path, fingerprint: str) -> Run:
-    """Begin a run in a new or empty folder (one that holds only its own dataset counts as empty).
+    """Create a run in a new or empty folder. A folder that holds only the run's dataset counts as empty.
 
     Raises
     ------
     RunError
-        When the folder holds something else, so that nothing is ever overwritten by accident.
+        If the folder holds anything else, so that nothing is overwritten.
     """
     if folder.exists() and not folder.is_dir():
         raise RunError("this is a file, not a folder", where=str(folder))
@@ -74,7 +78,7 @@ def create_run(folder: Path, recipe: Recipe, dataset: Path, fingerprint: str) ->
         raise RunError(
             "this folder already holds a run" if is_run else "this folder is not empty",
             where=str(folder),
-            hint="go on with it by --resume, remove it, or choose another --out" if is_run else "choose another --out",
+            hint="continue it with --resume, remove it, or choose another --out" if is_run else "choose another --out",
         )
     write_text(folder / "recipe.toml", recipe.to_toml())
     info = {
@@ -99,7 +103,7 @@ def open_run(folder: Path) -> Run:
     Raises
     ------
     RunError
-        When it is not a run, or is damaged.
+        If it is not a run, or is damaged.
     """
     path = folder / "run.json"
     info = read_json(path, error=RunError, hint="train again")
@@ -111,7 +115,7 @@ def open_run(folder: Path) -> Run:
 
 
 def read_log(run: Path) -> list[JsonObject]:
-    """All events of a training (``log.jsonl``); a last line that a crash cut off is left out."""
+    """All events of a training (``log.jsonl``); lines that are not valid JSON, as after a crash, are left out."""
     path = run / "log.jsonl"
     events = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []:

@@ -1,4 +1,4 @@
-"""The benchmark of ranking, tiny: every contender runs, and what it prints are ratios of what it measured."""
+"""The benchmark of ranking at a tiny size: all methods run, and its ratios are those of its times."""
 
 import importlib.util
 import json
@@ -17,6 +17,7 @@ NEAR = {"index", "index, allow list", "index, scorer"}
 
 @pytest.fixture
 def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The benchmark as a module."""
     spec = importlib.util.spec_from_file_location("rank", Path(__file__).parents[2] / "benchmarks" / "rank.py")
     assert spec is not None
     assert spec.loader is not None
@@ -26,13 +27,14 @@ def benchmark(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-def run(benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, *more: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["rank.py", *ARGUMENTS, *more])
+def run(benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
+    """Call the benchmark as its command."""
+    monkeypatch.setattr(sys, "argv", ["rank.py", *ARGUMENTS, *options])
     benchmark.main()
 
 
 @pytest.mark.parametrize("large", [100, 1_000])
-def test_it_runs_tiny(
+def test_all_methods_run(
     benchmark: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], large: int
 ) -> None:
     if large == 100:
@@ -46,7 +48,7 @@ def test_it_runs_tiny(
         assert row["to_forward"] == pytest.approx(row["p50_ms"] / result[kind]["forward"]["p50_ms"])
         assert row["p99_ms"] >= row["p50_ms"] > 0
     if large == 100:
-        assert result["index"]["recall@10"] == 1  # so few lists that all are read
+        assert result["index"]["recall@10"] == 1  # with so few inverted lists, all are searched
     run(benchmark, monkeypatch)
     assert "300 items" in capsys.readouterr().out
 
@@ -55,11 +57,11 @@ def test_generated_ids_are_new_and_differ(benchmark: ModuleType) -> None:
     world = benchmark.make_world(300, 32, 1, 3, 4)
     prompts = [benchmark.prompt_of(world.model, history) for history in world.histories]
     with benchmark.torch.inference_mode():
-        stated = benchmark.generate(world.model, prompts)
+        generated = benchmark.generate(world.model, prompts)
     # The first id generated is the best of the whole catalogue: both read the same history.
-    assert [world.model.items[ids[0]] for ids in stated] == [
+    assert [world.model.items[ids[0]] for ids in generated] == [
         ranked.items[0] for ranked in world.model.rank(world.histories, 1)
     ]
-    for ids, history in zip(stated, world.histories, strict=True):
+    for ids, history in zip(generated, world.histories, strict=True):
         assert len(set(ids)) == len(ids) == 10
         assert not {world.model.items[index] for index in ids} & set(history.items)

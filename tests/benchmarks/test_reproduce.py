@@ -1,4 +1,4 @@
-"""Pages of reproductions: what stands on them comes from the runs."""
+"""The pages of reproductions are written from the files of the runs."""
 
 import importlib.util
 import json
@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture
 def reproduce(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The benchmark as a module."""
     monkeypatch.syspath_prepend(ROOT / "benchmarks")
     spec = importlib.util.spec_from_file_location("reproduce", ROOT / "benchmarks" / "reproduce.py")
     assert spec is not None
@@ -25,14 +26,15 @@ def reproduce(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 def test_rows_without_a_truth_are_misses_among_all_rows(reproduce: ModuleType) -> None:
     names = ("precision", "recall", "hr", "mrr", "ndcg")
-    own = {f"{name}@10": 0.3 for name in names} | {"users": 2, "without_truth": 4}
-    table = reproduce._scores([("D", own)]).splitlines()
+    scores = {f"{name}@10": 0.3 for name in names} | {"users": 2, "without_truth": 4}
+    table = reproduce._scores([("D", scores)]).splitlines()
     assert table[2] == "| D, rows with a truth | 0.3000 | 0.3000 | 0.3000 | 0.3000 | 0.3000 | 2 |"
     assert table[3] == "| D, all rows | 0.1000 | 0.1000 | 0.1000 | 0.1000 | 0.1000 | 6 |"  # 0.3 * 2 / 6
 
 
-def test_runs_of_one_exam_stand_side_by_side(reproduce: ModuleType, tmp_path: Path) -> None:
+def test_runs_of_a_group_are_in_one_table(reproduce: ModuleType, tmp_path: Path) -> None:
     def row(value: float) -> dict[str, float]:
+        """An estimate."""
         return {"value": value, "low": value - 0.1, "high": value + 0.1, "n": 1200}
 
     for name, value in (("one", 0.5), ("two", 0.6)):
@@ -47,22 +49,24 @@ def test_runs_of_one_exam_stand_side_by_side(reproduce: ModuleType, tmp_path: Pa
         reproduce.Experiment("two", "Second", "b.toml"),
         reproduce.Material("rows", "rows", ("python", "x.py", "{runs}/one"), "audit"),
     )
-    found = {"metric": "recall@10", "difference": 0.1, "low": 0.05, "high": 0.15, "p_holm": 0.02, "n": 1200}
-    (tmp_path / "two-against-one.compare.json").write_text(json.dumps({"comparisons": [found]}))
+    comparison = {"metric": "recall@10", "difference": 0.1, "low": 0.05, "high": 0.15, "p_holm": 0.02, "n": 1200}
+    (tmp_path / "two-against-one.compare.json").write_text(json.dumps({"comparisons": [comparison]}))
     group = reproduce.Group("T", ("recall@10", "gap"), steps, ("two", "one"))
-    stated = reproduce._side_by_side(group, "d", tmp_path)
-    assert stated[0].splitlines()[2:] == [
+    parts = reproduce._side_by_side(group, "d", tmp_path)
+    assert parts[0].splitlines()[2:] == [
         "| First | 0.5000 [0.4000, 0.6000] |  | 1,200 |",
         "| Second | 0.6000 [0.5000, 0.7000] |  | 1,200 |",
         "| item knn | 0.4000 [0.3000, 0.5000] |  | 1,200 |",
     ]
-    assert stated[1] == (
+    assert parts[1] == (
         "`shoptalk compare`: *Second* minus *First*, recall@10: +0.1000 [+0.0500, +0.1500], p = 0.020, 1,200 users."
     )
-    assert stated[2].endswith("- **info**, ties: tied")
-    assert stated[3:5] == ["`shoptalk audit --run` of *First*: no fail.",
-                         "`shoptalk audit --run` of *Second*: ties (tied)."]  # fmt: skip
-    assert stated[5].splitlines()[1:-1] == [
+    assert parts[2].endswith("- **info**, ties: tied")
+    assert parts[3:5] == [
+        "`shoptalk audit --run` of *First*: no fail.",
+        "`shoptalk audit --run` of *Second*: ties (tied).",
+    ]
+    assert parts[5].splitlines()[1:-1] == [
         "shoptalk run a.toml --set data.reviews=runs/d/r --out runs/d/one",
         "shoptalk run b.toml --out runs/d/two",
         "python x.py runs/d/one",
@@ -72,7 +76,7 @@ def test_runs_of_one_exam_stand_side_by_side(reproduce: ModuleType, tmp_path: Pa
 
 
 @pytest.mark.parametrize("page", sorted((ROOT / "docs" / "reproductions").glob("*.md")), ids=lambda page: page.stem)
-def test_a_page_names_its_command_and_no_folder_of_a_machine(page: Path, reproduce: ModuleType) -> None:
+def test_a_page_names_its_command_and_no_absolute_path(page: Path, reproduce: ModuleType) -> None:
     text = page.read_text(encoding="utf-8")
     block = text.split(reproduce.BEGIN)[1].split(reproduce.END)[0]
     if not block.strip():

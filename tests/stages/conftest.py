@@ -1,4 +1,4 @@
-"""A generated shop for whole experiments, and a small trained run with item tokens, made once."""
+"""Generated raw files for whole experiments, and a small trained run with item tokens; each is made once."""
 
 import shutil
 from pathlib import Path
@@ -12,15 +12,25 @@ from shoptalk.progress import silent
 from shoptalk.recipe import read_recipe
 from shoptalk.stages.train import train
 
-SMALL = ["model.width=32", "model.layers=1", "model.precision=fp32",
-         "model.vocabulary=300", "training.epochs=1", "training.pretrain_epochs=0",
-         "training.choice_epochs=0", "prompt.task=next_item", "prompt.style=bare", "items.dimensions=16",
-         "items.transition_text=true", 'data.keep=["categories", "price"]']  # fmt: skip
+SMALL = [
+    "model.width=32",
+    "model.layers=1",
+    "model.precision=fp32",
+    "model.vocabulary=300",
+    "training.epochs=1",
+    "training.pretrain_epochs=0",
+    "training.choice_epochs=0",
+    "prompt.task=next_item",
+    "prompt.style=bare",
+    "items.dimensions=16",
+    "items.transition_text=true",
+    'data.keep=["categories", "price"]',
+]
 
 
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Raw files with their recipe; nobody may change them."""
+    """Folder of raw files with their recipe; tests must not change it."""
     folder = tmp_path_factory.mktemp("shop")
     write_sample(folder, users=200, items=60)
     return folder
@@ -28,7 +38,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Nobody may change it; `items_run` is a copy."""
+    """Folder of a trained run; tests must not change it, but use the copy `items_run`."""
     folder = tmp_path_factory.mktemp("items")
     write_sample(folder, users=150, items=80)
     recipe = read_recipe(folder / "recipe.toml", SMALL)
@@ -39,4 +49,5 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def items_run(trained: Path, tmp_path: Path) -> Path:
+    """A copy of `trained` that a test may change."""
     return Path(shutil.copytree(trained, tmp_path / "run"))

@@ -1,4 +1,4 @@
-"""Stages as the command line prints them."""
+"""Stages with their results as the command line prints them by ``--json``."""
 
 from collections.abc import Sequence
 from pathlib import Path

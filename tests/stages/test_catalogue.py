@@ -1,4 +1,4 @@
-"""New products in a trained run: told by their words alone, kept, and nothing changed by a file that is no good."""
+"""Adding items to a trained run: they are recommended by their text, stay in the run, and bad files change nothing."""
 
 import hashlib
 import json
@@ -20,52 +20,55 @@ FIRST, SECOND = "Copper Kettle Walnut Fountain Teapot", "Copper Kettle Walnut Fo
 
 
 def table(folder: Path, *rows: str) -> Path:
+    """A CSV file of items."""
     path = folder / "new.csv"
     path.write_text("item_id,title\n" + "\n".join(rows) + "\n", encoding="utf-8")
     return path
 
 
-def objects(folder: Path, *rows: dict[str, Any]) -> Path:
+def json_lines(folder: Path, *rows: dict[str, Any]) -> Path:
+    """A file of items as JSON lines."""
     path = folder / "new.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     return path
 
 
 def digest(folder: Path) -> str:
+    """SHA-256 of the names and contents of all files in a folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest()
 
 
-def best(run: Path, *typed: str) -> dict[str, str]:
-    """The first five of all eighty products, with their titles."""
+def top_five(run: Path, *typed: str) -> dict[str, str]:
+    """Ids and titles of the first five recommended items."""
     items = recommend(run, history=typed, k=5)["items"]
     return {item["item_id"]: item["title"] for item in items}
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_a_new_product_is_recommended_by_its_words(items_run: Path, tmp_path: Path, kind: str) -> None:
+def test_a_new_item_is_recommended_by_its_text(items_run: Path, tmp_path: Path, kind: str) -> None:
     before = len(open_run_dataset(open_run(items_run)).catalogue)
     file = (
         table(tmp_path, f"N1,{FIRST}", f'N2,"{SECOND}"')
         if kind == "csv"
-        else objects(tmp_path, {"item_id": "N1", "title": FIRST}, {"item_id": "N2", "title": SECOND})
+        else json_lines(tmp_path, {"item_id": "N1", "title": FIRST}, {"item_id": "N2", "title": SECOND})
     )
     assert add_items(items_run, file) == {"added": 2, "known": 0, "items": before + 2}
-    found = recommend(items_run, history=[FIRST], k=before + 2)  # from the disk, by its title
-    assert found["history"] == [{"item_id": "N1", "title": FIRST}]
-    assert best(items_run, FIRST)["N2"] == SECOND
-    assert "N1" in best(items_run, "N2")
-    assert len(found["items"]) == before + 1  # all that were known are still there
+    result = recommend(items_run, history=[FIRST], k=before + 2)  # from the disk, by its title
+    assert result["history"] == [{"item_id": "N1", "title": FIRST}]
+    assert top_five(items_run, FIRST)["N2"] == SECOND
+    assert "N1" in top_five(items_run, "N2")
+    assert len(result["items"]) == before + 1  # the known items are still recommended
     changed = digest(items_run)
     assert add_items(items_run, file) == {"added": 0, "known": 2, "items": before + 2}
     assert digest(items_run) == changed
 
 
-def test_known_products_score_as_before(items_run: Path, tmp_path: Path) -> None:
+def test_scores_of_known_items_do_not_change(items_run: Path, tmp_path: Path) -> None:
     user = open_run_dataset(open_run(items_run)).split("last").test[0].history.user_id
     before = recommend(items_run, user=user, k=1000)
     add_items(items_run, table(tmp_path, f"N1,{FIRST}"))
-    add_items(items_run, objects(tmp_path, {"item_id": "N2", "title": SECOND}))
+    add_items(items_run, json_lines(tmp_path, {"item_id": "N2", "title": SECOND}))
     after = recommend(items_run, user=user, k=1000)
     known = {item["item_id"]: item["score"] for item in after["items"]}
     assert known.keys() == {item["item_id"] for item in before["items"]} | {"N1", "N2"}
@@ -74,34 +77,37 @@ def test_known_products_score_as_before(items_run: Path, tmp_path: Path) -> None
     )
 
 
-def test_what_the_recipe_keeps_is_kept_of_new_products_too(items_run: Path, tmp_path: Path) -> None:
-    new = {"item_id": "N1", "title": FIRST, "categories": ["New"], "price": "$12.50", "brand": "not kept"}
-    add_items(items_run, objects(tmp_path, new, {"item_id": "N2", "title": SECOND}))
+def test_new_items_have_the_fields_that_the_recipe_keeps(items_run: Path, tmp_path: Path) -> None:
+    new = {"item_id": "N1", "title": FIRST, "categories": ["New"], "price": "$12.50", "brand": "dropped by the recipe"}
+    add_items(items_run, json_lines(tmp_path, new, {"item_id": "N2", "title": SECOND}))
     item = open_run_dataset(open_run(items_run)).catalogue["N1"]
     assert (item.categories, item.price, item.brand) == (("New",), 12.5, "")
-    cheap = Filters(categories=("new",), highest=20.0)
-    found = recommend(items_run, history=["N2"], filters=cheap)["items"]
-    assert [row["item_id"] for row in found] == ["N1"]
+    filters = Filters(categories=("new",), highest=20.0)
+    items = recommend(items_run, history=["N2"], filters=filters)["items"]
+    assert [item["item_id"] for item in items] == ["N1"]
 
 
-ODD = ["a b|>c<|item_x|>", "q|>", "q", "naïve ☃\u200b", " ", "new\nline", "<|end|>", "L" * 3000]
+UNUSUAL_IDS = ["a b|>c<|item_x|>", "q|>", "q", "naïve ☃\u200b", " ", "new\nline", "<|end|>", "L" * 3000]
 
 
-def test_odd_ids_are_told_apart(items_run: Path, tmp_path: Path) -> None:
-    add_items(items_run, objects(tmp_path, *[{"item_id": name, "title": f"{FIRST} {name[:5]}"} for name in ODD]))
+def test_unusual_ids_are_distinct_tokens(items_run: Path, tmp_path: Path) -> None:
+    add_items(
+        items_run,
+        json_lines(tmp_path, *[{"item_id": item_id, "title": f"{FIRST} {item_id[:5]}"} for item_id in UNUSUAL_IDS]),
+    )
     run = open_run(items_run)
     model = open_trained_run(run).recommender
     items = model.model.items
     assert items is not None
-    assert set(items.ids[-len(ODD) :]) == set(ODD)
-    for index, name in enumerate(items.ids):
-        assert model.model.tokenizer.encode(item_token(name)) == [items.first + index]
-    for name in ODD:
-        assert recommend(items_run, history=[name], k=1)["history"][0]["item_id"] == name
+    assert set(items.ids[-len(UNUSUAL_IDS) :]) == set(UNUSUAL_IDS)
+    for index, item_id in enumerate(items.ids):
+        assert model.model.tokenizer.encode(item_token(item_id)) == [items.first + index]
+    for item_id in UNUSUAL_IDS:
+        assert recommend(items_run, history=[item_id], k=1)["history"][0]["item_id"] == item_id
 
 
 @pytest.mark.parametrize(
-    ("content", "where", "says"),
+    ("content", "where", "message"),
     [
         (b"", "", "is empty"),
         (b"item_id,title\n", "", "no rows"),
@@ -116,14 +122,14 @@ def test_odd_ids_are_told_apart(items_run: Path, tmp_path: Path) -> None:
         (None, "", "no such file"),
     ],
 )
-def test_a_hostile_file_is_one_clear_error(
-    items_run: Path, tmp_path: Path, content: bytes | None, where: str, says: str
+def test_a_malformed_file_is_a_clear_error(
+    items_run: Path, tmp_path: Path, content: bytes | None, where: str, message: str
 ) -> None:
     path = tmp_path / "items"
     if content is not None:
         path.write_bytes(content)
     before = digest(items_run)
-    with pytest.raises(ShoptalkError, match=says) as caught:
+    with pytest.raises(ShoptalkError, match=message) as caught:
         add_items(items_run, path)
     assert caught.value.where == f"{path}{where}"
     assert "data.max_bad_lines" not in str(caught.value)  # the run's recipe cannot be changed any more

@@ -1,4 +1,4 @@
-"""Comparing runs that were made by hand: what is computed, what is grouped, what is refused."""
+"""Comparing runs with known predictions: metrics, grouping by recipe, and errors."""
 
 import json
 import shutil
@@ -24,15 +24,16 @@ def compare(folders: Sequence[Path]) -> dict[str, Any]:
     return content
 
 
-def refused(*folders: Path) -> ShoptalkError:
+def error_of(*folders: Path) -> ShoptalkError:
+    """The error that comparing these runs raises."""
     with pytest.raises(ShoptalkError) as caught:
         compare(folders)
     return caught.value
 
 
-def test_rankings_by_hand(tmp_path: Path) -> None:
-    one, other = make_run(tmp_path / "good", GOOD, name="good"), make_run(tmp_path / "bad", BAD, name="bad", width=64)
-    report = compare([one, other])
+def test_metrics_of_rankings(tmp_path: Path) -> None:
+    folders = [make_run(tmp_path / "good", GOOD, name="good"), make_run(tmp_path / "bad", BAD, name="bad", width=64)]
+    report = compare(folders)
     assert report["metrics"] == ["recall@10", "ndcg@10", "mrr@10"]
     assert (report["fingerprint"], report["users"]) == ("f" * 64, USERS)
     good, bad = (group["metrics"] for group in report["groups"])
@@ -43,7 +44,7 @@ def test_rankings_by_hand(tmp_path: Path) -> None:
     recall, _, mrr = report["comparisons"]
     assert recall["difference"] == pytest.approx(10 / 60)
     assert (recall["wins"], recall["losses"], recall["ties"]) == pytest.approx((10 / 60, 0, 50 / 60))
-    assert recall["p_randomisation"] == 2 / 2**10  # the ten users who differ, all in one direction: every way is tried
+    assert recall["p_randomisation"] == 2 / 2**10  # ten users differ, all in one direction: exact over all 2^10 signs
     assert mrr["difference"] == pytest.approx((40 - 15) / 60)
     assert (mrr["wins"], mrr["n"]) == (pytest.approx(40 / 60), USERS)
     assert report["verdict"].startswith("good is significantly better than bad: Recall@10 0.6667 against 0.5000")
@@ -61,77 +62,82 @@ def test_the_shape_of_the_json(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert {"value", "low", "high", "n", "spread", "by_seed"} == group["metrics"]["ndcg@10"].keys()
     assert group["metrics"]["ndcg@10"]["spread"] is None
     assert group["cost"] | {"peak_memory_bytes": 0} == {
-        "training_seconds": 60, "evaluation_seconds": 6, "peak_memory_bytes": 0, "tokens": 1000, "parameters": 5000,
-        "joules": None, "joules_of": [],
-    }  # fmt: skip
-    assert {
-        "one", "other", "metric", "difference", "low", "high", "p", "p_randomisation", "p_holm", "effect", "wins",
-        "losses", "ties", "n", "users_needed",
-    } == report["comparisons"][0].keys()  # fmt: skip
+        "training_seconds": 60,
+        "evaluation_seconds": 6,
+        "peak_memory_bytes": 0,
+        "tokens": 1000,
+        "parameters": 5000,
+        "joules": None,
+        "joules_of": [],
+    }
+    names = "one other metric difference low high p p_randomisation p_holm effect wins losses ties n users_needed"
+    assert set(names.split()) == report["comparisons"][0].keys()
 
 
-def test_choices_and_what_is_shared(tmp_path: Path) -> None:
+def test_only_shared_metrics_are_compared(tmp_path: Path) -> None:
     both = make_run(tmp_path / "both", GOOD, [1] * 45 + [0] * 15)
-    chosen = make_run(tmp_path / "chosen", options=[1] * 30 + [0] * 30, width=64)
-    report = compare([both, chosen])
+    options_only = make_run(tmp_path / "options", options=[1] * 30 + [0] * 30, width=64)
+    report = compare([both, options_only])
     assert report["metrics"] == ["accuracy"]
     assert [group["metrics"]["accuracy"]["value"] for group in report["groups"]] == [45 / 60, 30 / 60]
-    assert f"recall@10 is not compared: {chosen} has none" in report["warnings"]
-    assert compare([both, make_run(tmp_path / "more", BAD, [1] * USERS, width=64)])["metrics"] == [
-        "recall@10", "ndcg@10", "mrr@10", "accuracy",
-    ]  # fmt: skip
+    assert f"recall@10 is not compared: {options_only} has none" in report["warnings"]
+    second = make_run(tmp_path / "second", BAD, [1] * USERS, width=64)
+    assert compare([both, second])["metrics"] == ["recall@10", "ndcg@10", "mrr@10", "accuracy"]
 
 
-def test_seeds_are_one_recipe_and_compared_by_the_mean_of_each_user(tmp_path: Path) -> None:
-    first = [make_run(tmp_path / f"a{seed}", ranks, seed=seed, name=f"a{seed}", seconds=60 * seed)
-             for seed, ranks in ((1, [1] * USERS), (2, [0] * USERS), (3, GOOD))]  # fmt: skip
-    other = make_run(tmp_path / "b", BAD, width=64)
-    report = compare([first[0], other, *first[1:]])
-    seeds, alone = report["groups"]
-    assert (seeds["seeds"], seeds["runs"]) == ([1, 2, 3], [str(folder) for folder in first])
-    recall = seeds["metrics"]["recall@10"]
+def test_runs_that_differ_in_the_seed_are_averaged_for_each_user(tmp_path: Path) -> None:
+    narrow_runs = [
+        make_run(tmp_path / f"a{seed}", ranks, seed=seed, name=f"a{seed}", seconds=60 * seed)
+        for seed, ranks in ((1, [1] * USERS), (2, [0] * USERS), (3, GOOD))
+    ]
+    wide_run = make_run(tmp_path / "b", BAD, width=64)
+    report = compare([narrow_runs[0], wide_run, *narrow_runs[1:]])
+    narrow, wide = report["groups"]
+    assert (narrow["seeds"], narrow["runs"]) == ([1, 2, 3], [str(folder) for folder in narrow_runs])
+    recall = narrow["metrics"]["recall@10"]
     assert recall["by_seed"] == pytest.approx([1, 0, 2 / 3])
     assert recall["value"] == pytest.approx((1 + 0 + 2 / 3) / 3)
     assert recall["spread"] == pytest.approx(np.std([1, 0, 2 / 3], ddof=1))
-    assert seeds["cost"]["training_seconds"] == pytest.approx((60 + 120 + 180) / 3)
-    assert (alone["seeds"], alone["metrics"]["recall@10"]["spread"]) == ([1], None)
-    versus = report["comparisons"][0]
+    assert narrow["cost"]["training_seconds"] == pytest.approx((60 + 120 + 180) / 3)
+    assert (wide["seeds"], wide["metrics"]["recall@10"]["spread"]) == ([1], None)
+    comparison = report["comparisons"][0]
     # Users 0..9: 2/3 against 0; 10..39: 2/3 against 1; 40..59: 1/3 against 0.
-    assert versus["difference"] == pytest.approx((10 * 2 / 3 - 30 / 3 + 20 / 3) / 60)
-    assert (versus["wins"], versus["losses"], versus["ties"]) == pytest.approx((30 / 60, 30 / 60, 0))
-    assert (seeds["name"], alone["name"]) == ("width=32", "width=64")  # one recipe has no name
-    assert seeds["settings"] == {"model.width": 32}
-    assert report["warnings"] == ["trained with one seed: width=64; what another would change is not known (see "
-                                  "--seed)"]  # fmt: skip
+    assert comparison["difference"] == pytest.approx((10 * 2 / 3 - 30 / 3 + 20 / 3) / 60)
+    assert (comparison["wins"], comparison["losses"], comparison["ties"]) == pytest.approx((30 / 60, 30 / 60, 0))
+    assert (narrow["name"], wide["name"]) == ("width=32", "width=64")  # the second recipe has no name
+    assert narrow["settings"] == {"model.width": 32}
+    assert report["warnings"] == [
+        "trained with one seed: width=64; the effect of another seed is not known (see --seed)"
+    ]
 
 
-def test_seeds_alone_have_nothing_to_be_compared_with(tmp_path: Path) -> None:
+def test_seeds_of_one_recipe_are_not_compared(tmp_path: Path) -> None:
     report = compare([make_run(tmp_path / f"{seed}", GOOD, seed=seed, name="small") for seed in (1, 2)])
     assert report["comparisons"] == report["warnings"] == []
     assert report["verdict"] == "Nothing to compare: all 2 runs are seeds of the same recipe, small."
 
 
-def test_a_copy_is_equal_and_no_seed(tmp_path: Path) -> None:
+def test_a_copy_is_a_group_of_its_own_and_equal(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", GOOD, name="same")
     copy = Path(shutil.copytree(run, tmp_path / "copy"))
     report = compare([run, copy])
     assert [group["name"] for group in report["groups"]] == ["run", "copy"]
-    assert {one["p_holm"] for one in report["comparisons"]} == {1}
-    assert {one["users_needed"] for one in report["comparisons"]} == {None}
+    assert {comparison["p_holm"] for comparison in report["comparisons"]} == {1}
+    assert {comparison["users_needed"] for comparison in report["comparisons"]} == {None}
     assert report["verdict"] == "run and copy are equally good by Recall@10: 0.6667."
 
 
-def test_what_seeds_change_is_held_against_what_users_say(tmp_path: Path) -> None:
-    """Each seed of a is better or worse than b by far more than a is on average."""
+def test_a_difference_that_is_significant_over_users_but_not_over_seeds_is_a_warning(tmp_path: Path) -> None:
+    """The values of the seeds of a vary by more than a and b differ on average."""
     a = [make_run(tmp_path / f"a{seed}", ranks, seed=seed) for seed, ranks in ((1, [1] * USERS), (2, BAD))]
     b = [make_run(tmp_path / f"b{seed}", ranks, seed=seed, width=64) for seed, ranks in ((1, BAD), (2, [0] * USERS))]
     report = compare([*a, *b])
     assert report["comparisons"][0]["p_holm"] < 0.05
-    assert "not clearly more than from seed to seed" in report["warnings"][0]
+    assert "differs significantly over these users, but not over seeds" in report["warnings"][0]
 
 
 @pytest.mark.parametrize(
-    ("values", "says"),
+    ("values", "verdict"),
     [
         ((GOOD, BAD, [0] * USERS), "a is best by Recall@10, 0.6667: significantly better than each of the other 2."),
         (
@@ -141,13 +147,13 @@ def test_what_seeds_change_is_held_against_what_users_say(tmp_path: Path) -> Non
         ((GOOD, [1] * 39 + [0] * 21, [1] * 38 + [0] * 22), "but not significantly better than any other: b (0.65"),
     ],
 )
-def test_the_verdict_on_three(tmp_path: Path, values: tuple[list[int], ...], says: str) -> None:
-    named = zip("abc", values, (32, 64, 96), strict=True)
-    report = compare([make_run(tmp_path / name, ranks, name=name, width=width) for name, ranks, width in named])
-    assert says in report["verdict"]
+def test_the_verdict_on_three(tmp_path: Path, values: tuple[list[int], ...], verdict: str) -> None:
+    settings = zip("abc", values, (32, 64, 96), strict=True)
+    report = compare([make_run(tmp_path / name, ranks, name=name, width=width) for name, ranks, width in settings])
+    assert verdict in report["verdict"]
 
 
-def test_how_many_more_users_would_tell(tmp_path: Path) -> None:
+def test_number_of_users_needed(tmp_path: Path) -> None:
     runs = [make_run(tmp_path / "a", GOOD, name="a"), make_run(tmp_path / "b", [1] * 39 + [0] * 21, name="b", width=64)]
     report = compare(runs)
     # One user of 60 differs: d_z = (1/60) / sqrt(1/60 * 59/60 * 60/59) = .1291, ((1.96 + .8416) / .1291)^2 + 1.92.
@@ -155,60 +161,58 @@ def test_how_many_more_users_would_tell(tmp_path: Path) -> None:
     assert "413 more users would be needed to detect it" in report["verdict"]
 
 
-def test_other_machines_are_told(tmp_path: Path) -> None:
-    one, other = make_run(tmp_path / "a", GOOD), make_run(tmp_path / "b", BAD, width=64)
-    info = json.loads((other / "run.json").read_text())
-    (other / "run.json").write_text(json.dumps(info | {"machine": {"system": "another"}}))
-    assert (
-        "the runs were made on different machines: their times and joules do not compare"
-        in (compare([one, other])["warnings"])
-    )
+def test_different_machines_are_a_warning(tmp_path: Path) -> None:
+    first, second = make_run(tmp_path / "a", GOOD), make_run(tmp_path / "b", BAD, width=64)
+    info = json.loads((second / "run.json").read_text())
+    (second / "run.json").write_text(json.dumps(info | {"machine": {"system": "another"}}))
+    warning = "the runs were made on different machines: their times and joules cannot be compared"
+    assert warning in compare([first, second])["warnings"]
 
 
-def test_one_run_and_the_same_twice_are_refused(tmp_path: Path) -> None:
+def test_one_run_and_equal_folders_are_errors(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", GOOD)
-    assert isinstance(refused(run), UsageError)
-    assert "given twice" in str(refused(run, tmp_path / "." / "run"))
+    assert isinstance(error_of(run), UsageError)
+    assert "given twice" in str(error_of(run, tmp_path / "." / "run"))
 
 
-def test_other_data_are_refused_and_named(tmp_path: Path) -> None:
+def test_different_datasets_are_an_error_that_names_the_sections(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", GOOD)
-    other = make_run(tmp_path / "other", GOOD, fingerprint="0" * 64, negatives="popularity")
-    error = refused(run, other)
+    second = make_run(tmp_path / "second", GOOD, fingerprint="0" * 64, negatives="popularity")
+    error = error_of(run, second)
     assert isinstance(error, RunError)
-    assert error.where == str(other)
+    assert error.where == str(second)
     assert "they differ in [candidates] (fingerprints 000000000000 and ffffffffffff)" in error.message
     assert "--data DATASET" in str(error)
 
 
-def test_other_users_are_refused(tmp_path: Path) -> None:
-    run, other = make_run(tmp_path / "run", GOOD), make_run(tmp_path / "other", BAD, width=64)
-    table = pq.read_table(other / "predictions.parquet")
-    pq.write_table(table.slice(2), other / "predictions.parquet")
-    error = refused(run, other)
+def test_different_test_users_are_an_error(tmp_path: Path) -> None:
+    run, second = make_run(tmp_path / "run", GOOD), make_run(tmp_path / "second", BAD, width=64)
+    table = pq.read_table(second / "predictions.parquet")
+    pq.write_table(table.slice(2), second / "predictions.parquet")
+    error = error_of(run, second)
     assert "other test users" in error.message
     assert "(2 are not in both)" in error.message
-    assert f"shoptalk evaluate {other}" in str(error)
+    assert f"shoptalk evaluate {second}" in str(error)
 
 
-def test_nothing_in_common_is_refused(tmp_path: Path) -> None:
-    error = refused(make_run(tmp_path / "lists", GOOD), make_run(tmp_path / "choices", options=[1] * USERS, width=64))
+def test_runs_without_a_common_metric_are_an_error(tmp_path: Path) -> None:
+    error = error_of(make_run(tmp_path / "lists", GOOD), make_run(tmp_path / "choices", options=[1] * USERS, width=64))
     assert error.message == (
-        f"it has accuracy, {tmp_path / 'lists'} has recall@10, ndcg@10, mrr@10: nothing in common to compare"
+        f"it has accuracy, {tmp_path / 'lists'} has recall@10, ndcg@10, mrr@10: no metric in common to compare"
     )
     assert error.where == str(tmp_path / "choices")
 
 
-def test_what_is_no_run_or_not_ready_is_refused(tmp_path: Path) -> None:
-    run, nothing = make_run(tmp_path / "run", GOOD), tmp_path / "nothing"
-    assert "not a run" in str(refused(run, nothing))
+def test_a_folder_that_is_no_evaluated_run_is_an_error(tmp_path: Path) -> None:
+    run, missing = make_run(tmp_path / "run", GOOD), tmp_path / "missing"
+    assert "not a run" in str(error_of(run, missing))
     untrained = make_run(tmp_path / "untrained", GOOD)
     info = json.loads((untrained / "run.json").read_text())
     (untrained / "run.json").write_text(json.dumps(info | {"trained": False}))
-    assert "training has not ended" in str(refused(run, untrained))
-    unjudged = make_run(tmp_path / "unjudged", GOOD)
-    (unjudged / "predictions.parquet").unlink()
-    assert f"it has no predictions to compare (run: shoptalk evaluate {unjudged}" in str(refused(run, unjudged))
+    assert "training has not ended" in str(error_of(run, untrained))
+    unevaluated = make_run(tmp_path / "unevaluated", GOOD)
+    (unevaluated / "predictions.parquet").unlink()
+    assert f"it has no predictions to compare (run: shoptalk evaluate {unevaluated}" in str(error_of(run, unevaluated))
 
 
 DAMAGE: dict[str, Any] = {
@@ -227,23 +231,23 @@ DAMAGE: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_damaged_predictions_are_one_line_and_exit_code_2(
+def test_damaged_predictions_are_an_error_of_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
 ) -> None:
-    run, other = make_run(tmp_path / "run", GOOD), make_run(tmp_path / "other", GOOD, width=64)
-    path, content = other / "predictions.parquet", DAMAGE[damage]
+    run, second = make_run(tmp_path / "run", GOOD), make_run(tmp_path / "second", GOOD, width=64)
+    path, content = second / "predictions.parquet", DAMAGE[damage]
     path.write_bytes(content) if isinstance(content, bytes) else pq.write_table(pa.table(content), path)
     with pytest.raises(SystemExit) as caught:
-        main(["compare", str(run), str(other)])
+        main(["compare", str(run), str(second)])
     assert caught.value.code == 2
-    stated = capsys.readouterr().err
-    assert stated.count("\n") == 1
-    assert stated.startswith(f"error: {path}: damaged: ")
-    assert f"make it again: shoptalk evaluate {other}" in stated
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert printed.startswith(f"error: {path}: damaged: ")
+    assert f"make it again: shoptalk evaluate {second}" in printed
 
 
 @pytest.mark.parametrize(
-    ("content", "says"),
+    ("content", "message"),
     [
         ("[]", "not a JSON object"),
         ("{", "not readable as JSON"),
@@ -257,21 +261,21 @@ def test_damaged_predictions_are_one_line_and_exit_code_2(
     ],
     ids=["a list", "cut off", "nested", "no baselines", "seconds are a number", "seconds are words"],
 )
-def test_damaged_metrics_are_refused(tmp_path: Path, content: str, says: str) -> None:
-    run, other = make_run(tmp_path / "run", GOOD), make_run(tmp_path / "other", GOOD, width=64)
-    (other / "metrics.json").write_text(content)
-    error = refused(run, other)
+def test_damaged_metrics_are_an_error(tmp_path: Path, content: str, message: str) -> None:
+    run, second = make_run(tmp_path / "run", GOOD), make_run(tmp_path / "second", GOOD, width=64)
+    (second / "metrics.json").write_text(content)
+    error = error_of(run, second)
     assert isinstance(error, RunError)
-    assert error.where == str(other / "metrics.json")
-    assert f"damaged: {says}" in str(error)
+    assert error.where == str(second / "metrics.json")
+    assert f"damaged: {message}" in str(error)
     assert "shoptalk evaluate" in str(error)
 
 
-def test_costs_that_are_not_known_are_left_open(tmp_path: Path) -> None:
-    run, other = make_run(tmp_path / "run", GOOD), make_run(tmp_path / "other", BAD, width=64)
-    (other / "metrics.json").write_text('{"metrics": {}, "baselines": {}, "seconds": {"rankings": NaN}}')
-    assert compare([run, other])["groups"][1]["cost"]["evaluation_seconds"] is None
-    (other / "metrics.json").unlink()
-    cost = compare([run, other])["groups"][1]["cost"]
+def test_unknown_costs_are_none(tmp_path: Path) -> None:
+    run, second = make_run(tmp_path / "run", GOOD), make_run(tmp_path / "second", BAD, width=64)
+    (second / "metrics.json").write_text('{"metrics": {}, "baselines": {}, "seconds": {"rankings": NaN}}')
+    assert compare([run, second])["groups"][1]["cost"]["evaluation_seconds"] is None
+    (second / "metrics.json").unlink()
+    cost = compare([run, second])["groups"][1]["cost"]
     assert cost["evaluation_seconds"] is None
     assert cost["training_seconds"] == 60

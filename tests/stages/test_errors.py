@@ -1,4 +1,4 @@
-"""The error analysis of a run, on a shop where everybody buys the next item and the model is known."""
+"""The error analysis of a run whose users all buy the next item, with a model whose lists are known."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,21 +18,21 @@ from tests.data.shops import small_shop
 from tests.stages.test_rankings import Following, recipe, run_of
 
 
-def judged(folder: Path, step: int, **sections: Any) -> EvaluationResult:
-    """User n of 20 had items n .. n + 3 and bought n + 4 next; the model begins ``step`` behind the last one."""
+def evaluate(folder: Path, step: int, **sections: Any) -> EvaluationResult:
+    """User n of 20 has the history n .. n + 3 and the target n + 4; lists begin ``step`` after the last purchase."""
     small_shop(folder, users=20, items=40)
-    made = recipe(folder, **{"evaluation": {"resamples": 100, "baselines": ("popularity",)}, **sections})
-    prepare(made, folder / "dataset")
-    shop = open_dataset(folder / "dataset")
-    run = run_of(folder, shop, made)
-    return judge(TrainedRun(run, shop, Following(shop.catalogue, step)), silent).evaluation
+    parsed = recipe(folder, **{"evaluation": {"resamples": 100, "baselines": ("popularity",)}, **sections})
+    prepare(parsed, folder / "dataset")
+    dataset = open_dataset(folder / "dataset")
+    run = run_of(folder, dataset, parsed)
+    return judge(TrainedRun(run, dataset, Following(dataset.catalogue, step)), silent).evaluation
 
 
 def test_a_ranking_that_is_always_wrong(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Items n + 8 .. n + 17 come first, and n + 4 is the right one.
-    report = judged(tmp_path, step=5)
+    report = evaluate(tmp_path, step=5)
     errors = report.errors
     assert errors is not None
     assert (errors.what, errors.cases, errors.wrong) == ("ranking", 20, 20)
@@ -52,7 +52,7 @@ def test_a_ranking_that_is_always_wrong(
     assert example.why.startswith("nobody bought the right one in training; the right one ")
     assert len(errors.what_if) > 0
     assert [step.removed for step in errors.what_if[0].steps] == [None, *errors.what_if[0].history[:3]]
-    assert len({step.answer for step in errors.what_if[0].steps}) == 1  # it only looks at the last purchase
+    assert len({step.answer for step in errors.what_if[0].steps}) == 1  # this model uses only the last purchase
     show_evaluation(report)
     printed = " ".join(capsys.readouterr().out.split())
     assert "20 wrong answers of 20 (ranking)" in printed
@@ -62,8 +62,8 @@ def test_a_ranking_that_is_always_wrong(
     assert replace(written, seconds={}) == replace(from_json(EvaluationResult, as_json(report)), seconds={})
 
 
-def test_nothing_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    report = judged(tmp_path, step=1, candidates={"options": 4})
+def test_no_wrong_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    report = evaluate(tmp_path, step=1, candidates={"options": 4})
     assert [analysis.wrong for analysis in report.analyses] == [0, 0]
     assert [(analysis.what_if, analysis.words) for analysis in report.analyses] == [((), ())] * 2
     assert pq.read_table(tmp_path / "run" / "option_errors.parquet").num_rows == 0
@@ -72,12 +72,12 @@ def test_nothing_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
 
 
 def test_options_have_the_titles_that_were_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    report = judged(tmp_path, step=2, candidates={"options": 4}, data={"cleaning": "asymmetric"})
+    report = evaluate(tmp_path, step=2, candidates={"options": 4}, data={"cleaning": "asymmetric"})
     errors = report.option_errors
     assert errors is not None
     assert errors.wrong > 10
-    example = errors.groups[0].examples + errors.groups[1].examples
-    assert example
-    for one in example:
-        raw = ["&amp;" in title for title in one.options]
-        assert raw == [index != one.answer for index in range(4)]  # the wrong ones are not cleaned
+    examples = errors.groups[0].examples + errors.groups[1].examples
+    assert examples
+    for example in examples:
+        is_raw = ["&amp;" in title for title in example.options]
+        assert is_raw == [index != example.answer for index in range(4)]  # distractors are not cleaned

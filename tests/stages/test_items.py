@@ -18,7 +18,7 @@ from shoptalk.schema import EvalExample, History, Split
 from shoptalk.stages import sasrec, transition_text
 from shoptalk.stages.load_dataset import open_run_dataset
 from shoptalk.stages.trained_run import open_trained_run
-from shoptalk.stages.transition_text import PLAYING, withhold
+from shoptalk.stages.transition_text import WITHHELD_SHARE, withhold
 from tests.stages.test_run import call
 from tests.words import small_model
 
@@ -154,32 +154,32 @@ def test_drawn_negatives_train_as_well(
     assert losses[-1] < losses[0]
 
 
-def test_some_items_play_new_in_the_selecting_training() -> None:
+def test_withheld_items_are_removed_from_training_and_histories() -> None:
     train = [History("a", tuple("123")), History("b", tuple("45"))]
-    cases = [EvalExample(History("a", tuple("12")), ("3",)), EvalExample(History("b", ("4",)), ("5",))]
-    seen_items = [EvalExample(History("a", tuple("123")), ("4",)), EvalExample(History("b", tuple("45")), ("1",))]
-    items = list("12345")
-    seed = next(seed for seed in range(200) if list(np.random.default_rng(seed).random(5) < PLAYING) == [0, 1, 0, 1, 0])
-    split = withhold(Split(train, cases, seen_items, []), items, seed)  # 2 and 4 play new
-    assert [one.items for one in split.train] == [("1", "3"), ("5",)]
+    train_cases = [EvalExample(History("a", tuple("12")), ("3",)), EvalExample(History("b", ("4",)), ("5",))]
+    validation = [EvalExample(History("a", tuple("123")), ("4",)), EvalExample(History("b", tuple("45")), ("1",))]
+    withheld = [0, 1, 0, 1, 0]  # items 2 and 4
+    seed = next(seed for seed in range(200) if list(np.random.default_rng(seed).random(5) < WITHHELD_SHARE) == withheld)
+    split = withhold(Split(train, train_cases, validation, []), list("12345"), seed)
+    assert [history.items for history in split.train] == [("1", "3"), ("5",)]
     assert [(case.history.items, case.targets) for case in split.train_cases] == [(("1",), ("3",))]  # nothing before 5
     assert [(case.history.items, case.targets) for case in split.validation] == [(("1", "3"), ("4",)), (("5",), ("1",))]
 
 
-def test_new_items_are_lifted_where_that_is_asked_for(
+def test_the_cold_start_bonus_raises_cold_recall(
     shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transition_text, "ENOUGH", 5)
-    found = {}
+    monkeypatch.setattr(transition_text, "LEAST_COLD_CASES", 5)
+    results = {}
     for name in ("false", "true"):
         more = [f"items.cold_start_items={name}", "items.transition_text=true", "training.refit=true", "split.cold=0.2"]
-        chosen = settings(*more, 'evaluation.baselines=["popularity"]')
-        code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / name, *chosen)
+        arguments = settings(*more, 'evaluation.baselines=["popularity"]')
+        code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / name, *arguments)
         assert code == 0, report
-        lift = json.loads((tmp_path / name / "model" / "transition_text.json").read_text())["cold_start_bonus"]
-        found[name] = lift, report["metrics"]["cold_recall@10"]["value"]
-    assert found["false"][0] == 0
-    assert found["true"] > found["false"]
+        bonus = json.loads((tmp_path / name / "model" / "transition_text.json").read_text())["cold_start_bonus"]
+        results[name] = bonus, report["metrics"]["cold_recall@10"]["value"]
+    assert results["false"][0] == 0
+    assert results["true"] > results["false"]
 
 
 def test_cold_items_are_ranked_by_their_words(

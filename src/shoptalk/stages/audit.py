@@ -1,8 +1,8 @@
-"""Auditing: what is at hand of a dataset, a run or somebody's exam, in numbers, and what the checks find in it."""
+"""Auditing a dataset, a run or an external file of questions: collects the evidence and runs all checks on it."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,19 +24,19 @@ from shoptalk.results import AUDIT, METRICS, AuditResult, read_evaluation, write
 from shoptalk.runs import Run, open_run
 from shoptalk.stages.load_dataset import open_run_dataset
 
-#: Questions looked at, of those for training and of the test's.
-LEARNED, ASKED = 8_000, 5_000
+#: Largest numbers of training questions and of test questions that the checks of options see.
+TRAINING_QUESTIONS, TEST_QUESTIONS = 8_000, 5_000
 
 
-def audit_run(run: Run, shop: Dataset, progress: Progress, *, seed: int = 1) -> AuditResult:
+def audit_run(run: Run, dataset: Dataset, progress: Progress, *, seed: int = 1) -> AuditResult:
     """Audit a run with the dataset that it was trained on, and write ``audit.json`` into it.
 
     Raises
     ------
     ShoptalkError
-        For a run that is not evaluated.
+        If the run is not evaluated.
     """
-    result = _result(_evidence(shop, seed, run), progress)
+    result = _result(_evidence(dataset, seed, run), progress)
     write_result(run.folder / AUDIT, result)
     return result
 
@@ -55,24 +55,38 @@ def audit_anything(
     *,
     seed: int = 1,
 ) -> AuditResult:
-    """Audit what is named: a dataset, a run (with the dataset it was trained on), or an exam from elsewhere.
+    """Audit a dataset, a run with its dataset, or an external file of questions.
+
+    Parameters
+    ----------
+    dataset
+        Dataset folder; with ``run``, it must be the one that the run was trained on.
+    run
+        Run folder.
+    candidates
+        JSON lines of questions with options (`read_candidates`); excludes all other inputs.
+    alpaca
+        Instruction rows (`read_alpaca`); excludes all other inputs.
+    seed
+        Seed of all samples.
 
     Raises
     ------
     ShoptalkError
-        Where nothing is named, what is named does not fit together, or it cannot be read.
+        If no input is given, the inputs do not fit together, or an input cannot be read.
     """
-    choice_set = candidates or alpaca
-    if choice_set and (dataset or run or (candidates and alpaca)):
+    questions = candidates or alpaca
+    if questions and (dataset or run or (candidates and alpaca)):
         raise UsageError(
-            "an exam from elsewhere is audited alone", hint="name one --candidates or --alpaca, and no more"
+            "an external file of questions cannot be audited together with another input",
+            hint="give only one of --candidates and --alpaca, and neither a dataset nor --run",
         )
-    if choice_set:
+    if questions:
         return _result(read_choice_set(candidates, alpaca, seed), progress)
     if run is not None:
-        if dataset is not None and open_dataset(dataset).fingerprint != open_run(run).info["fingerprint"]:
-            raise DatasetError("this is not the dataset that the run was trained on", where=str(dataset))
         opened = open_run(run)
+        if dataset is not None and open_dataset(dataset).fingerprint != opened.info["fingerprint"]:
+            raise DatasetError("this is not the dataset that the run was trained on", where=str(dataset))
         return audit_run(opened, open_run_dataset(opened), progress, seed=seed)
     if dataset is None:
         raise UsageError("nothing to audit", hint="name a dataset, --run, --candidates or --alpaca")
@@ -80,36 +94,42 @@ def audit_anything(
 
 
 def read_choice_set(candidates: Path | None, alpaca: Path | None, seed: int) -> Evidence:
-    """An exam that shoptalk did not make: a file of questions, or one of instruction rows."""
+    """The evidence in an external file: of questions with options, or of instruction rows.
+
+    Instruction rows that list options become questions; all others are rows with a written answer.
+    """
     rows: list[Instruction] = []
     questions = read_candidates(candidates) if candidates else []
     for row in read_alpaca(alpaca) if alpaca else ():
         question = as_question(row)
         if question is None:
-            rows.append(row)  # nothing to choose from: what is asked for is written
+            rows.append(row)
         else:
             questions.append(question)
     return Evidence(
-        choice_set=_foreign(questions, seed) if questions else None,
+        choice_set=_external_choice_set(questions, seed) if questions else None,
         texts=[(row.prompt, row.answer) for row in rows],
-        written=_written(rows),
+        written=_written_answers(rows),
         seed=seed,
     )
 
 
 def _result(evidence: Evidence, progress: Progress) -> AuditResult:
-    found = audit(evidence, progress)
-    return AuditResult(tuple(found), clean=all(finding.severity != "fail" for finding in found))
+    """Run all checks; the result is clean if no finding has the severity ``fail``."""
+    findings = audit(evidence, progress)
+    return AuditResult(tuple(findings), clean=all(finding.severity != "fail" for finding in findings))
 
 
-def _evidence(shop: Dataset, seed: int, run: Run | None = None) -> Evidence:
-    log = _log(shop)
+def _evidence(dataset: Dataset, seed: int, run: Run | None = None) -> Evidence:
+    """The evidence in a dataset and, if given, in a run that was trained on it."""
+    log = _log(dataset)
     outcome = _outcome(run, log) if run is not None else None
-    return Evidence(log=log, choice_set=_choice_set(shop, log, seed), outcome=outcome, seed=seed)
+    return Evidence(log=log, choice_set=_choice_set(dataset, log, seed), outcome=outcome, seed=seed)
 
 
-def _log(shop: Dataset) -> Log:
-    rows = shop.rows
+def _log(dataset: Dataset) -> Log:
+    """All purchases of a dataset as arrays."""
+    rows = dataset.rows
     return Log(
         user=np.repeat(np.arange(len(rows.users), dtype=np.int32), rows.end - rows.start),
         item=rows.code,
@@ -118,73 +138,83 @@ def _log(shop: Dataset) -> Log:
         users=rows.users.tolist(),
         items=rows.names,
         titles=rows.titles,
-        method=shop.recipe.split.method,
-        ties=shop.recipe.split.ties,
-        withheld=bool(shop.recipe.split.cold),
+        method=dataset.recipe.split.method,
+        ties=dataset.recipe.split.ties,
+        withheld=bool(dataset.recipe.split.cold),
     )
 
 
-def _choice_set(shop: Dataset, log: Log, seed: int) -> MultipleChoiceSet | None:
-    """Questions of a dataset with candidates: some of training, and some of the test."""
-    rows = shop.rows
+def _choice_set(dataset: Dataset, log: Log, seed: int) -> MultipleChoiceSet | None:
+    """A sample of the training and test questions of a dataset; None for a dataset without candidates."""
+    rows = dataset.rows
     if rows.frozen is None or not len(rows.code):
         return None
-    asked = asked_rows(rows.position, rows.part)
+    has_question = asked_rows(rows.position, rows.part)
     generator = np.random.default_rng(seed)
-    learned, judged = (
-        _draw(np.flatnonzero(asked & (rows.part == part)), most, generator)
-        for part, most in ((TRAIN, LEARNED), (TEST, ASKED))
+    training_rows, test_rows = (
+        _sample(np.flatnonzero(has_question & (rows.part == part)), most, generator)
+        for part, most in ((TRAIN, TRAINING_QUESTIONS), (TEST, TEST_QUESTIONS))
     )
-    chosen = np.concatenate([learned, judged])
-    number = rows.frozen.at[chosen]
-    item, answer = rows.frozen.options[number].astype(np.int64), rows.frozen.answer[number].astype(np.int64)
-    titles = IdMap(rows.titles)
-    clean = np.array([titles.of(title) for title in rows.titles], dtype=np.int64)
-    raw = clean if rows.raw_titles is None else np.array([titles.of(title) for title in rows.raw_titles])
-    texts = [*dict.fromkeys([*rows.titles, *(rows.raw_titles or ())])]
+    row = np.concatenate([training_rows, test_rows])
+    case = rows.frozen.at[row]
+    item, answer = rows.frozen.options[case].astype(np.int64), rows.frozen.answer[case].astype(np.int64)
+    clean, raw, texts = _title_codes(rows.titles, rows.raw_titles)
     options = raw[item]
-    at = np.arange(len(chosen))
-    options[at, answer] = clean[item[at, answer]]
-    index, seen_items = log.before(chosen)
+    question = np.arange(len(row))
+    options[question, answer] = clean[item[question, answer]]
+    history_question, history_row = log.before(row)
     return MultipleChoiceSet(
         texts=texts,
         options=options,
         answer=answer,
-        asker=log.user[chosen].astype(np.int64),
-        learned=at < len(learned),
-        seen_items=np.stack([index, clean[rows.code[seen_items]]], axis=1),
+        asker=log.user[row].astype(np.int64),
+        learned=question < len(training_rows),
+        seen_items=np.stack([history_question, clean[rows.code[history_row]]], axis=1),
         item=item,
     )
 
 
-def _draw(rows: Ints, most: int, generator: np.random.Generator) -> Ints:
-    """At most so many of the rows, in order."""
+def _title_codes(titles: Sequence[str], raw_titles: Sequence[str] | None) -> tuple[Ints, Ints, list[str]]:
+    """Codes of the I cleaned titles (I,), codes of the raw titles (I,), and the text of each code.
+
+    Without ``raw_titles`` the raw titles are the cleaned ones.
+    """
+    codes = IdMap(titles)
+    clean = np.array([codes.of(title) for title in titles], dtype=np.int64)
+    raw = clean if raw_titles is None else np.array([codes.of(title) for title in raw_titles])
+    return clean, raw, list(dict.fromkeys([*titles, *(raw_titles or ())]))
+
+
+def _sample(rows: Ints, most: int, generator: np.random.Generator) -> Ints:
+    """All rows, or a random sample of ``most`` of them, in order."""
     return rows if len(rows) <= most else np.sort(generator.choice(rows, most, replace=False))
 
 
-def _foreign(questions: Sequence[Question], seed: int) -> MultipleChoiceSet:
-    """Questions of a file; where it does not say which are for training, half of the askers are drawn for that."""
-    texts: dict[str, int] = {}
+def _external_choice_set(questions: Sequence[Question], seed: int) -> MultipleChoiceSet:
+    """Questions of a file as arrays.
 
-    def of(text: str) -> int:
-        return texts.setdefault(text, len(texts))
-
+    A question without a user belongs to the user with its history. If the file does not say which questions are for
+    training, those of a random half of the users are.
+    """
+    texts = list(dict.fromkeys(text for question in questions for text in (*question.options, *question.history)))
+    codes = IdMap(texts)
     width = max(len(question.options) for question in questions)
     options = np.full((len(questions), width), PAD_ID, dtype=np.int64)
-    seen_items = []
-    askers: dict[tuple[str, ...], int] = {}
+    seen_items: list[tuple[int, int]] = []
+    user_codes: dict[tuple[str, ...], int] = {}
+    users = [(question.user,) if question.user else question.history for question in questions]
     for row, question in enumerate(questions):
-        options[row, : len(question.options)] = [of(text) for text in question.options]
-        seen_items += [(row, of(text)) for text in question.history]
-        askers.setdefault((question.user,) if question.user else question.history, len(askers))
-    asker = np.array([askers[(q.user,) if q.user else q.history] for q in questions], dtype=np.int64)
-    stated = [question.learned for question in questions]
-    if all(one is not None for one in stated) and len(set(stated)) > 1:
-        learned = np.array(stated, dtype=np.bool_)
+        options[row, : len(question.options)] = [codes.of(text) for text in question.options]
+        seen_items += [(row, codes.of(text)) for text in question.history]
+        user_codes.setdefault(users[row], len(user_codes))
+    asker = np.array([user_codes[user] for user in users], dtype=np.int64)
+    parts = {question.learned for question in questions}
+    if parts == {True, False}:
+        learned = np.array([question.learned for question in questions], dtype=np.bool_)
     else:
-        learned = (np.random.default_rng(seed).random(len(askers)) < 0.5)[asker]
+        learned = (np.random.default_rng(seed).random(len(user_codes)) < 0.5)[asker]
     return MultipleChoiceSet(
-        texts=list(texts),
+        texts=texts,
         options=options,
         answer=np.array([question.answer for question in questions], dtype=np.int64),
         asker=asker,
@@ -193,99 +223,124 @@ def _foreign(questions: Sequence[Question], seed: int) -> MultipleChoiceSet:
     )
 
 
-def _written(rows: Sequence[Instruction]) -> Written | None:
-    """Rows that all say whose they are and what they are for, some of them for training and some not."""
+def _written_answers(rows: Sequence[Instruction]) -> Written | None:
+    """Rows with a written answer as arrays; None unless all rows name a user and a part, and both parts occur.
+
+    The answers are the lists of items, if any row has one, else the texts.
+    """
     if not all(row.user and row.learned is not None for row in rows) or len({row.learned for row in rows}) < 2:
         return None
-    listed = [row.items for row in rows]
-    answers = listed if any(listed) else [(row.answer,) for row in rows]
-    texts, askers = IdMap([]), IdMap([])
-    given = [(number, texts.of(text)) for number, answer in enumerate(answers) for text in answer]
+    item_lists = [row.items for row in rows]
+    answers = item_lists if any(item_lists) else [(row.answer,) for row in rows]
+    text_codes, user_codes = IdMap([]), IdMap([])
+    given = [(number, text_codes.of(text)) for number, answer in enumerate(answers) for text in answer]
     return Written(
         texts=[*dict.fromkeys(text for answer in answers for text in answer)],
         given=np.array(given, dtype=np.int64).reshape(-1, 2),
-        asker=np.array([askers.of(row.user) for row in rows], dtype=np.int64),
+        asker=np.array([user_codes.of(row.user) for row in rows], dtype=np.int64),
         learned=np.array([row.learned for row in rows], dtype=np.bool_),
     )
 
 
 def _outcome(run: Run, log: Log) -> Outcome | None:
-    """What a run made of its test cases, from ``predictions.parquet``, and what its scorer has counted.
+    """Metrics, ranks and scorer of a run; None for a run that is evaluated neither by rankings nor by options.
 
-    None for a run that is judged by other things than rankings and options.
+    Raises
+    ------
+    RunError
+        If the run is not evaluated, or its predictions are damaged.
     """
     path = run.folder / "predictions.parquet"
     if (run.folder / METRICS).exists() and not path.exists():
         return None
+    columns = _read_predictions(run, path)
     try:
-        columns = pq.read_table(path).to_pydict()
+        values = _recall_values(columns, log) if "ranked" in columns else _accuracy_values(columns)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise RunError(f"damaged: {error}", where=str(path), hint="evaluate the run again") from error
+    scorer = load_transition_text(run.model)
+    return Outcome(
+        metric=values.metric,
+        own=values.own,
+        swapped=values.swapped,
+        chance=values.chance,
+        tied=np.array(columns["tied"], dtype=np.bool_),
+        ranks=_ranks_by_method(columns),
+        catalogue=len(log.items),
+        cut=_cut_shares(run),
+        transitions=None if scorer is None else _edges(scorer.graph, scorer.has_interactions, len(log.items)),
+        known=None if scorer is None else scorer.has_interactions[: len(log.items)],
+    )
+
+
+def _read_predictions(run: Run, path: Path) -> Mapping[str, Any]:
+    """The columns of ``predictions.parquet``."""
+    try:
+        columns: Mapping[str, Any] = pq.read_table(path).to_pydict()
     except FileNotFoundError as error:
         raise RunError("the run is not evaluated", where=str(run.folder), hint="use shoptalk evaluate") from error
     except (pa.ArrowException, OSError) as error:
         raise RunError(f"damaged: {error}", where=str(path), hint="evaluate the run again") from error
-    try:
-        judged = _ranking(columns, log) if "ranked" in columns else _choices(columns)
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise RunError(f"damaged: {error}", where=str(path), hint="evaluate the run again") from error
-    metric, own, swapped, chance = judged
-    ranks = {"the model" if name == "rank" else name.removeprefix("rank_"): _ranks(columns[name]) for name in columns
-             if name == "rank" or name.startswith("rank_")}  # fmt: skip
-    scorer = load_transition_text(run.model)
-    known = None if scorer is None else scorer.has_interactions[: len(log.items)]
-    return Outcome(
-        metric=metric,
-        own=own,
-        swapped=swapped,
-        chance=chance,
-        tied=np.array(columns["tied"], dtype=np.bool_),
-        ranks={name: own for name, own in ranks.items() if own is not None},
-        catalogue=len(log.items),
-        cut=_cut(run),
-        transitions=None if scorer is None else _pairs(scorer.graph, scorer.has_interactions, len(log.items)),
-        known=known,
-    )
+    return columns
 
 
-_Judged = tuple[str, Any, Any, float]
+class _TestValues(NamedTuple):
+    """The metric of N test cases: (N,) values with the user's own history and with a swapped one, and chance level."""
+
+    metric: str
+    own: Any
+    swapped: Any
+    chance: float
 
 
-def _choices(columns: Mapping[str, Any]) -> _Judged:
+def _accuracy_values(columns: Mapping[str, Any]) -> _TestValues:
+    """Accuracy of each test case, from the scores of its options."""
     answers = columns["answer"]
     own, swapped = (
-        correctness([np.array(row) for row in columns[name]], answers) for name in ("scores", "swapped_scores")
+        correctness([np.array(scores) for scores in columns[name]], answers) for name in ("scores", "swapped_scores")
     )
-    chance = float(np.mean([1 / len(row) for row in columns["scores"]]))
-    return "accuracy", own, swapped, chance
+    chance = float(np.mean([1 / len(scores) for scores in columns["scores"]]))
+    return _TestValues("accuracy", own, swapped, chance)
 
 
-def _ranking(columns: Mapping[str, Any], log: Log) -> _Judged:
+def _recall_values(columns: Mapping[str, Any], log: Log) -> _TestValues:
+    """Recall@10 of each test case, from its ranked list."""
     codes = IdMap(log.items)
     targets = codes.pairs(columns["truth"])
     own, swapped = (
         find(codes.table(columns[name], DEFAULT_K), targets).recall(DEFAULT_K) if name in columns else None
         for name in ("ranked", "swapped_ranked")
     )
-    return f"recall@{DEFAULT_K}", own, swapped, 0.0
+    return _TestValues(f"recall@{DEFAULT_K}", own, swapped, 0.0)
 
 
-def _ranks(values: Sequence[int | None]) -> Ints | None:
-    """Ranks of the right items; None where a method did not rank them all."""
-    return None if any(value is None for value in values) else np.array(values, dtype=np.int64)
+def _ranks_by_method(columns: Mapping[str, Any]) -> dict[str, Ints]:
+    """For the model and each baseline the (N,) ranks of the targets; without methods that did not rank all targets."""
+    values_by_method = {
+        "the model" if name == "rank" else name.removeprefix("rank_"): values
+        for name, values in columns.items()
+        if name == "rank" or name.startswith("rank_")
+    }
+    return {
+        method: np.array(values, dtype=np.int64)
+        for method, values in values_by_method.items()
+        if not any(value is None for value in values)
+    }
 
 
-def _cut(run: Run) -> dict[str, float]:
-    """Shares of the training examples and of the test's prompts that were cut, where the run tells."""
+def _cut_shares(run: Run) -> dict[str, float]:
+    """Shares of the training examples and of the test prompts that were truncated, if the run records them."""
     training, evaluation = run.info.get("training", {}), read_evaluation(run.folder)
-    found = {}
+    shares = {}
     if training.get("examples"):
-        found["training examples"] = training.get("cut", 0) / training["examples"]
+        shares["training examples"] = training.get("cut", 0) / training["examples"]
     if evaluation is not None and evaluation.cut is not None:
-        found["test prompts"] = evaluation.cut
-    return found
+        shares["test prompts"] = evaluation.cut
+    return shares
 
 
-def _pairs(graph: Any, known: Bools, items: int) -> Ints:
-    """(E, 2) pairs of bought items with an edge; those of new items are borrowed, and say nothing."""
+def _edges(graph: Any, known: Bools, items: int) -> Ints:
+    """(E, 2) pairs of items with interactions that share an edge; propagated edges of cold-start items are left out."""
     coo = graph.tocoo()
-    kept = known[coo.row] & known[coo.col] & (coo.row < items) & (coo.col < items)
-    return np.stack([coo.row[kept], coo.col[kept]], axis=1).astype(np.int64)
+    selected = known[coo.row] & known[coo.col] & (coo.row < items) & (coo.col < items)
+    return np.stack([coo.row[selected], coo.col[selected]], axis=1).astype(np.int64)

@@ -1,4 +1,4 @@
-"""New products in a trained run: recommendable at once, told by their words alone."""
+"""Adds new items to a trained run: each gets an item token from its text, and nothing is trained."""
 
 import shutil
 from dataclasses import asdict, replace
@@ -21,47 +21,54 @@ from shoptalk.tasks import get_task, make_prompts
 
 
 def add_items(folder: Path, file: Path) -> dict[str, int]:
-    """Give a run's model a token for each new item of a file; nothing is trained.
+    """Add the new items of a file to the model of a run.
 
-    Items that the model knows already are left as they are. The model's folder changes in one step, or not at all.
+    Items that the model already has stay as they are. The model folder is replaced in one step, or not changed at all.
+
+    Parameters
+    ----------
+    folder
+        Folder of a trained run with item tokens.
+    file
+        Table or JSON lines of items, read as the source of the run's recipe.
 
     Returns
     -------
     dict
-        ``added`` and ``known`` (how many items), ``items`` (how many the model has now).
+        ``added`` and ``known``: numbers of items of the file that were new, and that the model already had; ``items``:
+        number of items that the model now has.
 
     Raises
     ------
     ShoptalkError
-        For a run without item tokens, or a file that cannot be read.
+        If the run has no item tokens, or the file cannot be read.
     """
     run = open_run(folder)
     task = get_task(run.recipe.prompt.task)
     if not (task.item_tokens and run.trained):
         raise RunError("this run has no item tokens", where=str(folder), hint='train with prompt.task = "next_item"')
     catalogue = open_run_dataset(run).catalogue
-    given = read_cold_start_items(file, run.recipe)
-    new = [item for item in given if item.item_id not in catalogue]
-    if not new:
-        return {"added": 0, "known": len(given), "items": len(catalogue)}
+    listed = read_cold_start_items(file, run.recipe)
+    added = [item for item in listed if item.item_id not in catalogue]
+    if not added:
+        return {"added": 0, "known": len(listed), "items": len(catalogue)}
     model, encoder = load(run.model), load_encoder(run.model)
-    assert model.items is not None  # the run's task is `items`
-    items = {**catalogue, **{item.item_id: item for item in new}}
-    builder = make_prompts(run.recipe.prompt, items, model.tokenizer)
-    ids = [item.item_id for item in new]
-    words = [builder.words(item) for item in ids]
-    text, scorer = encoder.encode(words), load_transition_text(run.model)
-    indices = model.tokenizer.add_names(ITEM_OPENS, ids)
-    last = model.items.first + len(model.items.ids)
-    if indices != list(range(last, last + len(ids))):
-        raise RunError("the new items' tokens do not follow those of the others", where=str(folder))
-    grown = replace(model, items=model.items.extended(ids, torch.from_numpy(text)))
+    assert model.items is not None  # as the task has item tokens
+    builder = make_prompts(run.recipe.prompt, {**catalogue, **{item.item_id: item for item in added}}, model.tokenizer)
+    ids = [item.item_id for item in added]
+    texts = [builder.words(item) for item in ids]
+    vectors, scorer = encoder.encode(texts), load_transition_text(run.model)
+    token_ids = model.tokenizer.add_names(ITEM_OPENS, ids)
+    first = model.items.first + len(model.items.ids)
+    if token_ids != list(range(first, first + len(ids))):
+        raise RunError("the token ids of the new items do not follow those of the other items", where=str(folder))
+    extended = replace(model, items=model.items.extended(ids, torch.from_numpy(vectors)))
     with replacing(run.model) as temporary:
         shutil.copytree(run.model, temporary)
-        save(grown, temporary)
+        save(extended, temporary)
         if scorer is not None:
-            save_transition_text(scorer.extended(encoder.features(words)), temporary)
+            save_transition_text(scorer.extended(encoder.features(texts)), temporary)
         pq.write_table(
-            pa.Table.from_pylist([asdict(item) for item in [*new_items(run.model), *new]]), temporary / NEW_ITEMS
+            pa.Table.from_pylist([asdict(item) for item in [*new_items(run.model), *added]]), temporary / NEW_ITEMS
         )
-    return {"added": len(new), "known": len(given) - len(new), "items": len(catalogue) + len(new)}
+    return {"added": len(added), "known": len(listed) - len(added), "items": len(catalogue) + len(added)}

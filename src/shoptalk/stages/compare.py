@@ -1,8 +1,8 @@
-"""Comparing: trained and judged runs on the same test users, the seeds of one recipe taken together."""
+"""Compares evaluated runs on the same test users; runs that differ only in their seed form one group."""
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,8 @@ from shoptalk.runs import Run, open_run
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A run and what it got right: N test users and, by each metric, their (N,) values."""
+class EvaluatedRun:
+    """A run with its N test users and, for each metric, their (N,) values."""
 
     run: Run
     users: list[str]
@@ -42,40 +42,40 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Runs of one recipe, each with a seed of its own; ``settings`` are those that other groups have otherwise."""
+    """Runs of one recipe with different seeds; ``settings`` are those in which the groups differ."""
 
     name: str
-    runs: list[Judged]
+    runs: list[EvaluatedRun]
     settings: Mapping[str, Any]
 
     def values(self, metric: str) -> Floats:
-        """(N,) mean over the seeds."""
-        return np.asarray(np.mean([one.values[metric] for one in self.runs], axis=0))
+        """(N,) value of each user, averaged over the seeds."""
+        return np.asarray(np.mean([run.values[metric] for run in self.runs], axis=0))
 
     def by_seed(self, metric: str) -> list[float]:
-        """The metric of each run."""
-        return [float(np.nanmean(one.values[metric])) for one in self.runs]
+        """Mean over the users for each run."""
+        return [float(np.nanmean(run.values[metric])) for run in self.runs]
 
 
 def compare(folders: Sequence[Path], *, seed: int = 1) -> ComparisonResult:
-    """Compare every recipe with every other on the test users that all runs share.
+    """Compare every pair of recipes on the test users, which must be the same in all runs.
 
     Parameters
     ----------
     folders
-        At least two runs, trained and evaluated on one dataset.
+        Folders of at least two runs, trained and evaluated on one dataset.
     seed
-        Of the resamples and flips.
+        Seed of the bootstrap and of the randomisation test.
 
     Raises
     ------
     ShoptalkError
-        Naming the run that cannot be compared with the others, and why.
+        If a run cannot be compared with the others; the error names the run and the reason.
     """
-    runs = _open(folders)
-    metrics, warnings = _shared(runs)
-    groups = _grouped(runs)
-    found = compare_pairs(
+    runs = _open_runs(folders)
+    metrics, warnings = _shared_metrics(runs)
+    groups = _group_by_recipe(runs)
+    comparisons = compare_pairs(
         {group.name: {metric: group.values(metric) for metric in metrics} for group in groups}, seed=seed
     )
     result = ComparisonResult(
@@ -83,184 +83,200 @@ def compare(folders: Sequence[Path], *, seed: int = 1) -> ComparisonResult:
         users=len(runs[0].users),
         seed=seed,
         metrics=tuple(metrics),
-        groups=tuple(_described(group, metrics, seed) for group in groups),
-        comparisons=tuple(found),
-        warnings=(*warnings, *_machines(runs), *_seeds(groups, found)),
+        groups=tuple(_compared_recipe(group, metrics, seed) for group in groups),
+        comparisons=tuple(comparisons),
+        warnings=(*warnings, *_machine_warnings(runs), *_seed_warnings(groups, comparisons)),
     )
     return replace(result, verdict=verdict(result))
 
 
-def _open(folders: Sequence[Path]) -> list[Judged]:
-    """The runs, which must be of one dataset and have the same test users."""
+def _open_runs(folders: Sequence[Path]) -> list[EvaluatedRun]:
+    """Open the runs and check that they have the same dataset and the same test users."""
     if len(folders) < 2:
         raise UsageError("one run cannot be compared", hint="give two or more: shoptalk compare RUN RUN")
-    known: dict[Path, Path] = {}
+    resolved: set[Path] = set()
     for folder in folders:
-        if folder.resolve() in known:
+        if folder.resolve() in resolved:
             raise UsageError("this run is given twice", where=str(folder), hint="name each run once")
-        known[folder.resolve()] = folder
-    runs = [open_run(folder) for folder in folders]
-    for run in runs:
-        _check_same_data(runs[0], run)
-    judged = [_judged(run) for run in runs]
-    for one in judged:
-        if one.users != judged[0].users:
-            apart = len(set(one.users) ^ set(judged[0].users))
+        resolved.add(folder.resolve())
+    opened = [open_run(folder) for folder in folders]
+    for run in opened:
+        _check_same_data(opened[0], run)
+    runs = [_read_run(run) for run in opened]
+    first = runs[0]
+    for evaluated in runs:
+        if evaluated.users != first.users:
+            different = len(set(evaluated.users) ^ set(first.users))
             raise RunError(
-                f"judged on other test users than {judged[0].name} ({apart:,} are not in both)", where=one.name,
-                hint=f"judge both again: shoptalk evaluate {one.name}, shoptalk evaluate {judged[0].name}",
-            )  # fmt: skip
-    return judged
+                f"evaluated on other test users than {first.name} ({different:,} are not in both)",
+                where=evaluated.name,
+                hint=f"evaluate both again: shoptalk evaluate {evaluated.name}, shoptalk evaluate {first.name}",
+            )
+    return runs
 
 
 def _check_same_data(first: Run, run: Run) -> None:
-    mine, theirs = run.info["fingerprint"], first.info["fingerprint"]
-    if mine == theirs:
+    """Raise if the datasets of two runs differ, and name the sections of the recipes that differ."""
+    fingerprint, first_fingerprint = run.info["fingerprint"], first.info["fingerprint"]
+    if fingerprint == first_fingerprint:
         return
-    parts = [name for name in ("split", "candidates") if getattr(run.recipe, name) != getattr(first.recipe, name)]
-    parts += ["data"] if run.recipe.data != first.recipe.data else []
-    why = f": they differ in {' and '.join(f'[{name}]' for name in parts)}" if parts else ""
+    sections = [name for name in ("split", "candidates") if getattr(run.recipe, name) != getattr(first.recipe, name)]
+    sections += ["data"] if run.recipe.data != first.recipe.data else []
+    reason = f": they differ in {' and '.join(f'[{name}]' for name in sections)}" if sections else ""
     raise RunError(
-        f"not made on the dataset of {first.folder}{why} (fingerprints {mine[:12]} and {theirs[:12]})",
+        f"not trained on the dataset of {first.folder}{reason} "
+        f"(fingerprints {fingerprint[:12]} and {first_fingerprint[:12]})",
         where=str(run.folder),
-        hint="figures of different exams cannot be compared; train both with the same shoptalk train --data DATASET",
+        hint="metrics on different datasets cannot be compared; train both with the same shoptalk train --data DATASET",
     )
 
 
-def _judged(run: Run) -> Judged:
-    """What a run's predictions got right, user by user."""
+def _read_run(run: Run) -> EvaluatedRun:
+    """Read the predictions of a run and compute the metrics of each user."""
     where = str(run.folder)
     if not run.info.get("trained"):
-        raise RunError("training has not ended", where=where, hint="go on with shoptalk train --resume")
+        raise RunError("training has not ended", where=where, hint="continue with shoptalk train --resume")
     path = run.folder / "predictions.parquet"
     if not path.is_file():
         raise RunError(
             "it has no predictions to compare",
             where=where,
-            hint=f"run: shoptalk evaluate {where}; a run that is judged by ratings alone has none",
+            hint=f"run: shoptalk evaluate {where}; a run that predicts only ratings has none",
         )
     try:
-        users, values = _values(path)
+        users, values = _user_metrics(path)
         if not users or None in users:
-            raise ValueError("it names no test users")
+            raise ValueError("test users without an id, or no test users")
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        says = " ".join(str(error).split())[:200]
-        raise RunError(f"damaged: {says}", where=str(path), hint=f"make it again: shoptalk evaluate {where}") from error
-    return Judged(run, users, values)
+        message = " ".join(str(error).split())[:200]
+        raise RunError(
+            f"damaged: {message}", where=str(path), hint=f"make it again: shoptalk evaluate {where}"
+        ) from error
+    return EvaluatedRun(run, users, values)
 
 
-def _values(path: Path) -> tuple[list[str], dict[str, Floats]]:
-    """The users of ``predictions.parquet``, and their values by every metric that its columns allow."""
+def _user_metrics(path: Path) -> tuple[list[str], dict[str, Floats]]:
+    """The N users of ``predictions.parquet``, and (N,) values of each metric that its columns allow."""
     names = set(pq.read_schema(path).names)
     scores = "option_scores" if "option_scores" in names else "scores"
-    wanted = [*(["answer", scores] if "answer" in names else []), *(["truth", "ranked"] if "ranked" in names else [])]
-    table = pq.read_table(path, columns=["user_id", *wanted])
+    option_columns = ["answer", scores] if "answer" in names else []
+    ranking_columns = ["truth", "ranked"] if "ranked" in names else []
+    table = pq.read_table(path, columns=["user_id", *option_columns, *ranking_columns])
     columns = {name: table[name].to_pylist() for name in table.column_names}
     values: dict[str, Floats] = {}
     if "ranked" in columns:
         codes = IdMap()
-        found = find(codes.table(columns["ranked"], DEFAULT_K), codes.pairs(columns["truth"]))
-        values |= found.metrics(DEFAULT_K, compared_names(DEFAULT_K))
+        hits = find(codes.table(columns["ranked"], DEFAULT_K), codes.pairs(columns["truth"]))
+        values |= hits.metrics(DEFAULT_K, compared_names(DEFAULT_K))
     if "answer" in columns:
         values[OPTION_METRIC] = correctness([np.asarray(row, np.float64) for row in columns[scores]], columns["answer"])
     return columns["user_id"], values
 
 
-def _shared(runs: Sequence[Judged]) -> tuple[list[str], list[str]]:
-    """The metrics that all runs have, the deciding one first, and what is said where some have more."""
-    known = (*compared_names(DEFAULT_K), OPTION_METRIC)
-    shared = [metric for metric in known if all(metric in one.values for one in runs)]
+def _shared_metrics(runs: Sequence[EvaluatedRun]) -> tuple[list[str], list[str]]:
+    """The metrics that all runs have, the deciding one first, and a warning for each metric that only some have."""
+    metrics = (*compared_names(DEFAULT_K), OPTION_METRIC)
+    shared = [metric for metric in metrics if all(metric in run.values for run in runs)]
     if not shared:
-        poor = min(runs, key=lambda one: len(one.values))
-        other = next(one for one in runs if not one.values.keys() & poor.values.keys())
+        fewest = min(runs, key=lambda run: len(run.values))
+        disjoint = next(run for run in runs if not run.values.keys() & fewest.values.keys())
         raise RunError(
-            f"it has {_listed(poor.values)}, {other.name} has {_listed(other.values)}: nothing in common to compare",
-            where=poor.name,
+            f"it has {_join_names(fewest.values)}, {disjoint.name} has {_join_names(disjoint.values)}: "
+            "no metric in common to compare",
+            where=fewest.name,
             hint="compare runs of one task; with item tokens and a [candidates] section a run has both",
         )
-    left = {metric: [one.name for one in runs if metric not in one.values] for one in runs for metric in one.values}
+    lacking = {metric: [run.name for run in runs if metric not in run.values] for has in runs for metric in has.values}
     return shared, [
-        f"{metric} is not compared: {', '.join(lacking)} {'has' if len(lacking) == 1 else 'have'} none"
-        for metric, lacking in left.items()
-        if lacking
+        f"{metric} is not compared: {', '.join(names)} {'has' if len(names) == 1 else 'have'} none"
+        for metric, names in lacking.items()
+        if names
     ]
 
 
-def _listed(metrics: Any) -> str:
+def _join_names(metrics: Iterable[str]) -> str:
+    """The metrics, separated by commas."""
     return ", ".join(metrics) or "no metric"
 
 
-def _grouped(runs: Sequence[Judged]) -> list[Group]:
-    """Runs of one recipe together where their seeds differ; the same seed again is a recipe of its own."""
-    together: dict[str, list[Judged]] = {}
-    for one in runs:
-        together.setdefault(json.dumps(_settings(one.run.recipe)), []).append(one)
-    parts: list[list[Judged]] = []
-    for group in together.values():
-        seeds = {one.run.recipe.seed for one in group}
-        parts += [group] if len(seeds) == len(group) else [[one] for one in group]
-    flat = [_settings(part[0].run.recipe) for part in parts]
-    names = dict.fromkeys(name for settings in flat for name in settings)
-    apart = [name for name in names if len({json.dumps(settings.get(name)) for settings in flat}) > 1]
-    settings = [{name: one.get(name) for name in apart} for one in flat]
-    return [Group(*group) for group in zip(_names(parts, settings), parts, settings, strict=True)]
+def _group_by_recipe(runs: Sequence[EvaluatedRun]) -> list[Group]:
+    """Group the runs whose recipes are equal and whose seeds differ; runs with equal seeds are groups of one run."""
+    runs_by_settings: dict[str, list[EvaluatedRun]] = {}
+    for run in runs:
+        runs_by_settings.setdefault(json.dumps(_settings(run.run.recipe)), []).append(run)
+    groups: list[list[EvaluatedRun]] = []
+    for equal in runs_by_settings.values():
+        seeds = {run.run.recipe.seed for run in equal}
+        groups += [equal] if len(seeds) == len(equal) else [[run] for run in equal]
+    all_settings = [_settings(group[0].run.recipe) for group in groups]
+    keys = dict.fromkeys(key for settings in all_settings for key in settings)
+    different = [key for key in keys if len({json.dumps(settings.get(key)) for settings in all_settings}) > 1]
+    settings = [{key: values.get(key) for key in different} for values in all_settings]
+    return [Group(*parts) for parts in zip(_group_names(groups, settings), groups, settings, strict=True)]
 
 
 def _settings(recipe: Recipe) -> Mapping[str, Any]:
-    """``section.key`` of all that makes the model and its scores; that the data are the same is known already."""
+    """All settings, as ``section.key``, that change the model or its scores; without the data, which are the same."""
     content = recipe.model_dump(mode="json", exclude={"name", "seed", "data"})
     content["evaluation"] = {"scoring": recipe.evaluation.scoring}
     return {f"{name}.{key}": value for name, section in content.items() for key, value in (section or {}).items()}
 
 
-def _names(parts: Sequence[Sequence[Judged]], settings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The first of these that tells the groups apart: recipes' names, a setting or two, folders' names, their paths."""
-    few = [", ".join(f"{name.partition('.')[2]}={value}" for name, value in one.items()) for one in settings]
-    few = few if len(settings[0]) <= 2 else []
-    folders = [part[0].run.folder for part in parts]
-    for names in ([part[0].run.recipe.name for part in parts], few, [folder.name for folder in folders]):
-        if all(names) and len(set(names)) == len(parts):
+def _group_names(groups: Sequence[Sequence[EvaluatedRun]], settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A unique name for each group.
+
+    The names of the recipes, else up to two settings in which the groups differ, else the names of the folders, else
+    their paths: the first of these in which all groups have different names.
+    """
+    recipes = [group[0].run.recipe.name for group in groups]
+    values = [", ".join(f"{key.partition('.')[2]}={value}" for key, value in group.items()) for group in settings]
+    folders = [group[0].run.folder for group in groups]
+    for names in (recipes, values if len(settings[0]) <= 2 else [], [folder.name for folder in folders]):
+        if all(names) and len(set(names)) == len(groups):
             return names
     return [str(folder) for folder in folders]
 
 
-def _described(group: Group, metrics: Sequence[str], seed: int) -> ComparedRecipe:
-    found = means({metric: group.values(metric) for metric in metrics}, seed=seed)
+def _compared_recipe(group: Group, metrics: Sequence[str], seed: int) -> ComparedRecipe:
+    """The metrics with their intervals, the spread over seeds, and the cost of a group."""
+    estimates = means({metric: group.values(metric) for metric in metrics}, seed=seed)
     by_seed = {metric: group.by_seed(metric) for metric in metrics}
     return ComparedRecipe(
         name=group.name,
-        runs=tuple(one.name for one in group.runs),
-        seeds=tuple(one.run.recipe.seed for one in group.runs),
+        runs=tuple(run.name for run in group.runs),
+        seeds=tuple(run.run.recipe.seed for run in group.runs),
         settings=group.settings,
         metrics={
             metric: SeededEstimate(
-                value=found[metric].value,
-                low=found[metric].low,
-                high=found[metric].high,
-                n=found[metric].n,
+                value=estimate.value,
+                low=estimate.low,
+                high=estimate.high,
+                n=estimate.n,
                 spread=float(np.std(by_seed[metric], ddof=1)) if len(group.runs) > 1 else None,
                 by_seed=tuple(by_seed[metric]),
             )
-            for metric in metrics
+            for metric, estimate in estimates.items()
         },
-        cost=_cost(group.runs),
+        cost=_mean_cost(group.runs),
     )
 
 
-def _cost(runs: Sequence[Judged]) -> Cost:
-    """Means over the runs; None where one of them does not tell."""
-    known = [_cost_of(one.run) for one in runs]
+def _mean_cost(runs: Sequence[EvaluatedRun]) -> Cost:
+    """Means over the runs; None for a cost that is unknown for one of them."""
+    costs = [_run_cost(run.run) for run in runs]
 
     def mean(name: str) -> float | None:
-        values = [getattr(cost, name) for cost in known]
+        """Mean of one field."""
+        values = [getattr(cost, name) for cost in costs]
         return None if None in values else float(np.mean(values))
 
-    parts = {cost.joules_of for cost in known}
-    means_of = {one.name: mean(one.name) for one in fields(Cost) if one.name != "joules_of"}
-    return Cost(**means_of, joules_of=known[0].joules_of if len(parts) == 1 else None)
+    measured_parts = {cost.joules_of for cost in costs}
+    mean_costs = {field.name: mean(field.name) for field in fields(Cost) if field.name != "joules_of"}
+    return Cost(**mean_costs, joules_of=costs[0].joules_of if len(measured_parts) == 1 else None)
 
 
-def _cost_of(run: Run) -> Cost:
+def _run_cost(run: Run) -> Cost:
+    """The cost of training and evaluating a run; None for what is unknown or not finite."""
     evaluation = read_evaluation(run.folder)
     seconds = evaluation.seconds if evaluation is not None else {}
     try:
@@ -272,35 +288,39 @@ def _cost_of(run: Run) -> Cost:
             **{name: training.get(name) for name in ("tokens", "parameters", "joules")},
         }
         numbers = {name: None if value is None else float(value) for name, value in measured.items()}
-        known = {name: value if value is not None and math.isfinite(value) else None for name, value in numbers.items()}
-        return Cost(**known, joules_of=tuple(str(part) for part in training.get("joules_of") or ()))
+        finite = {
+            name: value if value is not None and math.isfinite(value) else None for name, value in numbers.items()
+        }
+        return Cost(**finite, joules_of=tuple(str(part) for part in training.get("joules_of") or ()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        says = " ".join(str(error).split())[:200]
+        message = " ".join(str(error).split())[:200]
         raise RunError(
-            f"its run.json is damaged: {says}", where=str(run.folder), hint="train it again: shoptalk train"
+            f"its run.json is damaged: {message}", where=str(run.folder), hint="train it again: shoptalk train"
         ) from error
 
 
-def _machines(runs: Sequence[Judged]) -> list[str]:
-    """What makes costs incomparable."""
-    machines = {json.dumps(one.run.info.get("machine"), sort_keys=True) for one in runs}
-    notes = ["the runs were made on different machines: their times and joules do not compare"]
-    return notes if len(machines) > 1 else []
+def _machine_warnings(runs: Sequence[EvaluatedRun]) -> list[str]:
+    """A warning if the runs were made on different machines."""
+    machines = {json.dumps(run.run.info.get("machine"), sort_keys=True) for run in runs}
+    warning = "the runs were made on different machines: their times and joules cannot be compared"
+    return [warning] if len(machines) > 1 else []
 
 
-def _seeds(groups: Sequence[Group], found: Sequence[Comparison]) -> list[str]:
-    """What is not known about the luck of a seed."""
-    once = [group.name for group in groups if len(group.runs) == 1]
-    notes = []
-    if len(groups) > 1 and once:
-        whose = "each recipe" if len(once) == len(groups) else ", ".join(once)
-        notes.append(f"trained with one seed: {whose}; what another would change is not known (see --seed)")
-    named = {group.name: group for group in groups}
-    for one in found:
-        p = seeds_p(named[one.one].by_seed(one.metric), named[one.other].by_seed(one.metric))
-        if one.p_holm < SIGNIFICANCE <= p:
-            notes.append(
-                f"{one.metric} of {one.one} and {one.other} differs for these users, but not clearly more than from "
-                f"seed to seed (Welch's t test over seeds: p = {p:.3f}); train with more seeds"
+def _seed_warnings(groups: Sequence[Group], comparisons: Sequence[Comparison]) -> list[str]:
+    """Warnings about recipes with one seed, and about differences that may be due to the choice of seeds."""
+    single = [group.name for group in groups if len(group.runs) == 1]
+    warnings = []
+    if len(groups) > 1 and single:
+        recipes = "each recipe" if len(single) == len(groups) else ", ".join(single)
+        warnings.append(f"trained with one seed: {recipes}; the effect of another seed is not known (see --seed)")
+    groups_by_name = {group.name: group for group in groups}
+    for comparison in comparisons:
+        metric = comparison.metric
+        first, second = groups_by_name[comparison.one], groups_by_name[comparison.other]
+        p = seeds_p(first.by_seed(metric), second.by_seed(metric))
+        if comparison.p_holm < SIGNIFICANCE <= p:
+            warnings.append(
+                f"{metric} of {first.name} and {second.name} differs significantly over these users, but not over "
+                f"seeds (Welch's t test: p = {p:.3f}); train with more seeds"
             )
-    return notes
+    return warnings

@@ -1,4 +1,4 @@
-"""What a run's wrong answers have in common: into its metrics, and every wrong answer into ``errors.parquet``."""
+"""Error analysis of a run: groups of wrong answers for its metrics, and all wrong answers in ``errors.parquet``."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -31,18 +31,30 @@ from shoptalk.results import (
 from shoptalk.runs import Run
 from shoptalk.schema import EvalExample, Split
 
-#: Where every wrong answer is written: those of the report's ``errors``, and of its ``option_errors``.
+#: Files of all wrong answers: of the first analysis, and of the second if there are rankings and options.
 FILE, OPTION_FILE = "errors.parquet", "option_errors.parquet"
-#: Items of a ranking that an example shows, and users whose histories are shortened.
-SHOWN, WHAT_IF = 5, 5
+#: Number of items of a ranking that an example shows, and number of users whose histories are shortened.
+SHOWN_ITEMS, SHORTENED_HISTORIES = 5, 5
 
 
 @dataclass(frozen=True)
 class JudgedAnswers:
-    """One way in which a run was judged: its answers, and for each case what was offered, with what scores.
+    """The answers of a run to N test cases, by rankings or by options.
 
-    ``offered`` are ids: the options, or the first of the list; ``right`` and ``chosen`` are places among them
-    (``PAD_ID``: not there).
+    Attributes
+    ----------
+    what
+        ``ranking`` or ``options``.
+    answers
+        The answers as arrays.
+    cases
+        N test cases.
+    offered, scores
+        For each case the ids of its options, or of the first items of its list, and their scores.
+    right, chosen
+        Positions of the right item and of the chosen one in ``offered``; ``PAD_ID`` if it is not there.
+    calibration
+        Bins of a reliability diagram; empty for rankings.
     """
 
     what: str
@@ -56,35 +68,41 @@ class JudgedAnswers:
 
 
 def analyse_errors(
-    run: Run, shop: Dataset, model: Any, split: Split, columns: Mapping[str, Any]
+    run: Run, dataset: Dataset, model: Any, split: Split, columns: Mapping[str, Any]
 ) -> list[ErrorAnalysis]:
-    """Analyse the answers of a run, and write the wrong ones.
+    """Analyse the answers of a run, and write the wrong ones to its folder.
 
     Parameters
     ----------
+    model
+        The run's recommender, which is asked again with shortened histories.
     columns
-        Those of ``predictions.parquet``, one value a test case.
+        The columns of ``predictions.parquet``, one value for each test case.
 
     Returns
     -------
     list
-        One analysis, or that of the rankings and that of the options where the run was judged by both.
+        The analysis of the rankings, if there are any, then that of the options, if there are any.
     """
-    item_stats = _item_stats(shop, split)
-    judged_ways = [judged(run, shop, split, columns) for name, judged in (("ranked", _ranking), ("options", _options))
-             if name in columns]  # fmt: skip
-    found = []
-    for file, judged in zip((FILE, OPTION_FILE), judged_ways, strict=False):
+    item_stats = _item_stats(dataset, split)
+    judged_answers = []
+    if "ranked" in columns:
+        judged_answers.append(_judge_rankings(run, dataset, split, columns))
+    if "options" in columns:
+        judged_answers.append(_judge_options(dataset, split, columns))
+    analyses = []
+    for file, judged in zip((FILE, OPTION_FILE), judged_answers, strict=False):
         groups = group_errors(
             judged.answers, item_stats, resamples=run.recipe.evaluation.resamples, seed=run.recipe.seed
         )
         _write(run.folder / file, judged, groups)
-        found.append(_analysis(run, shop, model, item_stats, judged, groups))
-    return found
+        analyses.append(_analysis(run, dataset, model, item_stats, judged, groups))
+    return analyses
 
 
-def _item_stats(shop: Dataset, split: Split) -> ItemStats:
-    items, codes = list(shop.catalogue.values()), IdMap(shop.catalogue)
+def _item_stats(dataset: Dataset, split: Split) -> ItemStats:
+    """Titles, categories and training purchases of all items."""
+    items, codes = list(dataset.catalogue.values()), IdMap(dataset.catalogue)
     fitted = split.for_final_fit()
     bought = np.fromiter((codes.of(item) for history in fitted.train for item in history.items), dtype=np.int64)
     return ItemStats(
@@ -94,71 +112,81 @@ def _item_stats(shop: Dataset, split: Split) -> ItemStats:
     )
 
 
-def _options(run: Run, shop: Dataset, split: Split, columns: Mapping[str, Any]) -> JudgedAnswers:  # noqa: ARG001
+def _judge_options(dataset: Dataset, split: Split, columns: Mapping[str, Any]) -> JudgedAnswers:
+    """The answers to multiple-choice questions."""
     scores = columns["option_scores" if "option_scores" in columns else "scores"]
     rows = [np.asarray(row, dtype=np.float64) for row in scores]
     right = np.asarray(columns["answer"]).tolist()
     answers = option_answers(
-        columns["user_id"], columns["history"], columns["options"], right, rows, IdMap(shop.catalogue)
+        columns["user_id"], columns["history"], columns["options"], right, rows, IdMap(dataset.catalogue)
     )
     assert answers.positions is not None  # of options
-    sure = reliability(answers.sure, judge(rows, right).correct)
+    calibration = reliability(answers.sure, judge(rows, right).correct)
     chosen = answers.positions.chosen.tolist()
-    return JudgedAnswers("options", answers, split.test, columns["options"], scores, right, chosen, sure)
+    return JudgedAnswers("options", answers, split.test, columns["options"], scores, right, chosen, calibration)
 
 
-def _ranking(run: Run, shop: Dataset, split: Split, columns: Mapping[str, Any]) -> JudgedAnswers:
+def _judge_rankings(run: Run, dataset: Dataset, split: Split, columns: Mapping[str, Any]) -> JudgedAnswers:
+    """The answers given as ranked lists; the first item of a list counts as chosen."""
     ranked, targets = columns["ranked"], columns["truth"]
     answers = ranking_answers(
-        columns["user_id"], columns["history"], targets, ranked, columns["scores"], IdMap(shop.catalogue),
+        columns["user_id"],
+        columns["history"],
+        targets,
+        ranked,
+        columns["scores"],
+        IdMap(dataset.catalogue),
         seed=run.recipe.seed,
-    )  # fmt: skip
+    )
     right = [
-        next((index for index, item in enumerate(own) if item in wanted), PAD_ID)
-        for own, wanted in zip(ranked, targets, strict=True)
+        next((index for index, item in enumerate(items) if item in case_targets), PAD_ID)
+        for items, case_targets in zip(ranked, targets, strict=True)
     ]
-    chosen = [0 if own else PAD_ID for own in ranked]
+    chosen = [0 if items else PAD_ID for items in ranked]
     return JudgedAnswers("ranking", answers, split.test, ranked, columns["scores"], right, chosen, [])
 
 
 def _write(path: Path, judged: JudgedAnswers, groups: Sequence[Group]) -> None:
-    """One row for each wrong answer, with the names of its groups."""
+    """Write one row for each wrong answer, with the names of its groups."""
     wrong = np.flatnonzero(judged.answers.wrong).tolist()
-    named = [[group.kind.name for group in groups if group.members[n]] for n in wrong]
-    cut = None if judged.what == "options" else DEFAULT_K
+    group_names = [[group.kind.name for group in groups if group.members[n]] for n in wrong]
+    most = None if judged.what == "options" else DEFAULT_K
     columns = {
         "user_id": pa.array([judged.answers.users[n] for n in wrong], pa.string()),
         "history": pa.array([list(judged.cases[n].history.items) for n in wrong], pa.list_(pa.string())),
         "truth": pa.array([list(judged.cases[n].targets) for n in wrong], pa.list_(pa.string())),
-        "ranked" if cut else "options": pa.array([list(judged.offered[n][:cut]) for n in wrong], pa.list_(pa.string())),
-        "scores": pa.array([list(judged.scores[n][:cut]) for n in wrong], pa.list_(pa.float64())),
+        "options" if judged.what == "options" else "ranked": pa.array(
+            [list(judged.offered[n][:most]) for n in wrong], pa.list_(pa.string())
+        ),
+        "scores": pa.array([list(judged.scores[n][:most]) for n in wrong], pa.list_(pa.float64())),
         "answer": pa.array([judged.right[n] for n in wrong], pa.int16()),
         "chosen": pa.array([judged.chosen[n] for n in wrong], pa.int16()),
-        "groups": pa.array(named, pa.list_(pa.string())),
+        "groups": pa.array(group_names, pa.list_(pa.string())),
     }
     with replacing(path) as temporary:
         pq.write_table(pa.table(columns), temporary)
 
 
 def _analysis(
-    run: Run, shop: Dataset, model: Any, item_stats: ItemStats, judged: JudgedAnswers, groups: Sequence[Group]
+    run: Run, dataset: Dataset, model: Any, item_stats: ItemStats, judged: JudgedAnswers, groups: Sequence[Group]
 ) -> ErrorAnalysis:
-    asymmetric = run.recipe.data.cleaning == "asymmetric"  # wrong options are then shown as the source has them
-    shown = [item.raw_title for item in shop.catalogue.values()] if asymmetric else item_stats.titles
+    """The analysis as it is reported."""
+    asymmetric = run.recipe.data.cleaning == "asymmetric"  # distractors then have their raw titles
+    distractor_titles = [item.raw_title for item in dataset.catalogue.values()] if asymmetric else item_stats.titles
     return ErrorAnalysis(
         what=judged.what,
-        says=_SAYS[judged.what],
+        says=_DEFINITIONS[judged.what],
         cases=len(judged.cases),
         wrong=int(judged.answers.wrong.sum()),
-        groups=tuple(_group(shop, judged, group) for group in groups),
-        words=tuple(pulling_words(judged.answers, shown)),
+        groups=tuple(_error_group(dataset, judged, group) for group in groups),
+        words=tuple(pulling_words(judged.answers, distractor_titles)),
         calibration=tuple(judged.calibration),
-        what_if=tuple(_what_if(shop, model, judged, groups)),
+        what_if=tuple(_shortened_histories(dataset, model, judged, groups)),
     )
 
 
-#: What is wrong, and what the reference of a pull is.
-_SAYS = {
+#: When an answer is wrong, and what the reference value of a group is.
+_DEFINITIONS = {
     "options": "An answer is wrong where another option scores best. The reference is the share to be expected if "
     "errors had nothing to do with it: among all wrong options offered, or among all questions.",
     "ranking": f"An answer is wrong where the right product is not among the first {DEFAULT_K}; the first of the list "
@@ -167,7 +195,8 @@ _SAYS = {
 }
 
 
-def _group(shop: Dataset, judged: JudgedAnswers, group: Group) -> ErrorGroup:
+def _error_group(dataset: Dataset, judged: JudgedAnswers, group: Group) -> ErrorGroup:
+    """A group of wrong answers as it is reported, with its examples."""
     users = {judged.answers.users[n] for n in np.flatnonzero(judged.answers.wrong).tolist()}
     return ErrorGroup(
         name=group.kind.name,
@@ -180,30 +209,30 @@ def _group(shop: Dataset, judged: JudgedAnswers, group: Group) -> ErrorGroup:
         wrong=int(group.members.sum()),
         reference=group.reference.value,
         excess=group.excess,
-        examples=tuple(_example(shop, judged, n, group.why(n)) for n in group.typical),
+        examples=tuple(_example(dataset, judged, n, group.why(n)) for n in group.typical),
     )
 
 
-def _example(shop: Dataset, judged: JudgedAnswers, n: int, why: str) -> ErrorExample:
-    """One wrong answer in titles: all options, or the first of a list with the right one behind them."""
+def _example(dataset: Dataset, judged: JudgedAnswers, n: int, why: str) -> ErrorExample:
+    """One wrong answer in titles: all options, or the first items of a list and after them the right item."""
     case = judged.cases[n]
     scores = list(judged.scores[n])
     if judged.what == "options":
-        assert case.candidates is not None  # as it was judged by them
+        assert case.candidates is not None  # as the answer is one of them
         titles, right = list(case.candidates.titles), judged.right[n]
     else:
         index = judged.right[n]
-        found = index != PAD_ID
-        titles = [shop.catalogue[item].title for item in judged.offered[n][:SHOWN]]
+        listed = index != PAD_ID
+        titles = [dataset.catalogue[item].title for item in judged.offered[n][:SHOWN_ITEMS]]
         right = len(titles)
-        item = judged.offered[n][index] if found else case.targets[0]
-        titles.append(shop.catalogue[item].title)
-        scores = [*scores[:right], scores[index] if found else math.nan]
-        stands = f"stands at place {index + 1}" if found else f"is not among the first {len(judged.offered[n])}"
-        why = f"{why}; the right one {stands}"
+        item = judged.offered[n][index] if listed else case.targets[0]
+        titles.append(dataset.catalogue[item].title)
+        scores = [*scores[:right], scores[index] if listed else math.nan]
+        rank = f"has rank {index + 1}" if listed else f"is not among the first {len(judged.offered[n])}"
+        why = f"{why}; the right one {rank}"
     return ErrorExample(
         user=case.history.user_id,
-        history=tuple(shop.catalogue[item].title for item in case.history.items),
+        history=tuple(dataset.catalogue[item].title for item in case.history.items),
         options=tuple(titles),
         scores=tuple(scores),
         answer=right,
@@ -212,33 +241,43 @@ def _example(shop: Dataset, judged: JudgedAnswers, n: int, why: str) -> ErrorExa
     )
 
 
-def _what_if(shop: Dataset, model: Any, judged: JudgedAnswers, groups: Sequence[Group]) -> list[ShortenedHistory]:
-    """The most typical answers of the groups in turn, each once, where a history has something to remove."""
-    rounds = dict.fromkeys(n for index in range(EXAMPLES) for group in groups for n in group.typical[index : index + 1])
-    numbers = [n for n in rounds if len(judged.cases[n].history.items) > 1 and judged.chosen[n] != PAD_ID][:WHAT_IF]
+def _shortened_histories(
+    dataset: Dataset, model: Any, judged: JudgedAnswers, groups: Sequence[Group]
+) -> list[ShortenedHistory]:
+    """What the model answers when purchases are removed from the history.
+
+    The cases are the most typical ones of each group, without those whose history has only one item.
+    """
+    typical = dict.fromkeys(
+        n for index in range(EXAMPLES) for group in groups for n in group.typical[index : index + 1]
+    )
+    numbers = [n for n in typical if len(judged.cases[n].history.items) > 1 and judged.chosen[n] != PAD_ID][
+        :SHORTENED_HISTORIES
+    ]
     cases = [judged.cases[n] for n in numbers]
     if not cases:
         return []
-    what_if_steps = options_what_if(model, cases) if judged.what == "options" else ranking_what_if(model.rank, cases)
-    titles = {item_id: item.title for item_id, item in shop.catalogue.items()}
+    steps_by_case = options_what_if(model, cases) if judged.what == "options" else ranking_what_if(model.rank, cases)
+    titles = {item_id: item.title for item_id, item in dataset.catalogue.items()}
     return [
         ShortenedHistory(
             user=case.history.user_id,
             history=tuple(titles[item] for item in case.history.items),
             answer=titles[case.targets[0]],
             chosen=titles[judged.offered[n][judged.chosen[n]]],
-            steps=tuple(_step(step, titles, judged.what) for step in steps),
+            steps=tuple(_shortened_step(step, titles, judged.what) for step in steps),
         )
-        for n, case, steps in zip(numbers, cases, what_if_steps, strict=True)
+        for n, case, steps in zip(numbers, cases, steps_by_case, strict=True)
     ]
 
 
-def _step(step: Step, titles: Mapping[str, str], what: str) -> ShortenedStep:
+def _shortened_step(step: Step, titles: Mapping[str, str], what: str) -> ShortenedStep:
+    """One step of `what_if` in titles."""
     removed = [titles[item] for item in step.removed]
     if len(removed) > 1:
         removed = [f"the oldest {len(removed)}"]
     answer = None if step.answer is None else titles[step.answer]
-    first = removed[0] if removed else None
+    removed_title = removed[0] if removed else None
     if what == "ranking":
-        return ShortenedStep(first, answer, rank=None if step.right is None else int(step.right))
-    return ShortenedStep(first, answer, probability=step.right, chosen_probability=step.first)
+        return ShortenedStep(removed_title, answer, rank=None if step.right is None else int(step.right))
+    return ShortenedStep(removed_title, answer, probability=step.right, chosen_probability=step.first)

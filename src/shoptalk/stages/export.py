@@ -1,4 +1,4 @@
-"""Exporting what a model is trained on, for other tools."""
+"""Exports the examples of a run for other tools."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -12,26 +12,30 @@ from shoptalk.tasks import get_task, make_prompts
 
 
 def export(folder: Path, part: str, form: str, out: Path) -> int:
-    """Write the examples of one part of a run's dataset, as its recipe words them.
+    """Write the examples of one part of a run's dataset, with the prompts of its recipe.
 
     Parameters
     ----------
+    folder
+        Folder of a trained run, whose tokenizer shortens the prompts.
     part
         ``train``, ``validation`` or ``test``.
     form
         ``csv`` (system A), ``alpaca`` (system C) or ``chat``.
+    out
+        File to write.
 
     Returns
     -------
     int
-        How many examples were written.
+        Number of examples written.
     """
     run = open_run(folder)
-    shop = open_run_dataset(run)
+    dataset = open_run_dataset(run)
     tokenizer = load_tokenizer(str(run.model))
     task = get_task(run.recipe.prompt.task)
-    builder = make_prompts(run.recipe.prompt, shop.catalogue, tokenizer)
-    split = shop.split(run.recipe.training.targets)
+    builder = make_prompts(run.recipe.prompt, dataset.catalogue, tokenizer)
+    split = dataset.split(run.recipe.training.targets)
     cases: Iterable[EvalExample]
     if part == "train":
         cases = task.train_cases(split, run.recipe)
@@ -39,6 +43,7 @@ def export(folder: Path, part: str, form: str, out: Path) -> int:
         cases = task.cases({"validation": split.validation, "test": split.test}[part], run.recipe)
 
     def examples() -> Iterator[Example]:
+        """The examples of all cases, one after the other."""
         for case in cases:
             yield from builder.examples(case)
 

@@ -1,7 +1,7 @@
-"""The trials of a sweep, drawn by Optuna and kept in SQLite, so that a kill costs the running ones at most.
+"""The trials of a sweep, proposed by Optuna and stored in SQLite, so that a killed sweep loses only running trials.
 
-One process alone reads and writes the study; trials know nothing of it. A grid's configurations wait in the study from
-the beginning, in order. What is drawn depends on the seed and on the trials before it, not on when it was interrupted.
+Only the process of the sweep reads and writes the study. The configurations of a grid are queued at the start, in
+order. A proposed configuration depends on the seed and on the trials before it, not on interruptions.
 
 T. Akiba et al., "Optuna", KDD 2019; TPE: J. Bergstra et al., "Algorithms for hyper-parameter optimization", NIPS 2011;
 importance: F. Hutter et al., "An efficient approach for assessing hyperparameter importance" (fANOVA), ICML 2014.
@@ -23,19 +23,19 @@ from shoptalk.recipe import Recipe
 from shoptalk.results import TrialResult
 from shoptalk.sweep_config import Point, Range
 
-#: Trials that end before others may be stopped, and the epochs that each has.
+#: No trial is pruned before this many trials have ended, nor in its first epochs.
 STARTUP_TRIALS, STARTUP_EPOCHS = 4, 2
-#: Finished trials without which nothing is said of importance.
-TELLING = 4
-#: Optuna's names of states, and ours.
+#: Least number of finished trials from which the importance of settings is estimated.
+IMPORTANCE_TRIALS = 4
+#: States of a trial by Optuna's names.
 STATES = {"COMPLETE": "complete", "PRUNED": "pruned", "FAIL": "failed", "RUNNING": "running"}
-#: Attribute of a trial that takes the place of one that died.
+#: Attribute of a trial that repeats an interrupted one: the number of that one.
 REPLACES = "replaces"
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
-    """A trial that begins: its number, its settings, and the number of the one that died in whose place it is."""
+class StartedTrial:
+    """A trial that starts: its number, its settings, and the number of the interrupted trial that it repeats."""
 
     number: int
     point: Point
@@ -43,12 +43,19 @@ class Begun:
 
 
 class Study:
-    """A sweep's trials: which come next, how they went, and which is best.
+    """The trials of a sweep: proposes the next one, records the results, and names the best.
+
+    Parameters
+    ----------
+    recipe
+        A recipe with a section ``[sweep]``.
+    path
+        SQLite file; it is created if it does not exist.
 
     Raises
     ------
     RunError
-        When the file is damaged or of another sweep.
+        If the file is damaged or belongs to another sweep.
     """
 
     def __init__(self, recipe: Recipe, path: Path) -> None:
@@ -58,22 +65,22 @@ class Study:
         assert recipe.sweep is not None
         self._optuna, self._recipe, self._sweep = optuna, recipe, recipe.sweep
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        prune = optuna.pruners.MedianPruner(STARTUP_TRIALS, n_warmup_steps=STARTUP_EPOCHS)
+        median_pruner = optuna.pruners.MedianPruner(STARTUP_TRIALS, n_warmup_steps=STARTUP_EPOCHS)
         try:
             self._study = optuna.create_study(
                 storage=optuna.storages.RDBStorage(f"sqlite:///{path.resolve()}"),
                 study_name="sweep",
                 direction="maximize" if larger_is_better(recipe.sweep.metric) else "minimize",
-                pruner=prune if recipe.sweep.prune else optuna.pruners.NopPruner(),
+                pruner=median_pruner if recipe.sweep.prune else optuna.pruners.NopPruner(),
                 load_if_exists=True,
             )
-        except Exception as error:  # SQLAlchemy's, SQLite's and Optuna's own
-            raise RunError(f"the study cannot be opened: {_line(error)}", where=str(path)) from error
+        except Exception as error:  # of SQLAlchemy, SQLite or Optuna
+            raise RunError(f"the study cannot be opened: {_one_line(error)}", where=str(path)) from error
         self._choices = self._make_choices()
         self._running: dict[int, Any] = {}
 
     def queue(self) -> None:
-        """Let a grid's configurations wait, and those of trials that died while they ran, each once more."""
+        """Queue the configurations of a grid, and those of interrupted trials once more."""
         if self._sweep.method == "grid":
             for point in self._sweep.points():
                 self._study.enqueue_trial(self._encoded(point), skip_if_exists=True)
@@ -82,36 +89,35 @@ class Study:
                 self._study.enqueue_trial(trial.params, {REPLACES: trial.number})
             self._study.tell(trial.number, state=self._optuna.trial.TrialState.FAIL)
 
-    def next(self) -> Begun | None:
-        """A trial that begins now; None where none is left to begin."""
-        drawn = len(self._study.get_trials(deepcopy=False)) - len(self._replaced())
-        if not self._trials("WAITING") and (self._sweep.method == "grid" or drawn >= self._sweep.trials):
+    def next(self) -> StartedTrial | None:
+        """Start the next trial; None if all have been started."""
+        started = len(self._study.get_trials(deepcopy=False)) - len(self._replaced())
+        if not self._trials("WAITING") and (self._sweep.method == "grid" or started >= self._sweep.trials):
             return None
-        seed = int(np.random.default_rng([self._recipe.seed, drawn]).integers(2**31))
+        seed = int(np.random.default_rng([self._recipe.seed, started]).integers(2**31))
         samplers = self._optuna.samplers
-        self._study.sampler = (samplers.TPESampler if self._sweep.method == "tpe" else samplers.RandomSampler)(
-            seed=seed
-        )
+        sampler = samplers.TPESampler if self._sweep.method == "tpe" else samplers.RandomSampler
+        self._study.sampler = sampler(seed=seed)
         trial = self._study.ask(dict(self._distributions()))
         self._running[trial.number] = trial
-        return Begun(trial.number, self._decoded(trial.params), trial.user_attrs.get(REPLACES))
+        return StartedTrial(trial.number, self._decoded(trial.params), trial.user_attrs.get(REPLACES))
 
-    def report(self, number: int, epoch: int, watched: float) -> bool:
-        """Note what an epoch's validation cases say, in the metric's direction; returns whether to stop the trial."""
+    def report(self, number: int, epoch: int, value: float) -> bool:
+        """Record the validation metric of an epoch, and return whether to stop the trial."""
         trial = self._running[number]
-        trial.report(watched, epoch)
+        trial.report(value, epoch)
         return bool(trial.should_prune())
 
-    def end(self, number: int, state: str, value: float | None, **notes: Any) -> None:
-        """Note how a trial ended: ``complete`` with its value, ``pruned`` or ``failed``."""
+    def end(self, number: int, state: str, value: float | None, **attributes: Any) -> None:
+        """Record how a trial ended: ``complete`` with its value, ``pruned`` or ``failed``; and further attributes."""
         trial = self._running.pop(number)
-        for name, note in notes.items():
-            trial.set_user_attr(name, note)
-        states = {shown: name for name, shown in STATES.items()}
-        self._study.tell(trial, value, state=self._optuna.trial.TrialState[states[state]])
+        for name, attribute in attributes.items():
+            trial.set_user_attr(name, attribute)
+        optuna_names = {state: name for name, state in STATES.items()}
+        self._study.tell(trial, value, state=self._optuna.trial.TrialState[optuna_names[state]])
 
     def rows(self) -> list[TrialResult]:
-        """Every trial that has begun."""
+        """All trials that have been started."""
         replaced = self._replaced()
         return [
             TrialResult(
@@ -127,44 +133,45 @@ class Study:
         ]
 
     def best(self) -> TrialResult:
-        """The trial with the best value, the first of equals.
+        """The trial with the best value; of several, the first.
 
         Raises
         ------
         RunError
-            When no trial has a value.
+            If no trial has a value.
         """
         rows = self.rows()
         sign = -1 if larger_is_better(self._sweep.metric) else 1
-        able = [(sign * row.value, row.number, row) for row in rows if row.value is not None]
-        if not able:
-            says = next((row.says for row in rows if row.says), "none was begun")
-            raise RunError(f"no trial was finished: {says}", hint="change the recipe, and begin in another folder")
-        return min(able, key=lambda one: one[:2])[2]
+        finished = [row for row in rows if row.value is not None]
+        if not finished:
+            reason = next((row.says for row in rows if row.says), "none was started")
+            raise RunError(f"no trial was finished: {reason}", hint="change the recipe, and start in another folder")
+        return min(finished, key=lambda row: (sign * (row.value or 0), row.number))
 
     def importance(self) -> dict[str, float]:
-        """Share of each setting in the variance of the values (fANOVA); empty where there is too little to tell."""
-        done = self._trials("COMPLETE")
-        if len(done) < TELLING or len({trial.value for trial in done}) < 2:
+        """Share of each setting in the variance of the values (fANOVA); empty for too few trials or equal values."""
+        finished = self._trials("COMPLETE")
+        if len(finished) < IMPORTANCE_TRIALS or len({trial.value for trial in finished}) < 2:
             return {}
         evaluator = self._optuna.importance.FanovaImportanceEvaluator(seed=self._recipe.seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = self._optuna.importance.get_param_importances(self._study, evaluator=evaluator)
-        return {key: float(share) for key, share in found.items() if math.isfinite(share)}
+            shares = self._optuna.importance.get_param_importances(self._study, evaluator=evaluator)
+        return {key: float(share) for key, share in shares.items() if math.isfinite(share)}
 
     def _trials(self, state: str) -> list[Any]:
+        """The trials in one of Optuna's states."""
         states = (self._optuna.trial.TrialState[state],)
-        found: list[Any] = self._study.get_trials(deepcopy=False, states=states)
-        return found
+        trials: list[Any] = self._study.get_trials(deepcopy=False, states=states)
+        return trials
 
     def _replaced(self) -> set[int]:
-        """Numbers of the trials that died while they ran, and have another in their place."""
-        attributes = (trial.user_attrs for trial in self._study.get_trials(deepcopy=False))
-        return {one[REPLACES] for one in attributes if REPLACES in one}
+        """Numbers of the interrupted trials that are repeated by another."""
+        all_attributes = (trial.user_attrs for trial in self._study.get_trials(deepcopy=False))
+        return {attributes[REPLACES] for attributes in all_attributes if REPLACES in attributes}
 
     def _make_choices(self) -> dict[str, list[Any]]:
-        """The listed values of each setting that has no range; a configuration that leaves one out has the recipe's."""
+        """The values of each setting that has no range; where a configuration omits a setting, that of the recipe."""
         sweep = self._sweep
         if not sweep.configurations:
             return {key: list(values) for key, values in sweep.space.items() if not isinstance(values, Range)}
@@ -172,39 +179,48 @@ class Study:
         return {key: _distinct([point[key] for point in points]) for key in sweep.keys}
 
     def _complete(self, point: Point) -> Point:
-        content = self._recipe.model_dump()
-        own = {key: content[section][name] for key in self._sweep.keys for section, name in [key.split(".")]}
-        return {**own, **point}
+        """All swept settings of a configuration, with the recipe's values for those that it omits."""
+        sections = self._recipe.model_dump()
+        defaults = {key: sections[section][name] for key in self._sweep.keys for section, name in [key.split(".")]}
+        return {**defaults, **point}
 
     def _distributions(self) -> Mapping[str, Any]:
-        made: dict[str, Any] = {}
-        of = self._optuna.distributions
+        """Optuna's distribution of each setting."""
+        by_key: dict[str, Any] = {}
+        distributions = self._optuna.distributions
         for key in self._sweep.keys:
-            one = self._sweep.space.get(key)
-            if isinstance(one, Range):
-                made[key] = (of.IntDistribution if one.whole else of.FloatDistribution)(one.low, one.high, log=one.log)
+            values = self._sweep.space.get(key)
+            if isinstance(values, Range):
+                distribution = distributions.IntDistribution if values.whole else distributions.FloatDistribution
+                by_key[key] = distribution(values.low, values.high, log=values.log)
             else:
-                made[key] = of.CategoricalDistribution([_label(value) for value in self._choices[key]])
-        return made
+                by_key[key] = distributions.CategoricalDistribution([_label(value) for value in self._choices[key]])
+        return by_key
 
     def _encoded(self, point: Point) -> Point:
+        """A configuration as Optuna stores it."""
         return {key: _label(value) for key, value in self._complete(point).items()}
 
     def _decoded(self, params: Point) -> Point:
-        """Settings as the recipe wants them, in the order in which it names them."""
-        listed = {key: {_label(value): value for value in values} for key, values in self._choices.items()}
-        return {key: listed[key][params[key]] if key in listed else params[key]
-                for key in self._sweep.keys if key in params}  # fmt: skip
+        """Stored settings as values of the recipe, in the order of the section."""
+        values_by_label = {key: {_label(value): value for value in values} for key, values in self._choices.items()}
+        return {
+            key: values_by_label[key][params[key]] if key in values_by_label else params[key]
+            for key in self._sweep.keys
+            if key in params
+        }
 
 
 def _label(value: Any) -> str:
-    """A listed value as text, which is all that a study can keep of a list of texts."""
+    """A value as JSON text, because Optuna cannot store lists as choices."""
     return json.dumps(value)
 
 
 def _distinct(values: list[Any]) -> list[Any]:
+    """The different values, in order."""
     return list({_label(value): value for value in values}.values())
 
 
-def _line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
+    """The message of an error in one line of at most 200 characters."""
     return " ".join(str(error).split())[:200]

@@ -1,4 +1,4 @@
-"""What a training costs in seconds and joules, over all the stretches of a run that was interrupted and resumed."""
+"""Seconds and joules of a training, summed over all sessions of a run that was interrupted and resumed."""
 
 import math
 import threading
@@ -15,22 +15,22 @@ from shoptalk.files import read_json, write_json
 from shoptalk.stages.energy import Meter
 from shoptalk.typed_json import SchemaError, as_json, from_json
 
-#: In the folder of the checkpoints: what the run has cost so far.
+#: File in the folder of the checkpoints: the cost of the run so far.
 FILE = "cost.json"
-#: Seconds between two writings of it: as much is lost when the process is killed.
+#: Seconds between two writes of the file, which is the most that is lost if the process is killed.
 INTERVAL = 30.0
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingCost:
-    """Seconds, and joules of the parts that they were measured of; joules are None where they are not known."""
+    """Seconds, joules (None if unknown), and the parts whose joules were measured."""
 
     seconds: float = 0.0
     joules: float | None = None
     joules_of: tuple[str, ...] = ()
 
     def plus(self, other: "TrainingCost") -> "TrainingCost":
-        """Both together; joules of different parts, or not known of one of them, have no sum."""
+        """The sum; its joules are None if those of one are unknown, or if different parts were measured."""
         seconds = self.seconds + other.seconds
         if self.joules is None or other.joules is None or self.joules_of != other.joules_of:
             return TrainingCost(seconds)
@@ -38,39 +38,43 @@ class TrainingCost:
 
 
 class CostMeter:
-    """Measures a training from when it is made, and keeps what it has cost so far in a folder.
+    """Measures the cost of a training since the creation of the meter, and writes it to a file.
 
-    Used as a context: the cost is written at its beginning, every `INTERVAL` seconds, and at its end, also when that is
-    an error.
+    It is a context manager: the cost is written on entering, every `INTERVAL` seconds, and on leaving, also after an
+    error.
 
     Parameters
     ----------
     folder
-        Where the cost is kept; with ``resume`` what lies there is added.
+        Folder of the file.
+    resume
+        Whether to add the cost of earlier sessions from the file.
+    clock
+        Returns the time in seconds.
 
     Raises
     ------
     RunError
-        When what lies there is damaged.
+        If the file of earlier sessions is damaged.
     StorageError
-        When it cannot be written at the beginning.
+        If the file cannot be written on entering.
     """
 
     def __init__(self, folder: Path, *, resume: bool, clock: Callable[[], float] = time.perf_counter) -> None:
         self._path, self._clock = folder / FILE, clock
-        self._before = _read(self._path) if resume else None
+        self._earlier = _read(self._path) if resume else None
         self._begin, self._meter = clock(), Meter()
-        self._end = threading.Event()
+        self._stop = threading.Event()
         self._writer = threading.Thread(target=self._write_at_intervals, daemon=True)
 
     def read(self) -> TrainingCost:
-        """The cost until now, that of former stretches included."""
+        """The cost so far, including earlier sessions."""
         energy = self._meter.read()
-        now = TrainingCost(self._clock() - self._begin, energy.joules, energy.joules_of)
-        return now if self._before is None else self._before.plus(now)
+        session = TrainingCost(self._clock() - self._begin, energy.joules, energy.joules_of)
+        return session if self._earlier is None else self._earlier.plus(session)
 
     def __enter__(self) -> Self:
-        """The meter itself."""
+        """Write the cost for the first time and start to write it at intervals."""
         self._write()
         self._writer.start()
         return self
@@ -78,23 +82,26 @@ class CostMeter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write the cost a last time; a disk that is full must not hide why training ended."""
-        self._end.set()
+        """Write the cost a last time; a full disk must not hide the error that ended training."""
+        self._stop.set()
         self._writer.join()
         with suppress(StorageError):
             self._write()
 
     def _write(self) -> None:
+        """Write the cost so far."""
         write_json(self._path, as_json(self.read()))
 
     def _write_at_intervals(self) -> None:
-        while not self._end.wait(INTERVAL):
+        """Write the cost every `INTERVAL` seconds until the end; a full disk is ignored."""
+        while not self._stop.wait(INTERVAL):
             with suppress(StorageError):
                 self._write()
 
 
 def _read(path: Path) -> TrainingCost | None:
-    hint = "remove it; only the cost of what is left is then known"
+    """The cost of earlier sessions; None without a file."""
+    hint = "remove it; the cost of earlier sessions is then unknown"
     content = read_json(path, error=RunError, hint=hint)
     if content is None:
         return None
