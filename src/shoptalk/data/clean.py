@@ -25,7 +25,8 @@ from importlib import resources
 import ibis
 import ibis.expr.types as ir
 
-from shoptalk.data.engine import Engine, extract_all
+from shoptalk.data.engine import Engine
+from shoptalk.data.engine_functions import extract_all
 from shoptalk.data.sources import checks
 from shoptalk.recipe import Cleaning
 
