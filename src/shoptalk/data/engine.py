@@ -149,9 +149,7 @@ class Engine:
 
     def parse_json(self, lines: ir.Table, columns: Mapping[str, str]) -> ir.Table:
         """As `read_json_lines`, for JSON text in the column ``line``: slower, but without a limit of depth."""
-        structure = (
-            "{" + ", ".join(f"{json.dumps(name)}: {json.dumps(type_name)}" for name, type_name in columns.items()) + "}"
-        )
+        structure = json.dumps(dict(columns))
         selected = ", ".join(f"parsed.{sql_name(name)} AS {sql_name(name)}" for name in columns)
         stored = self.cache(lines.select("line"))
         return self._view(

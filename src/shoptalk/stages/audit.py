@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shoptalk.constants import DEFAULT_K
-from shoptalk.data.cases import TEST, TRAIN, asked_rows
+from shoptalk.data.cases import TEST, TRAIN, case_rows
 from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.data.question_files import Instruction, Question, as_question, read_alpaca, read_candidates
 from shoptalk.errors import DatasetError, RunError, UsageError
@@ -111,7 +111,7 @@ def _log(shop: Dataset) -> Log:
         time=rows.time,
         part=rows.part,
         users=rows.users.tolist(),
-        items=rows.names,
+        items=rows.item_ids,
         titles=rows.titles,
         method=shop.recipe.split.method,
         ties=shop.recipe.split.ties,
@@ -122,17 +122,18 @@ def _log(shop: Dataset) -> Log:
 def _choice_set(shop: Dataset, log: Log, seed: int) -> MultipleChoiceSet | None:
     """Questions of a dataset with candidates: some of training, and some of the test."""
     rows = shop.rows
-    if rows.frozen is None or not len(rows.code):
+    if rows.candidates is None or not len(rows.code):
         return None
-    asked = asked_rows(rows.position, rows.part)
+    asked = case_rows(rows.position, rows.part)
     generator = np.random.default_rng(seed)
     learned, judged = (
         _draw(np.flatnonzero(asked & (rows.part == part)), most, generator)
         for part, most in ((TRAIN, LEARNED), (TEST, ASKED))
     )
     chosen = np.concatenate([learned, judged])
-    number = rows.frozen.at[chosen]
-    item, answer = rows.frozen.options[number].astype(np.int64), rows.frozen.answer[number].astype(np.int64)
+    number = rows.candidates.case_number[chosen]
+    item = rows.candidates.options[number].astype(np.int64)
+    answer = rows.candidates.answer[number].astype(np.int64)
     titles = IdMap(rows.titles)
     clean = np.array([titles.of(title) for title in rows.titles], dtype=np.int64)
     raw = clean if rows.raw_titles is None else np.array([titles.of(title) for title in rows.raw_titles])
