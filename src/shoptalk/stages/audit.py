@@ -174,7 +174,7 @@ def _foreign(questions: Sequence[Question], seed: int) -> MultipleChoiceSet:
         seen_items += [(row, of(text)) for text in question.history]
         askers.setdefault((question.user,) if question.user else question.history, len(askers))
     asker = np.array([askers[(q.user,) if q.user else q.history] for q in questions], dtype=np.int64)
-    stated = [question.learned for question in questions]
+    stated = [question.for_training for question in questions]
     if all(one is not None for one in stated) and len(set(stated)) > 1:
         learned = np.array(stated, dtype=np.bool_)
     else:
@@ -191,7 +191,10 @@ def _foreign(questions: Sequence[Question], seed: int) -> MultipleChoiceSet:
 
 def _written(rows: Sequence[Instruction]) -> Written | None:
     """Rows that all say whose they are and what they are for, some of them for training and some not."""
-    if not all(row.user and row.learned is not None for row in rows) or len({row.learned for row in rows}) < 2:
+    if (
+        not all(row.user and row.for_training is not None for row in rows)
+        or len({row.for_training for row in rows}) < 2
+    ):
         return None
     listed = [row.items for row in rows]
     answers = listed if any(listed) else [(row.answer,) for row in rows]
@@ -201,7 +204,7 @@ def _written(rows: Sequence[Instruction]) -> Written | None:
         texts=[*dict.fromkeys(text for answer in answers for text in answer)],
         given=np.array(given, dtype=np.int64).reshape(-1, 2),
         asker=np.array([askers.of(row.user) for row in rows], dtype=np.int64),
-        learned=np.array([row.learned for row in rows], dtype=np.bool_),
+        learned=np.array([row.for_training for row in rows], dtype=np.bool_),
     )
 
 
