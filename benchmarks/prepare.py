@@ -88,7 +88,7 @@ def run_steps(reviews: Path, items: Path) -> dict[str, Any]:
     from shoptalk.data import sources
     from shoptalk.data.clean import clean_titles
     from shoptalk.data.engine import Engine
-    from shoptalk.data.filter import keep_coded
+    from shoptalk.data.filter import filter_coded
     from shoptalk.recipe import Data
 
     data = Data(source="amazon2018", reviews=str(reviews), items=str(items), user_core=CORE, item_core=CORE)
@@ -98,7 +98,7 @@ def run_steps(reviews: Path, items: Path) -> dict[str, Any]:
         seen = {"read": time.perf_counter() - start}
         titled = clean_titles(shop.items, data.cleaning, engine)
         seen["clean"] = time.perf_counter() - start - sum(seen.values())
-        kept = keep_coded(shop.interactions, titled, data, engine)
+        kept = filter_coded(shop.interactions, titled, data, engine)
         seen["filter"] = time.perf_counter() - start - sum(seen.values())
         counts = engine.counts(users=kept.rows.user.nunique(), items=kept.items, interactions=kept.rows)
     return {"kept": counts, "steps": {name: round(value, 2) for name, value in seen.items()}}

@@ -9,7 +9,9 @@ import ibis
 import pyarrow.parquet as pq
 import pytest
 
-from shoptalk.data.engine import Engine, json_list, json_text, storing
+from shoptalk.data.engine import Engine
+from shoptalk.data.engine_errors import storing
+from shoptalk.data.engine_functions import json_list, json_text
 from shoptalk.errors import SourceError, StorageError
 
 

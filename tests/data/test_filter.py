@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from shoptalk.data.clean import clean_titles
 from shoptalk.data.engine import Engine
-from shoptalk.data.filter import RULES, keep
+from shoptalk.data.filter import RULES, filter_interactions
 from shoptalk.data.sources.registry import read
 from shoptalk.recipe import Data, read_recipe
 
@@ -44,7 +44,7 @@ def kept(
     """Positions that remain, and the drops that are not zero."""
     titles = {row[1]: row[1] for row in table} if titles is None else titles
     recipe = Data.model_validate({"source": "table", "interactions": "x", **data})
-    interactions, items, dropped = keep(*tables(table, titles, engine), recipe, engine)
+    interactions, items, dropped = filter_interactions(*tables(table, titles, engine), recipe, engine)
     assert tuple(dropped) == RULES
     found = rows(interactions, engine)
     assert [row["item_id"] for row in rows(items, engine, "item_id")] == sorted({row["item_id"] for row in found})
@@ -111,7 +111,7 @@ def test_texts_of_users_are_cleaned(shared_engine: Engine) -> None:
     interactions = interactions.mutate(review=ibis.literal("a  &amp; b"), summary=ibis.literal("c\n"))
     for level, texts in (("unescape", ("a & b", "c")), ("raw", ("a  &amp; b", "c\n"))):
         data = Data.model_validate({"source": "table", "interactions": "x", "cleaning": level})
-        row = rows(keep(interactions, items, data, shared_engine)[0], shared_engine)[0]
+        row = rows(filter_interactions(interactions, items, data, shared_engine)[0], shared_engine)[0]
         assert (row["review"], row["summary"]) == texts
 
 
@@ -201,7 +201,7 @@ def test_gift_cards_against_an_independent_count(
 
     shop = read(data, frozenset(), shared_engine)
     items = clean_titles(shop.items, data.cleaning, shared_engine)
-    interactions, sold, counted = keep(shop.interactions, items, data, shared_engine)
+    interactions, sold, counted = filter_interactions(shop.interactions, items, data, shared_engine)
     assert (
         shop.read
         == {"reviews": len(table), "items": len(products), "bad_lines": 0}

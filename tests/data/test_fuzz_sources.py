@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from shoptalk.data.clean import clean_titles
 from shoptalk.data.engine import Engine
-from shoptalk.data.filter import keep
+from shoptalk.data.filter import filter_interactions
 from shoptalk.data.sources.registry import read
 from shoptalk.errors import ShoptalkError
 from shoptalk.recipe import Data
@@ -192,7 +192,7 @@ def test_damaged_files(
     try:
         shop = read(data, frozenset({"categories", "brand", "review"}), shared_engine)
         items = clean_titles(shop.items, data.cleaning, shared_engine)
-        interactions, sold, dropped = keep(shop.interactions, items, data, shared_engine)
+        interactions, sold, dropped = filter_interactions(shop.interactions, items, data, shared_engine)
         counts = shared_engine.counts(kept=interactions, sold=sold)
     except ShoptalkError as error:
         shown = (str(error), error.where)

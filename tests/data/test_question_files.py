@@ -28,10 +28,10 @@ def test_questions(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ({**ROW, "answer": 2}, "neither the place of an option"),
-        ({**ROW, "answer": -1}, "neither the place of an option"),
-        ({**ROW, "answer": True}, "neither the place of an option"),
-        ({**ROW, "answer": "Brush"}, "neither the place of an option"),
+        ({**ROW, "answer": 2}, "neither the index of an option"),
+        ({**ROW, "answer": -1}, "neither the index of an option"),
+        ({**ROW, "answer": True}, "neither the index of an option"),
+        ({**ROW, "answer": "Brush"}, "neither the index of an option"),
         ({**ROW, "options": ["Razor"], "answer": 0}, "two options"),
         ({**ROW, "options": "Razor"}, '"options" must be a list of texts'),
         ({**ROW, "history": [1]}, '"history" must be a list of texts'),
@@ -72,8 +72,8 @@ def test_instructions_as_lines_and_as_one_array(tmp_path: Path) -> None:
 def test_an_instruction_may_say_whose_it_is_and_list_items(tmp_path: Path) -> None:
     row = {"instruction": "List.", "output": "<|item_B1|>, <|item_B2|> <|item_B1|> <|item_none|>"}
     first, second = read_alpaca(lines(tmp_path / "a", {**row, "user": 7, "split": "train"}, {**row, "split": "test"}))
-    assert (first.user, first.learned, first.items) == ("7", True, ("B1", "B2"))
-    assert (second.user, second.learned) == ("", False)
+    assert (first.user, first.for_training, first.items) == ("7", True, ("B1", "B2"))
+    assert (second.user, second.for_training) == ("", False)
     with pytest.raises(SourceError, match='"user" must be'):
         read_alpaca(lines(tmp_path / "b", {**row, "user": None}))
 

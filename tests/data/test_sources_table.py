@@ -120,7 +120,7 @@ def test_a_position_stands_for_a_missing_timestamp(shared_engine: Engine, tmp_pa
         ("\ufeff", {}, "empty"),
         ("PAR1 and nothing else", {}, "cannot be read"),
         (HEADER + "1,2,3\n1,2\n", {}, "1 of 2 lines .50.00%. are malformed: 1 x missing columns: '1,2' .line 3."),
-        (HEADER + '1,"2,3\n1,2,3\n', {}, "malformed|no rows|mixed up"),
+        (HEADER + '1,"2,3\n1,2,3\n', {}, "malformed|no rows|inconsistent"),
     ],
 )
 def test_tables_that_cannot_be_read(

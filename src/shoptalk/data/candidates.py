@@ -1,8 +1,8 @@
-"""The options of each case: drawn once with a seed, and frozen.
+"""The options of each case: drawn once with a seed, and stored with the dataset.
 
-Distractors are never an item that the user ever has, in any part of the split, and no two options of a case show the
-same title (letters' case aside). Everything works on integer codes of items, for many cases at a time: draw, look for
-collisions, draw again only what collided.
+A distractor is never an item of the user's, in any part of the split, and no two options of a case have the same title
+(ignoring case). All items are integer codes, and many cases are processed at a time: distractors are drawn, collisions
+are searched for, and only the slots that collide are drawn again.
 """
 
 from collections.abc import Sequence
@@ -17,134 +17,135 @@ from shoptalk.recipe import CandidatesSection
 
 IntArray = NDArray[np.int64]
 
-#: Draws of one slot before its pool is looked through item by item.
+#: Random draws for a slot before all items of its pool are checked.
 _ROUNDS = 20
-#: Nearest titles from which a `similar-title` distractor is drawn, at least: with fewer, the answer would stand out as
-#: the one title that all the others resemble.
+#: The smallest number of nearest titles from which `similar-title` distractors are drawn: with fewer, the answer would
+#: be recognisable as the title that all other options resemble.
 _NEIGHBOURS = 20
-#: Cells of one block of title similarities (float32 and int64 beside it: about 60 MB).
+#: Entries of one block of title similarities (as float32 and as int64: about 60 MB).
 _BLOCK_CELLS = 5_000_000
 
 
 class Proposal(Protocol):
-    """Where distractors come from."""
+    """A distribution from which distractors are drawn."""
 
     def draw(self, answers: IntArray, rng: np.random.Generator) -> IntArray:
-        """One item for each right answer; -1 where there is none to draw."""
+        """One item for each right answer (C,), or -1 where there is none."""
         ...
 
     def pool(self, answer: int) -> tuple[IntArray, NDArray[np.float64]]:
-        """All items that can be drawn for a right answer, and how likely each is (any scale)."""
+        """All items that can be drawn for a right answer, with their weights (of any scale)."""
         ...
 
 
 @dataclass(frozen=True)
 class Uniform:
-    """Every item of the catalogue is as likely as any other."""
+    """All items of the catalogue are equally likely."""
 
     items: int
 
     def draw(self, answers: IntArray, rng: np.random.Generator) -> IntArray:
-        """One item for each answer."""
+        """One item for each right answer."""
         return rng.integers(self.items, size=len(answers))
 
     def pool(self, answer: int) -> tuple[IntArray, NDArray[np.float64]]:  # noqa: ARG002
-        """The whole catalogue."""
+        """The whole catalogue, with equal weights."""
         return np.arange(self.items), np.ones(self.items)
 
 
 class Popularity:
-    """An item is as likely as it was bought in training; what was never bought there is never drawn."""
+    """Items are drawn in proportion to their number of training purchases ``bought`` (I,)."""
 
     def __init__(self, bought: NDArray[np.int64]) -> None:
         self.bought = bought
-        self.edges = np.cumsum(bought)
+        self.cumulative = np.cumsum(bought)
 
     def draw(self, answers: IntArray, rng: np.random.Generator) -> IntArray:
-        """One item for each answer."""
-        if not self.edges[-1]:
+        """One item for each right answer."""
+        if not self.cumulative[-1]:
             return np.full(len(answers), -1)
-        return np.searchsorted(self.edges, rng.integers(self.edges[-1], size=len(answers)), side="right")
+        return np.searchsorted(self.cumulative, rng.integers(self.cumulative[-1], size=len(answers)), side="right")
 
     def pool(self, answer: int) -> tuple[IntArray, NDArray[np.float64]]:  # noqa: ARG002
-        """Everything that was bought in training."""
+        """All items with training purchases."""
         members = np.flatnonzero(self.bought)
         return members, self.bought[members].astype(np.float64)
 
 
 @dataclass(frozen=True)
 class Pools:
-    """Each item has a pool of its own, or shares one: ``members[starts[g]:starts[g + 1]]`` with ``g = group[item]``."""
+    """The pool of an item is ``members[starts[g]:starts[g + 1]]`` with ``g = group[item]``; items may share a pool."""
 
     group: IntArray
     starts: IntArray
     members: IntArray
 
     def draw(self, answers: IntArray, rng: np.random.Generator) -> IntArray:
-        """One item for each answer; -1 where its pool is empty."""
+        """One item for each right answer, or -1 where its pool is empty."""
         group = self.group[answers]
         first, size = self.starts[group], self.starts[group + 1] - self.starts[group]
-        at = first + np.minimum((rng.random(len(answers)) * size).astype(np.int64), size - 1)
-        return np.where(size > 0, self.members[np.clip(at, 0, None)] if len(self.members) else -1, -1)
+        index = first + np.minimum((rng.random(len(answers)) * size).astype(np.int64), size - 1)
+        return np.where(size > 0, self.members[np.clip(index, 0, None)] if len(self.members) else -1, -1)
 
     def pool(self, answer: int) -> tuple[IntArray, NDArray[np.float64]]:
-        """The pool of one answer."""
+        """The pool of one right answer, with equal weights."""
         group = self.group[answer]
         members = self.members[self.starts[group] : self.starts[group + 1]]
         return members, np.ones(len(members))
 
 
 def by_category(categories: Sequence[Sequence[str]]) -> Pools:
-    """Pools of the items that share their most specific category, the last one that the source lists."""
-    names: dict[str, int] = {}
-    codes = [names.setdefault(own[-1], len(names)) if len(own) else -1 for own in categories]
+    """Pools of the items with the same most specific category, which is the last one that the source lists."""
+    numbers: dict[str, int] = {}
+    codes = [numbers.setdefault(path[-1], len(numbers)) if len(path) else -1 for path in categories]
     group = np.asarray(codes, dtype=np.int64)
-    group[group < 0] = len(names)  # items without a category share the empty pool at the end
-    known = np.flatnonzero(group < len(names))
-    members = known[np.argsort(group[known], kind="stable")]
-    sizes = np.bincount(group[known], minlength=len(names) + 1)
+    group[group < 0] = len(numbers)  # items without a category share the empty pool at the end
+    with_category = np.flatnonzero(group < len(numbers))
+    members = with_category[np.argsort(group[with_category], kind="stable")]
+    sizes = np.bincount(group[with_category], minlength=len(numbers) + 1)
     return Pools(group, np.concatenate([[0], np.cumsum(sizes)]), members)
 
 
 def by_title(titles: Sequence[str], options: int) -> Pools:
-    """Pools of each item's nearest titles by TF-IDF of words, block by block, so that memory stays bounded.
+    """Pools of the items with the nearest titles, by the cosine of TF-IDF vectors of words.
 
-    Items with the same title are not neighbours, and neither are titles without a word in common.
+    Items with the same title, and titles without a common word, are not neighbours. Similarities are computed in blocks
+    of rows, so that memory is bounded.
     """
     from scipy.sparse import csr_array
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     count = len(titles)
-    # Words that many titles have ("for", "oz") say little and would make the products dense.
+    # Frequent words ("for", "oz") carry little information and would make the similarities dense.
     vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float32, max_df=0.05 if count > 1000 else 1.0)
     try:
         vectors = csr_array(vectorizer.fit_transform(titles))
-    except ValueError:  # not one word in all the titles
+    except ValueError:  # no title has a word
         return Pools(np.arange(count), np.zeros(count + 1, dtype=np.int64), np.zeros(0, dtype=np.int64))
-    words = vectors.T.tocsr()
-    same = title_codes(titles)
-    wanted = min(max(_NEIGHBOURS, 4 * (options - 1)), count)
+    transposed = vectors.T.tocsr()
+    codes = title_codes(titles)
+    pool_size = min(max(_NEIGHBOURS, 4 * (options - 1)), count)
     sizes, members = [], []
     step = max(1, _BLOCK_CELLS // count)
     for start in range(0, count, step):
         block = slice(start, min(start + step, count))
-        near = (vectors[block] @ words).toarray()
-        near[same[block, None] == same[None, :]] = 0
-        # One whole number per cell, no two alike in a row: the choice is the same whatever the sorting does with ties.
-        rank = np.rint(near * 1e4).astype(np.int64) * count - np.arange(count)
-        chosen = np.argpartition(rank, count - wanted, axis=1)[:, count - wanted :]
-        chosen.sort(axis=1)
-        kept = np.take_along_axis(rank, chosen, axis=1) > 0
-        sizes.append(kept.sum(axis=1))
-        members.append(chosen[kept])
+        similarity = (vectors[block] @ transposed).toarray()
+        similarity[codes[block, None] == codes[None, :]] = 0
+        # Integers without ties within a row, so that the choice does not depend on how the sorting treats ties.
+        key = np.rint(similarity * 1e4).astype(np.int64) * count - np.arange(count)
+        nearest = np.argpartition(key, count - pool_size, axis=1)[:, count - pool_size :]
+        nearest.sort(axis=1)
+        is_similar = np.take_along_axis(key, nearest, axis=1) > 0
+        sizes.append(is_similar.sum(axis=1))
+        members.append(nearest[is_similar])
     starts = np.concatenate([[0], np.cumsum(np.concatenate(sizes))])
     return Pools(np.arange(count), starts, np.concatenate(members))
 
 
 def title_codes(titles: Sequence[str], known: dict[str, int] | None = None) -> IntArray:
-    """A number for each title, the same for titles that differ at most in the letters' case.
+    """A number for each title; titles that differ only in case have the same number.
 
-    ``known`` carries the numbers from one list of titles to another.
+    ``known``, which is extended, holds the numbers of titles from earlier calls.
     """
     known = {} if known is None else known
     return np.asarray([known.setdefault(title.casefold(), len(known)) for title in titles], dtype=np.int64)
@@ -156,13 +157,14 @@ class Drawer:
     Parameters
     ----------
     proposal
-        Where distractors come from; when it has too few, they are drawn uniformly (``fallbacks`` counts them).
+        The distribution of distractors; where it has too few items, they are drawn uniformly (``fallbacks`` counts
+        these).
     as_answer, as_distractor
-        (I,) numbers of the title that an item shows in either role (:func:`title_codes`).
+        (I,) codes of the title that an item has as right answer and as distractor (:func:`title_codes`).
     section
-        How many options.
+        The recipe's ``[candidates]``, with the number of options.
     rng
-        Source of randomness; cases must come in the same order to get the same options.
+        The generator; for the same options, cases must come in the same order.
     """
 
     def __init__(
@@ -180,15 +182,15 @@ class Drawer:
         self.rng = rng
         self.fallbacks = 0
 
-    def draw(self, user: IntArray, item: IntArray, asked: IntArray) -> IntArray:
+    def draw(self, user: IntArray, item: IntArray, case_rows: IntArray) -> IntArray:
         """Distractors for a chunk of cases.
 
         Parameters
         ----------
         user, item
-            (R,) codes: everything that the users of this chunk ever have.
-        asked
-            (C,) row of the right answer of each case.
+            (R,) codes of all interactions of the users of this chunk.
+        case_rows
+            (C,) the row of each case's right answer.
 
         Returns
         -------
@@ -198,9 +200,9 @@ class Drawer:
         Raises
         ------
         DatasetError
-            When the catalogue has too few items for some case.
+            When the catalogue has too few items for a case.
         """
-        chunk = _Chunk(self, user, item, asked)
+        chunk = _Chunk(self, user, item, case_rows)
         chunk.fill(self.proposal)
         if chunk.open.any() and not isinstance(self.proposal, Uniform):
             self.fallbacks += int(chunk.open.sum())
@@ -215,21 +217,22 @@ class Drawer:
 
 
 class _Chunk:
-    """The cases of some users while their distractors are drawn; an open slot holds -1."""
+    """The cases of some users while their distractors are drawn; -1 marks an open slot."""
 
-    def __init__(self, drawer: Drawer, user: IntArray, item: IntArray, asked: IntArray) -> None:
+    def __init__(self, drawer: Drawer, user: IntArray, item: IntArray, case_rows: IntArray) -> None:
         self.drawer = drawer
         self.items = len(drawer.as_answer)
-        self.user, self.answer = user[asked], item[asked]
-        self.owned = np.sort(user * self.items + item)  # five times as fast as to look for repeats too
-        self.chosen = np.full((len(asked), drawer.distractors), -1, dtype=np.int64)
+        self.user, self.answer = user[case_rows], item[case_rows]
+        self.owned = np.sort(user * self.items + item)  # five times as fast as np.unique
+        self.chosen = np.full((len(case_rows), drawer.distractors), -1, dtype=np.int64)
 
     @property
     def open(self) -> NDArray[np.bool_]:
+        """(C, options - 1) which slots have no distractor yet."""
         return self.chosen < 0
 
     def fill(self, proposal: Proposal) -> None:
-        """Fill the open slots: by drawing, and what still collides by looking at all that is allowed."""
+        """Fill the open slots: by random draws, and after `_ROUNDS` of them from all items that are allowed."""
         for _ in range(_ROUNDS):
             case, slot = np.nonzero(self.open)
             if not len(case):
@@ -238,30 +241,32 @@ class _Chunk:
             self._reopen(case[np.append(True, case[1:] != case[:-1])])
         case, slot = np.nonzero(self.open)
         has_pool = proposal.draw(self.answer[case], self.drawer.rng) >= 0
-        for one, at in zip(case[has_pool].tolist(), slot[has_pool].tolist(), strict=True):
-            self.chosen[one, at] = self._exactly(one, proposal)
+        for case_index, slot_index in zip(case[has_pool].tolist(), slot[has_pool].tolist(), strict=True):
+            self.chosen[case_index, slot_index] = self._draw_allowed(case_index, proposal)
 
     def _reopen(self, cases: IntArray) -> None:
-        """Open every slot again that collides with the user's items, the answer or a slot before it."""
-        chosen, shown = self.chosen[cases], self.drawer.as_distractor
-        titles = np.where(chosen < 0, -1, shown[chosen])
-        bad = self._forbidden(self.user[cases, None], self.answer[cases, None], chosen, titles)
+        """Reopen every slot that collides with the user's items, the answer or an earlier slot."""
+        chosen, title_of = self.chosen[cases], self.drawer.as_distractor
+        titles = np.where(chosen < 0, -1, title_of[chosen])
+        collides = self._forbidden(self.user[cases, None], self.answer[cases, None], chosen, titles)
         for slot in range(1, titles.shape[1]):
-            bad[:, slot] |= ((titles[:, :slot] == titles[:, slot, None]) & ~bad[:, :slot]).any(axis=1)
-        self.chosen[cases] = np.where(bad, -1, chosen)
+            same_title = (titles[:, :slot] == titles[:, slot, None]) & ~collides[:, :slot]
+            collides[:, slot] |= same_title.any(axis=1)
+        self.chosen[cases] = np.where(collides, -1, chosen)
 
     def _forbidden(self, user: IntArray, answer: IntArray, items: IntArray, titles: IntArray) -> NDArray[np.bool_]:
+        """Which items with these titles may not be distractors: the user has them, or they show the answer's title."""
         pairs = user * self.items + items
-        at = np.minimum(np.searchsorted(self.owned, pairs), len(self.owned) - 1)
-        # The answer is also forbidden under the title that it would have as a distractor: it is the same product.
+        index = np.minimum(np.searchsorted(self.owned, pairs), len(self.owned) - 1)
+        # The title that the answer would have as a distractor is forbidden too: it names the same product.
         return (
-            (self.owned[at] == pairs)
+            (self.owned[index] == pairs)
             | (titles == self.drawer.as_answer[answer])
             | (titles == self.drawer.as_distractor[answer])
         )
 
-    def _exactly(self, case: int, proposal: Proposal) -> int:
-        """One item drawn among all that the case still allows; -1 when there is none."""
+    def _draw_allowed(self, case: int, proposal: Proposal) -> int:
+        """An item drawn from all that are still allowed for the case; -1 if there is none."""
         members, weights = proposal.pool(int(self.answer[case]))
         titles = self.drawer.as_distractor[members]
         user, answer = np.full(len(members), self.user[case]), np.full(len(members), self.answer[case])
@@ -269,17 +274,17 @@ class _Chunk:
         allowed = ~self._forbidden(user, answer, members, titles) & ~np.isin(titles, taken)
         if not allowed.any():
             return -1
-        share = np.where(allowed, weights, 0)
-        return int(self.drawer.rng.choice(members, p=share / share.sum()))
+        allowed_weights = np.where(allowed, weights, 0)
+        return int(self.drawer.rng.choice(members, p=allowed_weights / allowed_weights.sum()))
 
 
 def answer_positions(cases: int, options: int, rng: np.random.Generator) -> NDArray[np.int8]:
-    """Places of the right answer for all cases of a part: shuffled, each place equally often (to within one)."""
+    """Shuffled positions of the right answers of a part's cases; each position occurs equally often, to within one."""
     return rng.permutation(np.arange(cases) % options).astype(np.int8)
 
 
 def arrange(answer: IntArray, distractors: IntArray, index: NDArray[np.int8]) -> IntArray:
-    """(C, n) options with ``answer`` (C,) at ``index`` (C,) and ``distractors`` (C, n - 1) around it, in order."""
+    """(C, n) options: ``answer`` (C,) at position ``index`` (C,), and ``distractors`` (C, n - 1) in their order."""
     cases, options = len(answer), distractors.shape[1] + 1
     arranged = np.empty((cases, options), dtype=np.int64)
     is_answer = np.arange(options)[None, :] == index[:, None]

@@ -1,4 +1,4 @@
-"""Histories and cases made when they are looked at, from a few arrays: opening a million cases costs nothing."""
+"""Sequences of histories and cases over arrays of interactions; each element is built when it is accessed."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -14,47 +14,51 @@ from shoptalk.schema import Candidates, EvalExample, History
 Ints = NDArray[np.int64]
 T = TypeVar("T")
 
-#: Places in ``schema.PARTS``.
+#: Indices into ``schema.PARTS``.
 TRAIN, VALIDATION, TEST = 0, 1, 2
 
 
-def asked_rows(position: Ints, part: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Which rows are the (first) truth of a case, and so have candidates.
+def case_rows(position: Ints, part: NDArray[np.int8]) -> NDArray[np.bool_]:
+    """Which rows are the (first) target of a case, and so have candidates.
 
     Parameters
     ----------
     position
-        (R,) place in the user's history, from 0; users follow each other whole.
+        (R,) index in the user's history, from 0; the rows of a user are contiguous.
     part
-        (R,) number of the part, see ``schema.PARTS``.
+        (R,) index into ``schema.PARTS``.
 
     Returns
     -------
     array
-        (R,) True for every training row but a user's first, and for the first row of each user's validation and test.
+        (R,) True for each training row except a user's first, and for the first validation and test row of each user.
     """
     starts_run = np.ones(len(part), dtype=np.bool_)
     starts_run[1:] = (part[1:] != part[:-1]) | (position[1:] == 0)
-    learned = (part == TRAIN) & (position > 0)
-    return learned | (((part == VALIDATION) | (part == TEST)) & starts_run)
+    in_training = (part == TRAIN) & (position > 0)
+    return in_training | (((part == VALIDATION) | (part == TEST)) & starts_run)
 
 
 @dataclass(frozen=True)
-class Frozen:
-    """The candidates of all cases: (C, n) codes of items, (C,) place of the right one; ``at[row]`` counts cases."""
+class CandidateArrays:
+    """The candidates of all C cases.
+
+    ``options`` (C, n) are codes of items, ``answer`` (C,) is the index of the right option, and ``case_number`` (R,) is
+    the index of the case whose first target is a row.
+    """
 
     options: NDArray[np.int32]
     answer: NDArray[np.int8]
-    at: Ints
+    case_number: Ints
 
 
 @dataclass(frozen=True)
 class Rows:
-    """All interactions, users one after the other, each in time order; strings are shared with the catalogue.
+    """All R interactions of U users with I items, sorted by user and time; strings are shared with the catalogue.
 
-    ``item`` (the id), ``code`` (its place in ``names``) and all the others are (R,); ``users``, ``start`` and ``end``
-    (the row after the last) are (U,); ``names``, ``titles`` and ``raw_titles`` are I long; ``raw_titles`` is None where
-    options show the same titles.
+    ``users``, ``start`` and ``end`` (the row after a user's last) are (U,). ``item_ids``, ``titles`` and ``raw_titles``
+    are of length I; ``raw_titles`` is None unless distractors show them. All other arrays are (R,); ``item`` is the id
+    and ``code`` its index in ``item_ids``.
     """
 
     users: NDArray[np.object_]
@@ -67,52 +71,53 @@ class Rows:
     part: NDArray[np.int8]
     rating: NDArray[np.float64]
     review: NDArray[np.object_] | None
-    names: list[str]
+    item_ids: list[str]
     titles: list[str]
     raw_titles: list[str] | None
-    frozen: Frozen | None
+    candidates: CandidateArrays | None
 
     def history(self, user: int, start: int, end: int) -> History:
-        """The rows from start up to end as one history."""
+        """The rows from ``start`` to ``end`` (excluded) as a history."""
         reviews = () if self.review is None else tuple(self.review[start:end].tolist())
         return History(self.users[user], tuple(self.item[start:end].tolist()), reviews)
 
     def case(self, user: int, row: int, end: int) -> EvalExample:
-        """What the user had before ``row``, with the rows from ``row`` up to ``end`` as truth."""
+        """The case with the user's rows before ``row`` as history and the rows from ``row`` to ``end`` as targets."""
         start = int(self.start[user])
         candidates, answer = self._options(row)
         rating = float(self.rating[row])
-        before = row > start and self.time[row] == self.time[row - 1]
-        after = end < self.end[user] and self.time[end - 1] == self.time[end]
+        tied_before = row > start and self.time[row] == self.time[row - 1]
+        tied_after = end < self.end[user] and self.time[end - 1] == self.time[end]
         return EvalExample(
             history=self.history(user, start, row),
             targets=tuple(self.item[row:end].tolist()),
             candidates=candidates,
             answer=answer,
             rating=None if math.isnan(rating) else rating,
-            tied=bool(before or after),
+            tied=bool(tied_before or tied_after),
             target_reviews=() if self.review is None else tuple(self.review[row:end].tolist()),
         )
 
     def _options(self, row: int) -> tuple[Candidates | None, int | None]:
-        if self.frozen is None:
+        """The candidates of the case whose first target is ``row``, and the index of the right one."""
+        if self.candidates is None:
             return None, None
-        number = self.frozen.at[row]
-        codes, answer = self.frozen.options[number].tolist(), int(self.frozen.answer[number])
+        case = self.candidates.case_number[row]
+        codes, answer = self.candidates.options[case].tolist(), int(self.candidates.answer[case])
         titles = [(self.raw_titles or self.titles)[code] for code in codes]
         titles[answer] = self.titles[codes[answer]]
-        return Candidates(tuple([self.names[code] for code in codes]), tuple(titles)), answer
+        return Candidates(tuple([self.item_ids[code] for code in codes]), tuple(titles)), answer
 
 
-class _Lazy(Sequence[T]):
-    """A sequence over rows that are picked by index; a slice is again such a sequence."""
+class _LazySequence(Sequence[T]):
+    """A sequence whose elements are built from one number of each of several arrays; so are its slices."""
 
-    def __init__(self, rows: Rows, *picked: Ints) -> None:
+    def __init__(self, rows: Rows, *columns: Ints) -> None:
         self._rows = rows
-        self._picked = picked
+        self._columns = columns
 
     def __len__(self) -> int:
-        return len(self._picked[0])
+        return len(self._columns[0])
 
     @overload
     def __getitem__(self, index: int) -> T: ...
@@ -120,28 +125,29 @@ class _Lazy(Sequence[T]):
     def __getitem__(self, index: slice) -> Sequence[T]: ...
     def __getitem__(self, index: int | slice) -> T | Sequence[T]:
         if isinstance(index, slice):
-            return type(self)(self._rows, *(array[index] for array in self._picked))
+            return type(self)(self._rows, *(column[index] for column in self._columns))
         if not -len(self) <= index < len(self):
             raise IndexError(index)
-        return self._make(*(int(array[index]) for array in self._picked))
+        return self._build(*(int(column[index]) for column in self._columns))
 
     def __iter__(self) -> Iterator[T]:
-        for picked in zip(*(array.tolist() for array in self._picked), strict=True):
-            yield self._make(*picked)
+        for numbers in zip(*(column.tolist() for column in self._columns), strict=True):
+            yield self._build(*numbers)
 
-    def _make(self, *picked: int) -> T:
+    def _build(self, *numbers: int) -> T:
+        """One element, from its number in each column."""
         raise NotImplementedError
 
 
-class Cases(_Lazy[EvalExample]):
-    """Cases by (C,) user, (C,) first row of the truth and (C,) row after it."""
+class Cases(_LazySequence[EvalExample]):
+    """C cases, given by user (C,), row of the first target (C,) and row after the last target (C,)."""
 
-    def _make(self, *picked: int) -> EvalExample:
-        return self._rows.case(*picked)
+    def _build(self, *numbers: int) -> EvalExample:
+        return self._rows.case(*numbers)
 
 
 class Sealed(Sequence[EvalExample]):
-    """Test cases that are not there: whoever asks for one, or for their number, gets an error."""
+    """The test cases of a sealed dataset: every access, and their number, is an error."""
 
     def __init__(self, folder: str) -> None:
         self._folder = folder
@@ -164,59 +170,60 @@ class Sealed(Sequence[EvalExample]):
         )
 
 
-class Histories(_Lazy[History]):
-    """Histories by (H,) user, (H,) first row and (H,) row after the last."""
+class Histories(_LazySequence[History]):
+    """H histories, given by user (H,), first row (H,) and row after the last (H,)."""
 
-    def _make(self, *picked: int) -> History:
-        return self._rows.history(*picked)
+    def _build(self, *numbers: int) -> History:
+        return self._rows.history(*numbers)
 
 
 def all_histories(rows: Rows) -> Histories:
-    """Everything that every user has."""
+    """The whole history of every user."""
     return Histories(rows, np.arange(len(rows.users)), rows.start, rows.end)
 
 
 def part_cases(rows: Rows, part: int) -> Cases:
-    """The cases of validation or test: a run of rows of that part is one truth."""
-    first = np.flatnonzero(asked_rows(rows.position, rows.part) & (rows.part == part))
-    user = _user_of(rows, first)
-    is_other = np.ones(len(rows.part) + 1, dtype=np.bool_)
-    is_other[:-1] = rows.part != part
-    others = np.flatnonzero(is_other)
-    end = np.minimum(others[np.searchsorted(others, first)], rows.end[user])
+    """The cases of validation or test: consecutive rows of that part are the targets of one case."""
+    first = np.flatnonzero(case_rows(rows.position, rows.part) & (rows.part == part))
+    user = _users_of(rows, first)
+    outside = np.ones(len(rows.part) + 1, dtype=np.bool_)
+    outside[:-1] = rows.part != part
+    rows_outside = np.flatnonzero(outside)
+    end = np.minimum(rows_outside[np.searchsorted(rows_outside, first)], rows.end[user])
     return Cases(rows, user, first, end)
 
 
 def train_histories(rows: Rows) -> Histories:
-    """What may be learned from: of each user the run of training rows, which always comes first."""
-    learned = np.concatenate([[0], np.cumsum(rows.part == TRAIN)])
-    count = learned[rows.end] - learned[rows.start]
+    """The training rows of each user that has some; they always come first."""
+    training_rows = np.concatenate([[0], np.cumsum(rows.part == TRAIN)])
+    count = training_rows[rows.end] - training_rows[rows.start]
     user = np.flatnonzero(count)
     return Histories(rows, user, rows.start[user], rows.start[user] + count[user])
 
 
 def train_cases(rows: Rows, *, every: bool, after: int) -> Cases:
-    """Training rows as questions.
+    """Training rows as cases.
 
     Parameters
     ----------
     rows
         The interactions.
     every
-        Each training row but a user's first is a question, else one row of each user is.
+        Whether each training row but a user's first is a target, or only one row of each user.
     after
-        With one question for each user: the row at this place (the test's protocol), or the last for 0.
+        Without ``every``: the position of that row (as in the test), or 0 for the user's last training row.
     """
     asked = (rows.part == TRAIN) & (rows.position > 0)
     if not every and after:
         asked &= rows.position == after
     row = np.flatnonzero(asked)
-    user = _user_of(rows, row)
+    user = _users_of(rows, row)
     if not every and not after and len(row):
         last = np.append(user[1:] != user[:-1], True)
         row, user = row[last], user[last]
     return Cases(rows, user, row, row + 1)
 
 
-def _user_of(rows: Rows, row: Ints) -> Ints:
+def _users_of(rows: Rows, row: Ints) -> Ints:
+    """The user of each row."""
     return np.searchsorted(rows.start, row, side="right") - 1

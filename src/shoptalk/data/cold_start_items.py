@@ -1,4 +1,4 @@
-"""Items that came after a dataset was made, read and cleaned as its own were."""
+"""New items for a trained run, read and cleaned in the same way as the items of its dataset."""
 
 import tempfile
 from collections.abc import Mapping
@@ -18,21 +18,21 @@ _HINT = "give Parquet, CSV or JSON lines with the columns item_id and title, eve
 
 
 def read_cold_start_items(path: Path, recipe: Recipe) -> list[Item]:
-    """Items of a Parquet, CSV or JSON lines file with ``item_id``, ``title`` and any other column of items.
+    """Read a Parquet, CSV or JSON lines file with ``item_id``, ``title`` and any other columns of items.
 
     Parameters
     ----------
     recipe
-        Its cleaning, its names of columns (source `table`), the fields of its prompt and what else it keeps.
+        Its ``data.cleaning``, ``data.columns`` (source `table`), ``prompt.fields`` and ``data.keep`` are used.
 
     Raises
     ------
     SourceError
-        With file and line, for what cannot be read; and for a file without any title.
+        For a file that cannot be read (with file and line), and for a file without any title.
     """
     try:
         items = [_item(row) for row in _rows(path, recipe) if row[TITLE]]
-    except SourceError as error:  # its hint would speak of a recipe, and that of a trained run is what it is
+    except SourceError as error:  # its hint is about the recipe, which is fixed in a trained run
         raise type(error)(error.message, where=error.where, hint=_HINT) from error
     if not items:
         raise SourceError("no item has a title", where=str(path), hint=_HINT)
@@ -40,19 +40,20 @@ def read_cold_start_items(path: Path, recipe: Recipe) -> list[Item]:
 
 
 def _rows(path: Path, recipe: Recipe) -> list[Mapping[str, Any]]:
+    """The cleaned rows of the file, one for each item, sorted by id."""
     fields = frozenset({*map(str, recipe.prompt.fields), *recipe.data.keep} - {TITLE, "token", "review"})
     with tempfile.TemporaryDirectory(prefix="shoptalk-") as work, Engine(Path(work)) as engine:
-        read = read_items(path, recipe.data, fields, engine)
-        table, _ = checks.first_of_each(read.table, path, engine)
-        table = clean_titles(
-            table.drop("problem") if "problem" in table.columns else table, recipe.data.cleaning, engine
-        )
+        items = read_items(path, recipe.data, fields, engine)
+        table, _ = checks.first_of_each(items.table, path, engine)
+        table = table.drop("problem") if "problem" in table.columns else table
+        table = clean_titles(table, recipe.data.cleaning, engine)
         return list(table.order_by(ITEM).to_pyarrow().to_pylist())
 
 
 def _item(row: Mapping[str, Any]) -> Item:
-    known: dict[str, Any] = {}
+    """An item from the columns of a row that items have; nulls are left out."""
+    values: dict[str, Any] = {}
     for name, value in row.items():
         if name in Item.__dataclass_fields__ and value is not None:
-            known[name] = tuple(value) if name in _LISTS else value
-    return Item(**known)
+            values[name] = tuple(value) if name in _LISTS else value
+    return Item(**values)

@@ -1,4 +1,4 @@
-"""A dataset folder, opened: items, histories, and what is learned from and predicted."""
+"""A dataset folder, opened: its items, its histories and its split."""
 
 import hashlib
 import json
@@ -18,12 +18,12 @@ from shoptalk.data import tables
 from shoptalk.data.cases import (
     TEST,
     VALIDATION,
-    Frozen,
+    CandidateArrays,
     Histories,
     Rows,
     Sealed,
     all_histories,
-    asked_rows,
+    case_rows,
     part_cases,
     train_cases,
     train_histories,
@@ -33,16 +33,16 @@ from shoptalk.files import JsonObject, read_json, sha256
 from shoptalk.recipe import Recipe, parse_recipe
 from shoptalk.schema import Catalogue, History, Item, Split
 
-#: Layout of the folder; another number needs another shoptalk.
+#: The version of the folder's layout that this version of shoptalk reads and writes.
 FORMAT = 1
-_AGAIN = "make the dataset again with shoptalk prepare"
+_PREPARE_AGAIN = "make the dataset again with shoptalk prepare"
 
 
 @dataclass(frozen=True)
 class Dataset:
     """An opened dataset folder.
 
-    ``info`` is the content of ``dataset.json``; ``fingerprint`` says which data this is, wherever it was made.
+    ``info`` is the content of ``dataset.json``; ``fingerprint`` identifies the data, independently of path and machine.
     """
 
     folder: Path
@@ -53,18 +53,18 @@ class Dataset:
 
     @cached_property
     def rows(self) -> Rows:
-        """All interactions in numbers."""
-        with _Damage(self.folder):
+        """All interactions as arrays."""
+        with _DamageErrors(self.folder):
             return _read_rows(self.folder, self.catalogue, asymmetric=self.recipe.data.cleaning == "asymmetric")
 
     def split(self, targets: Literal["last", "every"] = "every") -> Split:
-        """What is learned from and what is predicted.
+        """The training, validation and test data.
 
         Parameters
         ----------
         targets
-            Questions of a training user: ``every`` purchase but the first, or the ``last`` one; with a split by user
-            and a history of n, ``last`` is the purchase after the first n, exactly as in the test.
+            The targets of a training user's cases: ``every`` purchase but the first, or the ``last`` one. With a split
+            by user and a history of n, ``last`` is the purchase after the first n, as in the test.
         """
         rows, section = self.rows, self.recipe.split
         after = section.history if section.method == "by-user" else 0
@@ -77,15 +77,15 @@ class Dataset:
 
     @property
     def sealed(self) -> bool:
-        """Whether the test cases were left out (see `shoptalk.data.sealed`)."""
+        """Whether the dataset has no test cases (see `shoptalk.data.sealed`)."""
         return tables.WHOLE in self.info
 
     def histories(self) -> Histories:
-        """Everything that every user has, users in the order of their ids."""
+        """The whole history of every user, sorted by user id."""
         return all_histories(self.rows)
 
     def history(self, user_id: str) -> History:
-        """Everything that one user has.
+        """The whole history of one user.
 
         Raises
         ------
@@ -93,95 +93,96 @@ class Dataset:
             For an unknown user, with the nearest known ids.
         """
         rows = self.rows
-        number = self._numbers.get(user_id)
+        number = self._user_numbers.get(user_id)
         if number is None:
             from rapidfuzz import process
 
-            near = [match[0] for match in process.extract(user_id, rows.users.tolist(), limit=3)]
+            nearest = [match[0] for match in process.extract(user_id, rows.users.tolist(), limit=3)]
             raise DatasetError(
                 f"no user {user_id!r} in this dataset of {len(rows.users)} users",
                 where=str(self.folder),
-                hint=f"the nearest ids are {', '.join(near)}",
+                hint=f"the nearest ids are {', '.join(nearest)}",
             )
         return all_histories(rows)[number]
 
     @cached_property
-    def _numbers(self) -> dict[str, int]:
+    def _user_numbers(self) -> dict[str, int]:
+        """User id -> its index in the arrays of users."""
         return {user: number for number, user in enumerate(self.rows.users.tolist())}
 
 
 def open_dataset(folder: Path) -> Dataset:
-    """Open a dataset folder, after checking that it is the one that `prepare` wrote.
+    """Open a dataset folder, after checking that it is as `prepare` wrote it.
 
     Raises
     ------
     DatasetError
-        When a file is missing, damaged or was changed, or the folder is no dataset.
+        When a file is missing, damaged or changed, or the folder is not a dataset.
     """
     info = _read_info(folder)
-    with _Damage(folder):
+    with _DamageErrors(folder):
         recipe = parse_recipe(info["recipe"], where=str(folder / tables.INFO))
         _check_tables(folder, info["tables"])
         if info["fingerprint"] != fingerprint(recipe, info.get(tables.WHOLE) or info["tables"]):
             raise DatasetError(
-                "the fingerprint does not fit the data: the file was changed",
+                "the fingerprint does not match the data: the file was changed",
                 where=str(folder / tables.INFO),
-                hint=_AGAIN,
+                hint=_PREPARE_AGAIN,
             )
         return Dataset(folder, recipe, info["fingerprint"], info, _read_catalogue(folder))
 
 
 def fingerprint(recipe: Recipe, written: dict[str, dict[str, Any]]) -> str:
-    """SHA-256 of what defines the data: the tables' content, and how cases are made of it; no path, time or machine.
+    """SHA-256 of the tables' content and of the settings that make cases of it; independent of path, time and machine.
 
     Parameters
     ----------
     recipe
-        Its cleaning, split and candidates count.
+        Its ``data.cleaning``, ``split`` and ``candidates`` are included.
     written
-        For each table's file name at least its ``content``, the digest of its rows.
+        File name of each table -> its entry in ``dataset.json``, of which ``content``, the digest of its rows, is used.
     """
     split = recipe.split.model_dump(mode="json")
-    if not split["cold"]:  # a share that withholds nothing says nothing about the data
+    if not split["cold"]:  # then the fingerprint is that of datasets made before this setting existed
         del split["cold"]
-    defines = {
+    content = {
         "format": FORMAT,
         "tables": {name: table["content"] for name, table in written.items()},
         "cleaning": recipe.data.cleaning,
         "split": split,
         "candidates": recipe.candidates.model_dump(mode="json") if recipe.candidates else None,
     }
-    return hashlib.sha256(json.dumps(defines, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def check_fit(recipe: Recipe, dataset: Dataset) -> None:
-    """Make sure that a dataset was made with a recipe's settings; paths may differ, as the same data lies anywhere.
+    """Check that a dataset was made with a recipe's settings; paths may differ.
 
     Raises
     ------
     DatasetError
-        Naming every setting that differs, with the dataset's value and the recipe's.
+        Naming every setting that differs, with its value in the dataset and in the recipe.
     """
-    wanted, made = _deciding(recipe), _deciding(dataset.recipe)
-    if not (_seed_decides(recipe) or _seed_decides(dataset.recipe)):
-        wanted.pop("seed"), made.pop("seed")
-    differ = [
-        f"{name} is {_shown(made.get(name))} in the dataset and {_shown(wanted.get(name))} in the recipe"
-        for name in [*wanted, *(name for name in made if name not in wanted)]
-        if wanted.get(name) != made.get(name)
+    expected, actual = _data_settings(recipe), _data_settings(dataset.recipe)
+    if not (_depends_on_seed(recipe) or _depends_on_seed(dataset.recipe)):
+        del expected["seed"], actual["seed"]
+    differences = [
+        f"{name} is {_as_text(actual.get(name))} in the dataset and {_as_text(expected.get(name))} in the recipe"
+        for name in [*expected, *(name for name in actual if name not in expected)]
+        if expected.get(name) != actual.get(name)
     ]
     if missing := sorted(set(recipe.prompt.fields) - set(dataset.recipe.prompt.fields) - {"title", "token"}):
-        differ.append(f"prompt.fields names {', '.join(missing)}, which the dataset was made without")
-    if differ:
+        differences.append(f"prompt.fields names {', '.join(missing)}, which the dataset was made without")
+    if differences:
         raise DatasetError(
-            f"the dataset was made with other settings: {'; '.join(differ)}",
+            f"the dataset was made with other settings: {'; '.join(differences)}",
             where=str(dataset.folder),
-            hint="give the recipe the dataset's settings, or make the dataset again with shoptalk prepare",
+            hint="use the dataset's settings in the recipe, or make the dataset again with shoptalk prepare",
         )
 
 
-def _deciding(recipe: Recipe) -> dict[str, Any]:
-    """Every setting that decides what a dataset holds, by its name in a recipe; of paths only whether there is one."""
+def _data_settings(recipe: Recipe) -> dict[str, Any]:
+    """Name in the recipe -> value of every setting that a dataset depends on; for paths, whether there is one."""
     settings: dict[str, Any] = {}
     for section in ("data", "split", "candidates"):
         content = getattr(recipe, section)
@@ -196,19 +197,20 @@ def _deciding(recipe: Recipe) -> dict[str, Any]:
     return {**settings, "seed": recipe.data_seed}
 
 
-def _seed_decides(recipe: Recipe) -> bool:
+def _depends_on_seed(recipe: Recipe) -> bool:
     """Whether another seed would give another dataset."""
     split = recipe.split
-    drawn = split.method == "by-user" or split.ties == "random" or split.cold > 0
-    return drawn or recipe.candidates is not None
+    random_split = split.method == "by-user" or split.ties == "random" or split.cold > 0
+    return random_split or recipe.candidates is not None
 
 
-def _shown(value: Any) -> str:
+def _as_text(value: Any) -> str:
+    """A setting's value in a message."""
     return "not set" if value is None else json.dumps(value, ensure_ascii=False)
 
 
-class _Damage:
-    """Turns whatever a damaged file makes a library raise into one clear error."""
+class _DamageErrors:
+    """A context in which errors of libraries about a damaged file become `DatasetError`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -218,45 +220,51 @@ class _Damage:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         if isinstance(error, RecipeError):
-            raise DatasetError(error.message, where=error.where, hint=_AGAIN) from error
+            raise DatasetError(error.message, where=error.where, hint=_PREPARE_AGAIN) from error
         if isinstance(error, (pa.ArrowException, OSError, ValueError, KeyError, TypeError, AttributeError, IndexError)):
             reason = " ".join(str(error).split())[:200]
-            raise DatasetError(f"the dataset is damaged: {reason}", where=str(self.folder), hint=_AGAIN) from error
+            raise DatasetError(
+                f"the dataset is damaged: {reason}", where=str(self.folder), hint=_PREPARE_AGAIN
+            ) from error
 
 
 def _read_info(folder: Path) -> JsonObject:
+    """Read ``dataset.json``, and check that it has the expected form."""
     path = folder / tables.INFO
     if not folder.is_dir():
-        missing = "is not a folder" if folder.exists() else "does not exist"
-        raise DatasetError(f"the dataset folder {missing}", where=str(folder), hint="make one with shoptalk prepare")
+        problem = "is not a folder" if folder.exists() else "does not exist"
+        raise DatasetError(f"the dataset folder {problem}", where=str(folder), hint="make one with shoptalk prepare")
     if not path.is_file():
         raise DatasetError(
             f"not a dataset: it has no {tables.INFO}", where=str(folder), hint="make one with shoptalk prepare"
         )
-    info = read_json(path, error=DatasetError, hint=_AGAIN) or {}
+    info = read_json(path, error=DatasetError, hint=_PREPARE_AGAIN) or {}
     if not isinstance(info.get("tables"), dict) or not isinstance(info.get("recipe"), dict):
-        raise DatasetError("not what shoptalk prepare writes", where=str(path), hint=_AGAIN)
+        raise DatasetError("this file was not written by shoptalk prepare", where=str(path), hint=_PREPARE_AGAIN)
     if info.get("format") != FORMAT:
         raise DatasetError(
-            f"the dataset has format {info.get('format')!r}, this shoptalk reads {FORMAT}", where=str(path), hint=_AGAIN
+            f"the dataset has format {info.get('format')!r}, this shoptalk reads {FORMAT}",
+            where=str(path),
+            hint=_PREPARE_AGAIN,
         )
     return info
 
 
 def _check_tables(folder: Path, written: dict[str, dict[str, Any]]) -> None:
-    """Every table is there, byte for byte as it was written."""
-    needed = {tables.ITEMS, tables.INTERACTIONS, tables.SPLITS}
-    if not needed <= written.keys() <= needed | {tables.CANDIDATES}:
-        raise DatasetError("the list of tables was changed", where=str(folder / tables.INFO), hint=_AGAIN)
+    """Check that every table exists and has the bytes that were written."""
+    required = {tables.ITEMS, tables.INTERACTIONS, tables.SPLITS}
+    if not required <= written.keys() <= required | {tables.CANDIDATES}:
+        raise DatasetError("the list of tables was changed", where=str(folder / tables.INFO), hint=_PREPARE_AGAIN)
     for name, table in written.items():
         path = folder / name
         if not path.is_file():
-            raise DatasetError("the dataset lacks this table", where=str(path), hint=_AGAIN)
+            raise DatasetError("the dataset lacks this table", where=str(path), hint=_PREPARE_AGAIN)
         if sha256(path) != table["sha256"]:
-            raise DatasetError("the table is damaged or was changed", where=str(path), hint=_AGAIN)
+            raise DatasetError("the table is damaged or was changed", where=str(path), hint=_PREPARE_AGAIN)
 
 
 def _read_catalogue(folder: Path) -> dict[str, Item]:
+    """Item id -> item."""
     table = pq.read_table(folder / tables.ITEMS)
     columns = {name: table[name].to_pylist() for name in table.column_names}
     for name in (schema.CATEGORIES, schema.FEATURES):
@@ -267,57 +275,61 @@ def _read_catalogue(folder: Path) -> dict[str, Item]:
 
 
 def _read_rows(folder: Path, catalogue: Catalogue, *, asymmetric: bool) -> Rows:
-    coded = [schema.USER, schema.ITEM]
-    table = pq.read_table(folder / tables.INTERACTIONS, read_dictionary=coded)
-    names = pa.array(list(catalogue), pa.string())
+    """Read interactions, parts and candidates as arrays."""
+    table = pq.read_table(folder / tables.INTERACTIONS, read_dictionary=[schema.USER, schema.ITEM])
+    item_ids = pa.array(list(catalogue), pa.string())
     position = table[schema.POSITION].to_numpy().astype(np.int64)
     part = _codes(pq.read_table(folder / tables.SPLITS, columns=[tables.SPLIT])[tables.SPLIT], pa.array(schema.PARTS))
     start = np.flatnonzero(position == 0)
-    code = _codes(table[schema.ITEM], names)
+    code = _codes(table[schema.ITEM], item_ids)
     items = list(catalogue.values())
     path = folder / tables.CANDIDATES
+    is_case = case_rows(position, part.astype(np.int8))
     return Rows(
         users=_objects(table[schema.USER].take(pa.array(start)).cast(pa.string())),
         start=start,
         end=np.append(start[1:], len(position)),
-        item=_texts(list(catalogue))[code],
+        item=_object_array(list(catalogue))[code],
         code=code.astype(np.int32),
         time=table[schema.TIME].to_numpy(),
         position=position,
         part=part.astype(np.int8),
         rating=table[schema.RATING].to_numpy(),
         review=_objects(table[schema.REVIEW]) if schema.REVIEW in table.column_names else None,
-        names=list(catalogue),
+        item_ids=list(catalogue),
         titles=[item.title for item in items],
         raw_titles=[item.raw_title for item in items] if asymmetric else None,
-        frozen=_read_frozen(path, names, asked_rows(position, part.astype(np.int8))) if path.exists() else None,
+        candidates=_read_candidates(path, item_ids, is_case) if path.exists() else None,
     )
 
 
-def _read_frozen(path: Path, names: pa.Array, asked: NDArray[np.bool_]) -> Frozen:
+def _read_candidates(path: Path, item_ids: pa.Array, is_case: NDArray[np.bool_]) -> CandidateArrays:
+    """Read the candidates of the rows ``is_case`` (R,)."""
     table = pq.read_table(
         path, columns=[tables.OPTIONS, tables.ANSWER], read_dictionary=[f"{tables.OPTIONS}.list.element"]
     )
-    codes = _codes(pc.list_flatten(table[tables.OPTIONS]), names)
-    if table.num_rows != asked.sum():
-        raise ValueError(f"{path.name} has {table.num_rows} rows for {asked.sum()} cases")
+    codes = _codes(pc.list_flatten(table[tables.OPTIONS]), item_ids)
+    if table.num_rows != is_case.sum():
+        raise ValueError(f"{path.name} has {table.num_rows} rows for {is_case.sum()} cases")
     options = codes.astype(np.int32).reshape(table.num_rows, -1) if table.num_rows else np.empty((0, 0), np.int32)
-    return Frozen(options, table[tables.ANSWER].to_numpy(), np.cumsum(asked) - 1)
+    return CandidateArrays(options, table[tables.ANSWER].to_numpy(), np.cumsum(is_case) - 1)
 
 
 def _codes(column: pa.ChunkedArray, values: pa.Array) -> NDArray[np.int64]:
-    """(R,) place of each value among ``values``."""
-    found = pc.index_in(column, value_set=values.cast(pa.string()))
-    if found.null_count:
+    """(R,) index of each value in ``values``."""
+    indices = pc.index_in(column, value_set=values.cast(pa.string()))
+    if indices.null_count:
         raise ValueError("a value is not in the catalogue")
-    return found.to_numpy().astype(np.int64)
+    return indices.to_numpy().astype(np.int64)
 
 
 def _objects(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    """A column of texts as an array of Python strings."""
     return column.to_numpy().astype(object)
 
 
-def _texts(texts: list[str]) -> NDArray[np.object_]:
+def _object_array(texts: list[str]) -> NDArray[np.object_]:
+    """A list of texts as an array of Python strings."""
     array = np.empty(len(texts), dtype=object)
     array[:] = texts
     return array

@@ -1,4 +1,4 @@
-"""Which purchases are kept: every rule in one fixed order, each counted among what the rules before it left."""
+"""Filters of purchases: the rules in a fixed order; each counts what it drops of the purchases left by those before."""
 
 import itertools
 from dataclasses import dataclass
@@ -16,12 +16,13 @@ RULES = ("unverified", "duplicate", "rating", "no_title", "k_core", "min_history
 
 @dataclass(frozen=True)
 class FilterResult:
-    """What the filters leave.
+    """The data after filtering.
 
-    ``rows`` has whole numbers ``user`` and ``item`` in place of ids, which cost half the time and memory of text, and
-    sort as the ids do; ``users`` and ``item_index`` tell which is which. ``items`` are the catalogue: what
-    somebody bought and, where ``data.unbought`` keeps them, every other item with a title; ``bought`` tells which.
-    ``dropped`` counts the interactions that each rule took, ``unbought`` the items that leave as nobody bought them.
+    ``rows`` are the interactions. They have integer codes ``user`` and ``item`` in place of ids, which sort as the ids
+    do and take half the time and memory; ``users`` and ``item_index`` map codes to ids. ``items`` is the catalogue: the
+    items with interactions and, with ``data.unbought = "keep"``, all others with a title; its column ``bought`` tells
+    them apart. ``dropped`` counts the interactions that each rule drops, ``unbought`` the items that are dropped
+    because nobody bought them.
     """
 
     rows: ir.Table
@@ -36,129 +37,135 @@ class FilterResult:
         return rows.join(self.users, "user").join(self.item_index.select("item", "item_id"), "item")
 
 
-def keep(
+def filter_interactions(
     interactions: ir.Table, items: ir.Table, data: Data, engine: Engine
 ) -> tuple[ir.Table, ir.Table, dict[str, int]]:
-    """As `keep_coded`, with ids as text: interactions, items, dropped."""
-    kept = keep_coded(interactions, items, data, engine)
-    return kept.named(kept.rows).drop("user", "item"), kept.items.drop("bought"), kept.dropped
+    """As `filter_coded`, but returns interactions with ids as text, items, and the counts of dropped interactions."""
+    result = filter_coded(interactions, items, data, engine)
+    return result.named(result.rows).drop("user", "item"), result.items.drop("bought"), result.dropped
 
 
-def keep_coded(interactions: ir.Table, items: ir.Table, data: Data, engine: Engine) -> FilterResult:
+def filter_coded(interactions: ir.Table, items: ir.Table, data: Data, engine: Engine) -> FilterResult:
     """Apply the filters of a recipe.
 
-    1. ``unverified``: known not to be a verified purchase (where the source does not say, it is kept).
-    2. ``duplicate``: not the user's first review of the item in time (of one moment: in the source).
-    3. ``rating``: below ``min_rating``, or unknown where there is a threshold.
-    4. ``no_title``: of an item without a title, or without a line in the file of items.
-    5. ``k_core``: of users with fewer than ``user_core`` or items with fewer than ``item_core`` interactions, again and
-       again until nothing changes.
-    6. ``min_history``: of users with fewer than ``min_history`` different items.
-    7. ``min_categories``: of users whose items have fewer than ``min_categories`` different categories, the last (most
-       special) category of each item counted. Rules 6 and 7 do not start rule 5 again.
+    The rules drop the following interactions:
+
+    1. ``unverified``: those known not to be verified purchases (unknown ones are kept).
+    2. ``duplicate``: all but a user's first of the same item in time (of equal timestamps, the first in the source).
+    3. ``rating``: those with a rating below ``min_rating``, or without one where there is a threshold.
+    4. ``no_title``: those of items without a title, or that are not in the file of items.
+    5. ``k_core``: those of users with fewer than ``user_core`` or items with fewer than ``item_core`` interactions,
+       repeatedly until nothing changes.
+    6. ``min_history``: those of users with fewer than ``min_history`` different items.
+    7. ``min_categories``: those of users whose items have fewer than ``min_categories`` different categories, where the
+       last (most specific) category of each item counts. Rule 5 is not applied again after rules 6 and 7.
 
     Parameters
     ----------
     interactions, items
-        The canonical tables (see ``sources``), titles already cleaned.
+        The canonical tables (see ``sources``), with cleaned titles.
     """
-    read = engine.counts(n=interactions)["n"]
+    count_read = engine.counts(n=interactions)["n"]
     verified = interactions.filter(interactions.verified.fill_null(True)) if data.verified else interactions
-    users, item_index = (_codes(verified, side, engine) for side in ("user_id", "item_id"))
+    users, item_index = (_codes(verified, name, engine) for name in ("user_id", "item_id"))
     titled = items.filter(items.title.fill_null("") != "").select("item_id", titled=True)
     item_index = engine.cache(item_index.left_join(titled, "item_id").select("item_id", "item", "titled"))
     named = verified.join(users, "user_id").join(item_index, "item_id")
     rows = engine.cache(named.drop("user_id", "item_id", "verified"))
-    dropped = {"unverified": read - engine.counts(n=rows)["n"]}
-    rows, dropped["duplicate"] = _first_only(rows, data, engine)
-    low = ibis.literal(False)
+    dropped = {"unverified": count_read - engine.counts(n=rows)["n"]}
+    rows, dropped["duplicate"] = _drop_duplicates(rows, data, engine)
+    low_rated = ibis.literal(False)
     if data.min_rating is not None:
-        low = rows.rating.isnull() | (rows.rating < data.min_rating)
-    dropped |= engine.counts(rating=rows.filter(low), no_title=rows.filter(~low & rows.titled.isnull()))
-    left = rows.filter(~low & rows.titled.notnull()).drop("titled")
-    left, later = _by_size(left, item_index.join(items, "item_id"), data, engine)
+        low_rated = rows.rating.isnull() | (rows.rating < data.min_rating)
+    dropped |= engine.counts(rating=rows.filter(low_rated), no_title=rows.filter(~low_rated & rows.titled.isnull()))
+    eligible = rows.filter(~low_rated & rows.titled.notnull()).drop("titled")
+    filtered, dropped_by_size = _filter_by_size(eligible, item_index.join(items, "item_id"), data, engine)
     engine.drop(rows)
-    catalogue, unbought = _catalogue(items, item_index.semi_join(left, "item"), data, engine)
-    return FilterResult(_with_clean_texts(left, data, engine), users, item_index, catalogue, dropped | later, unbought)
+    catalogue, unbought = _catalogue(items, item_index.semi_join(filtered, "item"), data, engine)
+    cleaned = _with_clean_texts(filtered, data, engine)
+    return FilterResult(cleaned, users, item_index, catalogue, dropped | dropped_by_size, unbought)
 
 
-def _catalogue(items: ir.Table, sold: ir.Table, data: Data, engine: Engine) -> tuple[ir.Table, int]:
-    """The items that are kept, with ``bought``; how many with a title are not."""
-    bought = engine.cache(items.semi_join(sold, "item_id").mutate(bought=True))
+def _catalogue(items: ir.Table, bought_items: ir.Table, data: Data, engine: Engine) -> tuple[ir.Table, int]:
+    """The items that stay, with a column ``bought``, and the number of items with a title that are dropped."""
+    bought = engine.cache(items.semi_join(bought_items, "item_id").mutate(bought=True))
     titled = items.filter(items.title.fill_null("") != "")
-    others = titled.anti_join(sold, "item_id").mutate(bought=False)
+    unbought = titled.anti_join(bought_items, "item_id").mutate(bought=False)
     if data.unbought == "keep":
-        return engine.cache(bought.union(others.select(*bought.columns))), 0
-    return bought, engine.counts(n=others)["n"]
+        return engine.cache(bought.union(unbought.select(*bought.columns))), 0
+    return bought, engine.counts(n=unbought)["n"]
 
 
 def _with_clean_texts(interactions: ir.Table, data: Data, engine: Engine) -> ir.Table:
-    """What users wrote goes through the cleaning of entities and spaces, at every level but ``raw``."""
+    """Clean entities and white space in reviews and summaries, unless the level of cleaning is ``raw``."""
     texts = [name for name in ("review", "summary") if name in interactions.columns]
     if not texts or data.cleaning == "raw":
         return interactions
     return unescape(engine.cache(interactions), texts, engine)
 
 
-def _codes(interactions: ir.Table, side: str, engine: Engine) -> ir.Table:
-    """A whole number (``user`` or ``item``) for every id, in the order of the ids."""
-    ids = engine.numbered(engine.cache(interactions.select(side).distinct().order_by(side)), "code")
-    return ids.select(side, ids.code.cast("int32").name(side.removesuffix("_id")))
+def _codes(interactions: ir.Table, id_column: str, engine: Engine) -> ir.Table:
+    """An integer code (column ``user`` or ``item``) for every id, in the order of the ids."""
+    ids = engine.numbered(engine.cache(interactions.select(id_column).distinct().order_by(id_column)), "code")
+    return ids.select(id_column, ids.code.cast("int32").name(id_column.removesuffix("_id")))
 
 
-def _first_only(rows: ir.Table, data: Data, engine: Engine) -> tuple[ir.Table, int]:
-    """Rule 2; few reviews are repeated, so only those that are get sorted."""
+def _drop_duplicates(rows: ir.Table, data: Data, engine: Engine) -> tuple[ir.Table, int]:
+    """Rule 2: the rows that stay, and how many are dropped. Few are repeated, and only those are sorted."""
     if data.duplicates != "first":
         return rows, 0
     pair = ["user", "item"]
-    again = rows.select(*pair, "timestamp", "position")
-    again = again.semi_join(again.group_by(pair).having(again.count() > 1).aggregate(), pair)
-    index = ibis.row_number().over(group_by=pair, order_by=["timestamp", "position"])
-    again = again.mutate(place=index)
-    again = engine.cache(again.filter(again.place > 0).select(*pair, "position"))
-    repeated = engine.counts(n=again)["n"]
-    return (rows.anti_join(again, [*pair, "position"]) if repeated else rows), repeated
+    reviews = rows.select(*pair, "timestamp", "position")
+    repeated = reviews.semi_join(reviews.group_by(pair).having(reviews.count() > 1).aggregate(), pair)
+    rank = ibis.row_number().over(group_by=pair, order_by=["timestamp", "position"])
+    ranked = repeated.mutate(rank=rank)
+    duplicates = engine.cache(ranked.filter(ranked["rank"] > 0).select(*pair, "position"))
+    count = engine.counts(n=duplicates)["n"]
+    return (rows.anti_join(duplicates, [*pair, "position"]) if count else rows), count
 
 
-def _by_size(left: ir.Table, item_index: ir.Table, data: Data, engine: Engine) -> tuple[ir.Table, dict[str, int]]:
-    """Rules 5 to 7; they take out whole users and items."""
+def _filter_by_size(rows: ir.Table, items: ir.Table, data: Data, engine: Engine) -> tuple[ir.Table, dict[str, int]]:
+    """Rules 5 to 7, which drop whole users and items: the rows that stay, and how many each rule drops."""
     if max(data.user_core, data.item_core, data.min_history) <= 1 and not data.min_categories:
-        return engine.cache(left), dict.fromkeys(RULES[4:], 0)
-    edges = engine.cache(left.select("user", "item"))
+        return engine.cache(rows), dict.fromkeys(RULES[4:], 0)
+    edges = engine.cache(rows.select("user", "item"))
     sizes = [engine.counts(n=edges)["n"]]
-    for rule in (_core, _with_history, _with_categories):
-        edges = rule(edges, item_index, data, engine)
+    for rule in (_core, _with_min_history, _with_min_categories):
+        edges = rule(edges, items, data, engine)
         sizes.append(engine.counts(n=edges)["n"])
-    users, items = edges.select("user").distinct(), edges.select("item").distinct()
-    left = engine.cache(left.semi_join(users, "user").semi_join(items, "item"))
-    return left, {rule: before - after for rule, before, after in zip(RULES[4:], sizes, sizes[1:], strict=False)}
+    user_codes, item_codes = edges.select("user").distinct(), edges.select("item").distinct()
+    filtered = engine.cache(rows.semi_join(user_codes, "user").semi_join(item_codes, "item"))
+    return filtered, {rule: before - after for rule, before, after in zip(RULES[4:], sizes, sizes[1:], strict=False)}
 
 
-def _core(edges: ir.Table, _item_index: ir.Table, data: Data, engine: Engine) -> ir.Table:
-    """Drop thin users and items until nothing changes: the k-core of the graph of purchases (Seidman 1983)."""
-    sides = [(side, least) for side, least in (("user", data.user_core), ("item", data.item_core)) if least > 1]
+def _core(edges: ir.Table, _items: ir.Table, data: Data, engine: Engine) -> ir.Table:
+    """Rule 5: drop users and items with few edges until nothing changes (the k-core, Seidman 1983)."""
+    cores = (("user", data.user_core), ("item", data.item_core))
+    minimums = [(node, minimum) for node, minimum in cores if minimum > 1]
     unchanged = 0
-    for side, least in itertools.cycle(sides):
-        thin = engine.cache(edges.group_by(side).having(edges.count() < least).aggregate())
-        if engine.counts(n=thin)["n"]:
-            edges, unchanged = engine.cache(edges.anti_join(thin, side)), 0
+    for node, minimum in itertools.cycle(minimums):
+        too_few = engine.cache(edges.group_by(node).having(edges.count() < minimum).aggregate())
+        if engine.counts(n=too_few)["n"]:
+            edges, unchanged = engine.cache(edges.anti_join(too_few, node)), 0
         unchanged += 1
-        if unchanged >= len(sides):
+        if unchanged >= len(minimums):
             break
     return edges
 
 
-def _with_history(edges: ir.Table, _item_index: ir.Table, data: Data, engine: Engine) -> ir.Table:
+def _with_min_history(edges: ir.Table, _items: ir.Table, data: Data, engine: Engine) -> ir.Table:
+    """Rule 6: the edges of users with enough different items."""
     if data.min_history <= 1:
         return edges
-    long = edges.group_by("user").having(edges.item.nunique() >= data.min_history).aggregate()
-    return engine.cache(edges.semi_join(long, "user"))
+    users = edges.group_by("user").having(edges.item.nunique() >= data.min_history).aggregate()
+    return engine.cache(edges.semi_join(users, "user"))
 
 
-def _with_categories(edges: ir.Table, item_index: ir.Table, data: Data, engine: Engine) -> ir.Table:
+def _with_min_categories(edges: ir.Table, items: ir.Table, data: Data, engine: Engine) -> ir.Table:
+    """Rule 7: the edges of users with enough different categories."""
     if data.min_categories <= 0:
         return edges
-    leaf = item_index.select("item", leaf=item_index.categories[item_index.categories.length() - 1])
-    known = edges.join(leaf, "item")
-    wide = known.group_by("user").having(known.leaf.nunique() >= data.min_categories).aggregate()
-    return engine.cache(edges.semi_join(wide, "user"))
+    leaf_categories = items.select("item", leaf=items.categories[items.categories.length() - 1])
+    with_leaf = edges.join(leaf_categories, "item")
+    users = with_leaf.group_by("user").having(with_leaf.leaf.nunique() >= data.min_categories).aggregate()
+    return engine.cache(edges.semi_join(users, "user"))

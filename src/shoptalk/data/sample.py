@@ -1,17 +1,16 @@
-"""A generated shop in a raw Amazon format, whose tastes are known because they are planted.
+"""A generated shop in a raw Amazon format, in which the preferences of all users are known.
 
-Every user has one to three tastes: a family of products, a brand of it and an attribute ("Hair Care" x "Fox & Fern" x
-"Lavender"). After the first purchase, which follows a taste, each purchase is
+Every user has one to three tastes: a family of products, a brand and an attribute ("Hair Care", "Fox & Fern",
+"Lavender"). The first purchase follows a taste. Each later purchase is
 
-- with probability ``COMPLEMENT`` what completes the purchase before it (shampoo -> conditioner of the same brand and
-  attribute, the next best where that is not sold);
-- with probability ``POPULAR`` something everybody buys (popularity falls as 1 / rank);
-- else something of one of the user's tastes: of its family, ``MATCH`` times as likely for the brand and again for the
-  attribute, and as the fourth root of its popularity.
+- with probability ``COMPLEMENT`` the complement of the previous purchase (shampoo -> conditioner, preferably of the
+  same brand and attribute);
+- with probability ``POPULAR`` drawn by popularity, which is 1 / rank;
+- otherwise drawn from the family of one of the user's tastes, with a weight of the fourth root of its popularity, times
+  ``MATCH`` for the brand of the taste and times ``MATCH`` for its attribute.
 
-Nobody buys an item twice (who has bought up a taste buys anything); a share of the reviews is unverified, and some are
-written twice. What was drawn is written to ``planted.json``: the tastes of each user, what completes what, and these
-probabilities.
+No user buys an item twice (after several failed draws, any item is drawn). A share of the reviews is unverified, and
+some are written twice. ``planted.json`` holds the tastes of each user, the complements and these probabilities.
 """
 
 import gzip
@@ -44,20 +43,24 @@ from shoptalk.results import SampleResult
 COMPLEMENT, POPULAR, MATCH = 0.4, 0.1, 10.0
 _TASTE = 1 - COMPLEMENT - POPULAR
 SAME_DAY, UNVERIFIED, REPEATED = 0.2, 0.05, 0.02
+#: Purchases of a user: minimum, maximum, and mean before the maximum is applied.
 LEAST, MOST, MEAN = 4, 20, 8
 PLANTED_FILE, RECIPE_FILE = "planted.json", "recipe.toml"
 
-_DAY = 86_400
-_START = 1_451_606_400  # 1 January 2016
-_SYMBOLS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_NAMES = tuple(FAMILIES)
-_PRODUCTS = 4  # of each family
+_SECONDS_PER_DAY = 86_400
+_START = 1_451_606_400  # 1 January 2016, in seconds
+_ID_CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_FAMILY_NAMES = tuple(FAMILIES)
+_PRODUCTS_PER_FAMILY = 4
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class _Products:
-    """The catalogue as (I,) codes; ``brand`` is the place among the family's own, ``completes`` -1 for nothing."""
+    """The catalogue as (I,) codes.
+
+    ``brand`` is an index into the brands of the family, ``complement`` is the item that completes an item, or -1.
+    """
 
     ids: list[str]
     family: Ints
@@ -68,78 +71,86 @@ class _Products:
     pack: Ints
     style: Ints
     popularity: NDArray[np.float64]
-    completes: Ints
+    complement: Ints
 
-    def words(self, item: int) -> dict[str, str]:
-        """What the texts of one item are made of."""
+    def terms(self, item: int) -> dict[str, str]:
+        """The values of the placeholders in the texts about an item."""
         family = int(self.family[item])
         return {
             "brand": BRANDS[(family + 2 * int(self.brand[item])) % len(BRANDS)],
             "attribute": ATTRIBUTES[self.attribute[item]],
-            "product": FAMILIES[_NAMES[family]][self.product[item]],
+            "product": FAMILIES[_FAMILY_NAMES[family]][self.product[item]],
             "size": " ".join(filter(None, (SIZES[self.size[item]], PACKS[self.pack[item]]))),
         }
 
 
 @dataclass(frozen=True)
 class _Purchases:
-    """(R,) purchases; ``how`` is 0 for a taste, 1 for a complement, 2 for popularity."""
+    """(R,) purchases; ``reason`` is 0 for a taste, 1 for a complement, 2 for popularity."""
 
     user: Ints
     item: Ints
     day: Ints
-    how: Ints
+    reason: Ints
 
 
 def write_sample(
     folder: Path, *, users: int = 2000, items: int = 600, seed: int = 1, release: Name = "2018"
 ) -> SampleResult:
-    """Write the files of reviews and products as the release has them, ``planted.json`` and ``recipe.toml``.
+    """Write reviews and products in the format of a release, ``planted.json`` and ``recipe.toml``.
 
-    The same arguments write the same bytes; every release tells the same purchases.
+    The same arguments give the same bytes; the purchases are the same in every release.
 
     Raises
     ------
     UsageError
-        When so many products cannot be made of the words at hand.
+        When there are not enough words for so many products.
     """
-    most = len(_NAMES) * _PRODUCTS * BRANDS_OF_FAMILY * len(ATTRIBUTES) * len(SIZES) * len(PACKS)
-    if not (20 <= items <= most and users >= 1):
-        raise UsageError(f"a shop has at least one user and 20 to {most:,} items", hint="choose other --users, --items")
+    max_items = len(_FAMILY_NAMES) * _PRODUCTS_PER_FAMILY * BRANDS_OF_FAMILY * len(ATTRIBUTES) * len(SIZES) * len(PACKS)
+    if not (20 <= items <= max_items and users >= 1):
+        raise UsageError(
+            f"a shop has at least one user and 20 to {max_items:,} items", hint="choose other --users, --items"
+        )
     if folder.exists() and not folder.is_dir():
-        raise UsageError("this is a file; the shop needs a folder", where=str(folder))
+        raise UsageError("this is a file; the generated shop needs a folder", where=str(folder))
     rng = np.random.default_rng(seed)
-    products = _stock(items, rng)
+    products = _draw_products(items, rng)
     tastes, weights = _tastes(users, rng)
-    bought = _buy(products, tastes, weights, rng)
-    people = _codes(users, 13, "A", rng)
-    reviews = _reviews(products, bought, people, rng)
-    form = FORMATS[release]
-    _write_lines(folder / form.reviews_file, map(form.review, reviews))
-    _write_lines(folder / form.items_file, (form.product(_meta(products, item, rng)) for item in range(items)))
-    write_json(folder / PLANTED_FILE, _planted(products, people, tastes, weights, seed))
-    write_text(folder / RECIPE_FILE, _recipe(folder, form))
-    names = (form.reviews_file, form.items_file, PLANTED_FILE, RECIPE_FILE)
+    purchases = _buy(products, tastes, weights, rng)
+    user_ids = _random_ids(users, 13, "A", rng)
+    reviews = _reviews(products, purchases, user_ids, rng)
+    file_format = FORMATS[release]
+    _write_lines(folder / file_format.reviews_file, map(file_format.review, reviews))
+    _write_lines(
+        folder / file_format.items_file, (file_format.product(_meta(products, item, rng)) for item in range(items))
+    )
+    write_json(folder / PLANTED_FILE, _planted(products, user_ids, tastes, weights, seed))
+    write_text(folder / RECIPE_FILE, _recipe(folder, file_format))
+    names = (file_format.reviews_file, file_format.items_file, PLANTED_FILE, RECIPE_FILE)
     paths = {name: str(folder / name) for name in names}
     return SampleResult(users, items, len(reviews), paths)
 
 
-def _recipe(folder: Path, form: Format) -> str:
-    """The packaged recipe with the format and the folder's path in it, as a TOML basic string writes it."""
+def _recipe(folder: Path, file_format: Format) -> str:
+    """The packaged recipe, with the format and the path of the folder (escaped as in a TOML basic string)."""
     text = (files("shoptalk.data") / "sample.toml").read_text(encoding="utf-8")
-    for slot, value in (("$source", form.source), ("$reviews", form.reviews_file), ("$items", form.items_file)):
+    for slot, value in (
+        ("$source", file_format.source),
+        ("$reviews", file_format.reviews_file),
+        ("$items", file_format.items_file),
+    ):
         text = text.replace(slot, value)
     return text.replace("$folder", json.dumps(folder.as_posix())[1:-1])
 
 
-def _stock(items: int, rng: np.random.Generator) -> _Products:
-    """Different products, drawn among all that the words allow."""
-    shape = (len(_NAMES), _PRODUCTS, BRANDS_OF_FAMILY, len(ATTRIBUTES), len(SIZES), len(PACKS))
+def _draw_products(items: int, rng: np.random.Generator) -> _Products:
+    """Draw distinct products from all combinations of the words."""
+    shape = (len(_FAMILY_NAMES), _PRODUCTS_PER_FAMILY, BRANDS_OF_FAMILY, len(ATTRIBUTES), len(SIZES), len(PACKS))
     drawn = rng.permutation(int(np.prod(shape)))[:items]
     family, product, brand, attribute, size, pack = np.unravel_index(drawn, shape)
     popularity = np.reciprocal(1.0 + rng.permutation(items), dtype=np.float64)
     return _Products(
-        _codes(items, 8, "B0", rng),
+        _random_ids(items, 8, "B0", rng),
         family,
         product,
         brand,
@@ -153,160 +164,182 @@ def _stock(items: int, rng: np.random.Generator) -> _Products:
 
 
 def _complements(family: Ints, product: Ints, brand: Ints, attribute: Ints, popularity: NDArray[np.float64]) -> Ints:
-    """(I,) what completes each item: the next product of its family, most alike first, then most popular."""
-    completes = np.full(len(family), -1)
-    for one in range(len(_NAMES)):
-        for after in range(_PRODUCTS):
-            those = np.flatnonzero((family == one) & (product == (after + 1) % _PRODUCTS))
-            mine = np.flatnonzero((family == one) & (product == after))
-            if len(those):
-                similar = 2.0 * (brand[mine, None] == brand[those]) + 1.0 * (attribute[mine, None] == attribute[those])
-                completes[mine] = those[np.argmax(similar + popularity[those] * 0.5, axis=1)]
-    return completes
+    """(I,) the complement of each item: the most similar, then most popular, item of the next product of its family."""
+    complement = np.full(len(family), -1)
+    for family_code in range(len(_FAMILY_NAMES)):
+        for product_code in range(_PRODUCTS_PER_FAMILY):
+            next_product = (product_code + 1) % _PRODUCTS_PER_FAMILY
+            items = np.flatnonzero((family == family_code) & (product == product_code))
+            options = np.flatnonzero((family == family_code) & (product == next_product))
+            if len(options):
+                same_brand = brand[items, None] == brand[options]
+                same_attribute = attribute[items, None] == attribute[options]
+                preference = 2.0 * same_brand + 1.0 * same_attribute + popularity[options] * 0.5
+                complement[items] = options[np.argmax(preference, axis=1)]
+    return complement
 
 
 def _tastes(users: int, rng: np.random.Generator) -> tuple[Ints, NDArray[np.float64]]:
-    """(U, 3, 3) family, brand and attribute of three tastes, and (U, 3) how strong each is (0: not there)."""
-    tastes = rng.integers([len(_NAMES), BRANDS_OF_FAMILY, len(ATTRIBUTES)], size=(users, 3, 3))
+    """(U, 3, 3) family, brand and attribute of three tastes, and (U, 3) their weights, 0 for a taste that is absent."""
+    tastes = rng.integers([len(_FAMILY_NAMES), BRANDS_OF_FAMILY, len(ATTRIBUTES)], size=(users, 3, 3))
     strength = np.where(np.arange(3) < rng.integers(1, 4, size=(users, 1)), [3.0, 2.0, 1.0], 0.0)
     return tastes, strength / strength.sum(axis=1, keepdims=True)
 
 
 def _buy(products: _Products, tastes: Ints, weights: NDArray[np.float64], rng: np.random.Generator) -> _Purchases:
-    """All users buy in step: first everybody's first purchase, then the second, and so on."""
+    """Draw the first purchase of all users, then the second purchase of all, and so on."""
     users, items = len(tastes), len(products.ids)
-    most = min(MOST, items // 2)
-    lengths = np.minimum(LEAST + rng.geometric(1 / (MEAN - LEAST + 1), size=users) - 1, most)
-    basket = np.full((users, most), -1)
-    how = np.zeros((users, most), dtype=np.int64)
-    by_taste, by_fame = _edges(_liking(products)), np.cumsum(products.popularity) / products.popularity.sum()
-    for step in range(most):
-        open_ = np.flatnonzero(lengths > step)
-        why = rng.choice(3, size=len(open_), p=[_TASTE, COMPLEMENT, POPULAR]) if step else 0 * open_
-        for attempt in range(40):  # what is owned already is drawn again: from tastes, in the end from anything
-            drawn = _draw(open_, why, basket[open_, step - 1], tastes, weights, (by_taste, by_fame), products, rng)
+    max_length = min(MOST, items // 2)
+    lengths = np.minimum(LEAST + rng.geometric(1 / (MEAN - LEAST + 1), size=users) - 1, max_length)
+    basket = np.full((users, max_length), -1)
+    reasons = np.zeros((users, max_length), dtype=np.int64)
+    by_taste = _cumulative_rows(_taste_weights(products))
+    by_popularity = np.cumsum(products.popularity) / products.popularity.sum()
+    for step in range(max_length):
+        pending = np.flatnonzero(lengths > step)  # users whose purchase of this step is not drawn yet
+        reason = rng.choice(3, size=len(pending), p=[_TASTE, COMPLEMENT, POPULAR]) if step else 0 * pending
+        for attempt in range(40):  # items that a user already has are drawn again: by taste, later from all items
+            previous = basket[pending, step - 1]
+            drawn = _draw(pending, reason, previous, tastes, weights, (by_taste, by_popularity), products, rng)
             if attempt >= 8:
-                drawn, why = rng.integers(items, size=len(open_)), np.full(len(open_), 2)
-            new = (drawn >= 0) & ~(basket[open_] == drawn[:, None]).any(axis=1)
-            basket[open_[new], step], how[open_[new], step] = drawn[new], why[new]
-            open_, why = open_[~new], np.where(why[~new] == 1, 0, why[~new])
-    who, nth = np.nonzero(basket >= 0)
-    gaps = np.where(rng.random((users, most)) < SAME_DAY, 0, rng.geometric(1 / 30, size=(users, most)))
+                drawn, reason = rng.integers(items, size=len(pending)), np.full(len(pending), 2)
+            is_new = (drawn >= 0) & ~(basket[pending] == drawn[:, None]).any(axis=1)
+            basket[pending[is_new], step], reasons[pending[is_new], step] = drawn[is_new], reason[is_new]
+            pending, reason = pending[~is_new], np.where(reason[~is_new] == 1, 0, reason[~is_new])
+    user, step_index = np.nonzero(basket >= 0)
+    gaps = np.where(rng.random((users, max_length)) < SAME_DAY, 0, rng.geometric(1 / 30, size=(users, max_length)))
     days = rng.integers(0, 365, size=(users, 1)) + np.cumsum(gaps, axis=1)
-    return _Purchases(who, basket[who, nth], days[who, nth], how[who, nth])
+    return _Purchases(user, basket[user, step_index], days[user, step_index], reasons[user, step_index])
 
 
 def _draw(
     users: Ints,
-    why: Ints,
-    before: Ints,
+    reason: Ints,
+    previous: Ints,
     tastes: Ints,
     weights: NDArray[np.float64],
-    edges: tuple[NDArray[np.float64], NDArray[np.float64]],
+    cumulative: tuple[NDArray[np.float64], NDArray[np.float64]],
     products: _Products,
     rng: np.random.Generator,
 ) -> Ints:
-    """One item for each user, by the reason ``why``; -1 where there is none."""
+    """One item for each user, drawn for the given reason; -1 where there is none.
+
+    ``cumulative`` holds the cumulative probabilities of items by taste (see `_cumulative_rows`) and by popularity.
+    """
     items = len(products.ids)
-    which = (rng.random((len(users), 1)) > np.cumsum(weights[users], axis=1)[:, :2]).sum(axis=1)
-    family, brand, attribute = tastes[users, which].T
-    key = (family * BRANDS_OF_FAMILY + brand) * len(ATTRIBUTES) + attribute
-    # Row k of the liking ends at k + 1, so that one search serves all rows.
-    liked = np.searchsorted(edges[0], key + rng.random(len(users)), side="right") - key * items
-    famous = np.searchsorted(edges[1], rng.random(len(users)), side="right")
-    completing = np.where(before >= 0, products.completes[before], -1)
-    return np.choose(why, [np.clip(liked, 0, items - 1), completing, np.clip(famous, 0, items - 1)])
+    taste = (rng.random((len(users), 1)) > np.cumsum(weights[users], axis=1)[:, :2]).sum(axis=1)
+    family, brand, attribute = tastes[users, taste].T
+    row = (family * BRANDS_OF_FAMILY + brand) * len(ATTRIBUTES) + attribute
+    by_taste = np.searchsorted(cumulative[0], row + rng.random(len(users)), side="right") - row * items
+    by_popularity = np.searchsorted(cumulative[1], rng.random(len(users)), side="right")
+    complement = np.where(previous >= 0, products.complement[previous], -1)
+    return np.choose(reason, [np.clip(by_taste, 0, items - 1), complement, np.clip(by_popularity, 0, items - 1)])
 
 
-def _liking(products: _Products) -> NDArray[np.float64]:
-    """(tastes, I) how likely each item is for each possible taste."""
-    shape = (len(_NAMES), BRANDS_OF_FAMILY, len(ATTRIBUTES))
+def _taste_weights(products: _Products) -> NDArray[np.float64]:
+    """(tastes, I) weight of each item for each possible taste."""
+    shape = (len(_FAMILY_NAMES), BRANDS_OF_FAMILY, len(ATTRIBUTES))
     family, brand, attribute = (part[:, None] for part in np.unravel_index(np.arange(np.prod(shape)), shape))
     similar = MATCH ** ((brand == products.brand) * 1.0 + (attribute == products.attribute))
-    # A family of which nothing is sold falls back on the whole shop.
-    mine = np.where((family == products.family).any(axis=1, keepdims=True), family == products.family, True)
-    return mine * similar * products.popularity**0.25
+    # For a family without products, all items are possible.
+    in_family = family == products.family
+    possible = np.where(in_family.any(axis=1, keepdims=True), in_family, True)
+    return possible * similar * products.popularity**0.25
 
 
-def _edges(liking: NDArray[np.float64]) -> NDArray[np.float64]:
-    fractions = np.cumsum(liking, axis=1)
-    return (fractions / fractions[:, -1:] + np.arange(len(liking))[:, None]).ravel()
+def _cumulative_rows(weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The cumulative probabilities of all rows in one array, with k added to row k: one search serves all rows."""
+    cumulative = np.cumsum(weights, axis=1)
+    return (cumulative / cumulative[:, -1:] + np.arange(len(weights))[:, None]).ravel()
 
 
-def _codes(count: int, length: int, prefix: str, rng: np.random.Generator) -> list[str]:
-    """Different ids that tell nothing about what they name."""
+def _random_ids(count: int, length: int, prefix: str, rng: np.random.Generator) -> list[str]:
+    """Distinct random ids."""
     digits = min(length, 12)  # 36 ** 12 is the last power that fits into 64 bits
     numbers = np.unique(rng.integers(36 ** (digits - 1), 36**digits, size=2 * count + 20))
-    symbols = []
+    ids = []
     for number in rng.permutation(numbers)[:count].tolist():
-        text = "".join(_SYMBOLS[number // 36**index % 36] for index in range(digits))
-        symbols.append(prefix + text.rjust(length, "0"))
-    return symbols
+        text = "".join(_ID_CHARACTERS[number // 36**index % 36] for index in range(digits))
+        ids.append(prefix + text.rjust(length, "0"))
+    return ids
 
 
-def _reviews(products: _Products, bought: _Purchases, people: list[str], rng: np.random.Generator) -> list[JsonObject]:
-    """The lines of the file of reviews, as of 2018; they come by product and date, as in the published files."""
-    rows = len(bought.item)
-    # Who buys out of taste is content; who follows the crowd may be or not.
+def _reviews(
+    products: _Products, purchases: _Purchases, user_ids: list[str], rng: np.random.Generator
+) -> list[JsonObject]:
+    """The reviews in the format of 2018, sorted by product and date as in the published files."""
+    rows = len(purchases.item)
+    # Ratings are high for purchases by taste or complement, and mixed for purchases by popularity.
     content = rng.choice([5, 4, 3], size=rows, p=[0.7, 0.22, 0.08])
-    crowd = rng.choice([5, 4, 3, 2, 1], size=rows, p=[0.35, 0.2, 0.15, 0.15, 0.15])
-    stars = np.where(bought.how == 2, crowd, content)
+    mixed = rng.choice([5, 4, 3, 2, 1], size=rows, p=[0.35, 0.2, 0.15, 0.15, 0.15])
+    stars = np.where(purchases.reason == 2, mixed, content)
     verified = rng.random(rows) >= UNVERIFIED
-    says = rng.integers(2, size=rows)
-    again = np.flatnonzero(rng.random(rows) < REPEATED)
-    row = np.concatenate([np.arange(rows), again])
-    day = bought.day[row] + np.concatenate([np.zeros(rows, dtype=np.int64), rng.integers(0, 30, size=len(again))])
-    ids = np.asarray(products.ids)[bought.item[row]]
+    text_variant = rng.integers(2, size=rows)
+    repeated = np.flatnonzero(rng.random(rows) < REPEATED)
+    row = np.concatenate([np.arange(rows), repeated])
+    day = purchases.day[row] + np.concatenate([np.zeros(rows, dtype=np.int64), rng.integers(0, 30, size=len(repeated))])
+    ids = np.asarray(products.ids)[purchases.item[row]]
     order = np.lexsort((row, day, ids))
-    words = [products.words(item) for item in range(len(products.ids))]
-    return [
-        _review(
-            people[bought.user[at]], products.ids[item], words[item], int(stars[at]), says[at], when, bool(verified[at])
+    terms = [products.terms(item) for item in range(len(products.ids))]
+    reviews = []
+    for index, review_day in zip(row[order].tolist(), day[order].tolist(), strict=True):
+        item = int(purchases.item[index])
+        text = REVIEWS[int(stars[index])][text_variant[index]]
+        reviews.append(
+            _review(
+                user_ids[purchases.user[index]],
+                products.ids[item],
+                terms[item],
+                stars=int(stars[index]),
+                text=text,
+                day=review_day,
+                verified=bool(verified[index]),
+            )
         )
-        for at, when in zip(row[order].tolist(), day[order].tolist(), strict=True)
-        for item in [int(bought.item[at])]
-    ]
+    return reviews
 
 
 def _review(
     user: str,
     item: str,
-    words: dict[str, str],
+    terms: dict[str, str],
+    *,
     stars: int,
-    says: int,
+    text: tuple[str, str],
     day: int,
     verified: bool,
 ) -> JsonObject:
-    summary, text = REVIEWS[stars][says]
-    seconds = _START + day * _DAY
-    lower = {name: value if name == "brand" else value.lower() for name, value in words.items()}
+    """A line of the file of reviews of 2018; ``text`` is the template of the summary and that of the review."""
+    summary, body = text
+    seconds = _START + day * _SECONDS_PER_DAY
+    lower = {name: value if name == "brand" else value.lower() for name, value in terms.items()}
     return {
         "overall": float(stars),
         "verified": verified,
         "reviewTime": time.strftime("%m %d, %Y", time.gmtime(seconds)),
         "reviewerID": user,
         "asin": item,
-        "style": {"Size:": f" {words['size']}"},
+        "style": {"Size:": f" {terms['size']}"},
         "reviewerName": f"Customer {user[-4:]}",
-        "reviewText": text.format(**lower),
+        "reviewText": body.format(**lower),
         "summary": summary,
         "unixReviewTime": seconds,
     }
 
 
 def _meta(products: _Products, item: int, rng: np.random.Generator) -> JsonObject:
-    """One line of the file of products, as of 2018; what sellers typed has HTML entities, as in the published files."""
-    words = products.words(item)
-    family = _NAMES[products.family[item]]
-    after = int(products.completes[item])
-    title = TITLES[products.style[item]].format(**words)
+    """A line of the file of products of 2018; texts of sellers have HTML entities, as in the published files."""
+    terms = products.terms(item)
+    family = _FAMILY_NAMES[products.family[item]]
+    complement = int(products.complement[item])
+    title = TITLES[products.style[item]].format(**terms)
     return {
-        "category": ["Everyday Shop", family, words["product"]],
-        "description": [html.escape(f"{words['attribute']} {words['product'].lower()} made by {words['brand']}.")],
+        "category": ["Everyday Shop", family, terms["product"]],
+        "description": [html.escape(f"{terms['attribute']} {terms['product'].lower()} made by {terms['brand']}.")],
         "title": html.escape(title),
-        "also_buy": [products.ids[after]] if after >= 0 else [],
-        "brand": html.escape(words["brand"]),
-        "feature": [words["size"], words["attribute"]],
+        "also_buy": [products.ids[complement]] if complement >= 0 else [],
+        "brand": html.escape(terms["brand"]),
+        "feature": [terms["size"], terms["attribute"]],
         "main_cat": family,
         "price": f"${rng.integers(3, 60)}.{rng.choice([49, 95, 99])}",
         "asin": products.ids[item],
@@ -314,22 +347,23 @@ def _meta(products: _Products, item: int, rng: np.random.Generator) -> JsonObjec
 
 
 def _planted(
-    products: _Products, people: list[str], tastes: Ints, weights: NDArray[np.float64], seed: int
+    products: _Products, user_ids: list[str], tastes: Ints, weights: NDArray[np.float64], seed: int
 ) -> JsonObject:
+    """The content of ``planted.json``."""
     users = {
-        person: [
+        user_id: [
             {
-                "family": _NAMES[family],
+                "family": _FAMILY_NAMES[family],
                 "brand": BRANDS[(family + 2 * brand) % len(BRANDS)],
                 "attribute": ATTRIBUTES[attribute],
                 "share": round(share, 3),
             }
-            for (family, brand, attribute), share in zip(own, fractions, strict=True)
+            for (family, brand, attribute), share in zip(user_tastes, shares, strict=True)
             if share
         ]
-        for person, own, fractions in zip(people, tastes.tolist(), weights.tolist(), strict=True)
+        for user_id, user_tastes, shares in zip(user_ids, tastes.tolist(), weights.tolist(), strict=True)
     }
-    pairs = enumerate(products.completes.tolist())
+    pairs = enumerate(products.complement.tolist())
     return {
         "seed": seed,
         "probabilities": {
@@ -338,13 +372,13 @@ def _planted(
             "taste": 1 - COMPLEMENT - POPULAR,
             "match": MATCH,
         },
-        "complements": {products.ids[item]: products.ids[after] for item, after in pairs if after >= 0},
+        "complements": {products.ids[item]: products.ids[complement] for item, complement in pairs if complement >= 0},
         "users": users,
     }
 
 
 def _write_lines(path: Path, rows: Iterable[JsonObject]) -> None:
-    """Gzipped JSON lines; the header holds no time, so that the bytes are the same every time."""
+    """Write gzipped JSON lines; the header has no time, so that the bytes are always the same."""
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     with replacing(path) as temporary:
         temporary.write_bytes(gzip.compress(text.encode("utf-8"), compresslevel=6, mtime=0))

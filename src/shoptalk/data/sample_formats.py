@@ -1,4 +1,4 @@
-"""How the two releases write the generated shop: a line of 2023 is one of 2018 with other keys."""
+"""The file formats of the generated shop: Amazon 2018, and 2023, which has other keys."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Name = Literal["2018", "2023"]
 
 @dataclass(frozen=True)
 class Format:
-    """A release: what a recipe calls it, its files, and how it writes a review and a product of 2018."""
+    """A release: its name in a recipe, its files, and functions from rows of 2018 to its rows."""
 
     source: str
     reviews_file: str
@@ -19,11 +19,13 @@ class Format:
     product: Callable[[Row], Row]
 
 
-def _as_it_is(row: Row) -> Row:
+def _unchanged(row: Row) -> Row:
+    """A row of 2018."""
     return row
 
 
-def _review(row: Row) -> Row:
+def _review_2023(row: Row) -> Row:
+    """A review of 2018 with the keys of 2023."""
     return {
         "rating": row["overall"],
         "title": row["summary"],
@@ -38,7 +40,8 @@ def _review(row: Row) -> Row:
     }
 
 
-def _product(row: Row) -> Row:
+def _product_2023(row: Row) -> Row:
+    """A product of 2018 with the keys of 2023."""
     return {
         "main_category": row["main_cat"],
         "title": row["title"],
@@ -56,6 +59,6 @@ def _product(row: Row) -> Row:
 
 
 FORMATS: dict[Name, Format] = {
-    "2018": Format("amazon2018", "reviews.json.gz", "meta.json.gz", _as_it_is, _as_it_is),
-    "2023": Format("amazon2023", "reviews.jsonl.gz", "meta.jsonl.gz", _review, _product),
+    "2018": Format("amazon2018", "reviews.json.gz", "meta.json.gz", _unchanged, _unchanged),
+    "2023": Format("amazon2023", "reviews.jsonl.gz", "meta.jsonl.gz", _review_2023, _product_2023),
 }

@@ -1,6 +1,6 @@
-"""The words of the generated shop: what its products, brands and reviews are called."""
+"""The words of the generated shop: products, brands, titles and reviews."""
 
-#: Family of products -> its products in the order in which one completes the other, the last one the first.
+#: Family of products -> its products; each is completed by the next one, and the last by the first.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "Hair Care": ("Shampoo", "Conditioner", "Hair Mask", "Styling Gel"),
     "Face Care": ("Face Wash", "Toner", "Day Cream", "Night Serum"),
@@ -13,7 +13,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "Kitchen": ("Frying Pan", "Spatula", "Cutting Board", "Kitchen Knife"),
     "Yoga": ("Yoga Mat", "Yoga Block", "Yoga Strap", "Water Bottle"),
 }
-#: Every family sells six of them, so that a brand is known in more than one family.
+#: All brands. Each family has six of them, so that most brands occur in several families.
 BRANDS: tuple[str, ...] = (
     "Silver Birch",
     "Reed & Thistle",
@@ -29,19 +29,19 @@ BRANDS: tuple[str, ...] = (
     "Red Barn",
 )
 BRANDS_OF_FAMILY = 6
-#: What people have a taste for, whatever the product.
+#: Attributes that users prefer, for any product.
 ATTRIBUTES: tuple[str, ...] = ("Lavender", "Organic", "Mint & Lime", "Classic White", "Travel Size", "Deluxe Black")
 SIZES: tuple[str, ...] = ("Small", "Medium", "Large", "Extra Large", "Family Size", "Gift Box")
 PACKS: tuple[str, ...] = ("", "Pack of 2", "Pack of 3", "Pack of 6")
 
-#: Ways to put a title together; sellers do not agree on one.
+#: Templates of titles, as sellers write them differently.
 TITLES: tuple[str, ...] = (
     "{brand} {attribute} {product}, {size}",
     "{attribute} {product} by {brand} - {size}",
     "{brand} {product}  {attribute} ({size})",
 )
 
-#: Stars -> how a review sums up, and what it says.
+#: Stars -> templates of the summary and the text of a review.
 REVIEWS: dict[int, tuple[tuple[str, str], ...]] = {
     5: (
         ("Love it", "I love this {product}. {attribute} is exactly what I like, and {brand} never disappoints."),

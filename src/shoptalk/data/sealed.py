@@ -1,8 +1,8 @@
-"""A dataset without its test: what a sweep's trials see, so that no choice among them can look at the test.
+"""A dataset without its test, on which the trials of a sweep run, so that no choice can depend on the test.
 
-From each user's first test row on, everything is left out of every table: there is nothing that a trial could read, by
-mistake or on purpose. The sealed dataset keeps the fingerprint of the whole one, and the digests that it is made of: a
-run on the one is a run on the other, and the whole one, made again from the sources, must have the same fingerprint.
+Of each user, all rows from the first test row on are left out of every table. The sealed dataset keeps the fingerprint
+of the whole dataset, and the digests of the tables from which it is computed. So runs on either dataset have the same
+fingerprint, and the whole dataset can be made again from the sources and compared.
 """
 
 from pathlib import Path
@@ -20,7 +20,14 @@ from shoptalk.files import replacing, sha256, write_json
 
 
 def seal(whole: Path, out: Path) -> None:
-    """Write the dataset without its test; an older one at the same place is replaced by the complete new one.
+    """Write a dataset without its test; an existing one is replaced only when the new one is complete.
+
+    Parameters
+    ----------
+    whole
+        The folder of the dataset.
+    out
+        The folder of the sealed dataset.
 
     Raises
     ------
@@ -32,13 +39,15 @@ def seal(whole: Path, out: Path) -> None:
     with replacing(out) as folder:
         folder.mkdir()
         for name in info["tables"]:
-            written[name] = _copy(whole / name, folder / name, _kept(whole, name)) | {"sha256": sha256(folder / name)}
+            written[name] = _copy(whole / name, folder / name, _rows_before_test(whole, name)) | {
+                "sha256": sha256(folder / name)
+            }
         digests = {name: {"content": table["content"]} for name, table in info["tables"].items()}
         write_json(folder / tables.INFO, {**info, "tables": written, tables.WHOLE: digests})
 
 
-def _kept(whole: Path, name: str) -> NDArray[np.bool_] | None:
-    """(R,) which rows of a table are kept: of interactions those before their user's test; None for all."""
+def _rows_before_test(whole: Path, name: str) -> NDArray[np.bool_] | None:
+    """(R,) which rows of a table lie before their user's test; None for the table of items, which stays whole."""
     if name == tables.ITEMS:
         return None
     parts = pq.read_table(
@@ -48,21 +57,21 @@ def _kept(whole: Path, name: str) -> NDArray[np.bool_] | None:
     is_test = parts[tables.SPLIT].to_numpy() == schema.PARTS[TEST]
     if name == tables.CANDIDATES:
         return ~is_test
-    tests = np.cumsum(is_test)
-    start = np.flatnonzero(parts[schema.POSITION].to_numpy() == 0)
-    of_others = np.repeat((tests - is_test)[start], np.diff(np.append(start, len(tests))))
-    return tests == of_others  # users follow each other whole
+    test_rows = np.cumsum(is_test)
+    start = np.flatnonzero(parts[schema.POSITION].to_numpy() == 0)  # the rows of a user are contiguous
+    of_earlier_users = np.repeat((test_rows - is_test)[start], np.diff(np.append(start, len(test_rows))))
+    return test_rows == of_earlier_users
 
 
-def _copy(source: Path, target: Path, kept: NDArray[np.bool_] | None) -> dict[str, str | int]:
-    """Copy the rows that are kept, all for None, group by group."""
+def _copy(source: Path, target: Path, selected: NDArray[np.bool_] | None) -> dict[str, str | int]:
+    """Copy the selected rows (all for None), one row group at a time; return the entry for ``dataset.json``."""
     file = pq.ParquetFile(source)
     writer = tables.TableWriter(target, file.schema_arrow)
     start = 0
     for number in range(file.num_row_groups):
         group = file.read_row_group(number)
         end = start + group.num_rows
-        writer.write(group if kept is None else group.filter(pa.array(kept[start:end])))
+        writer.write(group if selected is None else group.filter(pa.array(selected[start:end])))
         start = end
     writer.close()
     return writer.summary()

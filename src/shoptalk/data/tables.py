@@ -1,4 +1,4 @@
-"""The tables of a dataset folder: their columns, and a writer whose bytes depend on the rows alone."""
+"""The tables of a dataset folder: their columns, and a writer whose output depends only on the rows."""
 
 import hashlib
 from pathlib import Path
@@ -17,11 +17,11 @@ ITEMS, INTERACTIONS, SPLITS, CANDIDATES = (
     "candidates.parquet",
 )
 INFO = "dataset.json"
-#: Key of `INFO`, in a sealed dataset only: the digests of the tables as they are with the test.
+#: Key of `INFO`, in a sealed dataset only: the digests of the tables of the whole dataset.
 WHOLE = "whole"
 RAW_TITLE, SPLIT, OPTIONS, ANSWER = "raw_title", "split", "options", "answer"
 
-#: Every column that a table can have; optional ones are there when a prompt asks for them.
+#: Column -> type. Optional columns exist only where a recipe needs them.
 _TYPES = {
     schema.USER: pa.string(),
     schema.ITEM: pa.string(),
@@ -40,7 +40,7 @@ _TYPES = {
     OPTIONS: pa.list_(pa.string()),
     ANSWER: pa.int8(),
 }
-#: Columns of each table, in order; those after the first `_NEEDED` may be absent.
+#: Columns of each table, in order; those after the first `NEEDED` are optional.
 COLUMNS = {
     ITEMS: (
         schema.ITEM,
@@ -58,22 +58,29 @@ COLUMNS = {
 }
 NEEDED = {ITEMS: 3, INTERACTIONS: 5, SPLITS: 3, CANDIDATES: 5}
 
-#: Rows of one row group: enough to compress well, few enough that texts of a group stay below Arrow's 2 GB.
-_GROUP = 65_536
+#: Rows of a row group: many compress better, but the texts of a group must stay below Arrow's limit of 2 GB.
+_GROUP_ROWS = 65_536
 
 
 def table_schema(name: str, present: frozenset[str] | None = None) -> pa.Schema:
     """The Arrow schema of a table, with those of its optional columns that are ``present`` (all for None)."""
-    columns = COLUMNS[name]
-    kept = [column for at, column in enumerate(columns) if at < NEEDED[name] or present is None or column in present]
-    return pa.schema([(column, _TYPES[column]) for column in kept])
+    required, optional = COLUMNS[name][: NEEDED[name]], COLUMNS[name][NEEDED[name] :]
+    columns = [*required, *(column for column in optional if present is None or column in present)]
+    return pa.schema([(column, _TYPES[column]) for column in columns])
 
 
 class TableWriter:
-    """Writes one Parquet file in groups of a fixed number of rows, and takes the digest of its content.
+    """Writes one Parquet file in groups of a fixed number of rows, and computes the digest of its content.
 
-    Two runs that write the same rows write the same bytes, however the rows were cut into batches; ``digest`` depends
-    on the rows and the columns only, not on the version of the Parquet library. Use as a context manager.
+    The same rows give the same bytes, whatever the sizes of the batches. ``digest``, which is set by `close`, depends
+    only on the rows and the columns, not on the version of the Parquet library.
+
+    Parameters
+    ----------
+    path
+        The file.
+    columns
+        Its schema.
     """
 
     def __init__(self, path: Path, columns: pa.Schema) -> None:
@@ -82,79 +89,83 @@ class TableWriter:
         self.rows = 0
         self.digest = ""
         self._writer = pq.ParquetWriter(path, columns, compression="zstd", compression_level=1)
-        self._waiting: list[pa.Table] = []
-        self._waiting_rows = 0
+        self._buffer: list[pa.Table] = []
+        self._buffered_rows = 0
         self._hashes = {field.name: (hashlib.sha256(), hashlib.sha256()) for field in columns}
 
     def write(self, table: pa.Table) -> None:
-        """Add rows; their columns are put in order, cast to the file's types, and nulls of texts become empty."""
-        table = pa.table([_fitting(table[field.name], field.type) for field in self.columns], schema=self.columns)
+        """Add rows: columns are put in order and cast to the file's types, and nulls in texts become empty texts."""
+        table = pa.table([_converted(table[field.name], field.type) for field in self.columns], schema=self.columns)
         for field in self.columns:
             for chunk in table[field.name].chunks:
-                _feed(chunk, *self._hashes[field.name])
+                _update_hashes(chunk, *self._hashes[field.name])
         self.rows += table.num_rows
-        self._waiting.append(table)
-        self._waiting_rows += table.num_rows
-        if self._waiting_rows >= _GROUP:
+        self._buffer.append(table)
+        self._buffered_rows += table.num_rows
+        if self._buffered_rows >= _GROUP_ROWS:
             self._flush(everything=False)
 
     def close(self) -> None:
-        """Write what waits, and take the digest."""
+        """Write the buffered rows, close the file and set ``digest``."""
         self._flush(everything=True)
         self._writer.close()
-        self.digest = self._combined()
+        self.digest = self._combined_digest()
 
     def summary(self) -> dict[str, str | int]:
-        """What ``dataset.json`` says of the closed file."""
+        """The entry of the closed file in ``dataset.json``, without its SHA-256."""
         return {"rows": self.rows, "content": self.digest}
 
     def _flush(self, *, everything: bool) -> None:
-        table = pa.concat_tables(self._waiting) if self._waiting else self.columns.empty_table()
-        rows = table.num_rows if everything else table.num_rows // _GROUP * _GROUP
-        for start in range(0, rows, _GROUP):
-            # Pages follow the chunks of a column, so that a group is written as one chunk.
-            group = table.slice(start, min(_GROUP, rows - start)).combine_chunks()
-            self._writer.write_table(group, row_group_size=_GROUP)
-        self._waiting = [table.slice(rows)] if rows < table.num_rows else []
-        self._waiting_rows = table.num_rows - rows
+        """Write the full groups of the buffer, or all of its rows."""
+        table = pa.concat_tables(self._buffer) if self._buffer else self.columns.empty_table()
+        rows = table.num_rows if everything else table.num_rows // _GROUP_ROWS * _GROUP_ROWS
+        for start in range(0, rows, _GROUP_ROWS):
+            # Parquet pages follow the chunks of a column, so a group is written as a single chunk.
+            group = table.slice(start, min(_GROUP_ROWS, rows - start)).combine_chunks()
+            self._writer.write_table(group, row_group_size=_GROUP_ROWS)
+        self._buffer = [table.slice(rows)] if rows < table.num_rows else []
+        self._buffered_rows = table.num_rows - rows
 
-    def _combined(self) -> str:
-        whole = hashlib.sha256()
+    def _combined_digest(self) -> str:
+        """The digest of the names, types and hashes of all columns."""
+        combined = hashlib.sha256()
         for field in self.columns:
             lengths, values = self._hashes[field.name]
-            whole.update(f"{field.name}:{field.type}:{lengths.hexdigest()}:{values.hexdigest()}\n".encode())
-        return whole.hexdigest()
+            combined.update(f"{field.name}:{field.type}:{lengths.hexdigest()}:{values.hexdigest()}\n".encode())
+        return combined.hexdigest()
 
 
-def _fitting(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    fitting = column if column.type == kind else column.cast(kind)
-    if pa.types.is_string(kind) and fitting.null_count:
-        fitting = pc.fill_null(fitting, "")
-    return fitting
+def _converted(column: pa.ChunkedArray, arrow_type: pa.DataType) -> pa.ChunkedArray:
+    """A column cast to a type; nulls in texts become empty texts."""
+    converted = column if column.type == arrow_type else column.cast(arrow_type)
+    if pa.types.is_string(arrow_type) and converted.null_count:
+        converted = pc.fill_null(converted, "")
+    return converted
 
 
-def _feed(array: pa.Array, lengths: "hashlib._Hash", values: "hashlib._Hash") -> None:
-    """Hash an array so that where it was cut does not matter: lengths and nulls apart from values."""
+def _update_hashes(array: pa.Array, lengths: "hashlib._Hash", values: "hashlib._Hash") -> None:
+    """Add an array to the hash of lengths and nulls and to that of values; so the sizes of batches do not matter."""
     if pa.types.is_list(array.type):
-        lengths.update(_numbers(pc.fill_null(pc.list_value_length(array), -1), np.int32))
-        flat = pc.list_flatten(array)
-        lengths_of_texts = pc.fill_null(pc.binary_length(flat), -1)
-        values.update(_numbers(lengths_of_texts, np.int32))
-        values.update(_bytes(flat))
+        lengths.update(_number_bytes(pc.fill_null(pc.list_value_length(array), -1), np.int32))
+        texts = pc.list_flatten(array)
+        text_lengths = pc.fill_null(pc.binary_length(texts), -1)
+        values.update(_number_bytes(text_lengths, np.int32))
+        values.update(_text_bytes(texts))
     elif pa.types.is_string(array.type):
-        lengths.update(_numbers(pc.binary_length(array), np.int32))
-        values.update(_bytes(array))
+        lengths.update(_number_bytes(pc.binary_length(array), np.int32))
+        values.update(_text_bytes(array))
     else:
-        lengths.update(_numbers(array.is_valid().cast(pa.int8()), np.int8))
-        values.update(_numbers(pc.fill_null(array, 0), array.type.to_pandas_dtype()))
+        lengths.update(_number_bytes(array.is_valid().cast(pa.int8()), np.int8))
+        values.update(_number_bytes(pc.fill_null(array, 0), array.type.to_pandas_dtype()))
 
 
-def _numbers(array: pa.Array, kind: type) -> bytes:
-    return array.to_numpy(zero_copy_only=False).astype(np.dtype(kind).newbyteorder("<")).tobytes()
+def _number_bytes(array: pa.Array, number_type: type) -> bytes:
+    """The little-endian bytes of an array of numbers."""
+    return array.to_numpy(zero_copy_only=False).astype(np.dtype(number_type).newbyteorder("<")).tobytes()
 
 
-def _bytes(array: pa.Array) -> memoryview | bytes:
-    """The bytes of all texts, one after the other."""
+def _text_bytes(array: pa.Array) -> memoryview | bytes:
+    """The concatenated bytes of all texts."""
     _, offsets, content = pc.fill_null(array, "").buffers()
     if content is None or not len(array):
         return b""

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shoptalk.constants import DEFAULT_K
-from shoptalk.data.cases import TEST, TRAIN, asked_rows
+from shoptalk.data.cases import TEST, TRAIN, case_rows
 from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.data.question_files import Instruction, Question, as_question, read_alpaca, read_candidates
 from shoptalk.errors import DatasetError, RunError, UsageError
@@ -136,7 +136,7 @@ def _log(dataset: Dataset) -> Log:
         time=rows.time,
         part=rows.part,
         users=rows.users.tolist(),
-        items=rows.names,
+        items=rows.item_ids,
         titles=rows.titles,
         method=dataset.recipe.split.method,
         ties=dataset.recipe.split.ties,
@@ -147,17 +147,17 @@ def _log(dataset: Dataset) -> Log:
 def _choice_set(dataset: Dataset, log: Log, seed: int) -> MultipleChoiceSet | None:
     """A sample of the training and test questions of a dataset; None for a dataset without candidates."""
     rows = dataset.rows
-    if rows.frozen is None or not len(rows.code):
+    if rows.candidates is None or not len(rows.code):
         return None
-    has_question = asked_rows(rows.position, rows.part)
+    has_question = case_rows(rows.position, rows.part)
     generator = np.random.default_rng(seed)
     training_rows, test_rows = (
         _sample(np.flatnonzero(has_question & (rows.part == part)), most, generator)
         for part, most in ((TRAIN, TRAINING_QUESTIONS), (TEST, TEST_QUESTIONS))
     )
     row = np.concatenate([training_rows, test_rows])
-    case = rows.frozen.at[row]
-    item, answer = rows.frozen.options[case].astype(np.int64), rows.frozen.answer[case].astype(np.int64)
+    case = rows.candidates.case_number[row]
+    item, answer = rows.candidates.options[case].astype(np.int64), rows.candidates.answer[case].astype(np.int64)
     clean, raw, texts = _title_codes(rows.titles, rows.raw_titles)
     options = raw[item]
     question = np.arange(len(row))
@@ -208,9 +208,9 @@ def _external_choice_set(questions: Sequence[Question], seed: int) -> MultipleCh
         seen_items += [(row, codes.of(text)) for text in question.history]
         user_codes.setdefault(users[row], len(user_codes))
     asker = np.array([user_codes[user] for user in users], dtype=np.int64)
-    parts = {question.learned for question in questions}
+    parts = {question.for_training for question in questions}
     if parts == {True, False}:
-        learned = np.array([question.learned for question in questions], dtype=np.bool_)
+        learned = np.array([question.for_training for question in questions], dtype=np.bool_)
     else:
         learned = (np.random.default_rng(seed).random(len(user_codes)) < 0.5)[asker]
     return MultipleChoiceSet(
@@ -228,7 +228,10 @@ def _written_answers(rows: Sequence[Instruction]) -> Written | None:
 
     The answers are the lists of items, if any row has one, else the texts.
     """
-    if not all(row.user and row.learned is not None for row in rows) or len({row.learned for row in rows}) < 2:
+    if (
+        not all(row.user and row.for_training is not None for row in rows)
+        or len({row.for_training for row in rows}) < 2
+    ):
         return None
     item_lists = [row.items for row in rows]
     answers = item_lists if any(item_lists) else [(row.answer,) for row in rows]
@@ -238,7 +241,7 @@ def _written_answers(rows: Sequence[Instruction]) -> Written | None:
         texts=[*dict.fromkeys(text for answer in answers for text in answer)],
         given=np.array(given, dtype=np.int64).reshape(-1, 2),
         asker=np.array([user_codes.of(row.user) for row in rows], dtype=np.int64),
-        learned=np.array([row.learned for row in rows], dtype=np.bool_),
+        learned=np.array([row.for_training for row in rows], dtype=np.bool_),
     )
 
 

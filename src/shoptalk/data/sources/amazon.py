@@ -9,7 +9,8 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 
-from shoptalk.data.engine import Engine, json_list, json_text
+from shoptalk.data.engine import Engine
+from shoptalk.data.engine_functions import json_list, json_text
 from shoptalk.data.sources import checks, lines, malformed
 from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.recipe import Data, resolve

@@ -7,7 +7,8 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 
-from shoptalk.data.engine import Engine, printable
+from shoptalk.data.engine import Engine
+from shoptalk.data.engine_paths import printable
 from shoptalk.errors import SourceError
 
 #: Years 1 and 9999, in seconds since 1970: what lies outside is no time.

@@ -11,7 +11,8 @@ from typing import Literal
 
 import ibis.expr.types as ir
 
-from shoptalk.data.engine import Engine, printable
+from shoptalk.data.engine import Engine
+from shoptalk.data.engine_paths import printable
 from shoptalk.data.sources import lines, malformed
 from shoptalk.errors import SourceError
 

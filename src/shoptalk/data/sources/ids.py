@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import ibis.expr.types as ir
 
-from shoptalk.data.engine import Engine, printable
+from shoptalk.data.engine import Engine
+from shoptalk.data.engine_paths import printable
 from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.errors import SourceError
 

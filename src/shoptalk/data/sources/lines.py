@@ -14,7 +14,9 @@ from typing import BinaryIO, cast
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from shoptalk.data.engine import Compression, Engine, character, extract_all, printable
+from shoptalk.data.engine import Compression, Engine
+from shoptalk.data.engine_functions import character, extract_all
+from shoptalk.data.engine_paths import printable
 from shoptalk.data.sources import file_kinds, malformed
 from shoptalk.errors import SourceError
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 
-from shoptalk.data.engine import Engine, printable
+from shoptalk.data.engine import Engine
+from shoptalk.data.engine_paths import printable
 from shoptalk.data.sources import checks
 from shoptalk.errors import BadLines, SourceError
 

@@ -18,7 +18,9 @@ from pathlib import Path
 import ibis
 import ibis.expr.types as ir
 
-from shoptalk.data.engine import Engine, json_list, printable
+from shoptalk.data.engine import Engine
+from shoptalk.data.engine_functions import json_list
+from shoptalk.data.engine_paths import printable
 from shoptalk.data.sources import amazon, checks, delimited, lines, malformed, times
 from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.errors import RecipeError, SourceError

@@ -16,7 +16,9 @@ import ibis
 import ibis.expr.datatypes as idt
 import ibis.expr.types as ir
 
-from shoptalk.data.engine import Engine, epoch_microseconds, parsed_time, printable
+from shoptalk.data.engine import Engine
+from shoptalk.data.engine_functions import epoch_microseconds, parsed_time
+from shoptalk.data.engine_paths import printable
 from shoptalk.data.sources import checks
 from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.errors import SourceError
