@@ -29,7 +29,7 @@ from shoptalk.stages.train import train
 from shoptalk.stages.trial import Event, Trial
 from shoptalk.stages.workers import make_workers
 from shoptalk.training.trackers import make_trackers
-from shoptalk.training.trackers.mlflow import STORE, local_store
+from shoptalk.training.trackers.mlflow import STORE_VARIABLE, local_store
 
 #: In a sweep's folder.
 RECIPE, DATASET, WHOLE, STUDY, TRIALS, WINNER, RESULT = (
@@ -104,14 +104,14 @@ def _alone(out: Path) -> Iterator[None]:
 @contextmanager
 def _one_store(recipe: Recipe, out: Path) -> Iterator[None]:
     """MLflow's records of all trials are in one place, so that they can be compared there."""
-    if "mlflow" not in recipe.training.trackers or os.environ.get(STORE):
+    if "mlflow" not in recipe.training.trackers or os.environ.get(STORE_VARIABLE):
         yield
         return
-    os.environ[STORE] = local_store(out)
+    os.environ[STORE_VARIABLE] = local_store(out)
     try:
         yield
     finally:
-        del os.environ[STORE]
+        del os.environ[STORE_VARIABLE]
 
 
 def _try_all(recipe: Recipe, out: Path, study: Study, progress: Progress, jobs: int) -> None:
