@@ -1,6 +1,6 @@
-"""Baselines that an honest model has to beat, behind the same protocol as a language model.
+"""Baselines: recommenders without a language model, with the same interface.
 
-They learn from ``train`` and ``train_cases`` of a split; what has variants chooses among them on the validation cases,
+They learn from ``train`` and ``train_cases`` of a split. A baseline with settings chooses them on the validation cases,
 and then learns from `Split.for_final_fit`, as the model does. Those in ``RANKERS`` score the whole catalogue too
 (``score_all``). A new baseline is one file with a ``learn`` function, one line in ``shoptalk.registry`` and one test.
 """
@@ -12,47 +12,48 @@ from shoptalk.errors import RecipeError
 from shoptalk.registry import BASELINES
 from shoptalk.schema import Catalogue, Recommender, Split
 
-#: Those that are learned here, in the order in which tables list them.
+#: The baselines of this package, in the order in which tables list them.
 NAMES = tuple(name for name, entry in BASELINES.items() if entry.module is not None)
-#: Those that rank the whole catalogue.
+#: The baselines that rank the whole catalogue.
 RANKERS = tuple(name for name in NAMES if BASELINES[name].ranks)
 
 
 def make_baseline(name: str, split: Split, catalogue: Catalogue, seed: int) -> Recommender:
-    """Choose the settings of one baseline, then learn it from what the final fit sees.
+    """Choose the settings of a baseline, then learn it from the data of the final fit.
 
     Parameters
     ----------
     name
         One of ``NAMES``.
     split
-        Test cases are never looked at; validation cases choose between variants.
+        Settings are chosen on its validation cases; its test cases are never used.
     catalogue
-        The titles, cleaned like those of the histories.
+        All items, with titles cleaned like those of the histories.
     seed
-        Of whatever is drawn at random.
+        Seed of the random number generators.
 
     Raises
     ------
     RecipeError
-        For an unknown name, with the nearest known one, or where the split lacks what the baseline learns from.
+        For an unknown name, with the most similar known name, or where the split lacks the data that the baseline
+        learns from.
     MissingExtra
         When the baseline needs a library that is not installed.
     """
     entry = BASELINES.get(name)
     if entry is None or entry.module is None:
-        near = difflib.get_close_matches(name, NAMES, n=1)
+        similar_names = difflib.get_close_matches(name, NAMES, n=1)
         raise RecipeError(
             f"unknown baseline {name}",
             where="evaluation.baselines",
-            hint=f"did you mean {near[0]}?" if near else f"known here: {', '.join(NAMES)}",
+            hint=f"did you mean {similar_names[0]}?" if similar_names else f"known here: {', '.join(NAMES)}",
         )
     baseline: Recommender = importlib.import_module(entry.module).learn(split, catalogue, seed)
     return baseline
 
 
 def make_ranker(name: str, split: Split, catalogue: Catalogue, seed: int) -> Recommender:
-    """Learn one baseline that ranks the whole catalogue; parameters and errors are those of ``make_baseline``.
+    """Learn a baseline that ranks the whole catalogue; parameters and errors are those of `make_baseline`.
 
     Raises
     ------
@@ -63,8 +64,8 @@ def make_ranker(name: str, split: Split, catalogue: Catalogue, seed: int) -> Rec
         raise RecipeError(
             f"{name} scores options and cannot rank the whole catalogue",
             where="evaluation.baselines",
-            hint=f"these can: {', '.join(RANKERS)}",
+            hint=f"baselines that rank: {', '.join(RANKERS)}",
         )
     ranker = make_baseline(name, split, catalogue, seed)
-    assert hasattr(ranker, "score_all")  # RANKERS says so, and a test holds it to it
+    assert hasattr(ranker, "score_all")
     return ranker
