@@ -6,7 +6,7 @@ import pytest
 from shoptalk.baselines.cooccurrence import NORMALISATIONS, Cooccurrence, Normalisation, learn
 from shoptalk.schema import EvalExample, History
 
-from .shop import CATALOGUE, TRAIN, case, options, split
+from .small_dataset import CATALOGUE, TRAIN, case, options, split
 
 # Users: soap 3, lip1 2, hair1 1, hair2 1 of 7 purchases. Together: soap-lip1 2, soap-hair1, soap-hair2, lip1-hair1 1.
 COSINE = Normalisation(0.5, 0.5, 0.0)
@@ -18,6 +18,7 @@ def near(expected: list[float]) -> object:
 
 
 def score(history: tuple[str, ...], norm: Normalisation, *items: str) -> np.ndarray:
+    """Scores without the logarithm."""
     return np.exp(Cooccurrence(TRAIN, CATALOGUE, norm).score([History("u", history)], [options(*items)])[0])
 
 
@@ -44,24 +45,24 @@ def test_normalisations_by_hand(norm: Normalisation, expected: list[float]) -> N
     assert score(("soap",), norm, "lip1", "hair1", "lip2") == near(expected)
 
 
-def test_nobody_buys_an_item_together_with_itself() -> None:
+def test_an_item_is_not_bought_together_with_itself() -> None:
     assert score(("soap",), COSINE, "soap") == near([0])
 
 
-def test_one_user_buying_twice_is_one_user() -> None:
+def test_a_user_who_buys_twice_counts_once() -> None:
     twice = [History("t", ("lip1", "soap", "soap"))]
-    found = Cooccurrence(twice, CATALOGUE, COSINE).score([History("u", ("soap",))], [options("lip1")])[0]
-    assert np.exp(found) == near([1 / math.sqrt(1 * 1)])
+    scores = Cooccurrence(twice, CATALOGUE, COSINE).score([History("u", ("soap",))], [options("lip1")])[0]
+    assert np.exp(scores) == near([1 / math.sqrt(1 * 1)])
 
 
 def test_normalisation_is_chosen_on_validation() -> None:
-    # Nobody bought lip2 or hair2 together with hair1; only a prior tells hair2, bought once, from lip2, never bought.
-    seen_items: list[EvalExample] = [case("v", ["hair1"], ["lip2", "hair2"], 1)]
-    assert learn(split(validation=seen_items), CATALOGUE, 1).normalisation.prior > 0
+    # Nobody bought lip2 or hair2 together with hair1; only with a prior does hair2, bought once, score above lip2.
+    validation: list[EvalExample] = [case("v", ["hair1"], ["lip2", "hair2"], 1)]
+    assert learn(split(validation=validation), CATALOGUE, 1).normalisation.prior > 0
     assert learn(split(), CATALOGUE, 1).normalisation == NORMALISATIONS[0] == COSINE
 
 
 def test_no_training_histories() -> None:
     assert score((), COSINE, "soap", "lip1") == near([0, 0])
-    nothing = Cooccurrence([], CATALOGUE).score([History("u", ("soap",))], [options("soap", "lip1")])[0]
-    assert np.exp(nothing) == near([0, 0])
+    scores = Cooccurrence([], CATALOGUE).score([History("u", ("soap",))], [options("soap", "lip1")])[0]
+    assert np.exp(scores) == near([0, 0])

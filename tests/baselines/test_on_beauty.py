@@ -1,4 +1,4 @@
-"""System A's exam on real purchases, against the figures measured outside shoptalk (see docs/experiments.md)."""
+"""Multiple choice on real purchases, against figures that were not measured with shoptalk (see docs/experiments.md)."""
 
 import os
 from pathlib import Path
@@ -30,24 +30,25 @@ def dataset(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def accuracy(name: str, dataset: Dataset) -> Estimate:
+    """Accuracy of a baseline on the test cases."""
     split = dataset.split("last")
     baseline = make_baseline(name, split, dataset.catalogue, 1)
     test = [case for case in split.test if case.candidates is not None and case.answer is not None]
     scores = baseline.score([case.history for case in test], [case.candidates for case in test if case.candidates])
-    found = option_metrics(scores, [case.answer or 0 for case in test], [case.history.user_id for case in test])
-    assert 4400 < found["accuracy"].n == len(test) <= 4467  # as measured; titles without a known word may drop a few
-    return found["accuracy"]
+    metrics = option_metrics(scores, [case.answer or 0 for case in test], [case.history.user_id for case in test])
+    assert 4400 < metrics["accuracy"].n == len(test) <= 4467  # as measured; titles without a known word may drop a few
+    return metrics["accuracy"]
 
 
-def test_floors(dataset: Dataset) -> None:
+def test_simple_baselines(dataset: Dataset) -> None:
     assert accuracy("popularity", dataset).value == pytest.approx(0.494, abs=0.025)
     assert accuracy("tfidf", dataset).value == pytest.approx(0.532, abs=0.025)
     assert accuracy("cooccurrence", dataset).low > 0.468
 
 
-def test_the_probe_tells_uneven_cleaning_from_even(dataset: Dataset) -> None:
-    found = accuracy("options_only", dataset)
+def test_the_probe_detects_asymmetric_cleaning(dataset: Dataset) -> None:
+    estimate = accuracy("options_only", dataset)
     if dataset.recipe.data.cleaning == "asymmetric":
-        assert found.low > 0.97
+        assert estimate.low > 0.97
     else:
-        assert found.high < 0.55
+        assert estimate.high < 0.55

@@ -7,7 +7,7 @@ from shoptalk.baselines import _pairs
 from shoptalk.baselines._pairs import best_variant, pair_up
 from shoptalk.schema import Candidates, History
 
-from .shop import case
+from .small_dataset import case
 
 INDICES = {"a": 0, "b": 1, "c": 2}
 
@@ -16,14 +16,14 @@ def test_pairs_by_hand() -> None:
     histories = [History("u", ("a", "b")), History("v", ("c", "unknown"))]
     candidates = [Candidates(("x", "y"), ("x", "y")), Candidates(("z",), ("z",))]
     (pairs,) = pair_up(histories, candidates, INDICES)
-    # x meets a and b, y meets a and b, z meets c alone
+    # x and y are paired with a and b, z with c
     assert pairs.slot.tolist() == [0, 0, 1, 1, 2]
     assert pairs.seen_items.tolist() == [0, 1, 0, 1, 2]
     assert pairs.recency.tolist() == [1, 0, 1, 0, 0]
     values = np.array([1.0, 2.0, 3.0, 4.0, 5.0])
     assert pairs.pool(values).tolist() == [1 + 2, 3 + 4, 5]
     assert pairs.highest(values).tolist() == [2, 4, 5]
-    assert [row.tolist() for row in pairs.apart(pairs.pool(values))] == [[3, 7], [5]]
+    assert [row.tolist() for row in pairs.split_by_case(pairs.pool(values))] == [[3, 7], [5]]
 
 
 def test_empty_history_pools_to_zero() -> None:
@@ -49,11 +49,11 @@ def test_blocks_hold_the_same_pairs_as_loops(drawn: list[tuple[list[str], int]],
         for item in items
         if item in INDICES
     ]
-    found, offset = [], 0
+    computed, offset = [], 0
     for pairs in blocks:
-        found += list(zip(pairs.seen_items.tolist(), (pairs.slot + offset).tolist(), strict=True))
+        computed += list(zip(pairs.seen_items.tolist(), (pairs.slot + offset).tolist(), strict=True))
         offset += int(pairs.sizes.sum())
-    assert found == expected
+    assert computed == expected
     assert offset == sum(count for _, count in drawn)
 
 

@@ -9,7 +9,7 @@ from shoptalk.baselines.popularity import learn
 from shoptalk.evaluation.options import option_metrics
 from shoptalk.schema import EvalExample, History
 
-from .shop import CATALOGUE, options, split
+from .small_dataset import CATALOGUE, options, split
 
 
 def test_chance_is_exactly_one_in_n() -> None:
@@ -28,10 +28,10 @@ def test_popularity_counts_training_purchases() -> None:
     assert scores[0] == pytest.approx([math.log(4), math.log(3), math.log(2), 0, 0])
 
 
-def test_popularity_counts_what_validation_adds_for_rankings_and_options() -> None:
+def test_popularity_counts_validation_purchases_for_rankings_and_options() -> None:
     model = learn(split(validation=[EvalExample(History("t3", ("soap", "hair2")), ("lip1",))]), CATALOGUE, 1)
-    ranked = dict(zip(model.items, model.score_all([History("a", ())])[0].tolist(), strict=True))
-    assert ranked == pytest.approx(
+    scores = dict(zip(model.items, model.score_all([History("a", ())])[0].tolist(), strict=True))
+    assert scores == pytest.approx(
         {"lip1": math.log(4), "lip2": 0, "hair1": math.log(2), "hair2": math.log(2), "soap": math.log(4)}
     )
     assert model.score([History("a", ())], [options("lip1")])[0] == pytest.approx([math.log(4)])

@@ -3,12 +3,12 @@ import math
 import numpy as np
 import pytest
 
-from shoptalk.baselines._catalogue import LEAST
+from shoptalk.baselines._catalogue import TIE_BREAK
 from shoptalk.baselines.text_knn import Settings, TextKnn, Texts, learn
 from shoptalk.graph.interactions import InteractionMatrix
 from shoptalk.schema import Catalogue, EvalExample, History, Item
 
-from .shop import CATALOGUE, TRAIN, split
+from .small_dataset import CATALOGUE, TRAIN, split
 
 # idf = 1 + ln((1 + 5) / (1 + df)): "lipstick" and "hair" are in two of five titles, every other word in one.
 TWICE, ONCE = 1 + math.log(6 / 3), 1 + math.log(6 / 2)
@@ -22,7 +22,7 @@ def score(history: tuple[str, ...], settings: Settings, catalogue: Catalogue = C
 
 
 def near(expected: list[float]) -> object:
-    return pytest.approx(expected, abs=2 * LEAST)
+    return pytest.approx(expected, abs=2 * TIE_BREAK)
 
 
 def test_decayed_cosines_by_hand() -> None:
@@ -32,26 +32,26 @@ def test_decayed_cosines_by_hand() -> None:
 
 def test_pairs_of_words() -> None:
     catalogue = {"a": Item("a", "soft red soap"), "b": Item("b", "soft soap red"), "c": Item("c", "soft red soap")}
-    one, two = (score(("a",), Settings(1.0, words), catalogue) for words in (1, 2))
-    assert one == near([1, 1, 1])
-    assert two[0] == pytest.approx(two[2]) == pytest.approx(1, abs=1e-5)
-    assert two[1] < 0.9
+    single_words, pairs = (score(("a",), Settings(1.0, words), catalogue) for words in (1, 2))
+    assert single_words == near([1, 1, 1])
+    assert pairs[0] == pytest.approx(pairs[2]) == pytest.approx(1, abs=1e-5)
+    assert pairs[1] < 0.9
 
 
-def test_brand_and_categories_are_words_too() -> None:
+def test_brand_and_categories_are_used() -> None:
     catalogue = {
         "a": Item("a", "red", brand="Acme"),
         "b": Item("b", "blue", brand="acme"),
         "c": Item("c", "green", categories=("Kitchen tools",)),
         "d": Item("d", "white", categories=("Kitchen",)),
     }
-    found = score(("a",), Settings(), catalogue)
-    assert found[1] > 0.1 > found[2]
+    scores = score(("a",), Settings(), catalogue)
+    assert scores[1] > 0.1 > scores[2]
     assert score(("c",), Settings(), catalogue)[3] > 0.1
 
 
 def test_popularity_where_no_word_is_shared() -> None:
-    assert score((), Settings()) == pytest.approx([LEAST * n / 3 for n in (2, 0, 1, 1, 3)])
+    assert score((), Settings()) == pytest.approx([TIE_BREAK * n / 3 for n in (2, 0, 1, 1, 3)])
 
 
 def test_a_catalogue_without_words() -> None:
@@ -62,6 +62,6 @@ def test_decay_is_chosen_on_validation() -> None:
     # Three lipsticks, then something for the hair. A fourth lipstick scores (d + d^2 + d^3) * 0.275 and hair2 0.408
     # ("lipstick" is in four of seven titles, "hair" in two): the lipstick leads at 0.7, the starting point, not at 0.6.
     catalogue = {**CATALOGUE, "lip3": Item("lip3", "green lipstick"), "lip4": Item("lip4", "black lipstick")}
-    seen_items = [EvalExample(History("v", ("lip1", "lip2", "lip3", "hair1")), ("hair2",))]
-    assert learn(split(validation=seen_items), catalogue, 1).settings.decay <= 0.6 < Settings().decay
+    validation = [EvalExample(History("v", ("lip1", "lip2", "lip3", "hair1")), ("hair2",))]
+    assert learn(split(validation=validation), catalogue, 1).settings.decay <= 0.6 < Settings().decay
     assert learn(split(), catalogue, 1).settings == Settings()

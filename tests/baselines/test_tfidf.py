@@ -6,7 +6,7 @@ import pytest
 from shoptalk.baselines.tfidf import POOLINGS, Pooling, TfIdf, learn
 from shoptalk.schema import Candidates, History, Item
 
-from .shop import CATALOGUE, case, options, split
+from .small_dataset import CATALOGUE, case, options, split
 
 # idf = 1 + ln((1 + 5) / (1 + df)): "lipstick" and "hair" are in two of five titles, every other word in one.
 TWICE, ONCE = 1 + math.log(6 / 3), 1 + math.log(6 / 2)
@@ -39,15 +39,16 @@ def expected_soap(pooling: Pooling) -> float:
     return {"mean": 1 / (1 + pooling.decay), "square": 1 / 2, "highest": 1.0}[pooling.how]
 
 
-def test_the_shown_title_counts_and_not_the_items_own() -> None:
+def test_the_shown_title_of_an_option_counts() -> None:
     shown = Candidates(("lip1", "hair1"), ("something else", "Blue LIPSTICK!"))
     assert TfIdf(CATALOGUE).score([History("u", ("lip2",))], [shown])[0] == pytest.approx([0, 1])
 
 
 def test_pooling_is_chosen_on_validation() -> None:
     history = ["hair1", "soap", "soap"]
-    seen_items = [case("v", history, ["hair1", "soap"], 0)]  # mean and square say soap (2/3 against 1/3); highest ties
-    assert learn(split(validation=seen_items), CATALOGUE, 1).pooling == Pooling("highest")
+    # mean and square give soap 2/3 and hair1 1/3; highest gives both the same score
+    validation = [case("v", history, ["hair1", "soap"], 0)]
+    assert learn(split(validation=validation), CATALOGUE, 1).pooling == Pooling("highest")
     assert learn(split(), CATALOGUE, 1).pooling == POOLINGS[0]
 
 

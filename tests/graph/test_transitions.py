@@ -9,7 +9,7 @@ from shoptalk.graph import transitions
 from shoptalk.graph.interactions import InteractionMatrix
 from shoptalk.graph.transitions import Graph, edges
 from shoptalk.schema import History
-from tests.baselines.shop import CATALOGUE, TRAIN
+from tests.baselines.small_dataset import CATALOGUE, TRAIN
 
 ITEMS = tuple(CATALOGUE)
 LIP1, LIP2, HAIR1, HAIR2, SOAP = range(5)

@@ -18,7 +18,7 @@ def test_every_example_comes_once_and_no_batch_is_too_large(lengths: np.ndarray,
     assert all(len(group) == 1 or lengths[group].max() * len(group) <= limit for group in groups)
 
 
-def test_hardly_anything_is_filled_up() -> None:
+def test_less_than_two_percent_of_the_computed_tokens_is_padding() -> None:
     lengths = np.random.default_rng(0).geometric(1 / 120, 20_000) + 10
     groups = plan(lengths, 4096, np.random.default_rng(1))
     computed = sum(int(lengths[group].max()) * len(group) for group in groups)

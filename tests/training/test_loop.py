@@ -1,4 +1,4 @@
-"""The training loop: it learns, stops, and goes on after a kill as if nothing had happened."""
+"""The training loop: learning, early stopping, resuming after a kill."""
 
 import json
 import os
@@ -33,14 +33,22 @@ LETTERS = Prompt(task="multiple_choice", style="plain", answer="letter")
 
 
 def train(
-    run: Path, *, seed: int = 1, resume: bool = False, watched: int = 16, fixed: dict[str, int] | None = None,
-    pretrain: bool = False, prompt: Prompt = LETTERS, **settings: object,
-) -> tuple:  # fmt: skip
+    run: Path,
+    *,
+    seed: int = 1,
+    resume: bool = False,
+    validation_cases: int = 16,
+    fixed: dict[str, int] | None = None,
+    pretrain: bool = False,
+    prompt: Prompt = LETTERS,
+    **settings: object,
+) -> tuple:
+    """Train a small model; ``settings`` are of the section ``training``. Returns the model and the outcome."""
     model = small_model(seed)
     builder = prompt_builder(prompt, CATALOGUE)
     training_data = TrainingData(
         encode_cases(eval_data(48), builder, model.tokenizer),
-        encode_cases(eval_data(watched, 1), builder, model.tokenizer),
+        encode_cases(eval_data(validation_cases, 1), builder, model.tokenizer),
         encode_texts(TITLES, model.tokenizer) if pretrain else None,
     )
     recipe = Training.model_validate({**QUIET, "epochs": 3, **settings})
@@ -50,6 +58,7 @@ def train(
 
 
 def weights(model: object) -> dict[str, torch.Tensor]:
+    """Copies of all weights."""
     return {name: parameter.detach().clone() for name, parameter in model.network.named_parameters()}
 
 
@@ -62,9 +71,11 @@ def test_the_loss_falls_and_is_logged(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
-    one, two, other = (train(tmp_path / name, seed=seed)[0] for name, seed in (("a", 1), ("b", 1), ("c", 2)))
-    assert all(torch.equal(tensor, weights(two)[name]) for name, tensor in weights(one).items())
-    assert not all(torch.equal(tensor, weights(other)[name]) for name, tensor in weights(one).items())
+    first, second, other_seed = (
+        weights(train(tmp_path / name, seed=seed)[0]) for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+    assert not all(torch.equal(tensor, other_seed[name]) for name, tensor in first.items())
 
 
 def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
@@ -76,49 +87,50 @@ def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
     assert all(torch.equal(tensor, best[name]) for name, tensor in weights(model).items())
 
 
-def rising(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, torch.Tensor]]:
-    """Let every epoch seem worse by its training loss than the one before; returns the weights after each epoch."""
-    after: list[dict[str, torch.Tensor]] = []
-    validation, loss = Answers.validation, Answers.loss
+def rising_losses(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, torch.Tensor]]:
+    """Raise the training loss of every epoch above that of the one before; returns the weights after each epoch."""
+    epoch_weights: list[dict[str, torch.Tensor]] = []
+    validate, loss = Answers.validate, Answers.loss
 
-    def worse(phase: Answers, model: object, group: object) -> tuple:
-        total, terms, tokens = loss(phase, model, group)
-        return total + 10.0 * (len(after) + 1) * terms, terms, tokens  # no gradient: nothing else changes
+    def raised_loss(phase: Answers, model: object, group: object) -> tuple:
+        loss_sum, terms, tokens = loss(phase, model, group)
+        return loss_sum + 10.0 * (len(epoch_weights) + 1) * terms, terms, tokens  # a constant: gradients stay the same
 
-    def watch(phase: Answers, model: object, batch_tokens: int) -> ValidationResult:
-        after.append(weights(model))
-        return validation(phase, model, batch_tokens)
+    def record_weights(phase: Answers, model: object, batch_tokens: int) -> ValidationResult:
+        epoch_weights.append(weights(model))
+        return validate(phase, model, batch_tokens)
 
-    monkeypatch.setattr(Answers, "loss", worse)
-    monkeypatch.setattr(Answers, "validation", watch)
-    return after
+    monkeypatch.setattr(Answers, "loss", raised_loss)
+    monkeypatch.setattr(Answers, "validate", record_weights)
+    return epoch_weights
 
 
-def test_without_validation_cases_the_last_epoch_counts_whatever_the_training_loss(
+def test_without_validation_cases_the_last_epoch_is_kept_whatever_the_training_loss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    after = rising(monkeypatch)
-    model, outcome = train(tmp_path, epochs=4, patience=1, watched=0)
+    epoch_weights = rising_losses(monkeypatch)
+    model, outcome = train(tmp_path, epochs=4, patience=1, validation_cases=0)
     losses = [row["train"] for row in outcome.losses]
     assert losses == sorted(losses)  # the training loss rose by about 10 an epoch, and patience was 1
-    assert (len(after), outcome.best_epoch, outcome.stopped_early, outcome.epochs) == (4, 4, False, {"answers": 4})
-    assert all(torch.equal(tensor, after[-1][name]) for name, tensor in weights(model).items())
+    assert (len(epoch_weights), outcome.best_epoch) == (4, 4)
+    assert (outcome.stopped_early, outcome.epochs) == (False, {"answers": 4})
+    assert all(torch.equal(tensor, epoch_weights[-1][name]) for name, tensor in weights(model).items())
 
 
 def test_a_fixed_number_of_epochs_ends_with_the_last_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    after = rising(monkeypatch)
+    epoch_weights = rising_losses(monkeypatch)
     fixed = {"catalogue": 1, "answers": 3}
     model, outcome = train(tmp_path, epochs=5, pretrain_epochs=2, pretrain=True, patience=1, fixed=fixed)
     assert [(row["phase"], row["epoch"]) for row in outcome.losses] == [
-        ("catalogue", 1),  # the second of two is left out
+        ("catalogue", 1),  # the second of two epochs is skipped
         *(("answers", epoch) for epoch in (3, 4, 5)),
     ]
     assert (outcome.epochs, outcome.stopped_early) == (fixed, False)
-    assert all(torch.equal(tensor, after[-1][name]) for name, tensor in weights(model).items())
+    assert all(torch.equal(tensor, epoch_weights[-1][name]) for name, tensor in weights(model).items())
     assert not (tmp_path / "checkpoints" / "best.safetensors").exists()
 
 
-def test_the_same_epochs_without_validation_end_with_the_weights_that_were_best(tmp_path: Path) -> None:
+def test_training_for_the_chosen_numbers_of_epochs_gives_the_weights_of_the_best_epoch(tmp_path: Path) -> None:
     settings = {"epochs": 12, "pretrain_epochs": 3, "pretrain": True, "learning_rate": 2e-2, "patience": 2}
     model, outcome = train(tmp_path / "select", **settings)
     assert outcome.stopped_early
@@ -126,35 +138,35 @@ def test_the_same_epochs_without_validation_end_with_the_weights_that_were_best(
     for phase, start in (("catalogue", 0), ("answers", 3)):  # the epoch with the least validation loss of each
         losses = {row["epoch"]: row["validation"] for row in outcome.losses if row["phase"] == phase}
         assert outcome.epochs[phase] == min(losses, key=losses.__getitem__) - start
-    again, _ = train(tmp_path / "again", watched=0, fixed=outcome.epochs, **settings)
-    before = weights(model)
-    assert all(torch.equal(tensor, before[name]) for name, tensor in weights(again).items())
+    refitted, _ = train(tmp_path / "refit", validation_cases=0, fixed=outcome.epochs, **settings)
+    expected = weights(model)
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in weights(refitted).items())
 
 
-def test_a_validation_loss_that_is_no_number_stops_with_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Answers, "validation", lambda *_: ValidationResult(float("nan")))
+def test_a_validation_loss_of_nan_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Answers, "validate", lambda *_: ValidationResult(float("nan")))
     with pytest.raises(Diverged, match="the validation loss became nan at step"):
         train(tmp_path)
 
 
-def test_training_stops_when_validation_no_longer_gains(tmp_path: Path) -> None:
+def test_training_stops_when_the_validation_loss_no_longer_falls(tmp_path: Path) -> None:
     _, outcome = train(tmp_path, epochs=60, learning_rate=3e-2, patience=1)
     assert outcome.stopped_early
     assert len(outcome.losses) == outcome.best_epoch + 1
 
 
-def test_a_few_examples_are_learned_by_heart(tmp_path: Path) -> None:
-    # Titles need about 100 of the 200 epochs with any of four seeds; letters come down to luck.
+def test_the_overfit_check_passes(tmp_path: Path) -> None:
+    # Titles need about 100 of the 200 epochs with each of four seeds; letters fail with some seeds.
     _, outcome = train(tmp_path, overfit=True, prompt=Prompt(task="generate_title", style="plain"), learning_rate=5e-3)
     assert outcome.losses[-1]["train"] < 0.05
 
 
-def test_a_set_up_that_cannot_learn_fails_the_check(tmp_path: Path) -> None:
+def test_the_overfit_check_fails_where_nothing_is_learned(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="does not learn 16 examples"):
         train(tmp_path, overfit=True, learning_rate=1e-9, batch_tokens=2048)
 
 
-def test_a_loss_that_is_no_number_stops_with_advice(tmp_path: Path) -> None:
+def test_a_training_loss_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="the loss became"):
         train(tmp_path, epochs=50, learning_rate=1e12, weight_decay=1e12)
 
@@ -177,14 +189,14 @@ torch.set_num_threads(1)
 from shoptalk.training import loop
 from tests.training.test_loop import train, weights
 
-real, end = loop.save_checkpoint, (int(sys.argv[4]), int(sys.argv[5]))
+save_checkpoint, end = loop.save_checkpoint, (int(sys.argv[4]), int(sys.argv[5]))
 
-def save(folder, state, *rest):
-    now = (state.epoch, state.batch)
-    if now == end and sys.argv[6] == "before":
+def save(folder, state, *content):
+    position = (state.epoch, state.batch)
+    if position == end and sys.argv[6] == "before":
         os.kill(os.getpid(), signal.SIGKILL)
-    real(folder, state, *rest)
-    if now == end:
+    save_checkpoint(folder, state, *content)
+    if position == end:
         os.kill(os.getpid(), signal.SIGKILL)
 
 loop.save_checkpoint = save
@@ -194,7 +206,10 @@ save_file(weights(model), sys.argv[3])
 
 
 def child(run: Path, how: str, out: Path, epoch: int = -1, batch: int = -1, when: str = "before") -> int:
-    """How a process ends that trains and is killed before or after it saves what it knows at this epoch and batch."""
+    """Train in a process; returns its exit code.
+
+    The process is killed before or after (``when``) it saves the checkpoint of this epoch and batch; -1 is never.
+    """
     root = str(Path(__file__).parents[2])
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", CHILD.format(root=root), str(run), how, str(out), str(epoch), str(batch), when]
@@ -211,58 +226,62 @@ def test_a_killed_training_ends_with_the_same_bits(tmp_path: Path) -> None:
     assert child(run, "resume", out, 3, 1, "after") == -signal.SIGKILL
     assert epochs_logged(run) == 3
     assert child(run, "resume", out) == 0
-    one, two = load_file(tmp_path / "whole.safetensors"), load_file(out)
-    assert all(torch.equal(tensor, two[name]) for name, tensor in one.items())
-    log, same = ([e for e in read_log(folder) if e["event"] == "epoch"] for folder in (tmp_path / "whole", run))
-    assert [(e["train"], e["validation"]) for e in log] == [(e["train"], e["validation"]) for e in same]
+    expected, resumed = load_file(tmp_path / "whole.safetensors"), load_file(out)
+    assert all(torch.equal(tensor, resumed[name]) for name, tensor in expected.items())
+    assert logged_losses(run) == logged_losses(tmp_path / "whole")
+
+
+def logged_losses(run: Path) -> list[tuple[float, float]]:
+    """Training and validation loss of each epoch in the log."""
+    return [(event["train"], event["validation"]) for event in read_log(run) if event["event"] == "epoch"]
 
 
 def epochs_logged(run: Path) -> int:
+    """The number of epochs in the log."""
     return sum(event["event"] == "epoch" for event in read_log(run))
 
 
-def test_a_checkpoint_that_was_cut_off_is_not_taken(tmp_path: Path) -> None:
+def test_an_incomplete_checkpoint_is_ignored(tmp_path: Path) -> None:
     model = small_model()
     optimiser = make_optimiser(model, Training())
-    named = dict(model.network.named_parameters())
-    save_checkpoint(tmp_path, State(step=3), {n: t.detach() for n, t in named.items()}, optimiser)
+    parameters = dict(model.network.named_parameters())
+    save_checkpoint(tmp_path, State(step=3), weights(model), optimiser)
     (tmp_path / ".step-00000009.abcd.tmp").mkdir()  # what a crash in the middle of writing leaves
-    state = load_checkpoint(tmp_path, named, optimiser)
+    state = load_checkpoint(tmp_path, parameters, optimiser)
     assert state is not None
     assert state.step == 3
     (tmp_path / "step-00000003" / "weights.safetensors").write_bytes(b"half")
     with pytest.raises(RunError, match="damaged checkpoint"):
-        load_checkpoint(tmp_path, named, optimiser)
+        load_checkpoint(tmp_path, parameters, optimiser)
 
 
-def test_a_full_disk_leaves_the_checkpoint_before(tmp_path: Path) -> None:
+def test_a_full_disk_leaves_the_previous_checkpoint(tmp_path: Path) -> None:
     model = small_model()
     optimiser = make_optimiser(model, Training())
-    named = {name: parameter.detach() for name, parameter in model.network.named_parameters()}
-    save_checkpoint(tmp_path, State(step=3), named, optimiser)
-    before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))  # no file may grow beyond this: a disk that is full
+    parameters = {name: parameter.detach() for name, parameter in model.network.named_parameters()}
+    save_checkpoint(tmp_path, State(step=3), parameters, optimiser)
+    limits, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limits[1]))  # writing a larger file fails as on a full disk
     try:
         with pytest.raises(StorageError):
-            save_checkpoint(tmp_path, State(step=4), named, optimiser)
+            save_checkpoint(tmp_path, State(step=4), parameters, optimiser)
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000003"]
-    state = load_checkpoint(tmp_path, named, optimiser)
+    state = load_checkpoint(tmp_path, parameters, optimiser)
     assert state is not None
     assert state.step == 3
 
 
 def test_a_checkpoint_of_another_model_is_refused(tmp_path: Path) -> None:
-    model, other = small_model(), small_model(width=64)
-    optimiser = make_optimiser(model, Training())
-    save_checkpoint(tmp_path, State(step=1), {n: p.detach() for n, p in model.network.named_parameters()}, optimiser)
+    model, wider_model = small_model(), small_model(width=64)
+    save_checkpoint(tmp_path, State(step=1), weights(model), make_optimiser(model, Training()))
     with pytest.raises(RunError, match="another model"):
-        load_checkpoint(tmp_path, dict(other.network.named_parameters()), make_optimiser(other, Training()))
+        load_checkpoint(tmp_path, dict(wider_model.network.named_parameters()), make_optimiser(wider_model, Training()))
 
 
-def test_the_scale_of_gradients_goes_on_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_resuming_restores_the_scale_of_gradients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In fp16: a scale of 8 that doubles after every two steps."""
     model, scalers = small_model(), []
 
@@ -275,20 +294,20 @@ def test_the_scale_of_gradients_goes_on_where_it_was(tmp_path: Path, monkeypatch
     recipe = Training.model_validate({**QUIET, "epochs": 1, "batch_tokens": 128, "checkpoint_seconds": 0.0})
 
     def learn(run: Path, *, stop: int | None = None, resume: bool = False) -> float:
-        """The scale at the end; with ``stop`` the training is interrupted after so many checkpoints."""
+        """The scale at the end; with ``stop`` the training is interrupted after that many checkpoints."""
         saved = 0
 
-        def save(*given: object) -> None:
+        def save(*arguments: object) -> None:
             nonlocal saved
-            save_checkpoint(*given)
+            save_checkpoint(*arguments)
             saved += 1
             if saved == stop:
                 raise KeyboardInterrupt
 
         monkeypatch.setattr(loop, "save_checkpoint", save)
-        half = replace(small_model(), precision="fp16")
+        fp16_model = replace(small_model(), precision="fp16")
         with pytest.raises(KeyboardInterrupt) if stop else nullcontext():
-            fine_tune(half, TrainingData(examples, examples), recipe, 1, run, resume=resume, progress=silent)
+            fine_tune(fp16_model, TrainingData(examples, examples), recipe, 1, run, resume=resume, progress=silent)
         return float(scalers[-1].get_scale())
 
     whole, resumed = tmp_path / "whole", tmp_path / "resumed"
@@ -300,21 +319,21 @@ def test_the_scale_of_gradients_goes_on_where_it_was(tmp_path: Path, monkeypatch
     assert learn(resumed, resume=True) == end
 
 
-def test_words_in_fp16_have_the_fused_loss_as_items_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    model, fused = replace(small_model(), precision="fp16"), []
+def test_the_loss_of_words_is_fused_in_fp16_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, calls = replace(small_model(), precision="fp16"), []
 
-    def watched(*given: object) -> torch.Tensor:
-        fused.append(given)
-        return fused_cross_entropy(*given)
+    def recorded(*arguments: object) -> torch.Tensor:
+        calls.append(arguments)
+        return fused_cross_entropy(*arguments)
 
-    monkeypatch.setattr(phases, "fused_cross_entropy", watched)
+    monkeypatch.setattr(phases, "fused_cross_entropy", recorded)
     states, targets = torch.randn(5, 32), torch.arange(5)
     loss = phases.word_loss(model, states, targets)
     expected = torch.nn.functional.cross_entropy(model.logits(states), targets, reduction="sum")
     assert torch.allclose(loss, expected, rtol=1e-5)
-    assert len(fused) == 1
+    assert len(calls) == 1
 
 
-def test_a_cut_off_line_of_the_log_is_left_out(tmp_path: Path) -> None:
+def test_an_incomplete_line_of_the_log_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text(json.dumps({"event": "step", "step": 1}) + '\n{"event": "st')
     assert [event["step"] for event in read_log(tmp_path)] == [1]

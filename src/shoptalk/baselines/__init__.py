@@ -1,6 +1,6 @@
-"""Baselines that an honest model has to beat, behind the same protocol as a language model.
+"""Baselines: recommenders without a language model, with the same interface.
 
-They learn from ``train`` and ``train_cases`` of a split; what has variants chooses among them on the validation cases,
+They learn from ``train`` and ``train_cases`` of a split; a baseline with settings chooses them on the validation cases,
 and then learns from `Split.for_final_fit`, as the model does. Those in `ranker_names` score the whole catalogue too
 (``score_all``). A new baseline is one file with a ``learn`` function, one line in ``shoptalk.registry`` and one test.
 """
@@ -24,23 +24,24 @@ def ranker_names() -> tuple[str, ...]:
 
 
 def make_baseline(name: str, split: Split, catalogue: Catalogue, seed: int) -> Recommender:
-    """Choose the settings of one baseline, then learn it from what the final fit sees.
+    """Choose the settings of a baseline, then learn it from the data of the final fit.
 
     Parameters
     ----------
     name
         One of `baseline_names`.
     split
-        Test cases are never looked at; validation cases choose between variants.
+        Settings are chosen on its validation cases; its test cases are never used.
     catalogue
-        The titles, cleaned like those of the histories.
+        All items, with titles cleaned like those of the histories.
     seed
-        Of whatever is drawn at random.
+        Seed of the random number generators.
 
     Raises
     ------
     RecipeError
-        For an unknown name, with the nearest known one, or where the split lacks what the baseline learns from.
+        For an unknown name, with the most similar known name, or where the split lacks the data that the baseline
+        learns from.
     MissingExtra
         When the baseline needs a library that is not installed.
     """
@@ -58,7 +59,7 @@ def make_baseline(name: str, split: Split, catalogue: Catalogue, seed: int) -> R
 
 
 def make_ranker(name: str, split: Split, catalogue: Catalogue, seed: int) -> Recommender:
-    """Learn one baseline that ranks the whole catalogue; parameters and errors are those of ``make_baseline``.
+    """Learn a baseline that ranks the whole catalogue; parameters and errors are those of `make_baseline`.
 
     Raises
     ------
@@ -69,8 +70,8 @@ def make_ranker(name: str, split: Split, catalogue: Catalogue, seed: int) -> Rec
         raise RecipeError(
             f"{name} scores options and cannot rank the whole catalogue",
             where="evaluation.baselines",
-            hint=f"these can: {', '.join(ranker_names())}",
+            hint=f"baselines that rank: {', '.join(ranker_names())}",
         )
     ranker = make_baseline(name, split, catalogue, seed)
-    assert hasattr(ranker, "score_all")  # as `ranker_names` says
+    assert hasattr(ranker, "score_all")
     return ranker

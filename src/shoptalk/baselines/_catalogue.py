@@ -1,4 +1,4 @@
-"""What whole-catalogue baselines share: what they learn from, how they score, a fallback."""
+"""Shared parts of the baselines that rank the whole catalogue: a base class, training data, a fallback."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -9,12 +9,12 @@ from shoptalk.graph.interactions import Floats, InteractionMatrix
 from shoptalk.ranking import CatalogueRecommender
 from shoptalk.schema import History, Split
 
-#: What the most popular item gets where nothing else tells items apart; too little to outweigh any evidence.
-LEAST = 1e-6
+#: The popularity that is added to the score of the most popular item: it breaks ties and changes no other order.
+TIE_BREAK = 1e-6
 
 
 class PurchaseRecommender(CatalogueRecommender):
-    """A baseline that scores all items from the purchases of each history: it says ``score_purchases``."""
+    """A baseline that scores all items by the purchases in each history; subclasses define ``score_purchases``."""
 
     @abstractmethod
     def score_purchases(self, purchases: InteractionMatrix) -> Floats:
@@ -25,20 +25,20 @@ class PurchaseRecommender(CatalogueRecommender):
         return self.score_purchases(InteractionMatrix.of(histories, self.item_index))
 
 
-def learned_from(split: Split, item_index: Mapping[str, int]) -> InteractionMatrix:
-    """The training histories, from which settings are chosen."""
+def training_purchases(split: Split, item_index: Mapping[str, int]) -> InteractionMatrix:
+    """The training histories, on which variants are learned while the settings are chosen."""
     return InteractionMatrix.of(split.train, item_index)
 
 
-def learned_again(split: Split, item_index: Mapping[str, int]) -> InteractionMatrix:
-    """The histories of the final fit, once the settings are chosen; see `Split.for_final_fit`."""
+def final_purchases(split: Split, item_index: Mapping[str, int]) -> InteractionMatrix:
+    """The histories of the final fit with the chosen settings; see `Split.for_final_fit`."""
     return InteractionMatrix.of(split.for_final_fit().train, item_index)
 
 
 def fallback(purchases: InteractionMatrix) -> Floats:
-    """Popularity (I,) from 0 to ``LEAST``, to be added to scores that leave many items without any evidence."""
+    """Popularity (I,) from 0 to ``TIE_BREAK``, to be added to scores that are equal for many items."""
     counts = purchases.counts()
-    return (LEAST * counts / max(1.0, counts.max(initial=0))).astype(np.float32)
+    return (TIE_BREAK * counts / max(1.0, counts.max(initial=0))).astype(np.float32)
 
 
 def folded_in(purchases: InteractionMatrix, factors: Floats, decay: float) -> Floats:

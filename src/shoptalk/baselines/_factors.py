@@ -1,4 +1,4 @@
-"""Ranking by factors of items: what a factorisation learned, for any history."""
+"""Ranking by the item factors of a matrix factorisation, for any history."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -10,37 +10,36 @@ from shoptalk.graph.interactions import Floats, InteractionMatrix
 
 
 class Weights(Protocol):
-    """``decay`` of an item of the history against the one bought after it, and the weight of the ``bias``."""
+    """The settings with which factors become scores."""
 
     @property
     def decay(self) -> float:
-        """In (0, 1]."""
+        """Weight of an item of the history relative to the next one, in (0, 1]."""
         ...
 
     @property
     def bias(self) -> float:
-        """At least 0."""
+        """Weight of the items' biases, at least 0."""
         ...
 
 
 class FactorRanker(PurchaseRecommender):
-    """Scores an item by the product of its factors with the mean of the history's, plus its bias.
+    """Scores an item by the product of its factors with the weighted mean of the history's factors, plus its bias.
 
-    The factors of users are set aside: they know neither users nor purchases later than training, while the decayed
-    mean of the item factors serves any history.
+    The factors of users are not used, because there are none for new users and they do not change with new purchases.
 
     Parameters
     ----------
     name
-        Of the method that learned the factors.
+        Name of the baseline.
     factors
-        (I, F + 1) factors of the items, the last column their bias.
+        (I, F + 1) factors of the items; the last column holds their biases.
     purchases
-        What popularity is told from, for items that were never learned.
+        The purchases that popularity is counted in, for items without factors.
     items
         Ids of the I items of the catalogue.
     settings
-        Of the method; its ``decay`` and ``bias`` are used here.
+        Settings of the method; ``decay`` and ``bias`` are used here.
     """
 
     def __init__(
@@ -48,9 +47,9 @@ class FactorRanker(PurchaseRecommender):
     ) -> None:
         self.name, self.items, self.settings = name, tuple(items), settings
         self._factors, self._bias = factors[:, :-1], factors[:, -1]
-        self._least = fallback(purchases)
+        self._fallback = fallback(purchases)
 
     def score_purchases(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I)."""
         users = folded_in(purchases, self._factors, self.settings.decay)
-        return users @ self._factors.T + (np.float32(self.settings.bias) * self._bias + self._least)
+        return users @ self._factors.T + (np.float32(self.settings.bias) * self._bias + self._fallback)

@@ -1,34 +1,34 @@
-"""How factorisations are learned: settings chosen on validation cases, then factors of all that may be learned."""
+"""Learning of factorisations: settings are chosen on validation cases, then the final factors are computed."""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Protocol, TypeVar
 
-from shoptalk.baselines._catalogue import learned_again, learned_from
+from shoptalk.baselines._catalogue import final_purchases, training_purchases
 from shoptalk.baselines.tuning import RankingValidation, Score, tune
 from shoptalk.graph.interactions import Floats, InteractionMatrix, item_index_of
 from shoptalk.schema import Catalogue, Split
 
 
-class Fitted(Protocol):
-    """Settings, of which a part needs another factorisation when it changes."""
+class FactorSettings(Protocol):
+    """Settings of a factorisation and of the scores made from it."""
 
     @property
     def fit(self) -> Hashable:
-        """That part."""
+        """The settings on which the factors depend."""
         ...
 
 
-class Scoring(Protocol):
-    """What is tuned."""
+class PurchaseScorer(Protocol):
+    """A recommender whose settings are chosen."""
 
     def score_purchases(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I)."""
         ...
 
 
-S = TypeVar("S", bound=Fitted)
-R = TypeVar("R", bound=Scoring)
+S = TypeVar("S", bound=FactorSettings)
+R = TypeVar("R", bound=PurchaseScorer)
 
 
 def learn_factors(
@@ -40,19 +40,21 @@ def learn_factors(
     factorise: Callable[[InteractionMatrix, Any, Split], Any],
     ranker: Callable[[Any, InteractionMatrix, Sequence[str], S], R],
 ) -> R:
-    """Choose the settings on validation cases, then factorise what the final fit sees.
+    """Choose the settings on validation cases, then factorise the purchases of the final fit.
 
     Parameters
     ----------
+    grid
+        Values to try of each setting; see `tune`.
     start
         The settings to begin with.
     factorise
-        Makes the factors of purchases by a fit; it also gets the split that the purchases are of, for its ratings.
+        Computes the factors of purchases, given the settings ``fit`` and the split of the purchases (for its ratings).
     ranker
-        Makes the recommender of factors, purchases, ids of the items and settings.
+        Makes the recommender from factors, purchases, ids of the items and settings.
     """
     item_index, items = item_index_of(catalogue), tuple(catalogue)
-    train = learned_from(split, item_index)
+    train = training_purchases(split, item_index)
 
     @lru_cache(maxsize=4)
     def factors(fit: Any) -> Any:
@@ -62,5 +64,5 @@ def learn_factors(
         return ranker(factors(settings.fit), train, items, settings).score_purchases
 
     best = tune(start, grid, score, RankingValidation(split.validation, item_index, seed), rounds=1)
-    final, again = split.for_final_fit(), learned_again(split, item_index)
-    return ranker(factorise(again, best.fit, final), again, items, best)
+    final = final_purchases(split, item_index)
+    return ranker(factorise(final, best.fit, split.for_final_fit()), final, items, best)

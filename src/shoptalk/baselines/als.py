@@ -16,7 +16,7 @@ from shoptalk.schema import Catalogue, Split
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What the factors depend on: how many, how much they are held down, how much a purchase outweighs none."""
+    """The settings of the factors: their number, the L2 penalty, and the confidence of a purchase."""
 
     factors: int
     regularization: float
@@ -25,7 +25,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The factors, and ``decay``: an item of the history counts that many times the one bought after it."""
+    """Settings of the factors, and ``decay``, the weight of an item of the history relative to the next one."""
 
     factors: int = 128
     regularization: float = 0.1
@@ -34,7 +34,7 @@ class Settings:
 
     @property
     def fit(self) -> Fit:
-        """The part that needs another fit when it changes."""
+        """The settings on which the factors depend."""
         return Fit(self.factors, self.regularization, self.alpha)
 
 
@@ -49,15 +49,15 @@ GRID: dict[str, Sequence[float | int]] = {
 class Als(PurchaseRecommender):
     """Scores an item by the product of its factors and the user's.
 
-    Y. Hu, Y. Koren, C. Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008. The user's
-    factors are solved for from the history given, whoever the user is.
+    Y. Hu, Y. Koren, C. Volinsky, "Collaborative filtering for implicit feedback datasets", ICDM 2008. The factors of a
+    user are computed from the given history, so that users need not be in the training data.
 
     Parameters
     ----------
     model
         A fitted ``implicit.cpu.als.AlternatingLeastSquares``.
     purchases
-        What popularity is told from, for histories that tell nothing.
+        The purchases that popularity is counted in, which orders items for an empty history.
     items
         Ids of the I items of the catalogue.
     """
@@ -70,7 +70,7 @@ class Als(PurchaseRecommender):
         self.items = tuple(items)
         self.settings = settings
         self._model = model
-        self._least = fallback(purchases)
+        self._fallback = fallback(purchases)
 
     def score_purchases(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I)."""
@@ -78,15 +78,15 @@ class Als(PurchaseRecommender):
             return np.empty((0, purchases.items), dtype=np.float32)
         weights = sparse.csr_matrix(purchases.weighted(self.settings.decay))
         users = self._model.recalculate_user(np.arange(purchases.rows), weights)  # (B, F)
-        return np.asarray(users @ self._model.item_factors.T, dtype=np.float32) + self._least
+        return np.asarray(users @ self._model.item_factors.T, dtype=np.float32) + self._fallback
 
 
 def factorise(purchases: InteractionMatrix, fit: Fit, seed: int) -> Any:
-    """Fit the factors; the same on any number of threads, as every user and item is solved for alone."""
+    """Fit the factors; the result does not depend on the number of threads, as each user and item is solved alone."""
     from implicit.cpu.als import AlternatingLeastSquares
     from threadpoolctl import threadpool_limits
 
-    with threadpool_limits(limits=1, user_api="blas"):  # the library has threads of its own, which BLAS would fight
+    with threadpool_limits(limits=1, user_api="blas"):  # implicit has its own threads, which those of BLAS slow down
         model = AlternatingLeastSquares(
             factors=fit.factors, regularization=fit.regularization, alpha=fit.alpha, random_state=seed
         )
@@ -95,7 +95,7 @@ def factorise(purchases: InteractionMatrix, fit: Fit, seed: int) -> Any:
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> Als:
-    """Choose the settings on validation cases, then factorise what the final fit sees.
+    """Choose the settings on validation cases, then factorise the purchases of the final fit.
 
     Raises
     ------
@@ -104,5 +104,5 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> Als:
     """
     require("implicit", "baselines")
     return learn_factors(
-        split, catalogue, seed, GRID, Settings(), lambda bought, fit, _: factorise(bought, fit, seed), Als
+        split, catalogue, seed, GRID, Settings(), lambda purchases, fit, _: factorise(purchases, fit, seed), Als
     )

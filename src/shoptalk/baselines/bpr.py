@@ -1,4 +1,4 @@
-"""BPR: factors learned from pairs of a bought and another item (library `implicit`)."""
+"""BPR: factors learned from pairs of a bought item and an item that was not bought (library `implicit`)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ NAME = "bpr"
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What the factors depend on."""
+    """The settings of the factors."""
 
     factors: int
     iterations: int
@@ -29,7 +29,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The factors; ``decay`` of an item of the history against the one bought after it; the weight of the ``bias``."""
+    """Settings of the factors, and those of `FactorRanker`: ``decay`` and ``bias``."""
 
     factors: int = 64
     iterations: int = 100
@@ -40,7 +40,7 @@ class Settings:
 
     @property
     def fit(self) -> Fit:
-        """The part that needs another fit when it changes."""
+        """The settings on which the factors depend."""
         return Fit(self.factors, self.iterations, self.learning_rate, self.regularization)
 
 
@@ -57,8 +57,8 @@ GRID: dict[str, Sequence[float | int]] = {
 def factorise(purchases: InteractionMatrix, fit: Fit, seed: int) -> Floats:
     """Factors (I, F + 1), the last column the biases.
 
-    S. Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009. On one thread, for threads
-    that write into each other's factors never do it twice alike.
+    S. Rendle et al., "BPR: Bayesian personalized ranking from implicit feedback", UAI 2009. It uses one thread, because
+    the result of several threads that update the same factors is not reproducible.
     """
     from implicit.cpu.bpr import BayesianPersonalizedRanking
     from threadpoolctl import threadpool_limits
@@ -78,7 +78,7 @@ def factorise(purchases: InteractionMatrix, fit: Fit, seed: int) -> Floats:
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> FactorRanker:
-    """Choose the settings on validation cases, then factorise what the final fit sees.
+    """Choose the settings on validation cases, then factorise the purchases of the final fit.
 
     Raises
     ------
@@ -87,6 +87,11 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> FactorRanker:
     """
     require("implicit", "baselines")
     return learn_factors(
-        split, catalogue, seed, GRID, Settings(),
-        lambda bought, fit, _: factorise(bought, fit, seed), partial(FactorRanker, NAME),
-    )  # fmt: skip
+        split,
+        catalogue,
+        seed,
+        GRID,
+        Settings(),
+        factorise=lambda purchases, fit, _: factorise(purchases, fit, seed),
+        ranker=partial(FactorRanker, NAME),
+    )

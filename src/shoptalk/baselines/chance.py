@@ -1,4 +1,4 @@
-"""Chance: every option alike."""
+"""Chance: the same score for every option."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from shoptalk.schema import Candidates, Catalogue, History, Split
 
 
 class Chance(OptionRecommender):
-    """Gives all options the same score; evaluation settles ties by expectation, so its accuracy is 1/n exactly."""
+    """Gives all n options the same score; ties count by their expected value, so the accuracy is exactly 1 / n."""
 
     name = "chance"
 
@@ -29,5 +29,5 @@ class Chance(OptionRecommender):
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> Chance:  # noqa: ARG001
-    """Chance has nothing to learn."""
+    """Make the baseline, which learns nothing."""
     return Chance(catalogue)

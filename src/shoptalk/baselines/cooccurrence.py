@@ -1,4 +1,4 @@
-"""Co-occurrence: what other users bought together with the items of the history."""
+"""Co-occurrence: options that other users bought together with the items of the history."""
 
 from collections.abc import Sequence
 from copy import copy
@@ -18,11 +18,14 @@ from shoptalk.schema import Candidates, Catalogue, History, Split
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """How a count of common users becomes a similarity.
+    """The formula from the number of common users to a similarity.
 
-    It is (together + prior * share) / (users_i ** source_exponent * users_j ** option), for item i held and option j.
-    ``held = option = 0.5`` is the cosine, ``held = 1, option = 0`` the conditional probability. ``share`` is the
-    option's share of all purchases: what to believe of two items that nobody bought together, as most are.
+    For item i of the history and option j it is
+
+        (together_ij + prior * share_j) / (users_i ** source_exponent * users_j ** option)
+
+    where share_j is the option's share of all purchases, which orders options that nobody bought together with item i.
+    ``source_exponent = option = 0.5`` is the cosine, ``source_exponent = 1, option = 0`` the conditional probability.
     """
 
     source_exponent: float
@@ -40,14 +43,14 @@ class Cooccurrence(OptionRecommender):
     """Scores an option by the log of its summed similarity to the items of the history.
 
     Similarities come from the users who bought both items (M. Deshpande, G. Karypis, "Item-based top-N recommendation
-    algorithms", TOIS 2004), see ``Normalisation``. The logarithm changes no order.
+    algorithms", TOIS 2004), see `Normalisation`. The logarithm changes no order.
 
     Parameters
     ----------
     train
         Histories of the training users.
     catalogue
-        All items; others are unknown, and count as never bought.
+        All items; an item that is not in it counts as never bought.
     """
 
     name = "cooccurrence"
@@ -57,26 +60,25 @@ class Cooccurrence(OptionRecommender):
     ) -> None:
         self.normalisation, self.catalogue = normalisation, catalogue
         self._item_index = {item_id: index for index, item_id in enumerate(catalogue)}
-        count = len(self._item_index) + 1  # the last place is every unknown item
-        had = [
+        count = len(self._item_index) + 1  # the last index stands for all unknown items
+        user_items = [
             sorted({self._item_index[item] for item in history.items if item in self._item_index}) for history in train
         ]
-        owner = np.repeat(np.arange(len(had)), [len(items) for items in had])
-        items = np.array([index for item_index in had for index in item_index], dtype=np.int64)
-        bought = sparse.csr_array(
-            (np.ones(len(items), dtype=np.float32), (owner, items)), shape=(len(had), count)
-        )  # (users, items)
+        rows = np.repeat(np.arange(len(user_items)), [len(items) for items in user_items])
+        columns = np.array([index for items in user_items for index in items], dtype=np.int64)
+        ones = np.ones(len(columns), dtype=np.float32)
+        bought = sparse.csr_array((ones, (rows, columns)), shape=(len(user_items), count))  # (users, items)
         together = sparse.csr_array(bought.T @ bought)  # (items, items)
         self._users = np.maximum(together.diagonal().astype(np.float64), 1)
-        self._share = together.diagonal().astype(np.float64) / max(1, len(items))
+        self._share = together.diagonal().astype(np.float64) / max(1, len(columns))
         together.sort_indices()
         self._together = together
 
     def with_normalisation(self, normalisation: Normalisation) -> Self:
-        """The same counts, normalised another way."""
-        other = copy(self)
-        other.normalisation = normalisation
-        return other
+        """A recommender of the same counts with another normalisation."""
+        variant = copy(self)
+        variant.normalisation = normalisation
+        return variant
 
     def score(
         self,
@@ -84,27 +86,27 @@ class Cooccurrence(OptionRecommender):
         candidates: Sequence[Candidates],
         notify: Notify = quiet,  # noqa: ARG002
     ) -> list[NDArray[np.float64]]:
-        """B arrays; the floor, log(1e-12), where nothing was bought together."""
+        """B arrays of scores; at least log(1e-12), the score of options that were never bought together."""
         scores: list[Floats] = []
         norm = self.normalisation
         unknown = len(self._item_index)
         for pairs in pair_up(histories, candidates, self._item_index):
             options = [self._item_index.get(item, unknown) for case in candidates[pairs.cases] for item in case.items]
             option = np.array(options, dtype=np.int64)[pairs.slot]  # (P,)
-            # An option that the history holds itself is no evidence: nobody buys an item together with itself.
+            # An item is not counted as bought together with itself.
             together = np.where(
                 option == pairs.seen_items, 0, np.asarray(self._together[pairs.seen_items, option]).ravel()
             )
-            evidence = together + norm.prior * self._share[option]
-            similarity = evidence / (
+            smoothed = together + norm.prior * self._share[option]
+            similarity = smoothed / (
                 self._users[pairs.seen_items] ** norm.source_exponent * self._users[option] ** norm.option
             )
-            scores += pairs.apart(np.log(pairs.pool(similarity) + 1e-12))
+            scores += pairs.split_by_case(np.log(pairs.pool(similarity) + 1e-12))
         return scores
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> Cooccurrence:  # noqa: ARG001
-    """Choose the normalisation on validation cases, then count what the final fit sees."""
+    """Choose the normalisation on validation cases, then count the purchases of the final fit."""
     model = Cooccurrence(split.train, catalogue)
     best = best_variant(NORMALISATIONS, lambda norm: model.with_normalisation(norm).score, split.validation)
     return Cooccurrence(split.for_final_fit().train, catalogue, best)

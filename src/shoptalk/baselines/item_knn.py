@@ -1,4 +1,4 @@
-"""Item-kNN: what other users bought together with the items of the history, the latest items counting most."""
+"""Item-kNN: items that other users bought together with those of the history, of which later ones count more."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, learned_again, learned_from
+from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, final_purchases, training_purchases
 from shoptalk.baselines.tuning import RankingValidation, Score, tune
 from shoptalk.graph.interactions import Floats, InteractionMatrix, item_index_of, product, strongest
 from shoptalk.schema import Catalogue, Split
@@ -15,11 +15,14 @@ from shoptalk.schema import Catalogue, Split
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How counts of common users become scores.
+    """Settings of the similarities and of the weights of a history.
 
-    The similarity of held item i and item j is the sum over their common users u of ``len(u) ** -user``, over
-    ``users_i ** source_exponent * users_j ** option``; ``neighbours`` of each i are kept; an item of the history weighs
-    ``decay`` times the one bought after it.
+    The similarity of item i of the history and item j is
+
+        sum over their common users u of len(u) ** -user / (users_i ** source_exponent * users_j ** option)
+
+    The ``neighbours`` most similar items of each i are kept. ``decay`` is the weight of an item of the history relative
+    to the next one.
     """
 
     decay: float = 0.7
@@ -41,13 +44,13 @@ GRID: dict[str, Sequence[float | int]] = {
 class ItemKnn(PurchaseRecommender):
     """Scores an item by its summed similarity to the items of the history.
 
-    M. Deshpande, G. Karypis, "Item-based top-N recommendation algorithms", TOIS 2004, which gives a user's vote less
-    weight the more the user bought, as ``user`` does, and damps popular items, as ``option`` does.
+    M. Deshpande, G. Karypis, "Item-based top-N recommendation algorithms", TOIS 2004. As there, users with many
+    purchases count less (``user``), and so do popular items (``option``).
 
     Parameters
     ----------
     purchases
-        What to learn from.
+        The purchases of the training users.
     items
         Ids of the I items of the catalogue.
     """
@@ -57,37 +60,34 @@ class ItemKnn(PurchaseRecommender):
     def __init__(self, purchases: InteractionMatrix, items: Sequence[str], settings: Settings = Settings()) -> None:
         self.items = tuple(items)
         self.settings = settings
-        self._least = fallback(purchases)
+        self._fallback = fallback(purchases)
         self._similarity = similarities(purchases, settings)
 
     def score_purchases(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I)."""
-        return product(purchases.weighted(self.settings.decay), self._similarity) + self._least
+        return product(purchases.weighted(self.settings.decay), self._similarity) + self._fallback
 
 
 def similarities(purchases: InteractionMatrix, settings: Settings) -> sparse.csr_array[Any]:
-    """Similarity (I, I) of each item (row) to its neighbours; nothing is like itself."""
+    """Similarity (I, I) of each item (row) to its neighbours; the diagonal is 0."""
     bought = purchases.weighted()  # (users, I) of ones
-    length = np.maximum(bought.sum(axis=1), 1)
-    together = sparse.coo_array(bought.T @ (sparse.diags_array(length**-settings.user) @ bought))
+    lengths = np.maximum(bought.sum(axis=1), 1)
+    together = sparse.coo_array(bought.T @ (sparse.diags_array(lengths**-settings.user) @ bought))
     users = np.maximum(bought.sum(axis=0), 1)
-    apart = together.row != together.col
-    row, column = together.row[apart], together.col[apart]
-    data = together.data[apart] * users[row] ** -settings.source_exponent * users[column] ** -settings.option
+    off_diagonal = together.row != together.col
+    row, column = together.row[off_diagonal], together.col[off_diagonal]
+    data = together.data[off_diagonal] * users[row] ** -settings.source_exponent * users[column] ** -settings.option
     matrix = sparse.csr_array((data.astype(np.float32), (row, column)), shape=together.shape)
     return strongest(matrix, settings.neighbours)
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> ItemKnn:
-    """Choose the settings on validation cases, then learn from what the final fit sees."""
+    """Choose the settings on validation cases, then learn from the purchases of the final fit."""
     item_index, items = item_index_of(catalogue), tuple(catalogue)
-    train = learned_from(split, item_index)
+    train = training_purchases(split, item_index)
 
     def score(settings: Settings) -> Score:
         return ItemKnn(train, items, settings).score_purchases
 
-    return ItemKnn(
-        learned_again(split, item_index),
-        items,
-        tune(Settings(), GRID, score, RankingValidation(split.validation, item_index, seed)),
-    )
+    best = tune(Settings(), GRID, score, RankingValidation(split.validation, item_index, seed))
+    return ItemKnn(final_purchases(split, item_index), items, best)

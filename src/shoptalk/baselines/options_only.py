@@ -1,8 +1,8 @@
 """Options only: a probe that never sees a history.
 
-What it can tell from the options alone needs no personalisation: popularity that shows in titles, and every shortcut of
-the exam itself, such as options that are cleaned differently. It exists to expose those: a published accuracy of .9887
-fell to .39 when all options were cleaned alike.
+Its accuracy shows what the options alone give away: popularity, as far as titles show it, and shortcuts of the
+multiple-choice set, such as right options that are cleaned differently. A published accuracy of .9887 fell to .39 when
+all options were cleaned in the same way.
 """
 
 from collections.abc import Sequence
@@ -16,23 +16,23 @@ from shoptalk.progress import Notify, quiet
 from shoptalk.ranking import OptionRecommender
 from shoptalk.schema import Candidates, Catalogue, EvalExample, History, Split
 
-#: Option texts learned from; more cases are drawn from by the seed.
+#: Most option texts that are learned from; where there are more, cases are sampled.
 MOST_TEXTS = 60_000
 
 
 class OptionsOnly(OptionRecommender):
     """Logistic regression on a shown title: the log-odds of a right option (1) against a distractor (0).
 
-    Features: see `evaluation.probe`.
+    The features are those of `evaluation.probe`.
 
     Parameters
     ----------
     cases
-        Exam questions with options and answers.
+        Cases with options and answers.
     seed
-        Draws from the cases where they have more than ``MOST_TEXTS`` options.
+        Seed of the sample, where the cases have more than ``MOST_TEXTS`` options.
     catalogue
-        The items that it can rank.
+        The items that can be ranked.
 
     Raises
     ------
@@ -44,17 +44,19 @@ class OptionsOnly(OptionRecommender):
 
     def __init__(self, cases: Sequence[EvalExample], seed: int = 1, catalogue: Catalogue | None = None) -> None:
         self.catalogue = catalogue or {}
-        right, wrong = _count(_draw(cases, seed))
-        texts = list(right)
+        right_counts, wrong_counts = _count(_sample(cases, seed))
+        texts = list(right_counts)
         if not texts:
             raise RecipeError(
                 "options_only learns from training cases with options, and there are none",
                 where="evaluation.baselines",
-                hint="leave options_only out, or add [candidates] and training data",
+                hint="remove options_only, or add [candidates] and training data",
             )
         self._ngrams = Ngrams(texts)
-        yes, no = (np.array([counts[text] for text in texts], dtype=np.float64) for counts in (right, wrong))
-        self._model = log_odds(self._ngrams.of(texts), yes, no)
+        right, wrong = (
+            np.array([counts[text] for text in texts], dtype=np.float64) for counts in (right_counts, wrong_counts)
+        )
+        self._model = log_odds(self._ngrams.of(texts), right, wrong)
 
     def score(
         self,
@@ -62,35 +64,37 @@ class OptionsOnly(OptionRecommender):
         candidates: Sequence[Candidates],
         notify: Notify = quiet,  # noqa: ARG002
     ) -> list[NDArray[np.float64]]:
-        """B arrays of log-odds of being the right option; their softmax is its probability."""
-        rows: dict[str, int] = {}
-        slots = [[rows.setdefault(title, len(rows)) for title in options.titles] for options in candidates]
+        """B arrays of log-odds of being the right option; their softmax is the probability of each option."""
+        rows: dict[str, int] = {}  # each different title is scored once
+        option_rows = [[rows.setdefault(title, len(rows)) for title in options.titles] for options in candidates]
         if not rows:
             return [np.zeros(0) for _ in candidates]
         odds = np.asarray(self._model.decision_function(self._ngrams.of(list(rows))), dtype=np.float64)
-        return [odds[item_index] for item_index in slots]
+        return [odds[indices] for indices in option_rows]
 
 
-def _draw(cases: Sequence[EvalExample], seed: int) -> list[EvalExample]:
-    """Cases with options, in random order, until they have ``MOST_TEXTS``."""
-    asked = [case for case in cases if case.candidates is not None and case.answer is not None]
-    sizes = np.array([len(case.candidates.titles) for case in asked if case.candidates is not None], dtype=np.int64)
-    order = np.random.default_rng(seed).permutation(len(asked))
-    return [asked[index] for index in order[np.cumsum(sizes[order]) <= MOST_TEXTS]]
+def _sample(cases: Sequence[EvalExample], seed: int) -> list[EvalExample]:
+    """Cases with options in random order, with at most ``MOST_TEXTS`` options in all."""
+    option_cases = [case for case in cases if case.candidates is not None and case.answer is not None]
+    sizes = np.array(
+        [len(case.candidates.titles) for case in option_cases if case.candidates is not None], dtype=np.int64
+    )
+    order = np.random.default_rng(seed).permutation(len(option_cases))
+    return [option_cases[index] for index in order[np.cumsum(sizes[order]) <= MOST_TEXTS]]
 
 
 def _count(cases: Sequence[EvalExample]) -> tuple[dict[str, int], dict[str, int]]:
-    """How often each shown title was right, and how often wrong."""
+    """How often each shown title was right, and how often wrong; both have all titles as keys."""
     right: dict[str, int] = {}
     wrong: dict[str, int] = {}
     for case in cases:
         titles = case.candidates.titles if case.candidates is not None else ()
         for index, title in enumerate(titles):
-            for counts, counted in ((right, index == case.answer), (wrong, index != case.answer)):
-                counts[title] = counts.get(title, 0) + counted
+            right[title] = right.get(title, 0) + (index == case.answer)
+            wrong[title] = wrong.get(title, 0) + (index != case.answer)
     return right, wrong
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> OptionsOnly:
-    """Fit on the questions that the final fit sees."""
+    """Fit on the training cases of the final fit."""
     return OptionsOnly(split.for_final_fit().train_cases, seed, catalogue)

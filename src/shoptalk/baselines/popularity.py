@@ -1,26 +1,25 @@
-"""Popularity: what users bought most."""
+"""Popularity: the items with the most purchases."""
 
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from shoptalk.baselines._catalogue import learned_again
+from shoptalk.baselines._catalogue import final_purchases
 from shoptalk.graph.interactions import Floats, item_index_of
 from shoptalk.ranking import CatalogueRecommender
 from shoptalk.schema import Catalogue, History, Split
 
 
 class Popularity(CatalogueRecommender):
-    """Scores an option by log(1 + purchases that were learned from), whatever the history.
+    """Scores an item by log(1 + its purchases in the training data), whatever the history.
 
-    The logarithm changes no order; it makes the softmax of the scores the options' shares of purchases, which is the
-    right probability where the distractors are drawn uniformly.
+    With the logarithm, which changes no order, the softmax of the scores is about the options' shares of purchases.
+    That is the right probability where distractors are drawn uniformly.
 
     Parameters
     ----------
     purchases
-        How often each item was bought, items in the order in which the catalogue is ranked; an item that is not named
-        was never bought.
+        Number of purchases by item id, in the order of the catalogue; an item that is missing was never bought.
     """
 
     name = "popularity"
@@ -31,11 +30,11 @@ class Popularity(CatalogueRecommender):
         self._scores = np.log1p(np.array(list(purchases.values()), dtype=np.float32))  # (I,)
 
     def score_all(self, histories: Sequence[History]) -> Floats:
-        """Scores (B, I), all rows alike."""
+        """Scores (B, I), all rows equal."""
         return np.tile(self._scores, (len(histories), 1))
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> Popularity:  # noqa: ARG001
-    """Count the purchases that the final fit sees."""
-    counts = learned_again(split, item_index_of(catalogue)).counts()
+    """Count the purchases of the final fit."""
+    counts = final_purchases(split, item_index_of(catalogue)).counts()
     return Popularity(dict(zip(catalogue, counts.tolist(), strict=True)))

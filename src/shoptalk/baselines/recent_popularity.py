@@ -1,11 +1,11 @@
-"""Recent popularity: what training users bought most of late."""
+"""Recent popularity: the items that are most often among the latest purchases of training users."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from shoptalk.baselines._catalogue import PurchaseRecommender, learned_again, learned_from
+from shoptalk.baselines._catalogue import PurchaseRecommender, final_purchases, training_purchases
 from shoptalk.baselines.tuning import RankingValidation, Score, tune
 from shoptalk.graph.interactions import Floats, InteractionMatrix, item_index_of
 from shoptalk.schema import Catalogue, Split
@@ -13,7 +13,7 @@ from shoptalk.schema import Catalogue, Split
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How many of each user's latest purchases count."""
+    """``last``: the number of latest purchases of each user that are counted."""
 
     last: int = 1
 
@@ -22,16 +22,16 @@ GRID: dict[str, Sequence[int]] = {"last": (1, 2, 3, 5, 10, 20)}
 
 
 class RecentPopularity(PurchaseRecommender):
-    """Scores an item by log(1 + how many training users have it among their ``last`` purchases).
+    """Scores an item by log(1 + number of training users with the item among their ``last`` latest purchases).
 
-    Recent means late in a user's own history: histories carry no dates, and in shops where users come and go "the last
-    of each" is nearer to what is bought now than all that was ever bought (Y. Ji et al., "A re-visit of the popularity
-    baseline in recommender systems", SIGIR 2020, count the purchases just before the moment of recommendation).
+    Histories carry no dates, so that recent means late in a user's history. (Y. Ji et al., "A re-visit of the
+    popularity baseline in recommender systems", SIGIR 2020, count the purchases just before the time of
+    recommendation.)
 
     Parameters
     ----------
     purchases
-        What to count.
+        The purchases to count.
     items
         Ids of the I items of the catalogue.
     """
@@ -44,17 +44,17 @@ class RecentPopularity(PurchaseRecommender):
         self._scores = np.log1p(purchases.counts(settings.last)).astype(np.float32)  # (I,)
 
     def score_purchases(self, purchases: InteractionMatrix) -> Floats:
-        """Scores (B, I), all rows alike."""
+        """Scores (B, I), all rows equal."""
         return np.tile(self._scores, (purchases.rows, 1))
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> RecentPopularity:
-    """Choose the window on validation cases, then count the purchases that the final fit sees."""
+    """Choose ``last`` on validation cases, then count the purchases of the final fit."""
     item_index, items = item_index_of(catalogue), tuple(catalogue)
-    train = learned_from(split, item_index)
+    train = training_purchases(split, item_index)
 
     def score(settings: Settings) -> Score:
         return RecentPopularity(train, items, settings).score_purchases
 
     best = tune(Settings(), GRID, score, RankingValidation(split.validation, item_index, seed))
-    return RecentPopularity(learned_again(split, item_index), items, best)
+    return RecentPopularity(final_purchases(split, item_index), items, best)

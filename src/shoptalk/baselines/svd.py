@@ -1,9 +1,9 @@
-"""SVD: the matrix factorisation of the library Surprise, which system C wanted to be compared with.
+"""SVD: the matrix factorisation of the library Surprise.
 
 S. Funk, 2006; Y. Koren, R. Bell, C. Volinsky, "Matrix factorization techniques for recommender systems", 2009. It
-predicts ratings; alone they say nothing of what is bought (P. Cremonesi, Y. Koren, R. Turrin, "Performance of
-recommender algorithms on top-n recommendation tasks", RecSys 2010). So a purchase counts as its rating over the
-highest, or 1 where the rating is not known, and items drawn at random, that the user did not buy, count as 0.
+predicts ratings, and predicted ratings alone do not predict purchases (P. Cremonesi, Y. Koren, R. Turrin, "Performance
+of recommender algorithms on top-n recommendation tasks", RecSys 2010). Therefore the value of a purchase is its rating
+over the highest rating, or 1 where it has none, and sampled items that the user did not buy have the value 0.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,16 +19,15 @@ from shoptalk.errors import require
 from shoptalk.graph.interactions import Floats, InteractionMatrix, Ints, item_index_of
 from shoptalk.schema import Catalogue, EvalExample, History, Split
 
-#: What was given to a purchase, by (row of the training histories, place of the item).
-Stars = Mapping[tuple[int, int], float]
-
+#: Rating over the highest rating, by (row of the training histories, index of the item).
+RatingShares = Mapping[tuple[int, int], float]
 
 NAME = "svd"
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """What the factors depend on; ``negatives`` items that were not bought are drawn for each purchase."""
+    """The settings of the factors; ``negatives`` items that were not bought are sampled for each purchase."""
 
     factors: int
     epochs: int
@@ -38,7 +37,7 @@ class Fit:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The factors; ``decay`` of an item of the history against the one bought after it; the weight of the ``bias``."""
+    """Settings of the factors, and those of `FactorRanker`: ``decay`` and ``bias``."""
 
     factors: int = 50
     epochs: int = 40
@@ -49,7 +48,7 @@ class Settings:
 
     @property
     def fit(self) -> Fit:
-        """The part that needs another fit when it changes."""
+        """The settings on which the factors depend."""
         return Fit(self.factors, self.epochs, self.negatives, self.learning_rate)
 
 
@@ -63,58 +62,61 @@ GRID: dict[str, Sequence[float | int]] = {
 }
 
 
-def stars_of(
+def rating_shares(
     cases: Iterable[EvalExample], train: Iterable[History], item_index: Mapping[str, int]
 ) -> dict[tuple[int, int], float]:
-    """The ratings known of training users, as shares of the highest of them; a case knows that of its first truth."""
+    """Ratings of the first targets of cases over the highest of these ratings; users without training are left out."""
     rows = {history.user_id: row for row, history in enumerate(train)}
-    found = {
+    ratings = {
         (rows[case.history.user_id], item_index[case.targets[0]]): case.rating
         for case in cases
         if case.rating is not None and case.history.user_id in rows and case.targets[0] in item_index
     }
-    highest = max(found.values(), default=1.0)
-    return {key: rating / highest if highest > 0 else 1.0 for key, rating in found.items()}
+    highest = max(ratings.values(), default=1.0)
+    return {pair: rating / highest if highest > 0 else 1.0 for pair, rating in ratings.items()}
 
 
 def targets(
-    purchases: InteractionMatrix, stars: Stars, negatives: int, seed: int
+    purchases: InteractionMatrix, shares: RatingShares, negatives: int, seed: int
 ) -> tuple[Ints, Ints, NDArray[np.float64]]:
-    """Users, items and what to predict of them: each purchase once, then the items drawn that were not bought."""
+    """Users, items and values to predict (N,): each purchase once, then sampled items that were not bought."""
     bought = purchases.weighted().tocoo()
     row, column = bought.row.astype(np.int64), bought.col.astype(np.int64)
-    given = np.array([stars.get(pair, 1.0) for pair in zip(row.tolist(), column.tolist(), strict=True)])
+    values = np.array([shares.get(pair, 1.0) for pair in zip(row.tolist(), column.tolist(), strict=True)])
     user = np.repeat(row, negatives)
-    drawn = np.random.default_rng(seed).integers(0, max(1, purchases.items), len(user))
-    keys = np.unique(user * purchases.items + drawn)  # a pair is rated once
-    keys = np.setdiff1d(keys, row * purchases.items + column, assume_unique=True)
+    sampled = np.random.default_rng(seed).integers(0, max(1, purchases.items), len(user))
+    pairs = np.unique(user * purchases.items + sampled)  # a pair as one number, user * items + item
+    pairs = np.setdiff1d(pairs, row * purchases.items + column, assume_unique=True)
     return (
-        np.concatenate([row, keys // max(1, purchases.items)]),
-        np.concatenate([column, keys % max(1, purchases.items)]),
-        np.concatenate([given, np.zeros(len(keys))]),
+        np.concatenate([row, pairs // max(1, purchases.items)]),
+        np.concatenate([column, pairs % max(1, purchases.items)]),
+        np.concatenate([values, np.zeros(len(pairs))]),
     )
 
 
-def factorise(purchases: InteractionMatrix, stars: Stars, fit: Fit, seed: int) -> Floats:
-    """Factors (I, F + 1); items that were neither bought nor drawn have none, and the lowest bias."""
+def factorise(purchases: InteractionMatrix, shares: RatingShares, fit: Fit, seed: int) -> Floats:
+    """Factors (I, F + 1), the last column the biases; items that were not in the training pairs have the lowest bias.
+
+    Their factors are 0.
+    """
     import pandas as pd
     from surprise import SVD, Dataset, Reader
 
-    user, item, value = targets(purchases, stars, fit.negatives, seed)
+    user, item, value = targets(purchases, shares, fit.negatives, seed)
     factors = np.zeros((purchases.items, fit.factors + 1), dtype=np.float32)
     if not len(user):
         return factors
-    rows = Dataset.load_from_df(pd.DataFrame({"user": user, "item": item, "value": value}), Reader(rating_scale=(0, 1)))
-    known = rows.build_full_trainset()
-    model = SVD(n_factors=fit.factors, n_epochs=fit.epochs, lr_all=fit.learning_rate, random_state=seed).fit(known)
-    item_index = np.array([known.to_raw_iid(inner) for inner in range(known.n_items)], dtype=np.int64)
+    table = pd.DataFrame({"user": user, "item": item, "value": value})
+    trainset = Dataset.load_from_df(table, Reader(rating_scale=(0, 1))).build_full_trainset()
+    model = SVD(n_factors=fit.factors, n_epochs=fit.epochs, lr_all=fit.learning_rate, random_state=seed).fit(trainset)
+    item_index = np.array([trainset.to_raw_iid(inner_id) for inner_id in range(trainset.n_items)], dtype=np.int64)
     factors[:, -1] = model.bi.min()
     factors[item_index, :-1], factors[item_index, -1] = model.qi, model.bi
     return factors
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> FactorRanker:
-    """Choose the settings on validation cases, then factorise what the final fit sees.
+    """Choose the settings on validation cases, then factorise the purchases of the final fit.
 
     Raises
     ------
@@ -123,8 +125,9 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> FactorRanker:
     """
     require("surprise", "baselines")
     item_index = item_index_of(catalogue)
-    return learn_factors(
-        split, catalogue, seed, GRID, Settings(),
-        lambda bought, fit, data: factorise(bought, stars_of(data.train_cases, data.train, item_index), fit, seed),
-        partial(FactorRanker, NAME),
-    )  # fmt: skip
+
+    def factors(purchases: InteractionMatrix, fit: Fit, split: Split) -> Floats:
+        shares = rating_shares(split.train_cases, split.train, item_index)
+        return factorise(purchases, shares, fit, seed)
+
+    return learn_factors(split, catalogue, seed, GRID, Settings(), factors, partial(FactorRanker, NAME))

@@ -1,4 +1,4 @@
-"""Text-kNN: how alike the words of an item and those of the history's items are, the latest items counting most."""
+"""Text-kNN: items with a text similar to those of the history, of which later ones count more."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, learned_again, learned_from
+from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, final_purchases, training_purchases
 from shoptalk.baselines.tuning import RankingValidation, Score, tune
 from shoptalk.graph.interactions import Floats, InteractionMatrix, item_index_of
 from shoptalk.schema import Catalogue, Item, Split
@@ -16,7 +16,10 @@ from shoptalk.schema import Catalogue, Item, Split
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """An item of the history weighs ``decay`` times the one bought after it; words come alone, or in pairs as well."""
+    """Settings of weights and vectors.
+
+    ``decay`` is the weight of an item of the history relative to the next one, ``words`` the longest n-gram of words.
+    """
 
     decay: float = 0.7
     words: int = 1
@@ -39,7 +42,7 @@ class Texts:
     catalogue
         The I items.
     words
-        1: single words; 2: pairs of neighbouring words as well.
+        Longest n-gram: 1 for single words, 2 for pairs of adjacent words as well.
     """
 
     def __init__(self, catalogue: Catalogue, words: int = 1) -> None:
@@ -47,18 +50,19 @@ class Texts:
 
         vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, words), dtype=np.float32)
         try:
-            found = vectorizer.fit_transform([_text(item) for item in catalogue.values()])
-        except ValueError:  # not one word in the whole catalogue: nothing is like anything
-            found = sparse.csr_array((len(catalogue), 1), dtype=np.float32)
-        self._vectors = sparse.csr_array(found)  # (I, words)
-        self._turned = sparse.csr_array(self._vectors.T)
+            vectors = vectorizer.fit_transform([_text(item) for item in catalogue.values()])
+        except ValueError:  # the catalogue has no word: all similarities are 0
+            vectors = sparse.csr_array((len(catalogue), 1), dtype=np.float32)
+        self._vectors = sparse.csr_array(vectors)  # (I, words)
+        self._transposed = sparse.csr_array(self._vectors.T)
 
     def similar(self, weights: sparse.csr_array[Any]) -> Floats:
         """Sums (B, I) of the cosines to the items of B histories, weighted by (B, I)."""
-        return np.asarray((weights @ self._vectors @ self._turned).toarray(), dtype=np.float32)
+        return np.asarray((weights @ self._vectors @ self._transposed).toarray(), dtype=np.float32)
 
 
 def _text(item: Item) -> str:
+    """Title, brand and categories of an item."""
     return " ".join([item.title, item.brand, *item.categories])
 
 
@@ -70,7 +74,7 @@ class TextKnn(PurchaseRecommender):
     texts
         The items' vectors.
     purchases
-        Popularity is told from them, for items with no word in common with the history.
+        The purchases that popularity is counted in, for items with no word in common with the history.
     items
         Ids of the I items of the catalogue.
     """
@@ -83,17 +87,17 @@ class TextKnn(PurchaseRecommender):
         self.items = tuple(items)
         self.settings = settings
         self._texts = texts
-        self._least = fallback(purchases)
+        self._fallback = fallback(purchases)
 
     def score_purchases(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I)."""
-        return self._texts.similar(purchases.weighted(self.settings.decay)) + self._least
+        return self._texts.similar(purchases.weighted(self.settings.decay)) + self._fallback
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> TextKnn:
-    """Choose the settings on validation cases; purchases only tell popularity here."""
+    """Choose the settings on validation cases; purchases are used for popularity only."""
     item_index, items = item_index_of(catalogue), tuple(catalogue)
-    train = learned_from(split, item_index)
+    train = training_purchases(split, item_index)
 
     @lru_cache(maxsize=2)
     def texts(words: int) -> Texts:
@@ -103,4 +107,4 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> TextKnn:
         return TextKnn(texts(settings.words), train, items, settings).score_purchases
 
     best = tune(Settings(), GRID, score, RankingValidation(split.validation, item_index, seed))
-    return TextKnn(texts(best.words), learned_again(split, item_index), items, best)
+    return TextKnn(texts(best.words), final_purchases(split, item_index), items, best)

@@ -1,4 +1,4 @@
-"""TF-IDF: how alike the words of an option's title and those of the history's titles are."""
+"""TF-IDF: similarity of an option's title and the titles of the history."""
 
 from collections.abc import Sequence
 from copy import copy
@@ -17,9 +17,10 @@ from shoptalk.schema import Candidates, Catalogue, History, Split
 
 @dataclass(frozen=True, slots=True)
 class Pooling:
-    """How the similarities to the items of a history become one: their mean, that of their squares, or the highest.
+    """How the similarities to the items of a history become one score.
 
-    ``decay`` is the weight of an item relative to the one bought after it.
+    ``how`` is their mean, the mean of their squares, or their maximum; ``decay`` is the weight of an item of the
+    history relative to the next one, in the two means.
     """
 
     how: Literal["mean", "square", "highest"] = "mean"
@@ -58,15 +59,15 @@ class TfIdf(OptionRecommender):
         self._vectorizer = TfidfVectorizer(sublinear_tf=True)
         try:
             self._titles = sparse.csr_array(self._vectorizer.fit_transform(titles))  # (items, words)
-        except ValueError:  # not one word in the whole catalogue: nothing is like anything
+        except ValueError:  # the catalogue has no word: all similarities are 0
             self._vectorizer.fit(["nothing"])
             self._titles = sparse.csr_array((len(titles), 1))
 
     def with_pooling(self, pooling: Pooling) -> Self:
-        """The same vectors, pooled another way."""
-        other = copy(self)
-        other.pooling = pooling
-        return other
+        """A recommender of the same vectors with another pooling."""
+        variant = copy(self)
+        variant.pooling = pooling
+        return variant
 
     def score(
         self,
@@ -77,18 +78,19 @@ class TfIdf(OptionRecommender):
         """B arrays of similarities in [0, 1]; 0 for an empty history."""
         scores: list[Floats] = []
         for pairs in pair_up(histories, candidates, self._item_index):
-            shown = self._shown(candidates[pairs.cases])
-            cosine = self._titles[pairs.seen_items].multiply(shown[pairs.slot]).sum(axis=1)
-            scores += pairs.apart(self._pooled(pairs, np.asarray(cosine, dtype=np.float64)))
+            option_vectors = self._option_vectors(candidates[pairs.cases])
+            cosine = self._titles[pairs.seen_items].multiply(option_vectors[pairs.slot]).sum(axis=1)
+            scores += pairs.split_by_case(self._pooled(pairs, np.asarray(cosine, dtype=np.float64)))
         return scores
 
-    def _shown(self, candidates: Sequence[Candidates]) -> Any:
-        """Vectors ``(S, words)`` of the titles as they are shown; each different title is split into words once."""
+    def _option_vectors(self, candidates: Sequence[Candidates]) -> Any:
+        """Vectors (S, words) of the options' titles as shown; each different title is vectorised once."""
         rows: dict[str, int] = {}
         slots = [rows.setdefault(title, len(rows)) for options in candidates for title in options.titles]
         return sparse.csr_array(self._vectorizer.transform(list(rows)))[slots]
 
     def _pooled(self, pairs: HistoryOptionPairs, cosine: Floats) -> Floats:
+        """Scores (S,) from the cosines (P,) of the pairs."""
         if self.pooling.how == "highest":
             return pairs.highest(cosine)
         weight: Floats = np.power(self.pooling.decay, pairs.recency)
@@ -97,7 +99,7 @@ class TfIdf(OptionRecommender):
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> TfIdf:  # noqa: ARG001
-    """Fit on the catalogue's titles, and on no purchase; choose the pooling on the validation cases."""
+    """Fit on the titles of the catalogue; choose the pooling on the validation cases."""
     model = TfIdf(catalogue)
     best = best_variant(POOLINGS, lambda pooling: model.with_pooling(pooling).score, split.validation)
     return model.with_pooling(best)

@@ -1,4 +1,4 @@
-"""Transitions: where users went from the last purchases, one or two steps, and how alike the words are."""
+"""Transitions: items bought one or two steps after those of the history, and similarity of text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
-from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, learned_again, learned_from
+from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, final_purchases, training_purchases
 from shoptalk.baselines.text_knn import Texts
 from shoptalk.baselines.tuning import RankingValidation, Score, tune
 from shoptalk.graph.interactions import Floats, InteractionMatrix, item_index_of, product, strongest
@@ -16,18 +16,21 @@ from shoptalk.graph.transition_text import transition_text_scores
 from shoptalk.graph.transitions import Graph, edges
 from shoptalk.schema import Catalogue, Split
 
-#: How many of the items one step away are gone on from.
-GONE_ON_FROM = 50
+#: The number of items one step away from which second steps are made.
+SECOND_STEP_SOURCES = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How edges and words become scores.
+    """How edges and cosines of texts become scores.
 
-    ``mix``: the edges from the items of the history, each weighing ``decay`` times the one bought after it, plus
-    ``second`` times the paths of two edges, plus ``text`` times the cosines, whose own decay is ``text_decay``.
-    ``rings``: first the items one step from the ``sources`` last purchases, then those two steps away, then the
-    others, each by their cosine with those purchases; it leaves the other fields aside.
+    With ``how = "mix"``, a score is the sum of the edges from the items of the history, plus ``second`` times the paths
+    of two edges, plus ``text`` times the cosines. ``decay`` is the weight of an item of the history relative to the
+    next one for edges, ``text_decay`` for cosines. ``gap``, ``back``, ``source_exponent`` and ``option`` are those of
+    the `Graph`.
+
+    With ``how = "rings"``, items one step from the last ``sources`` purchases come first, then items two steps away,
+    then all others, each group in order of the cosine with these purchases. The other settings are not used.
     """
 
     how: Literal["mix", "rings"] = "mix"
@@ -43,7 +46,7 @@ class Settings:
 
     @property
     def graph(self) -> Graph:
-        """What the edges are; of ``rings``, the direct neighbours on either side."""
+        """The settings of the edges; for ``rings`` these link adjacent purchases in both directions."""
         return (
             Graph(0, 1, 0, 0) if self.how == "rings" else Graph(self.gap, self.back, self.source_exponent, self.option)
         )
@@ -62,16 +65,17 @@ GRID: dict[str, Sequence[float | int | str]] = {
 
 
 class Transitions(PurchaseRecommender):
-    """Scores an item by the edges that lead to it, and by its words; nothing is trained.
+    """Scores an item by the edges that lead to it and by its text; nothing is trained.
 
-    The graph heuristic of H. Han et al., "An Embarrassingly Simple Graph Heuristic Reveals Shortcut-Solvable Benchmarks
-    for Sequential Recommendation", arXiv 2605.07125, is ``rings`` (with TF-IDF in place of a language model's
-    vectors). ``mix`` adds the two up, and looks at more of the history; with ``gap = back = 1`` it holds item-kNN too.
+    ``rings`` is the graph heuristic of H. Han et al., "An Embarrassingly Simple Graph Heuristic Reveals
+    Shortcut-Solvable Benchmarks for Sequential Recommendation", arXiv 2605.07125, with TF-IDF in place of a language
+    model's vectors. ``mix`` adds edges and cosines, and uses more of the history; with ``gap = back = 1`` it contains
+    item-kNN.
 
     Parameters
     ----------
     purchases
-        What popularity is told from, for items that neither edges nor words lead to.
+        The purchases that popularity is counted in, for items without edges and common words.
     edges
         The graph (I, I) that ``settings.graph`` makes of the purchases.
     texts
@@ -92,43 +96,45 @@ class Transitions(PurchaseRecommender):
     ) -> None:
         self.items = tuple(items)
         self.settings = settings
-        self._least = fallback(purchases)
+        self._fallback = fallback(purchases)
         self._edges, self._texts = edges, texts
 
     def score_purchases(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I)."""
         scores = self._rings(purchases) if self.settings.how == "rings" else self._mix(purchases)
-        return scores + self._least
+        return scores + self._fallback
 
     def _mix(self, purchases: InteractionMatrix) -> Floats:
+        """Weighted sums (B, I) of edges, paths of two edges and cosines."""
         settings = self.settings
         weights = purchases.weighted(settings.decay)
         scores = product(weights, self._edges)
         if settings.second:
-            near = strongest(sparse.csr_array(weights @ self._edges), GONE_ON_FROM)
+            near = strongest(sparse.csr_array(weights @ self._edges), SECOND_STEP_SOURCES)
             scores += np.float32(settings.second) * product(near, self._edges)
         texts = self._texts.similar(purchases.weighted(settings.text_decay)) if settings.text else None
         return transition_text_scores(scores.shape, scores, texts, transition_weight=1.0, text_weight=settings.text)
 
     def _rings(self, purchases: InteractionMatrix) -> Floats:
+        """Scores (B, I): 4 for items one step away, 2 for items two steps away, plus the mean cosine."""
         last = purchases.weighted(last=self.settings.sources)  # (B, I) of ones
         near = sparse.csr_array(last @ self._edges)
-        one, two = near.toarray() > 0, product(near, self._edges) > 0
-        # A mean cosine is at most 1, so that words order the items of a ring and never lift one into another.
+        one_step, two_steps = near.toarray() > 0, product(near, self._edges) > 0
+        # A mean cosine is at most 1, so that it orders the items of a ring and never moves one to another ring.
         count = np.maximum(last.sum(axis=1), 1).astype(np.float32)[:, None]
-        ring = np.where(one, np.float32(4), np.where(two, np.float32(2), np.float32(0)))
+        ring = np.where(one_step, np.float32(4), np.where(two_steps, np.float32(2), np.float32(0)))
         scores: Floats = ring + self._texts.similar(last) / count
         return scores
 
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> Transitions:
-    """Choose the settings on validation cases, then learn from what the final fit sees."""
+    """Choose the settings on validation cases, then learn from the purchases of the final fit."""
     item_index, items = item_index_of(catalogue), tuple(catalogue)
-    train, texts = learned_from(split, item_index), Texts(catalogue)
+    train, texts = training_purchases(split, item_index), Texts(catalogue)
 
     @lru_cache(maxsize=2)
-    def graph(edges_of: Graph) -> sparse.csr_array[Any]:
-        return edges(train, edges_of)
+    def graph(graph_settings: Graph) -> sparse.csr_array[Any]:
+        return edges(train, graph_settings)
 
     def score(settings: Settings) -> Score:
         return Transitions(train, graph(settings.graph), texts, items, settings).score_purchases
@@ -136,5 +142,5 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> Transitions:
     eval_data = RankingValidation(split.validation, item_index, seed)
     best = tune(Settings(), GRID, score, eval_data)
     best = tune(best, {"how": ("rings",), "sources": (1,)}, score, eval_data, rounds=1)
-    again = learned_again(split, item_index)
-    return Transitions(again, edges(again, best.graph), texts, items, best)
+    final = final_purchases(split, item_index)
+    return Transitions(final, edges(final, best.graph), texts, items, best)

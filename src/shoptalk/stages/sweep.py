@@ -31,7 +31,7 @@ from shoptalk.stages.trained_run import open_trained_run
 from shoptalk.stages.trial import Event, Trial
 from shoptalk.stages.workers import make_workers
 from shoptalk.training.trackers import make_trackers
-from shoptalk.training.trackers.mlflow import STORE, local_store
+from shoptalk.training.trackers.mlflow import STORE_VARIABLE, local_store
 
 # Files and folders of a sweep's folder.
 RECIPE = "recipe.toml"
@@ -116,14 +116,14 @@ def _locked(out: Path) -> Iterator[None]:
 @contextmanager
 def _shared_tracking_store(recipe: Recipe, out: Path) -> Iterator[None]:
     """Let MLflow write all trials to one store in the sweep's folder, unless the environment names a store."""
-    if "mlflow" not in recipe.training.trackers or os.environ.get(STORE):
+    if "mlflow" not in recipe.training.trackers or os.environ.get(STORE_VARIABLE):
         yield
         return
-    os.environ[STORE] = local_store(out)
+    os.environ[STORE_VARIABLE] = local_store(out)
     try:
         yield
     finally:
-        del os.environ[STORE]
+        del os.environ[STORE_VARIABLE]
 
 
 def _run_trials(recipe: Recipe, out: Path, study: Study, progress: Progress, jobs: int) -> None:

@@ -1,1 +1,1 @@
-"""Training: examples, packing, the loop, checkpoints that survive anything."""
+"""Training: examples as token ids, batches, losses, the training loop, checkpoints and trackers."""

@@ -1,6 +1,6 @@
-"""Batches of examples of nearly the same length, so that next to no padding is computed.
+"""Batches of examples of nearly the same length, so that little padding is computed.
 
-Not packed into rows behind a mask: attention stays as short as the examples (see docs/decisions/0003).
+Examples are not packed into shared rows: attention is only as long as the examples (see docs/decisions/0003).
 """
 
 from dataclasses import dataclass
@@ -12,16 +12,22 @@ from shoptalk.length_batching import length_batches
 from shoptalk.prompts.encode import IGNORE
 from shoptalk.training.examples import TokenSet
 
-#: Examples are sorted by length within as many at a time; batches stay as random as their windows are.
+#: Number of examples, in random order, that are sorted by length together.
 WINDOW = 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """R examples in rows of C tokens.
+    """R examples, padded at the end to C tokens.
 
-    ``labels`` are already shifted: the label of a place is the token after it. ``used`` of the R x C tokens belong to
-    examples, the rest fills up at the end, where a causal model never looks.
+    Attributes
+    ----------
+    ids
+        (R, C) tokens.
+    labels
+        (R, C), already shifted: the label of a position is the token after it, or ``IGNORE``.
+    used
+        Number of tokens without padding. In a causal model padding at the end needs no mask.
     """
 
     ids: NDArray[np.int64]
@@ -32,31 +38,36 @@ class Batch:
 def plan(
     lengths: NDArray[np.int64], batch_tokens: int, generator: np.random.Generator | None
 ) -> list[NDArray[np.int64]]:
-    """Which examples go together: batches of about ``batch_tokens`` tokens, each of nearly equal lengths.
+    """Divide examples into batches of about ``batch_tokens`` tokens and nearly equal lengths.
 
     Parameters
     ----------
     lengths
-        Tokens of each of N examples.
+        (N,) tokens of each example.
     batch_tokens
-        Most tokens of a batch, filling included; a longer example is a batch of its own.
+        Most tokens of a batch, padding included; a longer example is a batch of its own.
     generator
-        Draws the order; without one it is by length.
+        Draws the order; without it, batches are in order of falling length.
+
+    Returns
+    -------
+    list of arrays
+        Indices of the examples of each batch.
     """
     order = np.arange(len(lengths)) if generator is None else generator.permutation(len(lengths))
-    window = len(lengths) if generator is None else WINDOW
-    result: list[NDArray[np.int64]] = []
-    for start in range(0, len(order), max(window, 1)):
-        part = order[start : start + window]
-        chosen = [part[batch] for batch in length_batches(lengths[part], batch_tokens, longest_first=True)]
+    window_size = len(lengths) if generator is None else WINDOW
+    groups: list[NDArray[np.int64]] = []
+    for start in range(0, len(order), max(window_size, 1)):
+        window = order[start : start + window_size]
+        window_groups = [window[rows] for rows in length_batches(lengths[window], batch_tokens, longest_first=True)]
         if generator is not None:
-            chosen = [chosen[number] for number in generator.permutation(len(chosen))]
-        result += chosen
-    return result
+            window_groups = [window_groups[number] for number in generator.permutation(len(window_groups))]
+        groups += window_groups
+    return groups
 
 
 def make_batch(tokens: TokenSet, group: NDArray[np.int64]) -> Batch:
-    """The examples of a group as one batch."""
+    """The examples with the indices ``group`` as one batch."""
     sizes = tokens.lengths[group]
     ids = np.zeros((len(group), int(sizes.max())), dtype=np.int64)
     labels = np.full_like(ids, IGNORE)

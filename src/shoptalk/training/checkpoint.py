@@ -1,7 +1,7 @@
-"""Checkpoints: everything that training needs to go on as if nothing had happened; safetensors and JSON, never pickle.
+"""Checkpoints, from which an interrupted training continues with bit-identical results; safetensors and JSON only.
 
-A checkpoint is a folder that appears under its name only when it is whole, so a crash, a ``kill -9`` or a full disk
-leaves the one before it.
+A checkpoint is a folder that gets its name only when it is complete. A crash, a ``kill -9`` or a full disk leaves the
+previous checkpoint.
 """
 
 import json
@@ -25,11 +25,28 @@ _NAME = re.compile(r"step-(\d{8})")
 
 @dataclass
 class State:
-    """Where training stands: ``epoch`` and ``batch`` are the next to do, counted from 0.
+    """The progress of a training; the names of the fields are keys of ``state.json``.
 
-    ``loss_sum`` and its number of ``terms`` run over the current epoch, ``tokens`` and ``seconds`` over all of them;
-    ``skipped`` counts epochs that early stopping saved; ``kept`` says for each phase after how many of its epochs its
-    weights were kept; ``scaler`` is the state of the gradient scaler, empty where there is none.
+    Attributes
+    ----------
+    epoch, batch
+        The next to train, counted from 0.
+    step
+        Updates so far.
+    loss_sum, terms
+        Sum of the losses of the current epoch, and the number of terms in it.
+    tokens, seconds
+        Totals of all epochs.
+    best_loss, best_epoch
+        Lowest validation cost of the current phase, and its epoch, counted from 0; -1 before the first.
+    skipped
+        Number of epochs that early stopping left out.
+    losses
+        A row for each epoch, as in ``log.jsonl``.
+    kept
+        By name of the phase: the number of its epochs after which its weights were kept.
+    scaler
+        State of the gradient scaler; empty where there is none.
     """
 
     epoch: int = 0
@@ -49,8 +66,8 @@ class State:
 
 def save_checkpoint(folder: Path, state: State, weights: dict[str, Tensor], optimiser: Any) -> None:
     """Write a checkpoint as ``folder/step-NNNNNNNN`` and remove older ones."""
-    moments = _OptimiserState.of(optimiser)
-    tensors = dict(moments.tensors)
+    optimiser_state = _OptimiserState.of(optimiser)
+    tensors = dict(optimiser_state.tensors)
     tensors["random.cpu"] = torch.get_rng_state()
     if torch.cuda.is_available():
         tensors["random.cuda"] = torch.cuda.get_rng_state()
@@ -59,27 +76,28 @@ def save_checkpoint(folder: Path, state: State, weights: dict[str, Tensor], opti
         temporary.mkdir()
         save_tensors(weights, temporary / "weights.safetensors")
         save_tensors(tensors, temporary / "optimiser.safetensors")
-        text = json.dumps(
-            {"state": asdict(state), "optimiser": {"param_groups": moments.groups, "state": moments.values}}
-        )
-        (temporary / "state.json").write_text(text, encoding="utf-8")
-    for other in folder.iterdir():
-        if other != path and other.is_dir():
-            shutil.rmtree(other, ignore_errors=True)
+        optimiser_content = {"param_groups": optimiser_state.groups, "state": optimiser_state.values}
+        content = {"state": asdict(state), "optimiser": optimiser_content}
+        (temporary / "state.json").write_text(json.dumps(content), encoding="utf-8")
+    for older in folder.iterdir():
+        if older != path and older.is_dir():
+            shutil.rmtree(older, ignore_errors=True)
 
 
 def load_checkpoint(folder: Path, weights: Mapping[str, Tensor], optimiser: Any) -> State | None:
-    """Put the latest checkpoint into the weights and the optimiser; None where there is no checkpoint.
+    """Load the latest checkpoint into the weights and the optimiser; None where there is no checkpoint.
+
+    The state of the random number generators is restored as well.
 
     Raises
     ------
     RunError
         When the checkpoint does not fit the model, or cannot be read.
     """
-    found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)]
-    if not found:
+    paths = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)]
+    if not paths:
         return None
-    path = max(found)
+    path = max(paths)
     try:
         saved = load_file(path / "weights.safetensors")
         tensors = load_file(path / "optimiser.safetensors")
@@ -89,10 +107,10 @@ def load_checkpoint(folder: Path, weights: Mapping[str, Tensor], optimiser: Any)
         raise RunError(f"damaged checkpoint: {error}", where=str(path), hint="remove it and train again") from error
     load_weights(saved, weights, path)
     torch.set_rng_state(tensors.pop("random.cpu"))
-    if (cuda := tensors.pop("random.cuda", None)) is not None and torch.cuda.is_available():
-        torch.cuda.set_rng_state(cuda)
-    moments = content["optimiser"]
-    _OptimiserState(tensors, moments["state"], moments["param_groups"]).put_into(optimiser)
+    if (cuda_state := tensors.pop("random.cuda", None)) is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(cuda_state)
+    optimiser_content = content["optimiser"]
+    _OptimiserState(tensors, optimiser_content["state"], optimiser_content["param_groups"]).load_into(optimiser)
     return state
 
 
@@ -102,7 +120,7 @@ def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
     Raises
     ------
     StorageError
-        When the disk is full or the place cannot be written.
+        When the disk is full or the file cannot be written.
     """
     try:
         save_file(tensors, path)
@@ -111,12 +129,19 @@ def save_tensors(tensors: dict[str, Tensor], path: Path) -> None:
 
 
 def load_weights(saved: dict[str, Tensor], weights: Mapping[str, Tensor], where: Path) -> None:
-    """Copy saved weights into the model's own; every name and shape must be the same.
+    """Copy saved weights into the weights of a model.
+
+    Parameters
+    ----------
+    saved, weights
+        Source and destination, by name of the parameter.
+    where
+        The file of the saved weights, for the error.
 
     Raises
     ------
     RunError
-        When they are not.
+        When names or shapes differ.
     """
     if {name: t.shape for name, t in saved.items()} != {name: t.shape for name, t in weights.items()}:
         raise RunError("these weights are of another model", where=str(where), hint="train again without --resume")
@@ -127,7 +152,17 @@ def load_weights(saved: dict[str, Tensor], weights: Mapping[str, Tensor], where:
 
 @dataclass(frozen=True, slots=True)
 class _OptimiserState:
-    """An optimiser's state as it is stored: ``tensors`` by parameter number and name, and what goes into JSON."""
+    """An optimiser's state as it is stored.
+
+    Attributes
+    ----------
+    tensors
+        By ``number.name``: the number of the parameter and the name of its state, such as ``3.exp_avg``.
+    values
+        States that are no tensors, by number of the parameter, then by name.
+    groups
+        The parameter groups with their settings.
+    """
 
     tensors: dict[str, Tensor]
     values: dict[str, dict[str, Any]]
@@ -135,18 +170,20 @@ class _OptimiserState:
 
     @classmethod
     def of(cls, optimiser: Any) -> "_OptimiserState":
-        state = optimiser.state_dict()
+        """The current state of an optimiser."""
+        content = optimiser.state_dict()
         tensors: dict[str, Tensor] = {}
-        plain: dict[str, dict[str, Any]] = {}
-        for number, values in state["state"].items():
-            for name, value in values.items():
+        values: dict[str, dict[str, Any]] = {}
+        for number, parameter_state in content["state"].items():
+            for name, value in parameter_state.items():
                 if isinstance(value, Tensor):
                     tensors[f"{number}.{name}"] = value.detach().contiguous()
                 else:
-                    plain.setdefault(str(number), {})[name] = value
-        return cls(tensors, plain, state["param_groups"])
+                    values.setdefault(str(number), {})[name] = value
+        return cls(tensors, values, content["param_groups"])
 
-    def put_into(self, optimiser: Any) -> None:
+    def load_into(self, optimiser: Any) -> None:
+        """Set the state of an optimiser of the same parameters."""
         state = {int(number): dict(values) for number, values in self.values.items()}
         for key, tensor in self.tensors.items():
             number, name = key.split(".", 1)

@@ -1,4 +1,4 @@
-"""What happens in training, as JSON lines and for trackers."""
+"""The log of a training: events as JSON lines, also passed to trackers."""
 
 import json
 from collections.abc import Sequence
@@ -12,36 +12,36 @@ from shoptalk.training.trackers import Tracker
 
 
 class Log:
-    """Appends events to ``log.jsonl`` and tells them to trackers.
+    """Appends events to ``log.jsonl`` and passes them to trackers.
 
     Parameters
     ----------
     run
         The run's folder.
     step
-        Events after this step are removed first: a resumed training writes them again.
+        Events after this step are removed first, because a resumed training writes them again.
     trackers
-        Told of every event, once it is in the file.
+        Receive every event after it was written to the file.
     """
 
     def __init__(self, run: Path, step: int, trackers: Sequence[Tracker] = ()) -> None:
         path = run / "log.jsonl"
-        kept = [line for line in read_log(run) if line.get("step", 0) <= step] if step else []
-        write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+        events = [event for event in read_log(run) if event.get("step", 0) <= step] if step else []
+        write_text(path, "".join(json.dumps(event) + "\n" for event in events))
         self._file = path.open("a", encoding="utf-8")
         self._trackers = trackers
         for tracker in trackers:
             tracker.start(run, step)
 
     def event(self, kind: str, step: int, **values: Any) -> None:
-        """Write one event; it is on disk when this returns, as far as the process is concerned."""
+        """Write one event and flush the file, so that the event survives the end of the process."""
         self._file.write(json.dumps(without_nan({"event": kind, "step": step, **values})) + "\n")
         self._file.flush()
         for tracker in self._trackers:
             tracker.log(kind, step, values)
 
     def __enter__(self) -> Self:
-        """The log itself."""
+        """Return the log."""
         return self
 
     def __exit__(

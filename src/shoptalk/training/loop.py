@@ -25,24 +25,35 @@ from shoptalk.training.log import Log
 from shoptalk.training.phases import Answers, Choices, MultipleChoicePhase, NextItems, ValidationResult
 from shoptalk.training.trackers import Tracker
 
-#: A set-up that works learns a handful of examples to this loss per token (natural logarithm).
-LEARNED = 0.05
-OVERFIT_EXAMPLES, OVERFIT_EPOCHS = 16, 200
-#: In a run's folder: the folder of the checkpoints, which goes when training has ended.
+#: The overfit check: its examples, its most epochs, and the loss per token, in nats, below which it has passed.
+OVERFIT_EXAMPLES, OVERFIT_EPOCHS, OVERFIT_LOSS = 16, 200, 0.05
+#: In a run's folder: the folder of the checkpoints, which is removed after training.
 CHECKPOINTS = "checkpoints"
-#: In the folder of the checkpoints: the weights of the best epoch so far of the phase at hand.
-BEST = "best.safetensors"
-#: How often a step is logged, and how gradients are bounded.
-LOG_STEPS, CLIP = 20, 1.0
-#: Steps of warm-up where a phase has another kind of loss than the one before.
+#: In the folder of the checkpoints: the weights of the best epoch so far of the current phase.
+BEST_WEIGHTS = "best.safetensors"
+#: A step in this many is logged.
+LOG_STEPS = 20
+#: Largest norm of the gradient of all weights; a longer gradient is scaled down to it.
+GRADIENT_NORM = 1.0
+#: Steps of warm-up of a phase that begins with a new optimiser.
 WARMUP_STEPS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What is learned: the catalogue's texts, then the examples, then choosing, as far as the recipe says so.
+    """Training and validation data of all phases.
 
-    ``negatives`` is None where answers are words, else how many items are drawn for a step (0: all compete).
+    Attributes
+    ----------
+    train, validation
+        Examples of the task.
+    catalogue
+        Texts of the items, for the phase before the examples; None without that phase.
+    choices, validation_choices
+        Questions with options, for the choice phase after the examples; None without that phase.
+    negatives
+        None where the answers are text. Where they are item tokens, the number of items that are sampled for the
+        softmax of a step; 0 for the softmax over all items.
     """
 
     train: TokenSet
@@ -54,14 +65,18 @@ class TrainingData:
 
 
 class Phase(Protocol):
-    """A part of training: what it learns from, and what it watches; ``fresh`` where its loss is of another kind."""
+    """Some epochs of training with one loss.
+
+    With ``resets_optimiser`` the phase begins with a new optimiser and a warm-up, because its loss is of another kind
+    than that of the phase before.
+    """
 
     name: str
-    fresh: bool
+    resets_optimiser: bool
 
     @property
-    def watched(self) -> Sized:
-        """The validation cases, by which its epochs are compared; with none of them, its last epoch counts."""
+    def validation_set(self) -> Sized:
+        """The validation cases by which epochs are compared; if there are none, the last epoch counts."""
         ...
 
     def plan(self, batch_tokens: int, generator: np.random.Generator) -> list[NDArray[np.int64]]:
@@ -69,19 +84,20 @@ class Phase(Protocol):
         ...
 
     def loss(self, model: LanguageModel, group: NDArray[np.int64]) -> tuple[Tensor, int, int]:
-        """Summed loss of a batch, over how many terms, and tokens computed for it."""
+        """Summed loss of a batch, the number of terms in the sum, and the number of tokens of the batch."""
         ...
 
-    def validation(self, model: LanguageModel, batch_tokens: int) -> ValidationResult:
-        """What the validation cases say."""
+    def validate(self, model: LanguageModel, batch_tokens: int) -> ValidationResult:
+        """Loss, and NDCG where items are ranked, on the validation cases."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How training went; losses are per answer token, in nats.
+    """The result of a training; losses are means per answer token, in nats.
 
-    ``epochs`` says for each phase after how many of its epochs its weights were kept.
+    ``losses`` has a row for each epoch, ``best_epoch`` counts from 1, ``tokens`` and ``seconds`` are totals, and
+    ``epochs`` maps the name of each phase to the number of its epochs after which its weights were kept.
     """
 
     losses: list[dict[str, Any]]
@@ -105,19 +121,25 @@ def fine_tune(
     epochs: Mapping[str, int] | None = None,
     trackers: Sequence[Tracker] = (),
 ) -> Outcome:
-    """Train, keep the best weights by validation loss (NDCG, for item tokens), and leave the model with them.
+    """Train, and leave the model with the weights of the best epoch by validation loss (for item tokens, by NDCG@10).
 
-    Where there is nothing to compare epochs by (no validation cases, or their number is fixed), every epoch is trained
-    and the last weights are kept.
+    If there are no validation cases, or the number of epochs is fixed, all epochs are trained and the last weights are
+    kept.
 
     Parameters
     ----------
-    epochs
-        How many epochs of each phase are trained (its name: their number), as `Outcome.epochs` of another training
-        says; the learning rate is that of the same epochs there. Without it, ``recipe`` says how many, and
-        ``recipe.patience`` how long one waits for a better one.
+    run
+        The run's folder; checkpoints and ``log.jsonl`` are written there.
+    resume
+        Continue from the latest checkpoint of the folder, if there is one.
     progress
-        Called after each step: epochs done (and the share of this one), epochs in all, loss and tokens per second.
+        Called after each step with the epochs done (as a fraction), the number of epochs, and the loss and speed.
+    epochs
+        Fixed number of epochs by name of the phase, as in `Outcome.epochs` of another training; the learning rate is
+        that of the same epochs there. Without it, the numbers are those of ``recipe``, and a phase ends early after
+        ``recipe.patience`` epochs without improvement.
+    trackers
+        Also receive every event of the log.
 
     Raises
     ------
@@ -127,9 +149,9 @@ def fine_tune(
         When an `overfit` check does not learn its examples.
     """
     if recipe.overfit:
-        few = training_data.train.first(OVERFIT_EXAMPLES)
-        watched = few if training_data.negatives is None else training_data.validation.first(OVERFIT_EXAMPLES)
-        training_data = TrainingData(few, watched, negatives=training_data.negatives)
+        train = training_data.train.first(OVERFIT_EXAMPLES)
+        validation = train if training_data.negatives is None else training_data.validation.first(OVERFIT_EXAMPLES)
+        training_data = TrainingData(train, validation, negatives=training_data.negatives)
         recipe = recipe.model_copy(update={"epochs": OVERFIT_EPOCHS, "patience": 0})
     return _Trainer(model, training_data, recipe, seed, run, progress, trackers, epochs).run(resume=resume)
 
@@ -149,16 +171,16 @@ class _Trainer:
         epochs: Mapping[str, int] | None,
     ) -> None:
         self.model, self.recipe, self.seed, self.progress, self.trackers = model, recipe, seed, progress, trackers
-        self.fixed = epochs
+        self.fixed_epochs = epochs
         self.folder, self.run_folder = run / CHECKPOINTS, run
         self.weights = model.trainable_parameters()
         self.optimiser = make_optimiser(model, recipe)
         self.scaler = GradScaler(model.device.type, enabled=model.precision == "fp16")
-        self.plan = phases(training_data, recipe)
+        self.plan = phases(training_data, recipe)  # the phase of each epoch
         self.state = State()
 
     def run(self, *, resume: bool) -> Outcome:
-        """All epochs that are left; see `fine_tune`."""
+        """Train the remaining epochs; see `fine_tune`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if resume:
             self.state = load_checkpoint(self.folder, self.weights, self.optimiser) or self.state
@@ -168,7 +190,7 @@ class _Trainer:
             self.model.network.gradient_checkpointing_enable({"use_reentrant": False})
             if hasattr(self.model.network, "enable_input_require_grads"):
                 self.model.network.enable_input_require_grads()
-        self._saved = time.monotonic()
+        self._saved_at = time.monotonic()
         with Log(self.run_folder, self.state.step, self.trackers) as log:
             for note in self.model.notes if self.state.step == 0 else ():
                 log.event("note", 0, text=note)
@@ -180,39 +202,40 @@ class _Trainer:
         return self._outcome()
 
     def _epoch(self, log: Log) -> None:
+        """Train the remaining batches of an epoch, then validate."""
         state, phase = self.state, self.plan[self.state.epoch]
         groups = phase.plan(self.recipe.batch_tokens, np.random.default_rng([self.seed, state.epoch]))
-        begins = phase.fresh and (state.epoch == 0 or self.plan[state.epoch - 1] is not phase)
-        if begins and not state.batch:  # moments of another loss would make the first steps far too long
+        warms_up = phase.resets_optimiser and (state.epoch == 0 or self.plan[state.epoch - 1] is not phase)
+        if warms_up and not state.batch:  # with the moments of another loss, the first steps would be far too long
             self.optimiser = make_optimiser(self.model, self.recipe)
         self.model.train()
         for group in groups[state.batch :]:
             begin = time.monotonic()
             rate = learning_rate(self.recipe, (state.epoch + state.batch / len(groups)) / len(self.plan))
-            if begins:
+            if warms_up:
                 rate *= min(1.0, (state.batch + 1) / WARMUP_STEPS)
             loss, tokens = self._step(phase, group, rate)
             state.batch += 1
             state.step += 1
-            took = time.monotonic() - begin
-            state.seconds += took
+            seconds = time.monotonic() - begin
+            state.seconds += seconds
             done = state.epoch + state.batch / len(groups)
-            self.progress("train", done, len(self.plan), f"loss {loss:.3f}, {tokens / took:,.0f} tokens/s")
+            self.progress("train", done, len(self.plan), f"loss {loss:.3f}, {tokens / seconds:,.0f} tokens/s")
             if state.step % LOG_STEPS == 0:
                 log.event("step", state.step, loss=loss, learning_rate=rate, tokens=state.tokens)
             if state.batch < len(groups):
-                self._save_now_and_then()
+                self._save_if_due()
         self._end_epoch(log, phase)
 
     def _step(self, phase: Phase, group: NDArray[np.int64], rate: float) -> tuple[float, int]:
-        """One update; the loss is the mean over the batch's terms."""
-        for settings in self.optimiser.param_groups:
-            settings["lr"] = rate
+        """Update the weights once; returns the loss, averaged over the terms of the batch, and the batch's tokens."""
+        for parameters in self.optimiser.param_groups:
+            parameters["lr"] = rate
         loss_sum, terms, tokens = phase.loss(self.model, group)
         loss = loss_sum / max(terms, 1)
         self.scaler.scale(loss).backward()
         self.scaler.unscale_(self.optimiser)
-        torch.nn.utils.clip_grad_norm_(self.weights.values(), CLIP)
+        torch.nn.utils.clip_grad_norm_(self.weights.values(), GRADIENT_NORM)
         self.scaler.step(self.optimiser)
         self.scaler.update()
         self.optimiser.zero_grad(set_to_none=True)
@@ -225,89 +248,100 @@ class _Trainer:
         return value, tokens
 
     def _end_epoch(self, log: Log, phase: Phase) -> None:
+        """Validate, log the losses, keep the weights where they are the best, and go to the next epoch."""
         state = self.state
         self.model.train(False)
-        seen = phase.validation(self.model, self.recipe.batch_tokens)
+        validation = phase.validate(self.model, self.recipe.batch_tokens)
         train_loss = state.loss_sum / max(state.terms, 1)
-        losses = {"epoch": state.epoch + 1, "train": train_loss, "validation": seen.loss}
-        if seen.ndcg is not None:
-            losses["ndcg@10"] = seen.ndcg
+        losses = {"epoch": state.epoch + 1, "train": train_loss, "validation": validation.loss}
+        if validation.ndcg is not None:
+            losses["ndcg@10"] = validation.ndcg
         state.losses.append({**losses, "phase": phase.name})
         log.event("epoch", state.step, **losses, phase=phase.name, tokens=state.tokens)
-        self._compare(phase, seen)
-        following = state.epoch + 1
-        if self._enough(phase, train_loss):
-            while following < len(self.plan) and self.plan[following] is phase:
-                following += 1
+        self._keep_if_best(phase, validation)
+        next_epoch = state.epoch + 1
+        if self._phase_ends(phase, train_loss):
+            while next_epoch < len(self.plan) and self.plan[next_epoch] is phase:
+                next_epoch += 1
         state.batch, state.loss_sum, state.terms = 0, 0.0, 0
-        state.skipped += 0 if self.fixed is not None else following - state.epoch - 1
-        if following < len(self.plan) and self.plan[following] is not phase:
+        state.skipped += 0 if self.fixed_epochs is not None else next_epoch - state.epoch - 1
+        if next_epoch < len(self.plan) and self.plan[next_epoch] is not phase:
             self._load_best(phase)
             state.best_loss = math.inf  # the next phase has another loss
-        state.epoch = following
-        self._save_now_and_then()
+        state.epoch = next_epoch
+        self._save_if_due()
 
-    def _selects(self, phase: Phase) -> bool:
-        """Whether epochs of a phase are compared, so that another than the last may be kept."""
-        return self.fixed is None and len(phase.watched) > 0
+    def _compares_epochs(self, phase: Phase) -> bool:
+        """Whether the best epoch of a phase is kept; otherwise it is the last."""
+        return self.fixed_epochs is None and len(phase.validation_set) > 0
 
-    def _compare(self, phase: Phase, seen: ValidationResult) -> None:
-        """Keep the weights of the epoch that has just ended where it is the best of its phase, or the last that counts.
+    def _keep_if_best(self, phase: Phase, validation: ValidationResult) -> None:
+        """Keep the weights of the epoch that has just ended if it is the best of its phase, or epochs are not compared.
 
-        The training loss says nothing about which is better: it nearly always falls.
+        The training loss does not decide, because it nearly always falls.
         """
         state = self.state
-        if self._selects(phase):
-            if math.isnan(seen.cost):
+        if self._compares_epochs(phase):
+            if math.isnan(validation.cost):
                 raise Diverged(
-                    f"the validation loss became {seen.loss} at step {state.step}", hint="lower training.learning_rate"
+                    f"the validation loss became {validation.loss} at step {state.step}",
+                    hint="lower training.learning_rate",
                 )
-            if seen.cost >= state.best_loss:
+            if validation.cost >= state.best_loss:
                 return
-            state.best_loss = seen.cost
-            with replacing(self.folder / BEST) as temporary:
-                save_tensors(_copies(self.weights), temporary)
+            state.best_loss = validation.cost
+            with replacing(self.folder / BEST_WEIGHTS) as temporary:
+                save_tensors(_detached(self.weights), temporary)
         state.best_epoch = state.epoch
         state.kept[phase.name] = state.epoch - self.plan.index(phase) + 1
 
-    def _enough(self, phase: Phase, train_loss: float) -> bool:
-        """Whether the rest of a phase's epochs is left out."""
+    def _phase_ends(self, phase: Phase, train_loss: float) -> bool:
+        """Whether the remaining epochs of a phase are skipped."""
         state = self.state
-        if self.fixed is not None:
+        if self.fixed_epochs is not None:
             done = state.epoch - self.plan.index(phase) + 1
-            return done >= self.fixed.get(phase.name, len(self.plan))
-        if self.recipe.overfit and train_loss < LEARNED:
+            return done >= self.fixed_epochs.get(phase.name, len(self.plan))
+        if self.recipe.overfit and train_loss < OVERFIT_LOSS:
             return True
-        waited = state.epoch - state.best_epoch  # 0 where epochs are not compared: the last one is the best so far
-        return bool(self.recipe.patience) and waited >= self.recipe.patience
+        epochs_since_best = state.epoch - state.best_epoch  # 0 where epochs are not compared
+        return bool(self.recipe.patience) and epochs_since_best >= self.recipe.patience
 
     def _load_best(self, phase: Phase) -> None:
-        """Go back to the weights that a phase keeps; where its epochs are not compared, they are the last ones."""
-        best = self.folder / BEST
-        if self._selects(phase) and best.exists():
-            load_weights(load_file(best), self.weights, best)
+        """Load the weights of the best epoch of a phase; where epochs are not compared, the last weights stay."""
+        path = self.folder / BEST_WEIGHTS
+        if self._compares_epochs(phase) and path.exists():
+            load_weights(load_file(path), self.weights, path)
 
-    def _save_now_and_then(self) -> None:
-        if time.monotonic() - self._saved >= self.recipe.checkpoint_seconds:
+    def _save_if_due(self) -> None:
+        """Write a checkpoint if the last one is ``training.checkpoint_seconds`` old."""
+        if time.monotonic() - self._saved_at >= self.recipe.checkpoint_seconds:
             self.state.scaler = self.scaler.state_dict()
-            save_checkpoint(self.folder, self.state, _copies(self.weights), self.optimiser)
-            self._saved = time.monotonic()
+            save_checkpoint(self.folder, self.state, _detached(self.weights), self.optimiser)
+            self._saved_at = time.monotonic()
 
     def _outcome(self) -> Outcome:
+        """The result of the training; an overfit check fails here."""
         state = self.state
-        best: dict[str, Any] = next((row for row in state.losses if row["epoch"] == state.best_epoch + 1), {})
-        watched = "ndcg@10" not in best and not math.isnan(best.get("validation", math.nan))
-        loss = best.get("validation" if watched else "train", math.nan)
-        if self.recipe.overfit and self.fixed is None and not loss < LEARNED:
+        best_row: dict[str, Any] = next((row for row in state.losses if row["epoch"] == state.best_epoch + 1), {})
+        validation_loss = best_row.get("validation", math.nan)
+        # With NDCG, the validation cases of an overfit check are not its training examples.
+        by_validation = "ndcg@10" not in best_row and not math.isnan(validation_loss)
+        loss = validation_loss if by_validation else best_row.get("train", math.nan)
+        if self.recipe.overfit and self.fixed_epochs is None and not loss < OVERFIT_LOSS:
             raise ModelError(
                 f"the set-up does not learn {OVERFIT_EXAMPLES} examples: loss {loss:.3f} after "
                 f"{len(state.losses)} epochs",
                 hint="raise training.learning_rate, or the model's size",
             )
         return Outcome(
-            state.losses, state.best_epoch + 1, best.get("validation", math.nan), state.tokens, state.seconds,
-            stopped_early=state.skipped > 0, epochs=state.kept,
-        )  # fmt: skip
+            losses=state.losses,
+            best_epoch=state.best_epoch + 1,
+            best_loss=validation_loss,
+            tokens=state.tokens,
+            seconds=state.seconds,
+            stopped_early=state.skipped > 0,
+            epochs=state.kept,
+        )
 
 
 def phases(training_data: TrainingData, recipe: Training) -> list[Phase]:
@@ -330,17 +364,17 @@ def learning_rate(recipe: Training, progress: float) -> float:
     """Linear warm-up, then a cosine down to a tenth; ``progress`` is the share of training done, in [0, 1]."""
     if progress < recipe.warmup:
         return recipe.learning_rate * max(progress / recipe.warmup, 0.01)
-    after = (progress - recipe.warmup) / max(1 - recipe.warmup, 1e-9)
-    return recipe.learning_rate * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * after)))
+    decay_progress = (progress - recipe.warmup) / max(1 - recipe.warmup, 1e-9)
+    return recipe.learning_rate * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * decay_progress)))
 
 
 def make_optimiser(model: LanguageModel, recipe: Training) -> Any:
-    """AdamW, decay on matrices only; for QLoRA on a GPU the paged 8-bit one, whose state moves aside when needed."""
-    learned = model.trainable_parameters()
-    decayed = {name for name, p in learned.items() if p.dim() >= 2 and not name.startswith("items.")}
+    """AdamW with weight decay on matrices only, none on item tokens; paged 8-bit AdamW for QLoRA on a GPU."""
+    parameters = model.trainable_parameters()
+    decayed = {name for name, p in parameters.items() if p.dim() >= 2 and not name.startswith("items.")}
     groups = [
-        {"params": [p for name, p in learned.items() if name in decayed], "weight_decay": recipe.weight_decay},
-        {"params": [p for name, p in learned.items() if name not in decayed], "weight_decay": 0.0},
+        {"params": [p for name, p in parameters.items() if name in decayed], "weight_decay": recipe.weight_decay},
+        {"params": [p for name, p in parameters.items() if name not in decayed], "weight_decay": 0.0},
     ]
     groups = [group for group in groups if group["params"]]
     if model.tuning == "qlora" and model.device.type == "cuda":
@@ -351,5 +385,6 @@ def make_optimiser(model: LanguageModel, recipe: Training) -> Any:
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
-def _copies(weights: dict[str, Any]) -> dict[str, Tensor]:
+def _detached(weights: dict[str, Any]) -> dict[str, Tensor]:
+    """The weights without gradients, contiguous as safetensors requires."""
     return {name: weight.detach().contiguous() for name, weight in weights.items()}

@@ -1,4 +1,4 @@
-"""What a recipe makes of a split: examples to learn from, and examples to watch."""
+"""Training and validation data of a recipe, made of a split."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -36,21 +36,22 @@ def make_training_data(
     builder: PromptBuilder,
     model: LanguageModel,
 ) -> TrainingData:
-    """Token ids of everything that is learned or watched; test cases are never looked at.
+    """Encode the training and validation data of all phases; test cases are never used.
 
     Parameters
     ----------
     split
-        Its training histories are learned as whole sequences, where the prompts allow it.
+        Its training histories are encoded as whole sequences, where the prompts allow it and
+        ``training.targets = "every"``.
     train_cases, validation_cases
-        What is asked, in the form of the task.
+        Cases in the form of the task.
     choices
-        Training cases with options, for learning to choose among them.
+        Training cases with options, for the choice phase.
 
     Raises
     ------
     PromptError
-        When nothing is left to learn from.
+        When there is no training example.
     """
     tokenizer, training = model.tokenizer, recipe.training
     if builder.in_sequence and training.targets == "every":
@@ -62,20 +63,20 @@ def make_training_data(
         limit = recipe.prompt.max_tokens
         train = join([train, encode_examples(rows, recipe.prompt.style, tokenizer, limit, where=str(Path(path)))])
     if not len(train):
-        raise PromptError("there is nothing to learn from", hint="keep users with longer histories")
+        raise PromptError("there are no training examples", hint="keep users with longer histories")
     validation = encode_cases(validation_cases, builder, tokenizer)
     catalogue: TokenSet | None = None
     if training.pretrain_epochs:
         catalogue = encode_texts((builder.title(item) for item in builder.catalogue), tokenizer)
-    learned = watched = None
+    train_choices = validation_choices = None
     if training.choice_epochs:
-        learned = encode_choices(choices, recipe, builder, model)
-        watched = encode_choices(split.validation, recipe, builder, model)
-    return TrainingData(train, validation, catalogue, learned, watched)
+        train_choices = encode_choices(choices, recipe, builder, model)
+        validation_choices = encode_choices(split.validation, recipe, builder, model)
+    return TrainingData(train, validation, catalogue, train_choices, validation_choices)
 
 
 def with_facts(train: TokenSet, facts: Sequence[Example], model: LanguageModel, *, items_only: bool) -> TokenSet:
-    """The examples with facts about items added; with ``items_only`` the answers of the examples are items alone."""
+    """Add facts about items to the examples; with ``items_only`` only the item tokens of the examples are learned."""
     assert model.items is not None
     if items_only:
         train = replace(train, labels=np.where(train.labels >= model.items.first, train.labels, IGNORE))
@@ -87,7 +88,7 @@ def with_facts(train: TokenSet, facts: Sequence[Example], model: LanguageModel, 
 def encode_choices(
     cases: Iterable[EvalExample], recipe: Recipe, builder: PromptBuilder, model: LanguageModel
 ) -> Choices:
-    """Questions with their options as answers, scored as the evaluation will score them."""
+    """Questions with their options as answers, encoded and scored as in the evaluation."""
     questions, right = [], []
     for case in cases:
         if case.candidates is not None and case.answer is not None:

@@ -1,4 +1,4 @@
-"""Trackers: what is told of a training's losses besides ``log.jsonl``.
+"""Trackers: services that receive the losses of a training, besides ``log.jsonl``.
 
 A new tracker is one file with a class ``Tracker``, one line in ``_TRACKERS`` and in the recipe's list of names, and one
 mirrored test.
@@ -18,18 +18,18 @@ _TRACKERS = {
 
 
 class Tracker(Protocol):
-    """Follows one training from its beginning, or from the step at which it is taken up again, to its end."""
+    """Receives the events of one training."""
 
     def start(self, run: Path, step: int) -> None:
-        """Begin; what was told of a step after this one will be told again."""
+        """Begin, or continue a resumed training after ``step``: later events that were logged before come again."""
         ...
 
     def log(self, event: str, step: int, values: Mapping[str, Any]) -> None:
-        """Take one event as ``log.jsonl`` has it; what is raised here ends the training."""
+        """Record one event with the content that it has in ``log.jsonl``; an exception here ends the training."""
         ...
 
     def end(self, *, finished: bool) -> None:
-        """Stop; ``finished`` is False where an error or an interruption ended the training."""
+        """End; ``finished`` is False after an error or an interruption."""
         ...
 
 
@@ -39,12 +39,12 @@ def make_trackers(recipe: Recipe) -> list[Tracker]:
     Raises
     ------
     MissingExtra
-        When one needs a library that is not installed.
+        When a tracker needs a library that is not installed.
     """
     names = dict.fromkeys(recipe.training.trackers)
     return [importlib.import_module(_TRACKERS[name]).Tracker(recipe) for name in names]
 
 
 def numbers(event: str, values: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers among an event's values, each as ``event/name``."""
+    """The numbers among an event's values, by ``event/name``."""
     return {f"{event}/{name}": value for name, value in values.items() if isinstance(value, (int, float))}

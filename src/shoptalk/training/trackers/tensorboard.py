@@ -1,4 +1,4 @@
-"""TensorBoard: its files are in the run's folder ``tensorboard``."""
+"""TensorBoard: event files in the folder ``tensorboard`` of the run."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +11,13 @@ from shoptalk.training.trackers import numbers
 
 
 class Tracker:
-    """Writes every number as a scalar; see the protocol for what the methods mean."""
+    """Writes every number as a scalar; the methods are those of the protocol `Tracker`."""
 
     def __init__(self, recipe: Recipe) -> None:
         pass
 
     def start(self, run: Path, step: int) -> None:
-        """Open the files; TensorBoard hides what an earlier writer said of later steps."""
+        """Open the files; TensorBoard hides later steps that an earlier writer logged."""
         self._board = SummaryWriter(str(run / "tensorboard"), purge_step=step + 1 if step else None)
 
     def log(self, event: str, step: int, values: Mapping[str, Any]) -> None:
