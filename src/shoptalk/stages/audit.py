@@ -14,7 +14,7 @@ from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.data.question_files import Instruction, Question, as_question, read_alpaca, read_candidates
 from shoptalk.errors import DatasetError, RunError, UsageError
 from shoptalk.evaluation.audit import audit
-from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet, Outcome, Written
+from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet, Outcome, WrittenAnswers
 from shoptalk.evaluation.catalogue import find
 from shoptalk.evaluation.id_map import PAD_ID, Bools, IdMap, Ints
 from shoptalk.evaluation.options import correctness
@@ -140,13 +140,13 @@ def _choice_set(shop: Dataset, log: Log, seed: int) -> MultipleChoiceSet | None:
     options = raw[item]
     at = np.arange(len(chosen))
     options[at, answer] = clean[item[at, answer]]
-    index, seen_items = log.before(chosen)
+    index, seen_items = log.histories(chosen)
     return MultipleChoiceSet(
         texts=texts,
         options=options,
         answer=answer,
-        asker=log.user[chosen].astype(np.int64),
-        learned=at < len(learned),
+        user=log.user[chosen].astype(np.int64),
+        in_training=at < len(learned),
         seen_items=np.stack([index, clean[rows.code[seen_items]]], axis=1),
         item=item,
     )
@@ -182,13 +182,13 @@ def _foreign(questions: Sequence[Question], seed: int) -> MultipleChoiceSet:
         texts=list(texts),
         options=options,
         answer=np.array([question.answer for question in questions], dtype=np.int64),
-        asker=asker,
-        learned=learned,
+        user=asker,
+        in_training=learned,
         seen_items=np.array(seen_items, dtype=np.int64).reshape(-1, 2),
     )
 
 
-def _written(rows: Sequence[Instruction]) -> Written | None:
+def _written(rows: Sequence[Instruction]) -> WrittenAnswers | None:
     """Rows that all say whose they are and what they are for, some of them for training and some not."""
     if not all(row.user and row.learned is not None for row in rows) or len({row.learned for row in rows}) < 2:
         return None
@@ -196,11 +196,11 @@ def _written(rows: Sequence[Instruction]) -> Written | None:
     answers = listed if any(listed) else [(row.answer,) for row in rows]
     texts, askers = IdMap([]), IdMap([])
     given = [(number, texts.of(text)) for number, answer in enumerate(answers) for text in answer]
-    return Written(
+    return WrittenAnswers(
         texts=[*dict.fromkeys(text for answer in answers for text in answer)],
-        given=np.array(given, dtype=np.int64).reshape(-1, 2),
-        asker=np.array([askers.of(row.user) for row in rows], dtype=np.int64),
-        learned=np.array([row.learned for row in rows], dtype=np.bool_),
+        answers=np.array(given, dtype=np.int64).reshape(-1, 2),
+        user=np.array([askers.of(row.user) for row in rows], dtype=np.int64),
+        in_training=np.array([row.learned for row in rows], dtype=np.bool_),
     )
 
 
@@ -229,7 +229,7 @@ def _outcome(run: Run, log: Log) -> Outcome | None:
     known = None if scorer is None else scorer.has_interactions[: len(log.items)]
     return Outcome(
         metric=metric,
-        own=own,
+        values=own,
         swapped=swapped,
         chance=chance,
         tied=np.array(columns["tied"], dtype=np.bool_),
