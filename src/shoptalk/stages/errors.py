@@ -18,7 +18,7 @@ from shoptalk.evaluation.errors.groups import EXAMPLES, Group, group_errors
 from shoptalk.evaluation.errors.what_if import Step, options_what_if, ranking_what_if
 from shoptalk.evaluation.errors.words import pulling_words
 from shoptalk.evaluation.id_map import PAD_ID, IdMap
-from shoptalk.evaluation.options import judge
+from shoptalk.evaluation.options import correctness
 from shoptalk.files import replacing
 from shoptalk.results import (
     CalibrationBin,
@@ -102,7 +102,7 @@ def _options(run: Run, shop: Dataset, split: Split, columns: Mapping[str, Any]) 
         columns["user_id"], columns["history"], columns["options"], right, rows, IdMap(shop.catalogue)
     )
     assert answers.positions is not None  # of options
-    sure = reliability(answers.sure, judge(rows, right).correct)
+    sure = reliability(answers.confidence, correctness(rows, right))
     chosen = answers.positions.chosen.tolist()
     return JudgedAnswers("options", answers, split.test, columns["options"], scores, right, chosen, sure)
 
@@ -180,7 +180,7 @@ def _group(shop: Dataset, judged: JudgedAnswers, group: Group) -> ErrorGroup:
         wrong=int(group.members.sum()),
         reference=group.reference.value,
         excess=group.excess,
-        examples=tuple(_example(shop, judged, n, group.why(n)) for n in group.typical),
+        examples=tuple(_example(shop, judged, n, group.describe(n)) for n in group.typical),
     )
 
 
@@ -199,8 +199,8 @@ def _example(shop: Dataset, judged: JudgedAnswers, n: int, why: str) -> ErrorExa
         item = judged.offered[n][index] if found else case.targets[0]
         titles.append(shop.catalogue[item].title)
         scores = [*scores[:right], scores[index] if found else math.nan]
-        stands = f"stands at place {index + 1}" if found else f"is not among the first {len(judged.offered[n])}"
-        why = f"{why}; the right one {stands}"
+        stands = f"has rank {index + 1}" if found else f"is not among the first {len(judged.offered[n])}"
+        why = f"{why}; the right product {stands}"
     return ErrorExample(
         user=case.history.user_id,
         history=tuple(shop.catalogue[item].title for item in case.history.items),
