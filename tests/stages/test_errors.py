@@ -49,7 +49,7 @@ def test_a_ranking_that_is_always_wrong(
     example = groups["cold_item"].examples[0]
     assert example.options[-1] in {"Soap & W number 22", "Soap & X number 23"}
     assert (example.answer, example.chosen) == (5, 0)
-    assert example.why.startswith("nobody bought the right one in training; the right one ")
+    assert example.why.startswith("the right product has no training purchases; the right product ")
     assert len(errors.what_if) > 0
     assert [step.removed for step in errors.what_if[0].steps] == [None, *errors.what_if[0].history[:3]]
     assert len({step.answer for step in errors.what_if[0].steps}) == 1  # this model uses only the last purchase

@@ -14,7 +14,7 @@ from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.data.question_files import Instruction, Question, as_question, read_alpaca, read_candidates
 from shoptalk.errors import DatasetError, RunError, UsageError
 from shoptalk.evaluation.audit import audit
-from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet, Outcome, Written
+from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet, Outcome, WrittenAnswers
 from shoptalk.evaluation.catalogue import find
 from shoptalk.evaluation.id_map import PAD_ID, Bools, IdMap, Ints
 from shoptalk.evaluation.options import correctness
@@ -162,13 +162,13 @@ def _choice_set(dataset: Dataset, log: Log, seed: int) -> MultipleChoiceSet | No
     options = raw[item]
     question = np.arange(len(row))
     options[question, answer] = clean[item[question, answer]]
-    history_question, history_row = log.before(row)
+    history_question, history_row = log.histories(row)
     return MultipleChoiceSet(
         texts=texts,
         options=options,
         answer=answer,
-        asker=log.user[row].astype(np.int64),
-        learned=question < len(training_rows),
+        user=log.user[row].astype(np.int64),
+        in_training=question < len(training_rows),
         seen_items=np.stack([history_question, clean[rows.code[history_row]]], axis=1),
         item=item,
     )
@@ -217,31 +217,29 @@ def _external_choice_set(questions: Sequence[Question], seed: int) -> MultipleCh
         texts=texts,
         options=options,
         answer=np.array([question.answer for question in questions], dtype=np.int64),
-        asker=asker,
-        learned=learned,
+        user=asker,
+        in_training=learned,
         seen_items=np.array(seen_items, dtype=np.int64).reshape(-1, 2),
     )
 
 
-def _written_answers(rows: Sequence[Instruction]) -> Written | None:
+def _written_answers(rows: Sequence[Instruction]) -> WrittenAnswers | None:
     """Rows with a written answer as arrays; None unless all rows name a user and a part, and both parts occur.
 
     The answers are the lists of items, if any row has one, else the texts.
     """
-    if (
-        not all(row.user and row.for_training is not None for row in rows)
-        or len({row.for_training for row in rows}) < 2
-    ):
+    parts = {row.for_training for row in rows}
+    if None in parts or len(parts) < 2 or not all(row.user for row in rows):
         return None
     item_lists = [row.items for row in rows]
     answers = item_lists if any(item_lists) else [(row.answer,) for row in rows]
     text_codes, user_codes = IdMap([]), IdMap([])
     given = [(number, text_codes.of(text)) for number, answer in enumerate(answers) for text in answer]
-    return Written(
+    return WrittenAnswers(
         texts=[*dict.fromkeys(text for answer in answers for text in answer)],
-        given=np.array(given, dtype=np.int64).reshape(-1, 2),
-        asker=np.array([user_codes.of(row.user) for row in rows], dtype=np.int64),
-        learned=np.array([row.for_training for row in rows], dtype=np.bool_),
+        answers=np.array(given, dtype=np.int64).reshape(-1, 2),
+        user=np.array([user_codes.of(row.user) for row in rows], dtype=np.int64),
+        in_training=np.array([row.for_training for row in rows], dtype=np.bool_),
     )
 
 
@@ -264,7 +262,7 @@ def _outcome(run: Run, log: Log) -> Outcome | None:
     scorer = load_transition_text(run.model)
     return Outcome(
         metric=values.metric,
-        own=values.own,
+        values=values.own,
         swapped=values.swapped,
         chance=values.chance,
         tied=np.array(columns["tied"], dtype=np.bool_),

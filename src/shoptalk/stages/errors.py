@@ -18,7 +18,7 @@ from shoptalk.evaluation.errors.groups import EXAMPLES, Group, group_errors
 from shoptalk.evaluation.errors.what_if import Step, options_what_if, ranking_what_if
 from shoptalk.evaluation.errors.words import pulling_words
 from shoptalk.evaluation.id_map import PAD_ID, IdMap
-from shoptalk.evaluation.options import judge
+from shoptalk.evaluation.options import correctness
 from shoptalk.files import replacing
 from shoptalk.results import (
     CalibrationBin,
@@ -121,7 +121,7 @@ def _judge_options(dataset: Dataset, split: Split, columns: Mapping[str, Any]) -
         columns["user_id"], columns["history"], columns["options"], right, rows, IdMap(dataset.catalogue)
     )
     assert answers.positions is not None  # of options
-    calibration = reliability(answers.sure, judge(rows, right).correct)
+    calibration = reliability(answers.confidence, correctness(rows, right))
     chosen = answers.positions.chosen.tolist()
     return JudgedAnswers("options", answers, split.test, columns["options"], scores, right, chosen, calibration)
 
@@ -209,7 +209,7 @@ def _error_group(dataset: Dataset, judged: JudgedAnswers, group: Group) -> Error
         wrong=int(group.members.sum()),
         reference=group.reference.value,
         excess=group.excess,
-        examples=tuple(_example(dataset, judged, n, group.why(n)) for n in group.typical),
+        examples=tuple(_example(dataset, judged, n, group.describe(n)) for n in group.typical),
     )
 
 
@@ -229,7 +229,7 @@ def _example(dataset: Dataset, judged: JudgedAnswers, n: int, why: str) -> Error
         titles.append(dataset.catalogue[item].title)
         scores = [*scores[:right], scores[index] if listed else math.nan]
         rank = f"has rank {index + 1}" if listed else f"is not among the first {len(judged.offered[n])}"
-        why = f"{why}; the right one {rank}"
+        why = f"{why}; the right product {rank}"
     return ErrorExample(
         user=case.history.user_id,
         history=tuple(dataset.catalogue[item].title for item in case.history.items),

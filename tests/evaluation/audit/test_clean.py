@@ -1,4 +1,4 @@
-"""A shop without a flaw is not accused of one."""
+"""The audit of data without flaws reports none."""
 
 from collections import Counter
 
@@ -8,36 +8,40 @@ import pytest
 from shoptalk.evaluation.audit import audit
 from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet
 
-from .shops import clean
+from .datasets import clean
 
-SHOPS = 100
+DATASETS = 100
 
 
 @pytest.mark.slow
 def test_false_alarms_are_rare(capsys: pytest.CaptureFixture[str]) -> None:
-    """Of a hundred clean shops at most five are accused of anything at all."""
+    """Of 100 datasets without flaws at most five have a finding other than info."""
     alarms: Counter[str] = Counter()
-    accused = 0
-    for seed in range(SHOPS):
-        bad = {finding.check for finding in audit(clean(seed)) if finding.severity != "info"}
-        alarms.update(bad)
-        accused += bool(bad)
+    flagged = 0
+    for seed in range(DATASETS):
+        checks = {finding.check for finding in audit(clean(seed)) if finding.severity != "info"}
+        alarms.update(checks)
+        flagged += bool(checks)
     with capsys.disabled():
-        print(f"\nfalse alarms over {SHOPS} clean shops: {accused / SHOPS:.2f} of the shops; by check: {dict(alarms)}")
-    assert accused <= 0.05 * SHOPS
+        print(
+            f"\nfalse alarms over {DATASETS} clean datasets: {flagged / DATASETS:.2f} of them; by check: {dict(alarms)}"
+        )
+    assert flagged <= 0.05 * DATASETS
 
 
-def test_every_check_looked(capsys: pytest.CaptureFixture[str]) -> None:
-    found = audit(clean(1))
-    assert len(found) >= 25
-    assert all(finding.severity == "info" and not finding.do for finding in found if finding.check != "sampled_metric")
+def test_every_check_yields_findings(capsys: pytest.CaptureFixture[str]) -> None:
+    findings = audit(clean(1))
+    assert len(findings) >= 25
+    assert all(
+        finding.severity == "info" and not finding.do for finding in findings if finding.check != "sampled_metric"
+    )
 
 
-def test_nothing_at_hand_is_nothing_found() -> None:
-    nothing = np.zeros(0, dtype=np.int64)
-    empty = Log(nothing, nothing, nothing, nothing, [], [], [])
+def test_empty_input_has_no_findings() -> None:
+    no_rows = np.zeros(0, dtype=np.int64)
+    empty = Log(no_rows, no_rows, no_rows, no_rows, [], [], [])
     questions = MultipleChoiceSet(
-        [], np.zeros((0, 4), np.int64), nothing, nothing, nothing.astype(bool), np.zeros((0, 2), np.int64)
+        [], np.zeros((0, 4), np.int64), no_rows, no_rows, no_rows.astype(bool), np.zeros((0, 2), np.int64)
     )
     assert audit(Evidence()) == []
     assert [finding.check for finding in audit(Evidence(empty, questions))] == []

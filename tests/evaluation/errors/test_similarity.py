@@ -1,4 +1,4 @@
-"""Likeness of titles, by hand."""
+"""Similarity of titles, by hand."""
 
 import math
 
@@ -7,10 +7,10 @@ import pytest
 
 from shoptalk.evaluation.errors.similarity import TitleSimilarity
 from shoptalk.evaluation.id_map import PAD_ID
-from tests.evaluation.errors.worlds import pairs
+from tests.evaluation.errors.answer_sets import pairs
 
 TITLES = ["rose soap", "rose balm", "mint oil", "mint comb"]
-# idf = 1 + ln((1 + 4 titles) / (1 + titles with the word)): "rose" stands in two, "soap" and "balm" in one each.
+# idf = 1 + ln((1 + 4 titles) / (1 + titles with the word)): "rose" is in two titles, "soap" and "balm" in one each.
 ROSE, SOAP = 1 + math.log(5 / 3), 1 + math.log(5 / 2)
 COSINE = ROSE**2 / (ROSE**2 + SOAP**2)
 
@@ -21,5 +21,5 @@ def test_the_mean_over_the_history() -> None:
     assert similarity.of(np.array([PAD_ID, 3, 2, 0])) == pytest.approx([0, COSINE / 2, 0, 0])
 
 
-def test_titles_without_words_are_like_nothing() -> None:
+def test_titles_without_words_have_similarity_0() -> None:
     assert TitleSimilarity(["-", "!"], pairs([[0]])).of(np.array([0])).tolist() == [0]

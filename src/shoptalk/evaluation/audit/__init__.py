@@ -1,6 +1,7 @@
-"""What would make numbers lie: every check is one file, knows tables and ranked lists only, and says what it found.
+"""The audit: checks for leaks and shortcuts that would make metrics misleading.
 
-A new check is a file with a function ``check`` and a line in ``CHECKS``.
+Each check is one file, works on tables and ranked lists only, and yields findings. A new check is a file with a
+function ``check`` and a line in ``CHECKS``.
 """
 
 from collections.abc import Callable, Iterator
@@ -42,16 +43,16 @@ _ORDER = ("fail", "warn", "info")
 
 
 def audit(evidence: Evidence, progress: Progress = silent) -> list[Finding]:
-    """Everything that the checks find, the worst first.
+    """The findings of all checks, the most severe first.
 
     Parameters
     ----------
     progress
-        Told how many of how many checks are done, and the name of the next.
+        Called with the number of finished checks, the number of all checks and the name of the next check.
     """
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for number, (name, check) in enumerate(CHECKS.items()):
         progress("audit", number, len(CHECKS), name)
-        found += check(evidence)
+        findings += check(evidence)
     progress("audit", len(CHECKS), len(CHECKS), "done")
-    return sorted(found, key=lambda finding: _ORDER.index(finding.severity))
+    return sorted(findings, key=lambda finding: _ORDER.index(finding.severity))

@@ -1,4 +1,4 @@
-"""What an audit may look at: purchases, exam questions, a run's answers and instruction texts, all in numbers."""
+"""What an audit examines: purchases, multiple-choice questions, a run's results and instruction rows, as arrays."""
 
 import html
 import re
@@ -15,35 +15,38 @@ from shoptalk.schema import PARTS
 
 TRAIN, VALIDATION, TEST, CONTEXT, UNUSED = range(len(PARTS))
 
-#: Test cases that checks look at one by one are drawn from a shop that has more.
+#: Checks that look at single test cases use a sample of at most this size.
 MOST_CASES = 20_000
 
 _NO_LETTERS = re.compile(r"[\W\d_]+")
 
 
 def letters(text: str) -> str:
-    """The letters of a text and nothing else, small: what no cleaning of digits, case or punctuation changes."""
+    """The letters of a text in lower case, or the text itself if it has none.
+
+    Cleaning of digits, case or punctuation does not change them.
+    """
     return _NO_LETTERS.sub("", html.unescape(text).casefold()) or text
 
 
 @dataclass(frozen=True)
 class Log:
-    """R purchases of U users and I items, users one after the other, each in time order.
+    """R purchases of U users and I items, grouped by user, in time order within a user.
 
     Attributes
     ----------
     user, item
-        (R,) numbers; users come in this order.
+        (R,) index of the user and of the item.
     time
         (R,) seconds.
     part
-        (R,) place among ``schema.PARTS``.
+        (R,) index into ``schema.PARTS``.
     users, items, titles
-        U names, I ids and I titles.
+        U user ids, I item ids and I titles.
     method, ties
-        The protocol, as in a recipe's section ``split``.
+        Splitting method and handling of ties, as in a recipe's section ``split``.
     withheld
-        Whether items were withheld from training on purpose.
+        Whether the split withholds items from training (``split.cold``).
     """
 
     user: NDArray[np.integer]
@@ -59,44 +62,44 @@ class Log:
 
     @cached_property
     def new_user(self) -> Bools:
-        """(R,) whether a user begins in this row."""
+        """(R,) whether this is the first row of a user."""
         return np.append(True, self.user[1:] != self.user[:-1]) if len(self.user) else np.zeros(0, dtype=np.bool_)
 
     @cached_property
-    def same_moment(self) -> Bools:
-        """(R - 1,) whether a row and the next are of one user and one moment."""
+    def same_time(self) -> Bools:
+        """(R - 1,) whether a row and the next have the same user and the same time."""
         return ~self.new_user[1:] & (self.time[1:] == self.time[:-1])
 
     @cached_property
-    def target(self) -> Ints:
-        """(C,) the rows where a test case's right items begin."""
-        asked = self.part == TEST
-        begins = asked.copy()
-        begins[1:] &= ~asked[:-1] | self.new_user[1:]
-        return np.flatnonzero(begins)
+    def target_rows(self) -> Ints:
+        """(C,) the first target row of each test case."""
+        is_test = self.part == TEST
+        is_first = is_test.copy()
+        is_first[1:] &= ~is_test[:-1] | self.new_user[1:]
+        return np.flatnonzero(is_first)
 
     @cached_property
-    def bought(self) -> Ints:
-        """(I,) purchases in training."""
+    def purchases(self) -> Ints:
+        """(I,) number of training purchases of each item."""
         return np.bincount(self.item[self.part == TRAIN], minlength=len(self.items))
 
     @cached_property
     def start(self) -> Ints:
-        """(U,) the first row of each user, and R at the end: (U + 1,)."""
+        """(U + 1,) the first row of each user, then R."""
         return np.append(np.flatnonzero(self.new_user), len(self.user))
 
     def sample(self, seed: int, most: int = MOST_CASES) -> Ints:
-        """Rows of at most so many test targets, drawn by the seed, in order."""
-        if len(self.target) <= most:
-            return self.target
-        return np.sort(np.random.default_rng(seed).choice(self.target, most, replace=False))
+        """Target rows of at most ``most`` test cases, drawn with the seed, in ascending order."""
+        if len(self.target_rows) <= most:
+            return self.target_rows
+        return np.sort(np.random.default_rng(seed).choice(self.target_rows, most, replace=False))
 
     def first_row(self, rows: Ints) -> Ints:
-        """The first row of the user that each of the given rows belongs to."""
+        """For each of the given rows the first row of its user."""
         return self.start[np.searchsorted(self.start, rows, side="right") - 1]
 
-    def before(self, rows: Ints) -> tuple[Ints, Ints]:
-        """The histories of the given targets: (H,) places among the targets, and (H,) the rows held."""
+    def histories(self, rows: Ints) -> tuple[Ints, Ints]:
+        """The histories before the given target rows: (H,) indices into ``rows``, and (H,) rows of the purchases."""
         first = self.first_row(rows)
         lengths = rows - first
         index = np.repeat(np.arange(len(rows)), lengths)
@@ -108,105 +111,105 @@ class Log:
 
 @dataclass(frozen=True)
 class MultipleChoiceSet:
-    """N questions with up to P options each.
+    """N multiple-choice questions with up to P options each.
 
     Attributes
     ----------
     texts
         T different texts.
     options
-        (N, P) numbers of the texts shown, ``PAD_ID`` after a question's last.
+        (N, P) indices of the texts shown, ``PAD_ID`` after the last option of a question.
     answer
-        (N,) place of the right option, from 0.
-    asker
-        (N,) whose question it is; with a `Log`, the number of the user there.
-    learned
-        (N,) whether the question may be learned from; the others are the test.
+        (N,) position of the right option, from 0.
+    user
+        (N,) number of the user; with a `Log`, the index of the user there.
+    in_training
+        (N,) whether the question belongs to the training part; the others are the test.
     seen_items
-        (H, 2) rows of question and text: what the histories hold, in their order.
+        (H, 2) pairs of question and text: the histories, ordered by question and time.
     item
-        (N, P) numbers of the items in the `Log`; None where only texts are known.
+        (N, P) indices of the items in the `Log`; None where only texts are known.
     """
 
     texts: Sequence[str]
     options: Ints
     answer: Ints
-    asker: Ints
-    learned: Bools
+    user: Ints
+    in_training: Bools
     seen_items: Ints
     item: Ints | None = None
 
     @property
     def shown(self) -> Bools:
-        """(N, P) where there is an option."""
+        """(N, P) whether there is an option at this position."""
         return self.options != PAD_ID
 
     @cached_property
     def right(self) -> Ints:
-        """(N,) the text of the right option."""
+        """(N,) index of the right option's text."""
         return self.options[np.arange(len(self.options)), self.answer]
 
     @cached_property
     def chance(self) -> float:
         """The mean of 1 / options over the test's questions."""
-        sizes = self.shown[~self.learned].sum(axis=1)
+        sizes = self.shown[~self.in_training].sum(axis=1)
         return float((1 / sizes).mean()) if len(sizes) else float("nan")
 
     @cached_property
     def keys(self) -> Ints:
-        """(T,) the same number for texts with the same letters."""
+        """(T,) a number per text, equal for texts with the same letters."""
         numbers: dict[str, int] = {}
         return np.array([numbers.setdefault(letters(text), len(numbers)) for text in self.texts], dtype=np.int64)
 
 
 @dataclass(frozen=True)
-class Written:
-    """N rows whose answers are written, not chosen: lists of items, or one text each.
+class WrittenAnswers:
+    """N instruction rows with free answers: lists of items, or one text each.
 
     Attributes
     ----------
     texts
         T different items or answers.
-    given
-        (G, 2) rows and the texts that their answers give, rows in order; a row that gives none has no truth.
-    asker, learned
+    answers
+        (G, 2) pairs of row and text in the answer, ordered by row; a row without a pair has no truth.
+    user, in_training
         (N,) as in `MultipleChoiceSet`.
     """
 
     texts: Sequence[str]
-    given: Ints
-    asker: Ints
-    learned: Bools
+    answers: Ints
+    user: Ints
+    in_training: Bools
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run made of N test cases.
+    """The results of a run on N test cases.
 
     Attributes
     ----------
     metric
-        Name of what ``own`` and ``swapped`` hold: ``accuracy`` or ``recall@10``.
-    own, swapped
-        (N,) in [0, 1], with the user's own and with another's history.
+        The metric in ``values`` and ``swapped``: ``accuracy`` or ``recall@10``.
+    values, swapped
+        (N,) in [0, 1], with the user's own history and with another user's (None: not measured).
     chance
-        What guessing gets.
+        Expected value of a random choice.
     tied
-        (N,) whether the target shares its moment with a neighbour.
+        (N,) whether the target has the same time as a neighbouring purchase.
     ranks
-        For each method (N,) the rank of the right item among the whole catalogue, from 1.
+        For each method (N,) the rank of the right item in the whole catalogue, from 1.
     catalogue
-        How many items were ranked.
+        Number of ranked items.
     cut
-        Share of the training examples and of the test prompts that were cut, by name.
+        Share of the training examples and of the test prompts that were truncated, by name.
     transitions
-        (E, 2) pairs of items, from the earlier to the later, that a statistic of the run knows; None: it has none.
+        (E, 2) pairs (earlier item, later item) of the run's transition graph; None: it has none.
     known
-        (I,) items that the run counts as bought; None: it does not say.
+        (I,) whether the run counts the item as bought; None: unknown.
     """
 
     metric: str
-    own: Floats
+    values: Floats
     swapped: Floats | None
     chance: float
     tied: Bools
@@ -219,11 +222,17 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Everything that is at hand; a check that finds what it needs missing says nothing."""
+    """The input of the checks; a check whose input is missing yields no finding.
+
+    Attributes
+    ----------
+    texts
+        Pairs (prompt, answer) of instruction rows.
+    """
 
     log: Log | None = None
     choice_set: MultipleChoiceSet | None = None
     outcome: Outcome | None = None
     texts: Sequence[tuple[str, str]] = ()
     seed: int = 1
-    written: Written | None = None
+    written: WrittenAnswers | None = None

@@ -1,4 +1,4 @@
-"""What a check says: how bad, how big, an example, and what to do."""
+"""Helpers with which checks build findings."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -7,31 +7,31 @@ from scipy import stats
 from shoptalk.results import Finding, Severity
 from shoptalk.schema import Estimate
 
-__all__ = ["Finding", "Severity", "judged", "share", "shorten"]
+__all__ = ["Finding", "Severity", "share", "shorten"]
 
 
-def judged(
-    check: str, size: Estimate, limit: float, says: str, *, worst: Severity = "warn", example: str = "", do: str = ""
+def finding_above(
+    check: str, size: Estimate, limit: float, says: str, *, severity: Severity = "warn", example: str = "", do: str = ""
 ) -> Finding:
-    """A finding that speaks up, as ``worst``, where the whole interval lies above a limit; fine otherwise."""
+    """A finding of the given severity if the whole interval lies above the limit, else of severity ``info``."""
     if size.low > limit:
-        return Finding(check, worst, says, size, example, do)
+        return Finding(check, severity, says, size, example, do)
     return Finding(check, "info", says, size, example)
 
 
-def share(chosen: ArrayLike) -> Estimate:
-    """The share of N that are chosen, with Wilson's interval: it holds for millions, and for shares near 0 and 1.
+def share(flags: ArrayLike) -> Estimate:
+    """The share of True among N flags, with Wilson's interval; NaN and ``n`` 0 where N is 0.
 
     Source: E. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 1927.
     """
-    picked = np.asarray(chosen, dtype=np.bool_)
-    count, whole = int(picked.sum()), len(picked)
-    if not whole:
+    mask = np.asarray(flags, dtype=np.bool_)
+    count, total = int(mask.sum()), len(mask)
+    if not total:
         return Estimate(np.nan, np.nan, np.nan, 0)
-    interval = stats.binomtest(count, whole).proportion_ci(method="wilson")
-    return Estimate(count / whole, float(interval.low), float(interval.high), whole)
+    interval = stats.binomtest(count, total).proportion_ci(method="wilson")
+    return Estimate(count / total, float(interval.low), float(interval.high), total)
 
 
 def shorten(text: str, most: int = 90) -> str:
-    """A text as it may stand in an example."""
+    """A text cut to at most ``most`` characters, for use in an example."""
     return text if len(text) <= most else text[: most - 1] + "…"

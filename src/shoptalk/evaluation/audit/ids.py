@@ -1,4 +1,4 @@
-"""Do item ids carry information? A model that reads them would learn the catalogue's numbering."""
+"""Whether item ids carry information: a model that reads them could learn the order of the catalogue."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,18 +10,18 @@ from shoptalk.evaluation.audit.finding import Finding, share
 from shoptalk.evaluation.id_map import Ints
 from shoptalk.schema import Estimate
 
-#: Ids are neighbours within this share of the catalogue (50 of 12,086).
+#: Ids are neighbours if their ranks differ by at most this share of the catalogue (50 of 12,086).
 NEAR = 0.004
-#: How often neighbours must be bought one after the other, beyond doubt, as a multiple of chance and beyond it.
+#: The share of transitions between neighbours must exceed chance by this factor and by this difference.
 TIMES, MARGIN = 1.5, 0.005
-#: Rank correlation from which on ids are sorted.
+#: Rank correlation above which ids count as sorted.
 SORTED = 0.1
-#: Shuffles of chance.
+#: Permutations from which the share expected by chance is estimated.
 _SHUFFLES = 20
 
 
 def id_ranks(items: Sequence[str]) -> Ints:
-    """(I,) place of each id in ascending order: of whole numbers by value, of others letter by letter."""
+    """(I,) rank of each id in ascending order, from 0: whole numbers by value, other ids as text."""
     if all(item.isascii() and item.isdigit() and len(item) < 19 for item in items):
         keys = np.array([int(item) for item in items], dtype=np.int64)
     else:
@@ -32,64 +32,66 @@ def id_ranks(items: Sequence[str]) -> Ints:
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Neighbours bought together; ids that are sorted by popularity or by time."""
+    """Transitions between neighbouring ids; ids that are sorted by popularity or by time."""
     log = evidence.log
     if log is None or len(log.items) < 3 or not len(log.user):
         return
     ranks = id_ranks(log.items)
     yield from _neighbours(log, ranks, evidence.seed)
-    met = log.bought > 0
+    bought = log.purchases > 0
     first = np.full(len(log.items), np.inf)
     np.minimum.at(first, log.item, log.time)
-    seen = np.isfinite(first)
-    for name, chosen, values in (("popularity", met, log.bought), ("time", seen, first)):
-        if chosen.sum() < 4 or len(np.unique(values[chosen])) < 2:
+    has_time = np.isfinite(first)
+    for name, mask, values in (("popularity", bought, log.purchases), ("time", has_time, first)):
+        if mask.sum() < 4 or len(np.unique(values[mask])) < 2:
             continue
-        rho = spearman(ranks[chosen], values[chosen])
-        size = max(rho.low, -rho.high)  # distance from zero beyond doubt
-        what = "purchases" if name == "popularity" else "the first purchase"
+        rho = spearman(ranks[mask], values[mask])
+        strength = max(rho.low, -rho.high)  # distance of the interval from 0
+        variable = "the number of purchases" if name == "popularity" else "the time of the first purchase"
         yield Finding(
             f"ids_by_{name}",
-            "warn" if size > SORTED else "info",
-            f"rank correlation of item ids with {what}: {rho.value:+.3f}",
+            "warn" if strength > SORTED else "info",
+            f"rank correlation of item ids with {variable}: {rho.value:+.3f}",
             rho,
-            do="never show raw ids to a model, and number items at random" if size > SORTED else "",
+            do="do not show raw ids to a model, or number the items at random" if strength > SORTED else "",
         )
 
 
 def _neighbours(log: Log, ranks: Ints, seed: int) -> Iterator[Finding]:
-    """Steps between neighbouring ids, among steps from one moment to another, against shuffled steps."""
-    rows = np.flatnonzero(~log.new_user[1:] & ~log.same_moment & (log.part[1:] == TRAIN))
-    one, other = ranks[log.item[rows]], ranks[log.item[rows + 1]]
-    different = one != other
-    one, other = one[different], other[different]
-    if not len(one):
+    """The share of transitions between different times that lead to a neighbouring id, compared with permutations."""
+    rows = np.flatnonzero(~log.new_user[1:] & ~log.same_time & (log.part[1:] == TRAIN))
+    first, second = ranks[log.item[rows]], ranks[log.item[rows + 1]]
+    different = first != second
+    first, second = first[different], second[different]
+    if not len(first):
         return
     width = max(1, round(NEAR * len(log.items)))
-    found = share(np.abs(one - other) <= width)
+    size = share(np.abs(first - second) <= width)
     generator = np.random.default_rng(seed)
-    drawn = [generator.permutation(other) for _ in range(_SHUFFLES if len(other) < 1_000_000 else 1)]
-    chance = float(np.mean([(np.abs(one - shuffled) <= width)[one != shuffled].mean() for shuffled in drawn]))
-    estimated = found.low > max(TIMES * chance, chance + MARGIN)
-    at = int((np.abs(one - other) <= width).argmax())
+    permutations = [generator.permutation(second) for _ in range(_SHUFFLES if len(second) < 1_000_000 else 1)]
+    chance = float(
+        np.mean([(np.abs(first - shuffled) <= width)[first != shuffled].mean() for shuffled in permutations])
+    )
+    flagged = size.low > max(TIMES * chance, chance + MARGIN)
+    index = int((np.abs(first - second) <= width).argmax())
     by_rank = np.argsort(ranks)
     yield Finding(
         "ids_of_neighbours",
-        "warn" if estimated else "info",
-        f"{found.value:.4f} of the steps from one moment to the next lead to an id within {width} places, by chance "
-        f"{chance:.4f}",
-        found,
-        f"{log.items[int(by_rank[one[at]])]} then {log.items[int(by_rank[other[at]])]}" if estimated else "",
-        "never show raw ids to a model, and number items at random" if estimated else "",
+        "warn" if flagged else "info",
+        f"{size.value:.4f} of the transitions between purchases at different times lead to an id within {width} "
+        f"positions of the previous one; expected by chance: {chance:.4f}",
+        size,
+        f"{log.items[int(by_rank[first[index]])]} then {log.items[int(by_rank[second[index]])]}" if flagged else "",
+        "do not show raw ids to a model, or number the items at random" if flagged else "",
     )
 
 
-def spearman(one: Ints, other: Ints) -> Estimate:
+def spearman(first: Ints, second: Ints) -> Estimate:
     """Rank correlation in [-1, 1] with its interval by Fisher's z; its standard error is 1.03 / sqrt(N - 3).
 
     Source: E. Fieller, H. Hartley, E. Pearson, "Tests for rank correlation coefficients", Biometrika 1957.
     """
-    rho = float(stats.spearmanr(one, other).statistic)
-    half = 1.96 * 1.03 / np.sqrt(len(one) - 3)
+    rho = float(stats.spearmanr(first, second).statistic)
+    half_width = 1.96 * 1.03 / np.sqrt(len(first) - 3)
     z = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
-    return Estimate(rho, float(np.tanh(z - half)), float(np.tanh(z + half)), len(one))
+    return Estimate(rho, float(np.tanh(z - half_width)), float(np.tanh(z + half_width)), len(first))

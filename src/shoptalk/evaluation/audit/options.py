@@ -1,4 +1,4 @@
-"""Are the options of an exam fair? Positions, duplicates, same products, and wrong ones that were right."""
+"""Flaws of multiple-choice options: uneven positions, duplicates, same products and false negatives."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,17 +6,17 @@ import numpy as np
 from scipy import stats
 
 from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet
-from shoptalk.evaluation.audit.finding import Finding, Severity, judged, share, shorten
+from shoptalk.evaluation.audit.finding import Finding, Severity, finding_above, share, shorten
 from shoptalk.evaluation.id_map import Bools, Ints
 
-#: Shares from which on a figure needs a word beside it, and from which on the exam is unfair.
-SOME, MANY = 0.01, 0.05
-#: The answers' positions are not even when chance would make them so uneven less often than this.
-SURE = 0.001
+#: Shares of the questions above which a finding is a warning, or a failure.
+WARN_SHARE, FAIL_SHARE = 0.01, 0.05
+#: P value below which the positions of the right options are not uniform.
+P_LIMIT = 0.001
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """What stands where, twice, and wrongly."""
+    """Positions of the right option, duplicates, same products, and wrong options that the user bought."""
     choice_set = evidence.choice_set
     if choice_set is None or not len(choice_set.answer):
         return
@@ -31,63 +31,66 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _positions(choice_set: MultipleChoiceSet) -> Finding:
-    """What always naming one place gets beyond chance; tested against even positions (chi-square)."""
-    indices = choice_set.options.shape[1]
-    counts = np.bincount(choice_set.answer, minlength=indices)
-    offered = choice_set.shown / choice_set.shown.sum(
-        axis=1, keepdims=True
-    )  # (N, P) chance of each place, question by question
-    expected = offered.sum(axis=0)
-    p = float(stats.chisquare(counts, expected).pvalue) if indices > 1 else 1.0
+    """How much always choosing one position exceeds chance; a chi-square test against uniform positions."""
+    positions = choice_set.options.shape[1]
+    counts = np.bincount(choice_set.answer, minlength=positions)
+    # (N, P) the probability of each position, question by question
+    uniform = choice_set.shown / choice_set.shown.sum(axis=1, keepdims=True)
+    expected = uniform.sum(axis=0)
+    p = float(stats.chisquare(counts, expected).pvalue) if positions > 1 else 1.0
     best = int(np.argmax(counts - expected))
-    found = share(choice_set.answer == best)
-    excess = found.value - float(expected[best]) / len(choice_set.answer)
-    asymmetric = p < SURE
-    severity: Severity = ("fail" if excess > MANY else "warn") if asymmetric else "info"
-    fractions = ", ".join(f"{count / len(choice_set.answer):.3f}" for count in counts)
+    size = share(choice_set.answer == best)
+    excess = size.value - float(expected[best]) / len(choice_set.answer)
+    uneven = p < P_LIMIT
+    severity: Severity = ("fail" if excess > FAIL_SHARE else "warn") if uneven else "info"
+    shares = ", ".join(f"{count / len(choice_set.answer):.3f}" for count in counts)
     return Finding(
         "answer_position",
         severity,
-        f"the right option stands in place 1, 2, … in {fractions} of the questions"
-        + (f": always naming place {best + 1} is right in {found.value:.3f}" if asymmetric else ""),
-        found,
-        do="shuffle the options of every question" if asymmetric else "",
+        f"the right option is at position 1, 2, … in {shares} of the questions"
+        + (f": always choosing position {best + 1} is right in {size.value:.3f}" if uneven else ""),
+        size,
+        do="shuffle the options of every question" if uneven else "",
     )
 
 
 def _duplicates(choice_set: MultipleChoiceSet, wrong: Bools) -> Finding:
-    """Questions that show one text twice."""
-    ordered = np.sort(choice_set.options, axis=1)
-    twice = ((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)).any(axis=1)
-    with_right = ((choice_set.options == choice_set.right[:, None]) & wrong).any(axis=1)
-    found = share(twice)
-    severity: Severity = "fail" if share(with_right).low > SOME else "warn" if found.low > SOME else "info"
+    """Questions that show the same text twice."""
+    sorted_options = np.sort(choice_set.options, axis=1)
+    has_duplicate = ((sorted_options[:, 1:] == sorted_options[:, :-1]) & (sorted_options[:, 1:] >= 0)).any(axis=1)
+    duplicates_right = ((choice_set.options == choice_set.right[:, None]) & wrong).any(axis=1)
+    size = share(has_duplicate)
+    severity: Severity = (
+        "fail" if share(duplicates_right).low > WARN_SHARE else "warn" if size.low > WARN_SHARE else "info"
+    )
     return Finding(
         "duplicate_options",
         severity,
-        f"{found.value:.3f} of the questions show an option twice, {with_right.mean():.3f} the right one",
-        found,
-        f"“{shorten(choice_set.texts[int(choice_set.right[with_right.argmax()])])}”" if with_right.any() else "",
-        "draw distractors with titles that differ" if severity != "info" else "",
+        f"{size.value:.3f} of the questions show an option twice, {duplicates_right.mean():.3f} the right option",
+        size,
+        f"“{shorten(choice_set.texts[int(choice_set.right[duplicates_right.argmax()])])}”"
+        if duplicates_right.any()
+        else "",
+        "draw distractors with different titles" if severity != "info" else "",
     )
 
 
 def _same_product(choice_set: MultipleChoiceSet, wrong: Bools) -> Finding:
-    """Questions in which a wrong option has the same letters as the right one: another size of the same product."""
+    """Questions in which a wrong option has the same letters as the right one (another size of the same product)."""
     keys = np.append(choice_set.keys, -1)[choice_set.options]  # (N, P)
-    mine = choice_set.keys[choice_set.right]
-    similar = (keys == mine[:, None]) & wrong & (choice_set.options != choice_set.right[:, None])
+    right_keys = choice_set.keys[choice_set.right]
+    same_product = (keys == right_keys[:, None]) & wrong & (choice_set.options != choice_set.right[:, None])
 
     def example(row: int, position: int) -> str:
-        right, wrong_one = (
+        right_title, wrong_title = (
             choice_set.texts[int(choice_set.right[row])],
             choice_set.texts[int(choice_set.options[row, position])],
         )
-        return f"“{shorten(right)}” and “{shorten(wrong_one)}”"
+        return f"“{shorten(right_title)}” and “{shorten(wrong_title)}”"
 
     return _flawed_options(
         "same_product_options",
-        similar,
+        same_product,
         "a wrong option is the right product in another size or spelling",
         example,
         do="draw distractors that are other products",
@@ -98,36 +101,41 @@ def _false_negatives(choice_set: MultipleChoiceSet, log: Log, wrong: Bools) -> F
     """Wrong options that the user bought, at any time."""
     assert choice_set.item is not None
     size = len(log.items)
-    askers = np.zeros(len(log.users), dtype=np.bool_)
-    askers[choice_set.asker] = True
-    rows = askers[log.user]
-    owned = np.unique(log.user[rows].astype(np.int64) * size + log.item[rows])
-    asked: Ints = choice_set.asker[:, None] * size + choice_set.item
-    false = np.isin(asked, owned) & wrong
+    has_question = np.zeros(len(log.users), dtype=np.bool_)
+    has_question[choice_set.user] = True
+    rows = has_question[log.user]
+    bought = np.unique(log.user[rows].astype(np.int64) * size + log.item[rows])
+    offered: Ints = choice_set.user[:, None] * size + choice_set.item
+    false_negatives = np.isin(offered, bought) & wrong
     items = choice_set.item
 
     def example(row: int, position: int) -> str:
         title = shorten(log.titles[int(items[row, position])])
-        return f"user {log.users[int(choice_set.asker[row])]} bought “{title}” too"
+        return f"user {log.users[int(choice_set.user[row])]} bought “{title}” too"
 
     return _flawed_options(
         "false_negatives",
-        false,
-        "an option counted as wrong was bought by the user",
+        false_negatives,
+        "a wrong option was bought by the user",
         example,
-        do="never draw what the user ever has as a distractor",
+        do="do not draw distractors from the user's own purchases",
     )
 
 
-def _flawed_options(check: str, flawed: Bools, says: str, example: Callable[[int, int], str], *, do: str) -> Finding:
-    """A finding about the questions with a flawed option, (N, P) flags; ``example`` words the first by its place."""
-    found = share(flawed.any(axis=1))
-    return judged(
+def _flawed_options(
+    check: str, flawed: Bools, statement: str, example: Callable[[int, int], str], *, do: str
+) -> Finding:
+    """A finding about the questions with a flawed option, (N, P) flags.
+
+    ``example`` describes the flawed option at (row, position).
+    """
+    size = share(flawed.any(axis=1))
+    return finding_above(
         check,
-        found,
-        SOME,
-        f"in {found.value:.3f} of the questions {says}",
-        worst="fail" if found.low > MANY else "warn",
+        size,
+        WARN_SHARE,
+        f"in {size.value:.3f} of the questions {statement}",
+        severity="fail" if size.low > FAIL_SHARE else "warn",
         example=example(*(int(index) for index in np.argwhere(flawed)[0])) if flawed.any() else "",
         do=do,
     )

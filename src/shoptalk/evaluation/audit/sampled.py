@@ -1,4 +1,4 @@
-"""The trap of sampled metrics: against a hundred drawn items everything looks good, and orders change.
+"""Sampled metrics: against 100 sampled items metrics are higher, and the order of methods can change.
 
 Source: W. Krichene, S. Rendle, "On sampled metrics for item recommendation", KDD 2020.
 """
@@ -15,56 +15,61 @@ from shoptalk.evaluation.audit.finding import Finding
 from shoptalk.evaluation.bootstrap import Floats, estimate
 from shoptalk.evaluation.id_map import Ints
 
-#: Items drawn beside the right one.
+#: Number of items sampled beside the right one.
 DRAWN = 100
 
 
 def sampled_recall(ranks: Ints, catalogue: int, drawn: int = DRAWN, k: int = DEFAULT_K) -> Floats:
-    """(N,) the probability that a right item of this rank is among the first k of itself and ``drawn`` others.
+    """(N,) the probability that an item of this rank is among the first k of itself and ``drawn`` sampled items.
 
-    Of ``catalogue - 1`` others ``rank - 1`` are better, and fewer than k of them may be drawn: a hypergeometric
-    distribution, so that nothing is drawn here.
+    Of the ``catalogue - 1`` other items ``rank - 1`` are ranked higher, and fewer than k of them may be sampled. Their
+    number has a hypergeometric distribution, so the probability is exact.
     """
     return np.asarray(stats.hypergeom.cdf(k - 1, catalogue - 1, ranks - 1, min(drawn, catalogue - 1)))
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Full and sampled recall of a run's methods, or of popularity, and whether the sampled one swaps two of them."""
+    """Full and sampled recall of a run's methods, or of popularity, and the pairs whose order sampling reverses."""
     outcome, log = evidence.outcome, evidence.log
     if outcome is not None and outcome.ranks:
         ranks, catalogue = outcome.ranks, outcome.catalogue
-    elif log is not None and len(log.target) and len(log.items) > DRAWN:
+    elif log is not None and len(log.target_rows) and len(log.items) > DRAWN:
         ranks, catalogue = {"popularity": _by_popularity(log, evidence.seed)}, len(log.items)
     else:
         return
-    full = {name: (own <= DEFAULT_K).astype(np.float64) for name, own in ranks.items()}
-    drawn = {name: sampled_recall(own, catalogue) for name, own in ranks.items()}
-    swapped = list(_swapped(full, drawn, evidence.seed))
+    full = {name: (method_ranks <= DEFAULT_K).astype(np.float64) for name, method_ranks in ranks.items()}
+    sampled = {name: sampled_recall(method_ranks, catalogue) for name, method_ranks in ranks.items()}
+    reversed_pairs = list(_reversed(full, sampled, evidence.seed))
     name = next(iter(ranks))
-    apart = estimate(drawn[name] - full[name], seed=evidence.seed)
+    difference = estimate(sampled[name] - full[name], seed=evidence.seed)
     statement = (
         f"recall@{DEFAULT_K} of {name} is {full[name].mean():.4f} over the whole catalogue and would be "
-        f"{drawn[name].mean():.4f} against {DRAWN} drawn items"
+        f"{sampled[name].mean():.4f} against {DRAWN} sampled items"
     )
     yield Finding(
         "sampled_metric",
-        "warn" if swapped else "info",
-        statement + (f"; it would swap {', '.join(swapped)}" if swapped else ""),
-        apart,
-        do="rank the whole catalogue; never compare a sampled figure with a full one",
+        "warn" if reversed_pairs else "info",
+        statement + (f"; sampling would reverse the order of {', '.join(reversed_pairs)}" if reversed_pairs else ""),
+        difference,
+        do="rank the whole catalogue; do not compare sampled metrics with full ones",
     )
 
 
-def _swapped(full: Mapping[str, Floats], drawn: Mapping[str, Floats], seed: int) -> Iterator[str]:
-    """Pairs of methods of which one is better in full and the other against drawn items, both beyond doubt."""
-    for one, other in combinations(full, 2):
-        whole, part = estimate(full[one] - full[other], seed=seed), estimate(drawn[one] - drawn[other], seed=seed)
-        if (whole.low > 0 and part.high < 0) or (whole.high < 0 and part.low > 0):
-            yield f"{one} and {other}"
+def _reversed(full: Mapping[str, Floats], sampled: Mapping[str, Floats], seed: int) -> Iterator[str]:
+    """Pairs of methods that the full and the sampled metric order differently, both with intervals that exclude 0."""
+    for first, second in combinations(full, 2):
+        full_difference, sampled_difference = (
+            estimate(full[first] - full[second], seed=seed),
+            estimate(sampled[first] - sampled[second], seed=seed),
+        )
+        if (full_difference.low > 0 and sampled_difference.high < 0) or (
+            full_difference.high < 0 and sampled_difference.low > 0
+        ):
+            yield f"{first} and {second}"
 
 
 def _by_popularity(log: Log, seed: int) -> Ints:
     """(C,) rank of the test targets by training purchases, from 1; ties by the rule of `rank_metrics`."""
-    rank = np.empty(len(log.bought), dtype=np.int64)
-    rank[np.argsort(-log.bought, kind="stable")] = np.arange(1, len(rank) + 1)
-    return np.asarray(rank[log.item[log.sample(seed)]])
+    ranks = np.empty(len(log.purchases), dtype=np.int64)
+    ranks[np.argsort(-log.purchases, kind="stable")] = np.arange(1, len(ranks) + 1)
+    return np.asarray(ranks[log.item[log.sample(seed)]])

@@ -1,9 +1,10 @@
-"""Telling the right option without a history, and by what: popularity, topic or format.
+"""Options-only classifiers: whether popularity, topic or format reveals the right option without a history.
 
-Models that see ever more of the options alone are learned from the training questions and judged on the test's:
-popularity; the letters besides; the format besides (case, digits, punctuation, length); every character n-gram. What
-each adds to the one before is due to what it sees more. A topic is told by letters alone, without spaces, so that a
-cleaning which takes digits, case or punctuation from the right options only shows as format.
+Four classifiers see the options only. They are fitted to the training questions and evaluated on the test questions.
+Each has more features than the one before: popularity; also the letters (the topic); also the format (case, digits,
+punctuation, length). The last one sees all character n-grams. The accuracy that a classifier adds to the one before is
+due to the added features. The topic features are letters without spaces. So a cleaning that removes digits, case or
+punctuation from the right options only is measured as format.
 
 Source of the idea: S. Gururangan et al., "Annotation artifacts in natural language inference data", NAACL 2018.
 """
@@ -14,179 +15,195 @@ from typing import Any
 import numpy as np
 
 from shoptalk.evaluation.audit.evidence import Evidence, MultipleChoiceSet, letters
-from shoptalk.evaluation.audit.finding import Finding, judged, shorten
+from shoptalk.evaluation.audit.finding import Finding, finding_above, shorten
 from shoptalk.evaluation.bootstrap import Floats, estimate
 from shoptalk.evaluation.id_map import PAD_ID, Ints
 from shoptalk.evaluation.options import correctness
 from shoptalk.evaluation.probe import FORMAT, Ngrams, beside, format_features, log_odds
 from shoptalk.schema import Estimate
 
-#: Fewer questions to learn from or to judge by say nothing.
-ENOUGH = 50
-#: What a leak must add to accuracy, beyond doubt, to be one.
-LEAK = 0.02
-#: What popularity or topic must give beyond chance, beyond doubt, to be told.
-SHOWN = 0.05
+#: Fewest training questions and fewest test questions.
+MIN_QUESTIONS = 50
+#: A format leak: the lower bound of the accuracy added by the format is above this.
+LEAK_LIMIT = 0.02
+#: A shortcut by popularity or topic: the lower bound of the added accuracy is above this.
+SHORTCUT_LIMIT = 0.05
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Options-only accuracy, and what it is due to."""
+    """Options-only accuracy, and the feature groups it is due to."""
     choice_set = evidence.choice_set
-    if choice_set is None or min(choice_set.learned.sum(), (~choice_set.learned).sum()) < ENOUGH:
+    if choice_set is None or min(choice_set.in_training.sum(), (~choice_set.in_training).sum()) < MIN_QUESTIONS:
         return
     probe, seed = _Probe(choice_set, evidence), evidence.seed
-    popular, topic, whole = (probe.judge(blocks) for blocks in ("p", "pt", "ptf"))
-    # Letters may confuse more than they tell, above all where questions are few: format must beat the better of both.
-    known = max(topic, popular, key=np.mean)
-    leak = estimate(whole - known, seed=seed)
-    estimated = estimate(max(whole, probe.judge("n"), key=np.mean), seed=seed)
-    yield _options_only(estimated, leak, float(known.mean()), choice_set.chance)
-    yield judged(
+    by_popularity, by_topic, by_format = (probe.correctness_with(blocks) for blocks in ("p", "pt", "ptf"))
+    # With few questions the letters can lower the accuracy: format is compared with the better of the two.
+    explained = max(by_topic, by_popularity, key=np.mean)
+    leak = estimate(by_format - explained, seed=seed)
+    accuracy = estimate(max(by_format, probe.correctness_with("n"), key=np.mean), seed=seed)
+    yield _options_only(accuracy, leak, float(explained.mean()), choice_set.chance)
+    yield finding_above(
         "format_leak",
         leak,
-        LEAK,
-        ("" if leak.low > LEAK else "no formatting leak: ")
-        + f"the format of the text adds {leak.value:+.3f} to what popularity and topic tell"
-        + (f": {probe.blame()}" if leak.low > LEAK else ""),
-        worst="fail",
-        example=probe.example() if leak.low > LEAK else "",
-        do="give right options and distractors the same cleaning (one data.cleaning for all)",
+        LEAK_LIMIT,
+        ("" if leak.low > LEAK_LIMIT else "no formatting leak: ")
+        + f"the format of the text adds {leak.value:+.3f} to the accuracy of popularity and topic"
+        + (f": {probe.contributions()}" if leak.low > LEAK_LIMIT else ""),
+        severity="fail",
+        example=probe.example() if leak.low > LEAK_LIMIT else "",
+        do="clean right options and distractors in the same way (one data.cleaning for all)",
     )
-    popularity, gained = estimate(popular, seed=seed), estimate(topic - popular, seed=seed)
-    yield judged(
+    popularity, topic_gain = estimate(by_popularity, seed=seed), estimate(by_topic - by_popularity, seed=seed)
+    yield finding_above(
         "popularity",
         popularity,
-        choice_set.chance + SHOWN,
+        choice_set.chance + SHORTCUT_LIMIT,
         f"the most popular option is right in {popularity.value:.3f} of the questions, "
         f"chance is {choice_set.chance:.3f}"
-        + (": distractors drawn uniformly give popularity away" if popularity.low > choice_set.chance + SHOWN else ""),
-        do="compare with popularity and not with chance, or draw distractors by popularity",
+        + (
+            ": with uniformly drawn distractors popularity is a shortcut"
+            if popularity.low > choice_set.chance + SHORTCUT_LIMIT
+            else ""
+        ),
+        do="compare with the popularity baseline and not with chance, or draw distractors by popularity",
     )
-    yield judged(
+    yield finding_above(
         "topic",
-        gained,
-        SHOWN if leak.low <= LEAK else 1.0,  # a leak of the format shows in the letters too
-        f"the letters of the options tell {gained.value:+.3f} beyond popularity",
+        topic_gain,
+        SHORTCUT_LIMIT if leak.low <= LEAK_LIMIT else 1.0,  # a format leak also affects the letters
+        f"the topic of the options (letters of their texts) adds {topic_gain.value:+.3f} to the accuracy of popularity",
         do="draw distractors from the category of the right item",
     )
 
 
-def _options_only(estimated: Estimate, leak: Estimate, known: float, chance: float) -> Finding:
-    """The accuracy without any history, and whether it is a formatting leak."""
+def _options_only(accuracy: Estimate, leak: Estimate, explained: float, chance: float) -> Finding:
+    """The finding about the accuracy without any history."""
     statement = (
-        f"without any history the right option is found in {estimated.value:.3f} of the questions (chance {chance:.3f}"
+        f"without any history the right option is found in {accuracy.value:.3f} of the questions (chance {chance:.3f}"
     )
-    if leak.low > LEAK:
+    if leak.low > LEAK_LIMIT:
         return Finding(
             "options_only",
             "fail",
-            f"a formatting leak: {statement}; popularity and topic explain {known:.3f})",
-            estimated,
-            do="do not report this exam's accuracy; clean all options alike and make the questions again",
+            f"a formatting leak: {statement}; popularity and topic explain {explained:.3f})",
+            accuracy,
+            do="do not report this accuracy; clean all options in the same way and build the questions again",
         )
-    return judged(
+    return finding_above(
         "options_only",
-        estimated,
-        max(known, chance) + SHOWN + LEAK,
+        accuracy,
+        max(explained, chance) + SHORTCUT_LIMIT + LEAK_LIMIT,
         f"{statement})",
-        worst="fail",
-        do="the options give themselves away; look at what the right ones have in common",
+        severity="fail",
+        do="the options reveal the answer; look for what the right options have in common",
     )
 
 
 class _Probe:
-    """Features of an exam's texts in blocks, and models that see some of them."""
+    """Blocks of features of the options' texts, and classifiers that see some of the blocks.
+
+    The blocks are ``p`` (popularity), ``t`` (topic) and ``f`` (format); ``n`` alone stands for all character n-grams.
+    """
 
     def __init__(self, choice_set: MultipleChoiceSet, evidence: Evidence) -> None:
         self.choice_set, self.seed = choice_set, evidence.seed
-        learned, shown = choice_set.learned, choice_set.shown
-        right = np.bincount(choice_set.right[learned], minlength=len(choice_set.texts))
-        all_shown = np.bincount(choice_set.options[learned][shown[learned]], minlength=len(choice_set.texts))
+        in_training, shown = choice_set.in_training, choice_set.shown
+        right = np.bincount(choice_set.right[in_training], minlength=len(choice_set.texts))
+        all_shown = np.bincount(choice_set.options[in_training][shown[in_training]], minlength=len(choice_set.texts))
         self.right, self.wrong = right.astype(np.float64), (all_shown - right).astype(np.float64)
-        self.asked = np.flatnonzero(~learned)
-        met = np.flatnonzero(all_shown)
+        self.test_rows = np.flatnonzero(~in_training)
+        used = np.flatnonzero(all_shown)
         self.format = format_features(choice_set.texts)
         self.blocks: dict[str, Any] = {
             "p": _popularity(choice_set, evidence),
-            "t": _topic(choice_set, met),
+            "t": _topic(choice_set, used),
             "f": np.concatenate([self.format, self.format**2], axis=1),
         }
-        self._met = met
+        self._used = used
 
-    def judge(self, blocks: str) -> Floats:
-        """(A,) how right a model that sees these blocks is on the test's questions."""
+    def correctness_with(self, blocks: str) -> Floats:
+        """(A,) correctness on the test questions of a classifier that sees these blocks."""
         if blocks == "n":
             return self.correct(
-                Ngrams([self.choice_set.texts[text] for text in self._met.tolist()]).of(self.choice_set.texts)
+                Ngrams([self.choice_set.texts[text] for text in self._used.tolist()]).of(self.choice_set.texts)
             )
         return self.correct(beside(*(self.blocks[block] for block in blocks)))
 
     def correct(self, features: Any) -> Floats:
-        """(A,) correctness of log-odds learned from features (T, F) of the texts."""
+        """(A,) correctness on the test questions of log-odds fitted to features (T, F) of the texts."""
         odds = np.asarray(log_odds(features, self.right, self.wrong).decision_function(features))
-        rows, shown = self.choice_set.options[self.asked], self.choice_set.shown[self.asked]
+        options, shown = self.choice_set.options[self.test_rows], self.choice_set.shown[self.test_rows]
         return correctness(
-            [odds[row[real]] for row, real in zip(rows, shown, strict=True)],
-            self.choice_set.answer[self.asked].tolist(),
+            [odds[row[real]] for row, real in zip(options, shown, strict=True)],
+            self.choice_set.answer[self.test_rows].tolist(),
         )
 
-    def blame(self) -> str:
-        """Which sides of the format tell, the strongest first, by what each alone adds to popularity."""
-        base = self.judge("p").mean()
+    def contributions(self) -> str:
+        """The format features that reveal the answer, the strongest first, with what each adds to popularity."""
+        base = self.correctness_with("p").mean()
         adds = {}
         for kind in dict.fromkeys(FORMAT):
             columns = [column for column, name in enumerate(FORMAT) if name == kind]
-            own = self.format[:, columns]
-            adds[kind] = self.correct(beside(self.blocks["p"], own, own**2)).mean() - base
-        strong = [kind for kind in sorted(adds, key=lambda kind: -adds[kind]) if adds[kind] > LEAK]
-        return ", ".join(f"{kind} ({adds[kind]:+.3f})" for kind in strong) or "no side of it alone"
+            features = self.format[:, columns]
+            adds[kind] = self.correct(beside(self.blocks["p"], features, features**2)).mean() - base
+        strongest = [kind for kind in sorted(adds, key=lambda kind: -adds[kind]) if adds[kind] > LEAK_LIMIT]
+        return ", ".join(f"{kind} ({adds[kind]:+.3f})" for kind in strongest) or "no format feature alone"
 
     def example(self) -> str:
-        """The same letters shown as a right and as a wrong option, in two looks; else one question."""
+        """A right and a wrong option with the same letters in two formats, or else two options of one question."""
         choice_set, keys = self.choice_set, self.choice_set.keys
-        shown = choice_set.shown.copy()
-        shown[np.arange(len(shown)), choice_set.answer] = False
-        wrong = np.unique(choice_set.options[shown])
-        by_key = dict(zip(keys[wrong].tolist(), wrong.tolist(), strict=True))
+        wrong_options = choice_set.shown.copy()
+        wrong_options[np.arange(len(wrong_options)), choice_set.answer] = False
+        wrong_texts = np.unique(choice_set.options[wrong_options])
+        by_key = dict(zip(keys[wrong_texts].tolist(), wrong_texts.tolist(), strict=True))
         for text in np.unique(choice_set.right).tolist():
-            other = by_key.get(int(keys[text]))
-            if other is not None and choice_set.texts[other] != choice_set.texts[text]:
-                return f"right: “{shorten(choice_set.texts[text])}”, wrong: “{shorten(choice_set.texts[other])}”"
-        row = int(self.asked[0])
-        others = [choice_set.texts[text] for text in choice_set.options[row][shown[row]].tolist()]
+            wrong_text = by_key.get(int(keys[text]))
+            if wrong_text is not None and choice_set.texts[wrong_text] != choice_set.texts[text]:
+                return f"right: “{shorten(choice_set.texts[text])}”, wrong: “{shorten(choice_set.texts[wrong_text])}”"
+        row = int(self.test_rows[0])
+        wrong_titles = [choice_set.texts[text] for text in choice_set.options[row][wrong_options[row]].tolist()]
         return (
-            f"right: “{shorten(choice_set.texts[int(choice_set.right[row])])}”, wrong: “{shorten(others[0])}”"
-            if others
+            f"right: “{shorten(choice_set.texts[int(choice_set.right[row])])}”, wrong: “{shorten(wrong_titles[0])}”"
+            if wrong_titles
             else ""
         )
 
 
 def _popularity(choice_set: MultipleChoiceSet, evidence: Evidence) -> Floats:
-    """(T, 3) how often what a text stands for was bought in training; by its letters where no purchases are known."""
-    count = np.zeros(len(choice_set.texts))
+    """(T, 3) popularity features: scaled log count, its square, and whether the count is 0.
+
+    The count is that of training purchases; where they are unknown, that of texts with the same letters in training.
+    """
+    counts = np.zeros(len(choice_set.texts))
     if choice_set.item is not None and evidence.log is not None:
-        real = choice_set.item != PAD_ID
-        np.maximum.at(count, choice_set.options[real], evidence.log.bought[choice_set.item[real]].astype(np.float64))
+        is_option = choice_set.item != PAD_ID
+        np.maximum.at(
+            counts, choice_set.options[is_option], evidence.log.purchases[choice_set.item[is_option]].astype(np.float64)
+        )
     else:
-        learned = choice_set.seen_items[choice_set.learned[choice_set.seen_items[:, 0]], 1]
-        met: Ints = np.concatenate([choice_set.keys[learned], choice_set.keys[choice_set.right[choice_set.learned]]])
-        count = np.bincount(met, minlength=int(choice_set.keys.max(initial=0)) + 1)[choice_set.keys].astype(np.float64)
-    logs = np.log1p(count)
+        seen = choice_set.seen_items[choice_set.in_training[choice_set.seen_items[:, 0]], 1]
+        bought: Ints = np.concatenate(
+            [choice_set.keys[seen], choice_set.keys[choice_set.right[choice_set.in_training]]]
+        )
+        counts = np.bincount(bought, minlength=int(choice_set.keys.max(initial=0)) + 1)[choice_set.keys].astype(
+            np.float64
+        )
+    logs = np.log1p(counts)
     return np.stack(
-        [logs / max(1.0, logs.max(initial=0)), (logs / max(1.0, logs.max(initial=0))) ** 2, count == 0], axis=1
+        [logs / max(1.0, logs.max(initial=0)), (logs / max(1.0, logs.max(initial=0))) ** 2, counts == 0], axis=1
     )
 
 
-def _topic(choice_set: MultipleChoiceSet, met: Ints) -> Any:
-    """TF-IDF of n-grams (n = 4, 5) of the letters, sparse (T, W): no space, case, digit or punctuation mark counts."""
-    plain = [letters(text) for text in choice_set.texts]
+def _topic(choice_set: MultipleChoiceSet, used: Ints) -> Any:
+    """TF-IDF of n-grams (n = 4, 5) of the letters, sparse (T, W), without spaces, case, digits and punctuation."""
+    letter_texts = [letters(text) for text in choice_set.texts]
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectorizer = TfidfVectorizer(
-        analyzer="char", ngram_range=(4, 5), sublinear_tf=True, dtype=np.float32, min_df=2 if len(met) > 1000 else 1
+        analyzer="char", ngram_range=(4, 5), sublinear_tf=True, dtype=np.float32, min_df=2 if len(used) > 1000 else 1
     )
     try:
-        vectorizer.fit([plain[text] for text in met.tolist()])
-    except ValueError:  # no text is that long
-        return np.zeros((len(plain), 1))
-    return vectorizer.transform(plain)
+        vectorizer.fit([letter_texts[text] for text in used.tolist()])
+    except ValueError:  # no text has four letters
+        return np.zeros((len(letter_texts), 1))
+    return vectorizer.transform(letter_texts)

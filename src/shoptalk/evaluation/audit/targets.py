@@ -1,67 +1,68 @@
-"""What is asked for: the most popular, the never seen, and items that no text tells apart."""
+"""Targets: popular items, items unseen in training, and items that their text does not identify."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
 from shoptalk.evaluation.audit.evidence import Evidence, Log
-from shoptalk.evaluation.audit.finding import Finding, judged, share, shorten
+from shoptalk.evaluation.audit.finding import Finding, finding_above, share, shorten
 
-#: Shares of the test targets from which on a figure needs a word beside it.
+#: Shares of the test targets above which a finding is a warning.
 POPULAR, UNSEEN = 0.5, 0.1
-#: Shares of the items without text, or with another's title, from which on text cannot tell items apart.
-SOME = 0.01
+#: Share of the items without title, or with the title of another item, above which a finding is a warning.
+WARN_SHARE = 0.01
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Targets by popularity, and the catalogue's titles."""
+    """Popularity of the targets, and the catalogue's titles."""
     log = evidence.log
-    if log is None or not len(log.target):
+    if log is None or not len(log.target_rows):
         return
-    item = log.item[log.target]
-    head = np.zeros(len(log.items), dtype=np.bool_)
-    head[np.argsort(-log.bought, kind="stable")[: max(1, len(log.items) // 100)]] = True
-    found = share(head[item])
-    yield judged(
+    item = log.item[log.target_rows]
+    is_popular = np.zeros(len(log.items), dtype=np.bool_)
+    is_popular[np.argsort(-log.purchases, kind="stable")[: max(1, len(log.items) // 100)]] = True
+    size = share(is_popular[item])
+    yield finding_above(
         "popular_targets",
-        found,
+        size,
         POPULAR,
-        f"{found.value:.3f} of the test targets are among the 1 % most bought items",
-        do="report popularity beside every figure, and by decile",
+        f"{size.value:.3f} of the test targets are among the 1 % most bought items",
+        do="report the popularity baseline beside every metric, and metrics by popularity of the target",
     )
-    found = share(log.bought[item] == 0)
-    yield judged(
+    size = share(log.purchases[item] == 0)
+    yield finding_above(
         "unseen_targets",
-        found,
+        size,
         1.0 if log.withheld else UNSEEN,
-        f"{found.value:.3f} of the test targets were never bought in training"
-        + (", as this split means them to be" if log.withheld else ""),
-        do="no method without text can find them: report cold items apart",
+        f"{size.value:.3f} of the test targets were never bought in training"
+        + (", as intended by this split" if log.withheld else ""),
+        do="methods without text cannot recommend them: report cold-start items separately",
     )
     yield from _titles(log)
 
 
 def _titles(log: Log) -> Iterator[Finding]:
+    """Items without a title, and items with the title of another item."""
     numbers: dict[str, int] = {"": 0}
-    plain = (" ".join(title.casefold().split()) for title in log.titles)
-    code = np.array([numbers.setdefault(title, len(numbers)) for title in plain], dtype=np.int64)
-    empty = code == 0
-    found = share(empty)
-    yield judged(
+    normalised = (" ".join(title.casefold().split()) for title in log.titles)
+    codes = np.array([numbers.setdefault(title, len(numbers)) for title in normalised], dtype=np.int64)
+    is_empty = codes == 0
+    size = share(is_empty)
+    yield finding_above(
         "no_text",
-        found,
-        SOME,
-        f"{found.value:.4f} of the items have no title",
-        example=log.items[int(empty.argmax())] if empty.any() else "",
-        do="a model that reads text cannot know them: find their titles, or leave them out",
+        size,
+        WARN_SHARE,
+        f"{size.value:.4f} of the items have no title",
+        example=log.items[int(is_empty.argmax())] if is_empty.any() else "",
+        do="a model that reads text cannot distinguish them: add titles, or leave these items out",
     )
-    shared = (np.bincount(code)[code] > 1) & ~empty
-    found = share(shared)
-    yield judged(
+    is_shared = (np.bincount(codes)[codes] > 1) & ~is_empty
+    size = share(is_shared)
+    yield finding_above(
         "shared_titles",
-        found,
-        SOME,
-        f"{found.value:.4f} of the items share their title with another",
-        example=f"“{shorten(log.titles[int(shared.argmax())])}”" if shared.any() else "",
-        do="judge by item and not by title; add the brand or the size to the text",
+        size,
+        WARN_SHARE,
+        f"{size.value:.4f} of the items have the same title as another item",
+        example=f"“{shorten(log.titles[int(is_shared.argmax())])}”" if is_shared.any() else "",
+        do="evaluate by item and not by title; add the brand or the size to the text",
     )

@@ -1,4 +1,4 @@
-"""What was cut away, and answers that stand in their prompts."""
+"""Truncated examples and prompts, and answers that occur in their prompts."""
 
 import re
 from collections.abc import Iterator
@@ -10,51 +10,53 @@ from shoptalk.evaluation.audit.finding import Finding, Severity, share, shorten
 from shoptalk.evaluation.bootstrap import estimate
 from shoptalk.schema import Estimate
 
-#: Share of cut examples from which on a figure needs a word, and from which on it is another task.
-SOME, MANY = 0.01, 0.1
+#: Shares of truncated examples above which a finding is a warning, or a failure.
+WARN_SHARE, FAIL_SHARE = 0.01, 0.1
 
-#: Answers of fewer words than this ("yes", "A") are in many prompts by chance.
-WORDS = 3
+#: Answers with fewer words ("yes", "A") occur in many prompts by chance.
+MIN_WORDS = 3
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:
-    """Prompts that were cut by a run; answers of instruction rows that can be copied from their prompts."""
+    """Prompts that a run truncated; answers of instruction rows that can be copied from their prompts."""
     outcome = evidence.outcome
-    for what, cut in (outcome.cut or {}).items() if outcome is not None else ():
-        severity: Severity = "fail" if cut > MANY else "warn" if cut > SOME else "info"
+    for kind, cut_share in (outcome.cut or {}).items() if outcome is not None else ():
+        severity: Severity = "fail" if cut_share > FAIL_SHARE else "warn" if cut_share > WARN_SHARE else "info"
         yield Finding(
             "truncation",
             severity,
-            f"{cut:.3f} of the {what} were cut to fit the model's length",
-            Estimate(cut, np.nan, np.nan, 0),
-            do="raise the model's length, or shorten the history" if severity != "info" else "",
+            f"{cut_share:.3f} of the {kind} were truncated to the model's maximum length",
+            Estimate(cut_share, np.nan, np.nan, 0),
+            do="increase the maximum length, or shorten the history" if severity != "info" else "",
         )
     if evidence.texts:
         yield _copied(evidence)
 
 
 def _copied(evidence: Evidence) -> Finding:
-    """Answers that stand in their prompts, whole; the words in common beside them."""
-    inside, words = [], []
+    """The share of answers that occur in their prompts, and the mean share of an answer's words that do."""
+    is_copied, word_shares = [], []
     for prompt, answer in evidence.texts:
-        statement, wanted = _plain(prompt), _plain(answer)
-        inside.append(len(wanted.split()) >= WORDS and wanted in statement)
-        own = set(wanted.split())
-        words.append(len(own & set(statement.split())) / len(own) if own else 0.0)
-    found, overlap = share(inside), estimate(np.array(words), seed=evidence.seed)
-    bad = found.low > SOME
-    at = int(np.argmax(inside))
+        prompt_words, answer_words = _normalised(prompt), _normalised(answer)
+        is_copied.append(len(answer_words.split()) >= MIN_WORDS and answer_words in prompt_words)
+        distinct = set(answer_words.split())
+        word_shares.append(len(distinct & set(prompt_words.split())) / len(distinct) if distinct else 0.0)
+    size, word_share = share(is_copied), estimate(np.array(word_shares), seed=evidence.seed)
+    flagged = size.low > WARN_SHARE
+    index = int(np.argmax(is_copied))
     return Finding(
         "answer_in_prompt",
-        "fail" if bad else "info",
-        f"{found.value:.3f} of the answers stand word for word in their prompts, and {overlap.value:.3f} of "
-        "an answer's words",
-        found,
-        f"“{shorten(evidence.texts[at][1])}”" if bad else "",
-        "a model can copy; if the answer is one of several options, judge it as a choice" if bad else "",
+        "fail" if flagged else "info",
+        f"{size.value:.3f} of the answers occur word for word in their prompts, and on average "
+        f"{word_share.value:.3f} of an answer's words do",
+        size,
+        f"“{shorten(evidence.texts[index][1])}”" if flagged else "",
+        "a model can copy the answer; if it is one of several options, evaluate it as multiple choice"
+        if flagged
+        else "",
     )
 
 
-def _plain(text: str) -> str:
-    """Words only, small, one space between them and one at each end."""
+def _normalised(text: str) -> str:
+    """The text in lower case, its words separated by single spaces, with a space at each end."""
     return f" {re.sub(r'[^0-9a-z]+', ' ', text.casefold()).strip()} "

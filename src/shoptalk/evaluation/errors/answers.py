@@ -1,4 +1,4 @@
-"""The answers of a model in numbers, from options or from rankings, so that every kind of error sees the same table."""
+"""The answers of a model as arrays, in the same form for options and for rankings."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,16 +13,13 @@ from shoptalk.evaluation.catalogue import find
 from shoptalk.evaluation.id_map import PAD_ID, Bools, IdMap, Ints, UserItemSets
 from shoptalk.evaluation.options import judge
 
-#: Other users' next purchases that stand for each ranking's wrong options.
+#: Number of other users' targets that serve as the wrong options of a ranking.
 DRAWS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class ItemStats:
-    """What is known of the I items of the catalogue.
-
-    ``purchases`` are those of training, (I,); a category is empty where none is known.
-    """
+    """Titles, number of training purchases (I,) and categories of the I items; an unknown category is empty."""
 
     titles: Sequence[str]
     purchases: Ints
@@ -31,7 +28,7 @@ class ItemStats:
 
 @dataclass(frozen=True, slots=True)
 class OptionPositions:
-    """Where options stood, from 0: the chosen one (``PAD_ID`` without a choice), the right one, and how many, (N,)."""
+    """(N,) positions from 0 of the chosen (``PAD_ID``: none) and of the right option, and the number of options."""
 
     chosen: Ints
     right: Ints
@@ -40,21 +37,22 @@ class OptionPositions:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """N answers; items are numbers in the catalogue's order, ``PAD_ID`` where there is none.
+    """N answers; items are indices into the catalogue, ``PAD_ID`` where there is none.
 
     Attributes
     ----------
     users, seen_items
-        Whose they are, and the items of the histories.
+        The user of each answer, and the items of each history.
     right, chosen
-        (N,) the item bought next (the first of several), and the one that the model put first.
+        (N,) the target (the first of several), and the item with the highest score.
     wrong
         (N,) whether the answer counts as wrong.
     others
-        (N, D) what a choice that goes wrong without a cause is drawn from: the wrong options; for rankings, which have
-        the whole catalogue as options, what other users bought next.
+        (N, D) the items from which a wrong choice is drawn by chance: the wrong options, or for rankings (where the
+        whole catalogue is an option) targets of other users.
     sure
-        (N,) how sure the model was: the share of the best option, or the lead of the first over the tenth.
+        (N,) the softmax probability of the best option; for rankings, the score of the first item minus that of the
+        tenth.
     positions
         None for rankings.
     """
@@ -64,8 +62,8 @@ class Answers:
     right: Ints
     chosen: Ints
     wrong: Bools
-    others: Ints
-    sure: Floats
+    alternatives: Ints
+    confidence: Floats
     positions: OptionPositions | None = None
 
 
@@ -77,26 +75,26 @@ def option_answers(
     scores: Sequence[NDArray[Any]],
     codes: IdMap,
 ) -> Answers:
-    """Answers chosen among options; wrong where the right one is not among the best.
+    """Answers to multiple-choice cases; wrong if the right option does not have the highest score.
 
-    Of several equally good options the first counts as chosen; where a score is NaN nothing is chosen, and the answer
-    is wrong.
+    Of options with equal highest scores the first counts as chosen. Where a score is NaN, no option is chosen and the
+    answer is wrong.
     """
-    judged = judge(scores, answers)
-    sizes = np.array([len(one) for one in options], dtype=np.int64)
-    table = _known(codes.table(options, int(sizes.max(initial=1))), codes)
+    outcomes = judge(scores, answers)
+    sizes = np.array([len(case_options) for case_options in options], dtype=np.int64)
+    table = _in_catalogue(codes.table(options, int(sizes.max(initial=1))), codes)
     rows, width = np.arange(len(table)), table.shape[1]
-    index = np.where(judged.chosen.any(axis=1), judged.chosen.argmax(axis=1), PAD_ID)
-    wrong_options = np.arange(width)[None, :] != judged.answers[:, None]
+    chosen_position = np.where(outcomes.chosen.any(axis=1), outcomes.chosen.argmax(axis=1), PAD_ID)
+    wrong_options = np.arange(width)[None, :] != outcomes.answers[:, None]
     return Answers(
         users=users,
         seen_items=_seen_items(histories, codes),
-        right=table[rows, judged.answers],
-        chosen=np.where(index == PAD_ID, PAD_ID, table[rows, index]),
-        wrong=judged.correct == 0,
-        others=table[wrong_options].reshape(len(table), width - 1),
-        sure=judged.confidence,
-        positions=OptionPositions(index, judged.answers, sizes),
+        right=table[rows, outcomes.answers],
+        chosen=np.where(chosen_position == PAD_ID, PAD_ID, table[rows, chosen_position]),
+        wrong=outcomes.correct == 0,
+        alternatives=table[wrong_options].reshape(len(table), width - 1),
+        confidence=outcomes.confidence,
+        positions=OptionPositions(chosen_position, outcomes.answers, sizes),
     )
 
 
@@ -110,42 +108,49 @@ def ranking_answers(
     *,
     seed: int = 1,
 ) -> Answers:
-    """Answers out of the whole catalogue: the first of a list is chosen; wrong without truth among the first ten.
+    """Answers from ranked lists: the first item is the chosen one; wrong if no target is among the first ten.
 
-    Cases without truth are not wrong. What other users bought next is drawn anew for each case, never what it holds or
-    has as truth itself.
+    Cases without truth are not wrong. The alternatives are targets of other users, drawn for each case, without items
+    of its own history and targets.
     """
     seen_items, right = _seen_items(histories, codes), codes.pairs(targets)
-    table = _known(codes.table(ranked, DEFAULT_K), codes)
-    first = _known(codes.table(targets, 1), codes)[:, 0]
-    found = find(table, right)
-    drawn = np.random.default_rng(seed).choice(first, (len(first), DRAWS)) if len(first) else np.empty((0, DRAWS), int)
+    table = _in_catalogue(codes.table(ranked, DEFAULT_K), codes)
+    first_target = _in_catalogue(codes.table(targets, 1), codes)[:, 0]
+    hits = find(table, right)
+    drawn = (
+        np.random.default_rng(seed).choice(first_target, (len(first_target), DRAWS))
+        if len(first_target)
+        else np.empty((0, DRAWS), int)
+    )
     drawn[seen_items.holds(drawn) | right.holds(drawn)] = PAD_ID
-    lead = [
-        float(own[0] - own[: len(one)][:DEFAULT_K][-1]) for own, one in zip(scores, ranked, strict=True) if len(one)
+    leads = [
+        float(row[0] - row[: len(items)][:DEFAULT_K][-1])
+        for row, items in zip(scores, ranked, strict=True)
+        if len(items)
     ]
-    sure = np.zeros(len(table))
-    sure[[index for index, one in enumerate(ranked) if len(one)]] = lead
+    confidence = np.zeros(len(table))
+    confidence[[case for case, items in enumerate(ranked) if len(items)]] = leads
     return Answers(
         users=users,
         seen_items=seen_items,
-        right=first,
+        right=first_target,
         chosen=table[:, 0],
-        wrong=(found.recall(DEFAULT_K) == 0),
-        others=drawn,
-        sure=sure,
+        wrong=(hits.recall(DEFAULT_K) == 0),
+        alternatives=drawn,
+        confidence=confidence,
     )
 
 
 def _seen_items(histories: Sequence[Collection[str]], codes: IdMap) -> UserItemSets:
+    """The items of each history that are in the catalogue."""
     return codes.pairs(histories).only(np.arange(len(codes)) < codes.size)
 
 
-def _known(table: Ints, codes: IdMap) -> Ints:
-    """What is not in the catalogue is nothing."""
+def _in_catalogue(table: Ints, codes: IdMap) -> Ints:
+    """The table with ``PAD_ID`` in place of items outside the catalogue."""
     return np.where(table < codes.size, table, PAD_ID)
 
 
-def at(values: NDArray[Any], items: Ints) -> NDArray[Any]:
-    """One value for each item number, (I,), looked up; 0 for ``PAD_ID``."""
+def lookup(values: NDArray[Any], items: Ints) -> NDArray[Any]:
+    """``values[items]`` for values (I,) of the items, with 0 for ``PAD_ID``."""
     return np.append(values, values.dtype.type(0))[items]

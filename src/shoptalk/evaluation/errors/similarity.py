@@ -1,4 +1,4 @@
-"""How alike the titles of a history and of other items are, for one item a row."""
+"""Similarity of the titles of a history with the title of one item per history."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ class TitleSimilarity:
 
     Weights are (1 + log tf) * idf with the idf of the catalogue's titles (G. Salton, C. Buckley, "Term-weighting
     approaches in automatic text retrieval", 1988). The mean of cosines of unit vectors is the cosine with their mean,
-    so that a history is one vector.
+    so a history is represented by one vector.
 
     Parameters
     ----------
@@ -29,9 +29,9 @@ class TitleSimilarity:
             from sklearn.feature_extraction.text import TfidfVectorizer
 
             vectors = sparse.csr_array(TfidfVectorizer(sublinear_tf=True).fit_transform(titles))
-        except ValueError:  # not one word in the whole catalogue: nothing is like anything
+        except ValueError:  # no title has a word: all similarities are 0
             vectors = sparse.csr_array((len(titles), 1))
-        # The last row, without a word, is that of NOTHING.
+        # The last row, all 0, stands for PAD_ID.
         self._vectors = sparse.vstack([vectors, sparse.csr_array((1, vectors.shape[1]))], format="csr")
         weight = 1 / np.maximum(seen_items.counts(), 1)[seen_items.row]
         histories = sparse.csr_array(
@@ -40,6 +40,6 @@ class TitleSimilarity:
         self._histories = histories @ self._vectors
 
     def of(self, items: Ints) -> Floats:
-        """(N,) likeness of one item for each history, in [0, 1]; 0 for ``PAD_ID`` and for an empty history."""
-        shown = self._vectors[np.where(items < 0, self._vectors.shape[0] - 1, items)]
-        return np.asarray(self._histories.multiply(shown).sum(axis=1), dtype=np.float64).ravel()
+        """(N,) similarity of one item to each history, in [0, 1]; 0 for ``PAD_ID`` and for an empty history."""
+        vectors = self._vectors[np.where(items < 0, self._vectors.shape[0] - 1, items)]
+        return np.asarray(self._histories.multiply(vectors).sum(axis=1), dtype=np.float64).ravel()

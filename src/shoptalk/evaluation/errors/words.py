@@ -1,4 +1,4 @@
-"""Words that pull: which words of its title make a wrong option be chosen."""
+"""Word bias: words in titles of wrong options that raise the rate at which the options are chosen."""
 
 from collections.abc import Sequence
 
@@ -13,48 +13,64 @@ from shoptalk.evaluation.id_map import PAD_ID
 from shoptalk.evaluation.paired import holm
 from shoptalk.results import WordBias
 
-#: A word must be expected in so many wrong choices, and stand in so many products, before anything is said about it.
-LEAST, PRODUCTS = 5.0, 10
+#: Words are tested if they are expected in this many wrong choices, and are in this many products.
+MIN_EXPECTED, MIN_PRODUCTS = 5.0, 10
 
 
-def pulling_words(answers: Answers, titles: Sequence[str], most: int = 15) -> list[WordBias]:
-    """Words of two letters or more with a pull above 1 beyond chance, those with the highest lower bounds first.
+def pulling_words(answers: Answers, titles: Sequence[str], limit: int = 15) -> list[WordBias]:
+    """Words of at least two letters with a pull significantly above 1, those with the highest lower bounds first.
 
-    Each wrong answer is one draw from its wrong options. Were all equally likely, product i would be chosen e_i times:
-    the sum over the wrong answers that offer it of 1 / (their wrong options); it is chosen o_i times. With sums O and E
-    over the k products that have the word, the pull is r = O / E. Products differ for reasons other than the word, so
-    the interval is one over products: log r +- t(k - 1) * sqrt(max(O, k / (k - 1) * sum of (o_i - r e_i)^2)) / O, the
-    linearised ratio (W. Cochran, "Sampling Techniques", 1977, chapter 6), never narrower than that of a Poisson count.
-    Words are kept whose p by the same t is below 5 % after Holm's correction for all words that were looked at.
+    Each wrong answer is one draw from its wrong options. If all were equally likely, product i would be chosen e_i
+    times: the sum of 1 / (number of wrong options) over the wrong answers that offer it. It is chosen o_i times. With
+    sums O and E over the k products that have the word, the pull is r = O / E. Products differ for reasons
+    other than the word, so the interval is one over products:
+    log r +- t(k - 1) * sqrt(max(O, k / (k - 1) * sum of (o_i - r e_i)^2)) / O, the linearised ratio (W. Cochran, "Sampling
+    Techniques", 1977, chapter 6), never narrower than that of a Poisson count.
+    Words are returned if p by the same t is below 5 % after Holm's correction for all tested words.
 
     Parameters
     ----------
     titles
-        The catalogue's I titles as wrong options show them.
+        The catalogue's I titles, as shown in wrong options.
+    limit
+        Most words that are returned.
     """
-    observed, expected, offered = _products(answers, len(titles))
-    shown = np.flatnonzero(offered)
+    observed, expected, offered = _product_counts(answers, len(titles))
+    products_shown = np.flatnonzero(offered)
     from sklearn.feature_extraction.text import CountVectorizer
 
     counter = CountVectorizer(binary=True, dtype=np.float64)
     try:
-        words = sparse.csr_array(counter.fit_transform([titles[item] for item in shown.tolist()]))  # (K, V)
-    except ValueError:  # no options, or not one word in them
+        words = sparse.csr_array(counter.fit_transform([titles[item] for item in products_shown.tolist()]))  # (K, V)
+    except ValueError:  # no options, or no words in them
         return []
-    o, e = observed[shown], expected[shown]
-    sums = np.stack([o, e, offered[shown], np.ones(len(shown)), o * o, o * e, e * e]) @ words  # (7, V)
-    looked = np.flatnonzero((sums[1] >= LEAST) & (sums[3] >= PRODUCTS) & (sums[0] > 0))
-    chosen, by_chance, times, products, oo, oe, ee = sums[:, looked]
+    chosen_counts, expected_counts = observed[products_shown], expected[products_shown]
+    sums = (
+        np.stack(
+            [
+                chosen_counts,
+                expected_counts,
+                offered[products_shown],
+                np.ones(len(products_shown)),
+                chosen_counts * chosen_counts,
+                chosen_counts * expected_counts,
+                expected_counts * expected_counts,
+            ]
+        )
+        @ words
+    )  # (7, V)
+    tested = np.flatnonzero((sums[1] >= MIN_EXPECTED) & (sums[3] >= MIN_PRODUCTS) & (sums[0] > 0))
+    chosen, by_chance, times, products, oo, oe, ee = sums[:, tested]
     pull = chosen / by_chance
-    rest = oo - 2 * pull * oe + pull**2 * ee
-    error = np.sqrt(np.maximum(chosen, products / (products - 1) * rest)) / chosen
+    variation = oo - 2 * pull * oe + pull**2 * ee
+    error = np.sqrt(np.maximum(chosen, products / (products - 1) * variation)) / chosen
     p = np.array(holm(np.asarray(t.sf(np.log(pull) / error, products - 1)).tolist()), dtype=np.float64)
     width = np.exp(t.ppf((1 + CONFIDENCE) / 2, products - 1) * error)
-    kept = np.flatnonzero(p < SIGNIFICANCE)
+    significant = np.flatnonzero(p < SIGNIFICANCE)
     names = counter.get_feature_names_out()
     return [
         WordBias(
-            word=str(names[looked[n]]),
+            word=str(names[tested[n]]),
             pull=float(pull[n]),
             low=float(pull[n] / width[n]),
             high=float(pull[n] * width[n]),
@@ -63,17 +79,17 @@ def pulling_words(answers: Answers, titles: Sequence[str], most: int = 15) -> li
             products=int(products[n]),
             n=int(times[n]),
         )
-        for n in kept[np.argsort(-(pull / width)[kept], kind="stable")][:most].tolist()
+        for n in significant[np.argsort(-(pull / width)[significant], kind="stable")][:limit].tolist()
     ]
 
 
-def _products(answers: Answers, count: int) -> tuple[Floats, Floats, Floats]:
-    """(I,) how often each product was chosen wrongly, would have been by chance, and was offered as a wrong option."""
-    asked = answers.wrong & (answers.chosen != PAD_ID)
-    chosen, others = answers.chosen[asked], answers.others[asked]
-    # A ranking's first item is not among what was drawn for it: it joins what it is compared with.
-    joins = np.where((others == chosen[:, None]).any(axis=1), PAD_ID, chosen)
-    pool = np.column_stack([others, joins])
+def _product_counts(answers: Answers, count: int) -> tuple[Floats, Floats, Floats]:
+    """(I,) per product: wrong choices, wrong choices expected by chance, and how often it was a wrong option."""
+    cases = answers.wrong & (answers.chosen != PAD_ID)
+    chosen, alternatives = answers.chosen[cases], answers.alternatives[cases]
+    # The first item of a ranking is not among its alternatives: it is added to them.
+    first_items = np.where((alternatives == chosen[:, None]).any(axis=1), PAD_ID, chosen)
+    pool = np.column_stack([alternatives, first_items])
     row, column = np.nonzero(pool != PAD_ID)
     items, size = pool[row, column], (pool != PAD_ID).sum(axis=1)
     return (
