@@ -33,7 +33,7 @@ check: install
 
 # The web site of the documentation, in site/; a broken link or anchor is an error.
 docs: install
-	$(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 # Writes the generated pages of docs/reference/ and the diagram of docs/architecture.md again.
 reference: install
