@@ -33,7 +33,7 @@ ARROWS = (
     (((320, 98), (320, 140)), "baselines", (356, 124)),
     (((559, 98), (559, 140)), "training", (590, 124)),
     (((320, 182), (320, 224)), "", (0, 0)),
-    (((493, 172), (386, 232)), "recommend", (432, 190)),
+    (((493, 172), (386, 232)), "recommend", (402, 190)),
     (((386, 245), (493, 245)), "recommend", (440, 262)),
     (((320, 266), (320, 308)), "evaluation", (358, 292)),
     (((254, 90), (205, 90), (205, 329), (254, 329)), "audit", (184, 214)),
@@ -114,6 +114,7 @@ def _wrapped(layer: str) -> list[str]:
     for name in layer.split(" | "):
         joined = f"{lines[-1]} | {name}" if lines[-1] else name
         if len(joined) > LINE_LENGTH:
+            lines[-1] += " |"
             lines.append(name)
         else:
             lines[-1] = joined

@@ -10,13 +10,16 @@ ROOT = Path(__file__).resolve().parents[2]
 #: Files of the repository's root -> the pages that show them.
 PAGES = {"README.md": "index.md", "CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md"}
 
+#: Front matter of a page without the list of pages at its left.
+_WIDE = "---\nhide: [navigation]\n---\n\n"
 _LINK = re.compile(r"(!?)\[((?:[^\[\]]|\[[^\]]*\])*)\]\(([^)\s]+)\)")
 
 
 def on_files(files: Files, config: Any) -> Files:
     """Add the pages, with their links rewritten."""
     for source, page in PAGES.items():
-        files.append(File.generated(config, page, content=as_page((ROOT / source).read_text(encoding="utf-8"))))
+        text = as_page((ROOT / source).read_text(encoding="utf-8"))
+        files.append(File.generated(config, page, content=_WIDE + text if page == "index.md" else text))
     return files
 
 
