@@ -101,15 +101,19 @@ def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
         return " or ".join(dict.fromkeys(_type(kind, schema) for kind in kinds if kind.get("type") != "null"))
     if "enum" in field:
         return ", ".join(f"`{value}`" for value in field["enum"])
-    if field.get("type") == "array":
-        if "prefixItems" in field:
-            return f"list of {len(field['prefixItems'])}: {_type(field['prefixItems'][0], schema)}"
-        inner = _type(field.get("items", {}), schema)
-        return f"list of {inner}"
-    if field.get("type") == "object":
-        values = field.get("additionalProperties")
-        return f"table: name to {_type(values, schema)}" if isinstance(values, dict) else "table"
+    if field.get("type") in {"array", "object"}:
+        return _container(field, schema)
     return f"{_TYPES.get(field.get('type', ''), 'value')}{_bounds(field)}"
+
+
+def _container(field: dict[str, Any], schema: dict[str, Any]) -> str:
+    """The type of a list or table of a JSON schema, in words."""
+    if "prefixItems" in field:
+        return f"list of {len(field['prefixItems'])}: {_type(field['prefixItems'][0], schema)}"
+    if field["type"] == "array":
+        return f"list of {_type(field.get('items', {}), schema)}"
+    values = field.get("additionalProperties")
+    return f"table: name to {_type(values, schema)}" if isinstance(values, dict) else "table"
 
 
 def _bounds(field: dict[str, Any]) -> str:

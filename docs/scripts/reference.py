@@ -24,6 +24,7 @@ GENERATED: dict[str, Callable[[], str]] = {
 
 
 def main() -> None:
+    """Write what is out of date, or with ``--check`` only name it."""
     parser = argparse.ArgumentParser(description="Write the generated files of docs/.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where a file is out of date")
     check = parser.parse_args().check
