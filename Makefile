@@ -1,4 +1,4 @@
-# The three commands of this project; each sets up what it needs.
+# The commands of this project; each sets up what it needs.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,13 +9,13 @@ export SHOPTALK_DATA := $(abspath ../shared/data)
 endif
 endif
 
-.PHONY: install demo test check
+.PHONY: install demo test check docs reference
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[dev,qlora,index,baselines,sweep,mlflow]'
+	$(BIN)/python -m pip install --quiet -e '.[dev,docs,qlora,index,baselines,sweep,mlflow]'
 	touch $@
 
 demo: install
@@ -30,3 +30,11 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The web site of the documentation, in site/; a broken link or anchor is an error.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+# Writes the generated pages of docs/reference/ and the diagram of docs/architecture.md again.
+reference: install
+	$(BIN)/python docs/scripts/reference.py

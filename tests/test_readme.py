@@ -3,11 +3,13 @@
 import csv
 import json
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from shoptalk.cli.main import COMMANDS, main
+from shoptalk.data.dataset import open_dataset
 from tests.words import CATALOGUE, eval_data
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
@@ -15,6 +17,22 @@ README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
 
 def test_every_command_is_listed() -> None:
     assert set(re.findall(r"^\| `shoptalk (\w+)", README, re.MULTILINE)) == set(COMMANDS)
+
+
+def test_the_first_five_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    block = re.search(r"^```bash\n(shoptalk sample .*?)```", README, re.DOTALL | re.MULTILINE)
+    assert block
+    lines = [shlex.split(line, comments=True) for line in block[1].splitlines()]
+    assert [line[1] for line in lines] == ["sample", "prepare", "audit", "run", "recommend"]
+    monkeypatch.chdir(tmp_path)
+    for line in lines[:3]:  # training takes minutes
+        with pytest.raises(SystemExit) as caught:
+            main([*line[1:], "--json"])
+        assert not caught.value.code, capsys.readouterr().out
+    history = lines[4][lines[4].index("--history") + 1]
+    assert history in open_dataset(tmp_path / "dataset").catalogue
 
 
 def test_your_own_table_in_five_lines(

@@ -1,4 +1,4 @@
-"""Multiple choice on real purchases, against figures that were not measured with shoptalk (see docs/experiments.md)."""
+"""System A's exam on real purchases, against the figures measured outside shoptalk (see docs/results.md)."""
 
 import os
 from pathlib import Path

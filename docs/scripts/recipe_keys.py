@@ -1,0 +1,131 @@
+"""The page ``docs/reference/recipe-keys.md``, made from the models of `shoptalk.recipe`."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from shoptalk.recipe import Recipe
+from shoptalk.registry import BASELINES
+
+HEAD = """# Recipe keys
+
+This page is made from the models in `src/shoptalk/recipe.py` by `make reference`, and a test compares the two. What a
+recipe is, and how the keys work together, is in the [guide](../guide/recipes.md). An unknown key is an error that names
+the nearest known one. `--set section.key=value` sets a key on the command line.
+
+"""
+#: Meanings of keys whose model states none.
+MEANINGS = {
+    "name": "name of the experiment, shown in reports",
+    "seed": "seed of everything random; `--seed` sets it",
+    "data.source": "format of the files ([list](../guide/data.md#sources))",
+    "split.method": "which purchases are training, validation and test",
+    "candidates.negatives": "how distractors are drawn",
+    "prompt.style": "wording of the prompt; `bare`: a row of item tokens",
+    "model.tuning": "all weights, low-rank adapters, or adapters on 4-bit weights",
+    "model.precision": "number format in training; `auto`: measured when the run begins",
+    "lora.r": "rank of the adapters",
+    "lora.alpha": "scale of the adapters: their output is multiplied by alpha / r",
+    "lora.dropout": "dropout on the input of the adapters",
+    "training.learning_rate": "highest learning rate",
+    "training.weight_decay": "weight decay of AdamW",
+    "training.gradient_checkpointing": "compute activations again in the backward pass, to save memory",
+    "evaluation.baselines": f"baselines evaluated beside the model: {', '.join(f'`{name}`' for name in BASELINES)}",
+    "evaluation.k": "a further list length k of the ranking metrics, beside 5, 10 and 20",
+}
+_TYPES = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false"}
+
+
+def recipe_keys_page() -> str:
+    """The page as Markdown."""
+    schema = Recipe.model_json_schema()
+    sections = {name: model for name, field in schema["properties"].items() if (model := _model(field, schema))}
+    plain = {name: field for name, field in schema["properties"].items() if name not in sections}
+    parts = [f"{HEAD}## Top level\n\n{_table('', {'properties': plain}, schema)}"]
+    for name, model in sections.items():
+        optional = schema["properties"][name].get("description", "")
+        about = " ".join(filter(None, [model.get("description", ""), _sentence(optional)]))
+        parts.append(f"## [{name}]\n\n{about}\n\n{_table(name, model, schema)}")
+    return "\n".join(parts)
+
+
+def keys_without_meaning() -> list[str]:
+    """The keys that neither their model nor `MEANINGS` describes."""
+    return [key for key, field in _keys() if not _meaning(key, field)]
+
+
+def _keys() -> Iterator[tuple[str, dict[str, Any]]]:
+    schema = Recipe.model_json_schema()
+    for name, field in schema["properties"].items():
+        model = _model(field, schema)
+        if model is None:
+            yield name, field
+        else:
+            yield from ((f"{name}.{key}", inner) for key, inner in model["properties"].items())
+
+
+def _model(field: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] | None:
+    """The model that a field refers to; None where it holds a plain value."""
+    for kind in (field, *field.get("anyOf", ())):
+        if "$ref" in kind:
+            model: dict[str, Any] = schema["$defs"][kind["$ref"].rpartition("/")[2]]
+            return model
+    return None
+
+
+def _table(section: str, model: dict[str, Any], schema: dict[str, Any]) -> str:
+    lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
+    for key, field in model["properties"].items():
+        full = f"{section}.{key}" if section else key
+        default = "required" if key in model.get("required", ()) else _default(field.get("default"))
+        cells = (f"`{key}`", _type(field, schema), default, _meaning(full, field))
+        lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _meaning(key: str, field: dict[str, Any]) -> str:
+    return field.get("description") or MEANINGS.get(key, "")
+
+
+def _sentence(text: str) -> str:
+    """The text with a capital letter and a full stop."""
+    return "" if not text else f"{text[0].upper()}{text[1:].removesuffix('.')}."
+
+
+def _type(field: dict[str, Any], schema: dict[str, Any]) -> str:
+    """The type of a field of a JSON schema, in words."""
+    if "$ref" in field:
+        inner = _model(field, schema) or {}
+        return "table of " + ", ".join(f"`{key}`" for key in inner.get("properties", {}))
+    if kinds := field.get("anyOf") or field.get("oneOf"):
+        return " or ".join(dict.fromkeys(_type(kind, schema) for kind in kinds if kind.get("type") != "null"))
+    if "enum" in field:
+        return ", ".join(f"`{value}`" for value in field["enum"])
+    if field.get("type") in {"array", "object"}:
+        return _container(field, schema)
+    return f"{_TYPES.get(field.get('type', ''), 'value')}{_bounds(field)}"
+
+
+def _container(field: dict[str, Any], schema: dict[str, Any]) -> str:
+    """The type of a list or table of a JSON schema, in words."""
+    if "prefixItems" in field:
+        return f"list of {len(field['prefixItems'])}: {_type(field['prefixItems'][0], schema)}"
+    if field["type"] == "array":
+        return f"list of {_type(field.get('items', {}), schema)}"
+    values = field.get("additionalProperties")
+    return f"table: name to {_type(values, schema)}" if isinstance(values, dict) else "table"
+
+
+def _bounds(field: dict[str, Any]) -> str:
+    low, above, high = field.get("minimum"), field.get("exclusiveMinimum"), field.get("maximum")
+    parts = [f"{low:g} to {high:g}"] if low is not None and high is not None else []
+    if not parts:
+        parts += [f"at least {low:g}"] if low is not None else []
+        parts += [f"above {above:g}"] if above is not None else []
+        parts += [f"at most {high:g}"] if high is not None else []
+    parts += [f"multiple of {field['multipleOf']:g}"] if "multipleOf" in field else []
+    return f", {', '.join(parts)}" if parts else ""
+
+
+def _default(value: Any) -> str:
+    return "none" if value is None else f"`{json.dumps(value, ensure_ascii=False)}`"

@@ -1,0 +1,58 @@
+"""The web site of the documentation: it builds in strict mode, and its pages fit a phone and load nothing else."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+PHONE, DESKTOP = 375, 1280
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pytest.importorskip("mkdocs", reason="the extra docs is not installed")
+    folder = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    done = subprocess.run(build, cwd=ROOT, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine")
+    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with driver.sync_playwright() as play:
+        chromium = play.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-quic"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.parametrize("width", [PHONE, DESKTOP], ids=["phone", "desktop"])
+def test_pages_fit_the_screen_and_load_nothing_from_elsewhere(site: Path, browser: Any, width: int) -> None:
+    page = browser.new_page(viewport={"width": width, "height": 800})
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    paths = [path for path in sorted(site.rglob("*.html")) if path.name != "404.html"]
+    assert len(paths) > 40
+    wide, without_text = [], []
+    for path in paths:
+        page.goto(path.as_uri())
+        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+            wide.append(path.name)
+        pictures = page.eval_on_selector_all("article img", "all => all.map(one => one.naturalWidth * one.alt.length)")
+        without_text += [path.name] if 0 in pictures else []
+    page.close()
+    assert wide == []
+    assert without_text == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
