@@ -117,7 +117,7 @@ def fallback(
     features: ir.Value | None = None,
     description: ir.Value | None = None,
 ) -> ir.Value:
-    """A title for a product without one: brand and category, else the first feature, else the start of the description."""
+    """A title for a product without one: brand and category, else the first feature, else words of the description."""
     candidates: list[ir.Value] = []
     if brand is not None or categories is not None:
         brands = [] if brand is None else [filled(brand)]

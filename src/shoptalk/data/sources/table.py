@@ -299,7 +299,7 @@ def _as_text(value: ir.Value) -> ir.Value:
 
 
 def with_lists(table: ir.Table, names: Sequence[str], engine: Engine) -> ir.Table:
-    """Convert columns to arrays of text: from lists, JSON, texts of a list (``['A', 'B']``), or texts with ``|`` between.
+    """Convert columns to arrays of text: from lists, JSON, texts of a list (``['A', 'B']``), or texts joined by ``|``.
 
     The intermediate tables are stored, because otherwise every use of an array would parse it again.
     """
