@@ -279,4 +279,4 @@ def test_repeated_products(shared_engine: Engine, tmp_path: Path) -> None:
     items = json_lines(tmp_path / "m", *({"asin": item, "title": title} for item, title in titles))
     shop = load(shared_engine, "amazon2018", json_lines(tmp_path / "r", review(1)), items)
     assert [row["title"] for row in rows(shop.items, shared_engine, "item_id")] == ["first", "same"]
-    assert shop.warnings == (f"{items}: 1 item ids come with different titles; the first title stays",)
+    assert shop.warnings == (f"{items}: 1 item ids have different titles; the first title is used",)

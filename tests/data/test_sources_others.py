@@ -92,8 +92,8 @@ def test_kaggle_books(shared_engine: Engine, tmp_path: Path) -> None:
     assert (dune["title"], unknown["title"]) == ("Dune", None)
     assert shop.read == {"reviews": 3, "items": 2, "bad_lines": 0}
     assert shop.warnings == (
-        f"{reviews}: 1 reviews name no user and are left out",
-        f"{reviews}: 1 item ids come with different titles; the first title stays",
+        f"{reviews}: 1 reviews have no user and are left out",
+        f"{reviews}: 1 item ids have different titles; the first title is used",
         # The reviews of the 3 that are left: one of 1969, two of 1999.
         f"{reviews}: 1 of 3 purchases (33.3%) are dated before 1995, such as 1969-12-31 23:59:59: "
         "check the column and its unit",

@@ -46,7 +46,7 @@ def test_no_edge_across_users_nor_to_itself_nor_too_far(monkeypatch: pytest.Monk
     found = edges(twice, Graph(1, 0, 0, 0)).toarray()
     assert found[SOAP, LIP1] == 2  # one step and two steps
     assert found.sum() == 2
-    monkeypatch.setattr(transitions, "FURTHEST", 1)
+    monkeypatch.setattr(transitions, "MAX_DISTANCE", 1)
     assert edges(twice, Graph(1, 0, 0, 0)).toarray().sum() == 1
     assert edges(InteractionMatrix.of([], INDICES), Graph()).nnz == 0
 

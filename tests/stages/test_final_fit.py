@@ -15,7 +15,7 @@ from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.schema import EvalExample, History, Split
 from shoptalk.stages import train as stage
 from shoptalk.stages.sasrec import sasrec_recipe
-from tests.baselines.test_registry import named
+from tests.baselines.test_registry import parameters
 
 METHODS = ("leave-one-out", "by-user", "by-time", "by-time-per-user")
 TASKS = ("multiple_choice", "generate_title", "pointwise", "next_item", "generate_ids", "generate_reason")
@@ -137,7 +137,7 @@ class ValidationResult(Sequence[Any]):
 
 
 @pytest.mark.parametrize("refit", [False, True])
-@pytest.mark.parametrize("name", named(baseline_names()))
+@pytest.mark.parametrize("name", parameters(baseline_names()))
 @pytest.mark.parametrize("method", METHODS)
 def test_every_baseline_sees_it(
     made: Make, method: str, name: str, refit: bool, monkeypatch: pytest.MonkeyPatch

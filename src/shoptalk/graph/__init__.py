@@ -1,1 +1,1 @@
-"""Who bought what after what: purchases as sparse matrices, and the graph of transitions between items."""
+"""Purchases as sparse matrices, and the graph of transitions between items."""

@@ -1,4 +1,4 @@
-"""The score of transitions and texts: how far a history leads to an item, and how close their texts are."""
+"""The score of the transition-text scorer: transitions from a history to an item, and similarity of their texts."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,24 +24,27 @@ def transition_text_scores(
     shape
         (..., I), of the result.
     transition_scores
-        t, (..., I): the edges from the items of each history to each of I items, summed with weights that decay with
-        the purchases' recency. None where ``transition_weight`` is 0.
+        t, (..., I): the sum of the edges from the items of a history to each item, with weights that decay with
+        recency. None is allowed where ``transition_weight`` is 0.
     text_scores
-        w, (..., I): the cosines between the texts of the same items, summed alike. None where ``text_weight`` is 0.
+        w, (..., I): the sum of the cosines between the same texts, with such weights. None is allowed where
+        ``text_weight`` is 0.
+    transition_weight, text_weight, cold_start_weight
+        The weights of the three terms.
     sharpness
-        How soon further edges count less; without it the sum of the edges counts as it is.
+        The factor inside the logarithm; the larger, the less further edges count. None: t is used without logarithm.
     cold_start
-        (I,) which items have no purchase. They get ``cold_start_weight`` on top, as no learned score speaks for them.
+        (I,) which items have no purchases.
 
     Returns
     -------
     array
-        (..., I), float32, new.
+        (..., I) scores, float32; a new array.
     """
     result = np.zeros(shape, dtype=np.float32)
     if transition_scores is not None and transition_weight:
-        saturated = transition_scores if sharpness is None else np.log1p(np.float32(sharpness) * transition_scores)
-        result += np.float32(transition_weight) * saturated
+        scaled = transition_scores if sharpness is None else np.log1p(np.float32(sharpness) * transition_scores)
+        result += np.float32(transition_weight) * scaled
     if text_scores is not None and text_weight:
         result += np.float32(text_weight) * text_scores
     if cold_start is not None and cold_start_weight:

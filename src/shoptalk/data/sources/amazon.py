@@ -1,4 +1,4 @@
-"""What the three Amazon releases share: a file of reviews and a file of products, an object per line."""
+"""The common parts of the three Amazon releases: a file of reviews and a file of products, one object per line."""
 
 import json
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ from shoptalk.data.sources import checks, lines, malformed
 from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.recipe import Data, resolve
 
-#: What is said of a line without any of the keys that are needed, where its syntax says no more.
+#: The reason for a line without any of the needed keys, unless its syntax gives a more precise one.
 _NO_RECORD = "not a JSON object with the keys that are needed"
 
 
 @dataclass(frozen=True)
 class Release:
-    """The keys of a release: our name -> its key; ``per_second``: what its timestamps count."""
+    """The keys of a release, by canonical column; ``per_second`` is the unit of its timestamps, in units per second."""
 
     reviews: Mapping[str, str]
     items: Mapping[str, str]
@@ -42,58 +42,59 @@ def read(data: Data, fields: frozenset[str], engine: Engine, release: Release) -
         )
     files.append(resolve(data.items))
     items = _read_items(files[1], data, fields, engine, release)
-    table, repeated = checks.first_of_each(items.table, files[1], engine)
+    table, title_warnings = checks.first_of_each(items.table, files[1], engine)
     return RawTables(
         reviews.table,
         table,
         {"reviews": reviews.good, "items": items.good, "bad_lines": reviews.bad + items.bad},
-        reviews.warnings + items.warnings + repeated,
+        reviews.warnings + items.warnings + title_warnings,
         tuple(files),
     )
 
 
 def items_from_ids(interactions: ir.Table, engine: Engine) -> ir.Table:
-    """Products that are known by their ids alone: the id is the title, and stays so under every cleaning."""
+    """The table of items where there is no file of items: the id is also the title, and no cleaning changes it."""
     ids = interactions.select("item_id").distinct()
     return engine.cache(ids.mutate(title=ids.item_id, fallback=ibis.null("string")))
 
 
 def _read_reviews(data: Data, fields: frozenset[str], engine: Engine, release: Release) -> malformed.Checked:
-    file = lines.peek(resolve(data.purchases))
+    """Read the file of reviews, without malformed lines."""
+    file = lines.inspect(resolve(data.purchases))
     keys = dict(release.reviews)
-    texts = [keys.pop(name) for name in ("review", "summary")]
-    texts = texts if "review" in fields else []
+    text_keys = {name: keys.pop(name) for name in ("review", "summary")}
+    text_keys = text_keys if "review" in fields else {}
 
-    def shape(raw: ir.Table) -> ir.Table:
-        """The canonical columns of a review, and what is wrong with it."""
-        rating, stamp = raw[keys["rating"]], raw[keys["timestamp"]]
+    def canonical(raw: ir.Table) -> ir.Table:
+        """The canonical columns of reviews, with ``problem``."""
         columns = {
             "user_id": checks.identifier(raw[keys["user_id"]]),
             "item_id": checks.identifier(raw[keys["item_id"]]),
-            "timestamp": checks.seconds(stamp, release.per_second),
-            "rating": checks.number(rating),
+            "timestamp": checks.seconds(raw[keys["timestamp"]], release.per_second),
+            "rating": checks.number(raw[keys["rating"]]),
         }
         columns["verified"] = ibis.null("boolean")
         if "verified" in keys:
             columns["verified"] = raw[keys["verified"]].try_cast("boolean")
-        before = {f"_{name}": raw[key] for name, key in keys.items()}
-        columns |= {name: raw[text] for name, text in zip(("review", "summary"), texts, strict=False)}
-        typed = engine.view(raw.select(**columns, **before))
-        pairs = {keys[name]: (typed[f"_{name}"], typed[name]) for name in keys}
-        optional = {keys[name]: pairs.pop(keys[name]) for name in ("rating", "verified") if name in keys}
-        return typed.select(*columns, problem=malformed.problem(pairs, optional, _NO_RECORD))
+        columns |= {name: raw[key] for name, key in text_keys.items()}
+        raw_values = {f"_{name}": raw[key] for name, key in keys.items()}
+        converted = engine.view(raw.select(**columns, **raw_values))
+        required = {key: (converted[f"_{name}"], converted[name]) for name, key in keys.items()}
+        optional = {keys[name]: required.pop(keys[name]) for name in ("rating", "verified") if name in keys}
+        return converted.select(*columns, problem=malformed.problem(required, optional, _NO_RECORD))
 
-    wanted = dict.fromkeys([*keys.values(), *texts], "VARCHAR")
-    table, unreadable = lines.read_objects(file, wanted, shape, engine)
-    return _screen(file, table, unreadable, keys["item_id"], data, engine)
+    types = dict.fromkeys([*keys.values(), *text_keys.values()], "VARCHAR")
+    table, undecodable = lines.read_objects(file, types, canonical, engine)
+    return _drop_malformed(file, table, undecodable, keys["item_id"], data, engine)
 
 
 def _read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine, release: Release) -> malformed.Checked:
-    file = lines.peek(path)
+    """Read the file of products, without malformed lines."""
+    file = lines.inspect(path)
     keys = {name: key for name, key in release.items.items() if name != "price" or name in fields}
 
-    def shape(raw: ir.Table) -> ir.Table:
-        """The canonical columns of a product."""
+    def canonical(raw: ir.Table) -> ir.Table:
+        """The canonical columns of products, with ``problem``."""
         brand = json_text(raw[keys["brand"]])
         categories = checks.unique_in_order(json_list(raw[keys["categories"]]))
         description = json_text(raw[keys["description"]])
@@ -109,28 +110,29 @@ def _read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine, 
         }
         if "price" in keys:
             columns["price"] = checks.price(raw[keys["price"]])
-        wanted = {"item_id", "title", "fallback", *fields}
-        chosen = {name: value for name, value in columns.items() if name in wanted}
-        return raw.select(**chosen, problem=malformed.problem({keys["item_id"]: (raw[keys["item_id"]], item)}))
+        needed = {"item_id", "title", "fallback", *fields}
+        selected = {name: value for name, value in columns.items() if name in needed}
+        return raw.select(**selected, problem=malformed.problem({keys["item_id"]: (raw[keys["item_id"]], item)}))
 
-    wanted = {key: "VARCHAR" if name in {"item_id", "price"} else "JSON" for name, key in keys.items()}
-    table, unreadable = lines.read_objects(file, wanted, shape, engine)
-    return _screen(file, table, unreadable, keys["item_id"], data, engine)
+    types = {key: "VARCHAR" if name in {"item_id", "price"} else "JSON" for name, key in keys.items()}
+    table, undecodable = lines.read_objects(file, types, canonical, engine)
+    return _drop_malformed(file, table, undecodable, keys["item_id"], data, engine)
 
 
-def _screen(
-    file: lines.Peek, table: ir.Table, unreadable: int, key: str, data: Data, engine: Engine
+def _drop_malformed(
+    file: lines.FileHead, table: ir.Table, undecodable: int, key: str, data: Data, engine: Engine
 ) -> malformed.Checked:
-    """Take malformed lines out; where no line has the key of the product, the file is of another release."""
-    _check_keys(file, key, table, engine)
-    rejected = {malformed.NOT_UTF8: unreadable} if unreadable else {}
-    return malformed.screen(table, file.path, partial(lines.find_lines, file), data.max_bad_lines, engine, rejected)
+    """Drop malformed lines, after checking that the file has the release's key of items."""
+    _check_key(file, key, table, engine)
+    rejected = {malformed.NOT_UTF8: undecodable} if undecodable else {}
+    finder = partial(lines.find_lines, file)
+    return malformed.drop_malformed(table, file.path, finder, data.max_bad_lines, engine, rejected)
 
 
-def _check_keys(file: lines.Peek, key: str, table: ir.Table, engine: Engine) -> None:
-    """Say which key is missing, where none of the lines has it and the first is an object."""
+def _check_key(file: lines.FileHead, key: str, table: ir.Table, engine: Engine) -> None:
+    """Raise the error for a missing key where no line has it and the first line is an object without it."""
     try:
-        first = json.loads(file.first)
+        first = json.loads(file.first_line)
     except (ValueError, RecursionError):
         return
     if isinstance(first, dict) and key not in first and engine.counts(n=table.item_id.count())["n"] == 0:

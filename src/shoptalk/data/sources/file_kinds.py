@@ -1,4 +1,4 @@
-"""What a file is by its first bytes, whatever its name says: formats that are no table of text, with what to do."""
+"""Detection of formats that cannot be read, by the first bytes of a file, with a hint for each."""
 
 import json
 import re
@@ -6,11 +6,11 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
-_UTF8_MARK = b"\xef\xbb\xbf"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _AS_CSV = "save the table as CSV (UTF-8) and name that file"
-_WITH_PANDAS = "write it anew, for example in Python with: DataFrame.to_parquet(FILE)"
+_WITH_PANDAS = "write it again, for example in Python with: DataFrame.to_parquet(FILE)"
 
-#: First bytes -> name, what it is, what to do.
+#: First bytes, name of the format, description, hint.
 _SIGNATURES = (
     (b"PAR1", "parquet", "a Parquet file", 'only data.source = "table" reads Parquet, and only without gzip or zstd'),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "xls", "an old Office file, such as an Excel workbook (xls)", _AS_CSV),
@@ -38,7 +38,7 @@ _ARRAY = re.compile(r"\[\s*[{\[\]]")
 
 @dataclass(frozen=True)
 class FileKind:
-    """A format that cannot be read as it is: its name, what the user is told, and what to do."""
+    """A format that cannot be read as it is: its name, the message for the user, and a hint."""
 
     name: str
     message: str
@@ -46,21 +46,22 @@ class FileKind:
 
 
 def kind_of(head: bytes, path: Path) -> FileKind | None:
-    """The format that the first bytes of a file (decompressed) show, or None where it may be lines of text."""
-    for signature, name, what, hint in _SIGNATURES:
+    """The format of a file by its first (decompressed) bytes, or None where it may be lines of text."""
+    for signature, name, description, hint in _SIGNATURES:
         if head.startswith(signature):
-            return FileKind(name, f"is {what}", hint)
+            return FileKind(name, f"is {description}", hint)
     if head.startswith(b"PK\x03\x04"):
         return _zip_kind(path)
     if head[257:262] == b"ustar":
         return FileKind("tar", "is a tar archive", "unpack it and name the file inside")
-    text = head.removeprefix(_UTF8_MARK).lstrip()
+    text = head.removeprefix(_BYTE_ORDER_MARK).lstrip()
     if _MARKUP.match(text):
         return FileKind("markup", "is a web page or XML", "download the data itself: this may be a page about it")
     return _json_kind(text.decode("utf-8", errors="replace"))
 
 
 def _zip_kind(path: Path) -> FileKind:
+    """The format of a zip archive, by the names inside."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -75,7 +76,7 @@ def _zip_kind(path: Path) -> FileKind:
 
 
 def _json_kind(text: str) -> FileKind | None:
-    """JSON that is not one object per line: an array, lists, or objects that go over several lines."""
+    """The format of JSON that is not one object per line: an array, lists, or objects over several lines."""
     if _ARRAY.match(text):
         return FileKind(
             "json array",
@@ -84,11 +85,11 @@ def _json_kind(text: str) -> FileKind | None:
         )
     if not text.startswith(("{", "[")):
         return None
-    first = text.partition("\n")[0].strip()
+    first_line = text.partition("\n")[0].strip()
     try:
-        value = json.loads(first)
+        value = json.loads(first_line)
     except (ValueError, RecursionError):
-        return _over_lines(text, first)
+        return _indented_json_kind(text, first_line)
     if isinstance(value, list):
         return FileKind(
             "json lists",
@@ -98,13 +99,13 @@ def _json_kind(text: str) -> FileKind | None:
     return None
 
 
-def _over_lines(text: str, first: str) -> FileKind | None:
-    """Indented JSON, where the first line alone is no JSON."""
+def _indented_json_kind(text: str, first_line: str) -> FileKind | None:
+    """Indented JSON, whose first line is not JSON; None for other text."""
     try:
         value, end = json.JSONDecoder().raw_decode(text)
         indented = isinstance(value, dict) and "\n" in text[:end]
-    except (ValueError, RecursionError):  # an object longer than what was looked at, or no JSON
-        indented = first == "{"
+    except (ValueError, RecursionError):  # an object longer than the text, or not JSON
+        indented = first_line == "{"
     if not indented:
         return None
     return FileKind(

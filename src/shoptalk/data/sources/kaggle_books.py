@@ -1,7 +1,7 @@
 """Amazon Books Reviews (Kaggle): ``Books_rating.csv`` and ``books_data.csv``, joined on the title.
 
-About a fifth of the reviews name no user; they are no malformed lines, but nobody's purchases: left out, and counted.
-A book's brand is its authors.
+About a fifth of the reviews have no user. They are not malformed; they are left out, and counts in a warning. The
+authors of a book are its brand.
 """
 
 from pathlib import Path
@@ -29,39 +29,40 @@ _BOOKS = {"title": "Title", "brand": "authors", "categories": "categories", "des
 
 
 def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
-    """Read reviews and, where the recipe names them, what is known of the books."""
+    """Read reviews and, where the recipe names their file, books."""
     path = resolve(data.purchases)
     texts: tuple[str, ...] = ("review", "summary") if "review" in fields else ()
     reviews = _read_reviews(path, data, texts, engine)
-    named = reviews.table.filter(reviews.table.user_id.notnull())
-    found = engine.counts(named=named)["named"]
-    anonymous = reviews.good - found
+    with_user = reviews.table.filter(reviews.table.user_id.notnull())
+    count_with_user = engine.counts(n=with_user)["n"]
+    anonymous = reviews.good - count_with_user
     warnings: tuple[str, ...] = ()
     if anonymous:
-        warnings = (f"{printable(path)}: {anonymous:,} reviews name no user and are left out",)
-    titled = reviews.table.select("item_id", "title", "position")
-    items, repeated = checks.first_of_each(titled, path, engine)
-    counted = {"reviews": found, "items": 0, "bad_lines": reviews.bad}
-    warnings += reviews.warnings + repeated
-    interactions = named.select("user_id", "item_id", "timestamp", "position", "rating", "verified", *texts)
+        warnings = (f"{printable(path)}: {anonymous:,} reviews have no user and are left out",)
+    titles = reviews.table.select("item_id", "title", "position")
+    items, title_warnings = checks.first_of_each(titles, path, engine)
+    counts = {"reviews": count_with_user, "items": 0, "bad_lines": reviews.bad}
+    warnings += reviews.warnings + title_warnings
+    interactions = with_user.select("user_id", "item_id", "timestamp", "position", "rating", "verified", *texts)
     if data.items is None:
         items = engine.cache(items.mutate(fallback=ibis.null("string")))
-        return RawTables(interactions, items, counted, warnings, (path,))
+        return RawTables(interactions, items, counts, warnings, (path,))
     books_path = resolve(data.items)
     books = _read_books(books_path, data, fields, engine)
     described = checks.first_of_each(books.table.rename(item_id="book"), books_path, engine)[0]
     items = engine.cache(
         items.left_join(described.drop("title"), items.title == described.item_id).drop("item_id_right")
     )
-    counted |= {"items": books.good, "bad_lines": reviews.bad + books.bad}
-    return RawTables(interactions, items, counted, warnings + books.warnings, (path, books_path))
+    counts |= {"items": books.good, "bad_lines": reviews.bad + books.bad}
+    return RawTables(interactions, items, counts, warnings + books.warnings, (path, books_path))
 
 
 def _read_reviews(path: Path, data: Data, texts: tuple[str, ...], engine: Engine) -> malformed.Checked:
-    source = delimited.with_header(lines.peek(path))
-    wanted = [*("user_id", "item_id", "timestamp", "rating", "title"), *texts]
-    _need(source, [_REVIEWS[name] for name in wanted])
-    rows = delimited.read_rows(source, [_REVIEWS[name] for name in wanted], engine)
+    """Read the file of reviews, without malformed rows; ``user_id`` may be null."""
+    source = delimited.with_header(lines.inspect(path))
+    names = [_REVIEWS[name] for name in ("user_id", "item_id", "timestamp", "rating", "title", *texts)]
+    _check_columns(source, names)
+    rows = delimited.read_rows(source, names, engine)
     raw = rows.table
     columns = {
         "user_id": checks.identifier(raw["User_id"]),
@@ -75,19 +76,21 @@ def _read_reviews(path: Path, data: Data, texts: tuple[str, ...], engine: Engine
         {"Id": (raw["Id"], columns["item_id"]), "review/time": (raw["review/time"], columns["timestamp"])},
         {"review/score": (checks.filled(raw["review/score"]), columns["rating"])},
     )
-    shaped = engine.cache(raw.select(**columns, problem=problem, position=raw[delimited.ROW]))
-    return malformed.screen(shaped, path, delimited.finder(source, rows), data.max_bad_lines, engine, rows.reasons)
+    reviews = engine.cache(raw.select(**columns, problem=problem, position=raw[delimited.ROW]))
+    return malformed.drop_malformed(
+        reviews, path, delimited.finder(source, rows), data.max_bad_lines, engine, rows.reasons
+    )
 
 
 def _read_books(path: Path, data: Data, fields: frozenset[str], engine: Engine) -> malformed.Checked:
-    """The books by title (``book``), with a ``title`` of the same text."""
-    source = delimited.with_header(lines.peek(path))
-    _need(source, list(_BOOKS.values()))
+    """Read the file of books, without malformed rows; the columns ``book`` and ``title`` are both the title."""
+    source = delimited.with_header(lines.inspect(path))
+    _check_columns(source, list(_BOOKS.values()))
     rows = delimited.read_rows(source, list(_BOOKS.values()), engine)
     table = with_lists(rows.table, ["authors", "categories"], engine)
     title, brand = checks.filled(table.Title), table.authors.join(", ")
     columns: dict[str, ir.Value] = {"brand": brand, "categories": table.categories, "description": table.description}
-    shaped = table.select(
+    books = table.select(
         book=title,
         title=title,
         fallback=checks.fallback(brand, table.categories, None, table.description),
@@ -95,12 +98,13 @@ def _read_books(path: Path, data: Data, fields: frozenset[str], engine: Engine) 
         problem=malformed.problem({"Title": (table.Title, title)}),
         position=table[delimited.ROW],
     )
-    return malformed.screen(
-        engine.cache(shaped), path, delimited.finder(source, rows), data.max_bad_lines, engine, rows.reasons
+    return malformed.drop_malformed(
+        engine.cache(books), path, delimited.finder(source, rows), data.max_bad_lines, engine, rows.reasons
     )
 
 
-def _need(source: delimited.Delimited, names: list[str]) -> None:
+def _check_columns(source: delimited.Delimited, names: list[str]) -> None:
+    """Raise the error for the first column that the file lacks."""
     for name in names:
         if name not in source.names:
             raise checks.missing_column(name, source.names, source.file.path)

@@ -1,4 +1,4 @@
-"""Files of one JSON object, or one Python literal, per line; plain, gzip or zstd, told by content and not by name."""
+"""Files of one JSON object or Python literal per line: plain, gzip or zstd, detected by content and not by name."""
 
 import ast
 import gzip
@@ -21,89 +21,89 @@ from shoptalk.data.sources import file_kinds, malformed
 from shoptalk.errors import SourceError
 
 _MAGIC: dict[Compression, bytes] = {"gzip": b"\x1f\x8b", "zstd": b"\x28\xb5\x2f\xfd"}
-_WIDE = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
-_MARK = b"\xef\xbb\xbf"
-_HEAD = 1 << 16
+_UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_HEAD_BYTES = 1 << 16
 
-#: Pieces of a Python literal: a quoted text, or what stands between two.
+#: Pieces of a Python literal: quoted texts, and the code between them.
 _PIECES = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^'"]+"""
 _CONSTANTS = (("True", "true"), ("False", "false"), ("None", "null"), ("nan", "null"), ("inf", "null"))
 
 
 @dataclass(frozen=True)
-class Peek:
-    """What the first 64 KiB (``head``, decompressed) of a file tell."""
+class FileHead:
+    """The first 64 KiB (``head``, decompressed) of a file, and what they show."""
 
     path: Path
     compression: Compression
     head: bytes
 
     @property
-    def first(self) -> str:
-        """The first line that is not blank, as text without a byte order mark; odd bytes replaced."""
-        lines = (line.strip() for line in self.head.removeprefix(_MARK).splitlines())
+    def first_line(self) -> str:
+        """The first line that is not blank, without a byte order mark; bytes that are not UTF-8 are replaced."""
+        lines = (line.strip() for line in self.head.removeprefix(_BYTE_ORDER_MARK).splitlines())
         return next((line for line in lines if line), b"").decode("utf-8", errors="replace")
 
     @property
-    def marked(self) -> bool:
-        """Whether it starts with a byte order mark of UTF-8."""
-        return self.head.startswith(_MARK)
+    def has_byte_order_mark(self) -> bool:
+        """Whether the file starts with the byte order mark of UTF-8."""
+        return self.head.startswith(_BYTE_ORDER_MARK)
 
     @property
-    def literal(self) -> bool:
-        """Whether its first line is a Python literal and not JSON."""
+    def is_python_literal(self) -> bool:
+        """Whether the first line is a Python literal and not JSON."""
         try:
-            json.loads(self.first)
+            json.loads(self.first_line)
         except (ValueError, RecursionError):
-            return self.first.startswith(("{'", '{u"', "{u'")) or _is_literal(self.first)
+            return self.first_line.startswith(("{'", '{u"', "{u'")) or _is_literal(self.first_line)
         return False
 
 
-def peek(path: Path, *, parquet: bool = False) -> Peek:
-    """Look at a file before the engine does.
+def inspect(path: Path, *, parquet: bool = False) -> FileHead:
+    """Read the beginning of a file, and refuse formats that cannot be read.
 
     Parameters
     ----------
     parquet
-        Whether a Parquet file is welcome.
+        Whether a Parquet file is allowed.
 
     Raises
     ------
     SourceError
-        For a missing, empty, or unreadable file, a folder, damaged compression, and what is no text by its bytes: wide
-        characters, workbooks, archives, databases ... (see `file_kinds`).
+        For a missing, empty or unreadable file, a folder, damaged compression, and content that is not text in UTF-8:
+        UTF-16, workbooks, archives, databases ... (see `file_kinds`).
     """
     where = printable(path)
-    start = _start(path)
-    compression: Compression = next((name for name, magic in _MAGIC.items() if start.startswith(magic)), "none")
-    if compression == "none" and path.suffix in {".gz", ".zst"} and start:
+    signature = _signature(path)
+    compression: Compression = next((name for name, magic in _MAGIC.items() if signature.startswith(magic)), "none")
+    if compression == "none" and path.suffix in {".gz", ".zst"} and signature:
         raise SourceError(f"is not compressed, though its name ends in {path.suffix}", where=where, hint="rename it")
     with opened(path, compression) as stream:
-        head = stream.read(_HEAD)
-    if not head.removeprefix(_MARK).strip():
+        head = stream.read(_HEAD_BYTES)
+    if not head.removeprefix(_BYTE_ORDER_MARK).strip():
         raise SourceError("the file is empty", where=where, hint="download or copy it again")
     if (kind := file_kinds.kind_of(head, path)) and not (parquet and compression == "none" and kind.name == "parquet"):
         raise SourceError(kind.message, where=where, hint=kind.hint)
-    if head.startswith(_WIDE) or head.count(0) > len(head) // 4:
+    if head.startswith(_UTF16_MARKS) or head.count(0) > len(head) // 4:
         raise SourceError(
             "is not UTF-8 text (it looks like UTF-16)",
             where=where,
             hint="convert it to UTF-8, for example with: iconv -f utf-16 -t utf-8 OLD > NEW",
         )
     if compression == "zstd":
-        _verify(path)
-    return Peek(path, compression, head)
+        _check_zstd(path)
+    return FileHead(path, compression, head)
 
 
-def _start(path: Path) -> bytes:
-    """The first bytes of a file that is one."""
+def _signature(path: Path) -> bytes:
+    """The first four bytes, after checking that the path is a readable file."""
     where = printable(path)
     try:
         if path.is_dir():
             raise SourceError("is a folder, not a file", where=where, hint="name the file inside it")
         if not path.exists():
             raise SourceError("there is no such file", where=where, hint="check the path in the recipe's [data]")
-        if not path.is_file():  # it would be read more than once
+        if not path.is_file():  # the file is read more than once
             raise SourceError("is a pipe or a device, not a file", where=where, hint="write it to a file first")
         with path.open("rb") as file:
             return file.read(4)
@@ -113,7 +113,7 @@ def _start(path: Path) -> bytes:
 
 @contextmanager
 def opened(path: Path, compression: Compression) -> Iterator[BinaryIO]:
-    """The decompressed bytes of a file; damage met while reading is a `SourceError`."""
+    """Open a file for reading its decompressed bytes; errors while reading become `SourceError`."""
     try:
         with path.open("rb") as raw:
             if compression == "gzip":
@@ -132,73 +132,80 @@ def opened(path: Path, compression: Compression) -> Iterator[BinaryIO]:
         ) from error
 
 
-def _verify(path: Path) -> None:
-    """Read a zstd file to its end: the engine takes one that is cut off for a shorter one."""
+def _check_zstd(path: Path) -> None:
+    """Read a zstd file to its end, because DuckDB reads a truncated one without an error."""
     with opened(path, "zstd") as stream:
         while stream.read(1 << 20):
             pass
 
 
 def read_objects(
-    file: Peek, columns: Mapping[str, str], shape: Callable[[ir.Table], ir.Table], engine: Engine
+    file: FileHead, columns: Mapping[str, str], convert: Callable[[ir.Table], ir.Table], engine: Engine
 ) -> tuple[ir.Table, int]:
-    """Read objects, one per line, into a table that is kept.
+    """Read objects, one per line, into a stored table.
 
     Parameters
     ----------
+    file
+        The file, from `inspect`.
     columns
-        Key of the object -> ``VARCHAR`` or ``JSON``; no other key is read.
-    shape
-        From a table of these columns to the table to keep, one row for each.
+        Key of the object -> ``VARCHAR`` or ``JSON``; other keys are skipped.
+    convert
+        A function from a table with these columns to the table to store, with the same rows.
+    engine
+        The engine, in which the table is made.
 
     Returns
     -------
-    table, unreadable
-        With ``position`` (the line's place among those that are not blank, from 0), and how many lines are not UTF-8
-        and have no row. A line that is no object has a row of nulls.
+    table, undecodable
+        The table, with ``position`` (the index of the line among those that are not blank), and the number of lines
+        that are not UTF-8 and have no row. A line that is not an object has a row of nulls.
     """
-    if not (file.literal or file.marked):
+    if not (file.is_python_literal or file.has_byte_order_mark):
         try:
-            view = engine.read_json_lines(file.path, columns, file.compression)
-            return engine.numbered(engine.cache(shape(view), source=file.path), "position"), 0
+            objects = engine.read_json_lines(file.path, columns, file.compression)
+            return engine.numbered(engine.cache(convert(objects), source=file.path), "position"), 0
         except SourceError as error:
-            if "recursion depth" not in error.message:  # one line nests too deep for the fast reader
+            if "recursion depth" not in error.message:  # a line is nested too deeply for this reader
                 raise
-    lines, unreadable = engine.read_lines(file.path, file.compression)
-    if file.marked:
+    lines, undecodable = engine.read_lines(file.path, file.compression)
+    if file.has_byte_order_mark:
         lines = lines.mutate(line=lines.line.lstrip().replace("\ufeff", ""))
-    if file.literal:
+    if file.is_python_literal:
         lines = lines.mutate(line=literal_to_json(lines.line))
-    kept = engine.cache(shape(engine.parse_json(lines, columns)), source=file.path)
-    return engine.numbered(kept, "position"), unreadable
+    table = engine.cache(convert(engine.parse_json(lines, columns)), source=file.path)
+    return engine.numbered(table, "position"), undecodable
 
 
-def find_lines(file: Peek, indices: Collection[int], reasons: Collection[str]) -> Iterator[malformed.Found]:
-    """The lines at ``indices`` and, where it is among ``reasons``, the first that is not UTF-8 and has no row.
+def find_lines(file: FileHead, indices: Collection[int], reasons: Collection[str]) -> Iterator[malformed.MalformedLine]:
+    """Find the lines at ``indices`` and, if ``NOT_UTF8`` is among ``reasons``, the first undecodable line.
 
-    Only errors come here, and reading stops at the last of them; so this goes line by line.
+    The file is read line by line in Python, which is slow; this is called only when there are malformed lines, and
+    stops at the last of them.
     """
-    wanted, no_rows, index = set(indices), set(reasons), 0
+    missing_indices, missing_reasons, index = set(indices), set(reasons), 0
     skip_undecodable = malformed.NOT_UTF8 in reasons
     with opened(file.path, file.compression) as stream:
         for number, raw in enumerate(stream, 1):
-            line = (raw.removeprefix(_MARK) if number == 1 else raw).strip()
+            line = (raw.removeprefix(_BYTE_ORDER_MARK) if number == 1 else raw).strip()
             if not line:
                 continue
             if skip_undecodable and not _decodes(line):
-                if malformed.NOT_UTF8 in no_rows:
-                    no_rows.discard(malformed.NOT_UTF8)
-                    yield malformed.Found(number, -1, malformed.NOT_UTF8, _decoded(line))
+                if malformed.NOT_UTF8 in missing_reasons:
+                    missing_reasons.discard(malformed.NOT_UTF8)
+                    yield malformed.MalformedLine(number, -1, malformed.NOT_UTF8, _decoded(line))
             else:
-                if index in wanted:
-                    wanted.discard(index)
-                    yield malformed.Found(number, index, _syntax(line, literal=file.literal), _decoded(line))
+                if index in missing_indices:
+                    missing_indices.discard(index)
+                    error = _syntax_error(line, literal=file.is_python_literal)
+                    yield malformed.MalformedLine(number, index, error, _decoded(line))
                 index += 1
-            if not (wanted or no_rows):
+            if not (missing_indices or missing_reasons):
                 return
 
 
 def _decodes(line: bytes) -> bool:
+    """Whether a line is UTF-8."""
     try:
         line.decode("utf-8")
     except UnicodeDecodeError:
@@ -207,10 +214,12 @@ def _decodes(line: bytes) -> bool:
 
 
 def _decoded(line: bytes) -> str:
+    """The beginning of a line as text, with bytes that are not UTF-8 replaced."""
     return line[:400].decode("utf-8", errors="replace")
 
 
-def _syntax(line: bytes, *, literal: bool) -> str:
+def _syntax_error(line: bytes, *, literal: bool) -> str:
+    """The error in the syntax of a line (of Python if ``literal``, else of JSON), or ""."""
     try:
         text = line.decode("utf-8")
     except UnicodeDecodeError:
@@ -226,6 +235,7 @@ def _syntax(line: bytes, *, literal: bool) -> str:
 
 
 def _is_literal(text: str) -> bool:
+    """Whether a text is a Python literal of a dictionary."""
     try:
         return isinstance(ast.literal_eval(text), dict)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
@@ -233,10 +243,10 @@ def _is_literal(text: str) -> bool:
 
 
 def literal_to_json(line: ir.StringValue) -> ir.StringValue:
-    r"""Python literals, as ``repr`` writes them, as JSON text; null where quotes do not pair.
+    r"""Python literals, as ``repr`` writes them, as JSON text; null where quotes are not paired.
 
-    Every line is cut into quoted texts and what stands between them; nothing is ever evaluated. ``\\`` is set aside
-    as U+0001 first, so that what follows it is no escape.
+    Every line is split into quoted texts and the code between them; nothing is evaluated. ``\\`` is first replaced by
+    U+0001, so that the character after it is not taken for an escape.
     """
     pieces = extract_all(line, _PIECES)
     whole = pieces.join("") == line
@@ -244,25 +254,28 @@ def literal_to_json(line: ir.StringValue) -> ir.StringValue:
 
 
 def _piece_to_json(piece: ir.StringValue) -> ir.StringValue:
+    """A quoted text, or the code between two, as JSON."""
     quoted = piece.startswith("'") | piece.startswith('"')
     return quoted.ifelse(_text_to_json(piece), _code_to_json(piece))
 
 
 def _text_to_json(piece: ir.StringValue) -> ir.StringValue:
+    """A quoted text of Python as a JSON string."""
     body = piece.substr(1, piece.length() - 2).replace("\\\\", "\x01")
     body = body.replace("\\'", "'").replace('\\"', '"').replace('"', '\\"').replace("\t", "\\t")
     body = body.re_replace(r"\\x([0-9a-fA-F]{2})", r"\\u00\1").replace("\\a", "\\u0007").replace("\\v", "\\u000b")
-    wide = extract_all(body, r"\\U[0-9a-fA-F]{8}|\\?[^\\]+|\\").map(
+    with_astral = extract_all(body, r"\\U[0-9a-fA-F]{8}|\\?[^\\]+|\\").map(
         lambda part: part.startswith("\\U").ifelse(
             character(("0x" + part.substr(2)).try_cast("int32").coalesce(0xFFFD)), part
         )
     )
-    body = body.contains("\\U").ifelse(wide.join(""), body)
+    body = body.contains("\\U").ifelse(with_astral.join(""), body)
     body = body.re_replace(r'\\([^"\\bfnrtu])', r"\\\\\1")
     return '"' + body.replace("\x01", "\\\\") + '"'
 
 
 def _code_to_json(piece: ir.StringValue) -> ir.StringValue:
+    """Python code between quoted texts as JSON: prefixes of strings, tuples, long integers and constants."""
     code = piece.re_replace(r"(^|[\s,:\[({])[uUbB]$", r"\1").replace("(", "[")
     code = code.re_replace(r",?\s*\)", "]").re_replace(r"(\d)L\b", r"\1")
     for name, constant in _CONSTANTS:

@@ -1,10 +1,11 @@
-"""Malformed lines: why each row is one, how many there are of each kind, and what to do about them."""
+"""Malformed lines: the reasons, their counts with examples, and hints for the user."""
 
 import functools
 import operator
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ibis
 import ibis.expr.types as ir
@@ -14,27 +15,29 @@ from shoptalk.data.engine_paths import printable
 from shoptalk.data.sources import checks
 from shoptalk.errors import BadLines, SourceError
 
-#: How many kinds of malformed lines are shown, the most frequent first.
-SHOWN = 8
+#: The number of reasons that are shown, the most frequent first.
+SHOWN_REASONS = 8
 
-#: Past this share, leaving the malformed lines out is no advice: it would lose too much.
-MOST_TO_LOSE = 0.1
+#: Up to this share of malformed lines the hint suggests to leave them out.
+MAX_SHARE_TO_LEAVE_OUT = 0.1
 
 NOT_UTF8 = "not UTF-8 text"
-_NOT_TEXT = (NOT_UTF8, "encoding", "unicode")
+_ENCODING_ERRORS = (NOT_UTF8, "encoding", "unicode")
 
-# Inside the column `problem`: between a reason and the value it is about, and after each reason.
-_VALUE, _END = "\x1f", "\x1e"
-#: How much of a value is shown, in characters.
-_WIDTH = 60
+# In the column `problem`: the separator between a reason and its value, and the end of each reason.
+_VALUE_SEPARATOR, _END = "\x1f", "\x1e"
+#: The number of characters of a value that are shown.
+_SHOWN_CHARACTERS = 60
+
+_EMPTY = "it is empty"
 
 
 @dataclass(frozen=True)
-class Found:
-    """A malformed line in its file.
+class MalformedLine:
+    """A malformed line of a file.
 
-    ``line`` counts from 1; ``position`` is the row of the table, -1 where the line has none; ``reason`` is what the
-    syntax says of it, empty where the syntax is fine; ``text`` is the line itself.
+    ``line`` is its number, from 1; ``position`` is the index of its row in the table, or -1; ``reason`` is an error of
+    syntax, or empty; ``text`` is the line.
     """
 
     line: int
@@ -43,13 +46,14 @@ class Found:
     text: str
 
 
-#: Finds the lines of rows at these places, and one line of each of these reasons that have no row, in order.
-Finder = Callable[[Collection[int], Collection[str]], Iterator[Found]]
+#: A function that finds, in order, the lines of the rows at the given positions, and one line without a row for each of
+#: the given reasons.
+Finder = Callable[[Collection[int], Collection[str]], Iterator[MalformedLine]]
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A table whose malformed lines are gone: ``good`` rows, ``bad`` lines, and what to tell the user."""
+    """A table without malformed lines: its number of rows (``good``), the number of malformed lines, and warnings."""
 
     table: ir.Table
     good: int
@@ -58,8 +62,8 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class _Kind:
-    """One reason: on how many lines it holds, the first of them, and what stands there."""
+class _ReasonCount:
+    """A reason with the number of its lines, the number of the first one (0 if unknown), and the value there."""
 
     reason: str
     count: int
@@ -71,148 +75,180 @@ class _Kind:
 
 
 def problem(
-    needed: Mapping[str, tuple[ir.Value, ir.Value]],
-    typed: Mapping[str, tuple[ir.Value, ir.Value]] | None = None,
-    whole: str | None = None,
+    required: Mapping[str, tuple[ir.Value, ir.Value]],
+    optional: Mapping[str, tuple[ir.Value, ir.Value]] | None = None,
+    empty_row: str | None = None,
 ) -> ir.StringColumn:
-    """Why a row is malformed: every reason with its value, written for `screen`; null where the row is fine.
+    """The reasons why a row is malformed, with their values, encoded for `drop_malformed`; null where it is not.
 
     Parameters
     ----------
-    needed
-        The file's name of a value -> the value before and after conversion; null afterwards is malformed.
-    typed
-        The same of values that may be missing: what gets lost in the conversion is malformed.
-    whole
-        The one reason of a row that has none of the needed values.
+    required
+        Name of a column in the file -> its value before and after conversion. Null after conversion is malformed.
+    optional
+        The same for values that may be missing. A value that becomes null in the conversion is malformed.
+    empty_row
+        The reason for a row without any of the required values, in place of a reason for each.
     """
-    failures = [(after.isnull(), f"no usable {name}", before) for name, (before, after) in needed.items()]
+    failures = [(after.isnull(), f"no usable {name}", before) for name, (before, after) in required.items()]
     failures += [
         (before.notnull() & after.isnull(), f"{name} cannot be understood", before)
-        for name, (before, after) in (typed or {}).items()
+        for name, (before, after) in (optional or {}).items()
     ]
-    bad = functools.reduce(operator.or_, [failed for failed, _, _ in failures])
-    reasons = functools.reduce(operator.add, [failed.ifelse(_stated(*rest), "") for failed, *rest in failures])
-    if whole is not None:
-        nothing = functools.reduce(operator.and_, [before.isnull() for before, _ in needed.values()])
-        reasons = nothing.ifelse(f"{whole}{_END}", reasons)
-    return bad.ifelse(reasons, ibis.null("string"))
+    is_malformed = functools.reduce(operator.or_, [failed for failed, _, _ in failures])
+    encoded = [failed.ifelse(_encoded(reason, value), "") for failed, reason, value in failures]
+    reasons = functools.reduce(operator.add, encoded)
+    if empty_row is not None:
+        is_empty = functools.reduce(operator.and_, [before.isnull() for before, _ in required.values()])
+        reasons = is_empty.ifelse(f"{empty_row}{_END}", reasons)
+    return is_malformed.ifelse(reasons, ibis.null("string"))
 
 
-def _stated(reason: str, value: ir.Value) -> ir.StringValue:
-    shown = value.cast("string").substr(0, _WIDTH + 1).re_replace(r"[[:cntrl:]]+", " ")
-    return ibis.literal(f"{reason}{_VALUE}") + shown.fill_null("") + _END
+def _encoded(reason: str, value: ir.Value) -> ir.StringValue:
+    """A reason with its value, as in the column ``problem``."""
+    shown = value.cast("string").substr(0, _SHOWN_CHARACTERS + 1).re_replace(r"[[:cntrl:]]+", " ")
+    return ibis.literal(f"{reason}{_VALUE_SEPARATOR}") + shown.fill_null("") + _END
 
 
-def screen(
+def drop_malformed(
     table: ir.Table,
     path: Path,
     find: Finder,
     limit: float,
     engine: Engine,
     rejected: Mapping[str, int] | None = None,
-    cures: Mapping[str, str] | None = None,
+    hints: Mapping[str, str] | None = None,
 ) -> Checked:
-    """Take malformed rows out of a table, or stop where there are too many.
+    """Drop the malformed rows of a table, or raise an error where there are too many.
 
     Parameters
     ----------
     table
-        With ``position`` and ``problem`` (null where the row is fine).
+        With ``position`` and ``problem`` (null where the row is not malformed).
+    path
+        The file, for messages.
     find
         Finds the lines of malformed rows.
     limit
         The share of malformed lines that is allowed, in [0, 1].
+    engine
+        The engine of the table.
     rejected
-        Reason -> how many lines have no row in the table for it; ``find`` gives them too.
-    cures
-        The file's name of a column -> what to do where its values are not usable.
+        Reason -> number of lines that have no row in the table for this reason; ``find`` finds them too.
+    hints
+        Name of a column in the file -> what to do where its values are not usable.
 
     Raises
     ------
     BadLines
-        Past the limit, and where no line is left; with the count of every reason, and a line and a value of each.
+        When the share exceeds the limit or every line is malformed; with a count, a line and a value for each reason.
     SourceError
-        When there is no row at all.
+        When the file has no rows.
     """
     rejected = rejected or {}
-    found = engine.counts(rows=table, bad=table.problem.count())
-    lines, bad = (found[name] + sum(rejected.values()) for name in ("rows", "bad"))
-    if not lines:
+    counts = engine.counts(rows=table, malformed=table.problem.count())
+    line_count, bad = (counts[name] + sum(rejected.values()) for name in ("rows", "malformed"))
+    if not line_count:
         raise SourceError("the file has no rows", where=printable(path), hint="download or copy it again")
-    if not bad:
-        table, warnings = checks.without_decimal_point(table.drop("problem"), printable(path), engine)
-        return Checked(table, found["rows"], 0, warnings)
-    kinds = _kinds(table, find, rejected, engine)
-    share = bad / lines
-    if share > limit or bad == lines:
-        first = min((kind.line for kind in kinds if kind.line), default=0)
-        raise BadLines(
-            f"{bad:,} of {lines:,} lines ({share:.2%}) are malformed: {_counted(kinds)}",
-            where=f"{printable(path)}:{first}" if first else printable(path),
-            hint=_advice(kinds, share, cures or {}),
-        )
-    warnings = tuple(
-        f"{printable(path)}:{kind.line}: {kind}" + (f" ({kind.count:,} such lines)" if kind.count > 1 else "")
-        for kind in sorted(kinds, key=lambda kind: kind.line)
+    warnings: tuple[str, ...] = ()
+    if bad:
+        reasons = _count_reasons(table, find, rejected, engine)
+        _check_limit(reasons, bad, line_count, limit, path, hints or {})
+        warnings = _warnings(reasons, path)
+        table = table.filter(table.problem.isnull())
+    table, id_warnings = checks.without_decimal_point(table.drop("problem"), printable(path), engine)
+    return Checked(table, line_count - bad, bad, warnings + id_warnings)
+
+
+def _check_limit(
+    reasons: list[_ReasonCount], bad: int, line_count: int, limit: float, path: Path, hints: Mapping[str, str]
+) -> None:
+    """Raise `BadLines` where the share of malformed lines exceeds the limit, or all lines are malformed."""
+    share = bad / line_count
+    if share <= limit and bad < line_count:
+        return
+    first_line = min((reason.line for reason in reasons if reason.line), default=0)
+    raise BadLines(
+        f"{bad:,} of {line_count:,} lines ({share:.2%}) are malformed: {_summary(reasons)}",
+        where=f"{printable(path)}:{first_line}" if first_line else printable(path),
+        hint=_hint(reasons, share, hints),
     )
-    kept = table.filter(table.problem.isnull()).drop("problem")
-    kept, about_ids = checks.without_decimal_point(kept, printable(path), engine)
-    return Checked(kept, lines - bad, bad, warnings + about_ids)
 
 
-def _kinds(table: ir.Table, find: Finder, rejected: Mapping[str, int], engine: Engine) -> list[_Kind]:
-    """Every reason with its count, and the line and value of its first row; the most frequent first."""
-    bad = table.filter(table.problem.notnull())
-    problems = bad.select("position", problem=bad.problem.split(_END).unnest())
+def _warnings(reasons: list[_ReasonCount], path: Path) -> tuple[str, ...]:
+    """A warning for each reason, in the order of their first lines."""
+    return tuple(
+        f"{printable(path)}:{reason.line}: {reason}" + (f" ({reason.count:,} such lines)" if reason.count > 1 else "")
+        for reason in sorted(reasons, key=lambda reason: reason.line)
+    )
+
+
+def _count_reasons(table: ir.Table, find: Finder, rejected: Mapping[str, int], engine: Engine) -> list[_ReasonCount]:
+    """Every reason with its count and its first line and value; the most frequent first, at most `SHOWN_REASONS`."""
+    rows = _first_rows(table, engine)
+    lines = list(find({row["position"] for row in rows}, set(rejected)))
+    line_at = {line.position: line for line in lines if line.position >= 0}
+    reasons = []
+    for row in rows:
+        found_line = line_at.get(row["position"])
+        number = found_line.line if found_line else row["position"] + 1
+        if found_line and found_line.reason:
+            reasons.append(_ReasonCount(found_line.reason, row["count"], number))
+        else:
+            reasons.append(_ReasonCount(row["reason"], row["count"], number, _shown(row["value"])))
+    for reason, count in rejected.items():
+        example = next((line for line in lines if line.position < 0 and line.reason == reason), None)
+        if example is None:
+            reasons.append(_ReasonCount(reason, count))
+        else:
+            reasons.append(_ReasonCount(reason, count, example.line, _shown(example.text)))
+    return sorted(reasons, key=lambda reason: (-reason.count, reason.line))[:SHOWN_REASONS]
+
+
+def _first_rows(table: ir.Table, engine: Engine) -> list[dict[str, Any]]:
+    """Reason, count, and position and value of the first row, of the most frequent reasons of malformed rows."""
+    malformed = table.filter(table.problem.notnull())
+    problems = malformed.select("position", problem=malformed.problem.split(_END).unnest())
     problems = problems.filter(problems.problem != "")
-    pair = problems.problem.split(_VALUE)
+    pair = problems.problem.split(_VALUE_SEPARATOR)
     parts = problems.select("position", reason=pair[0], value=pair[1])
     groups = parts.group_by("reason").aggregate(
         count=parts.count(), position=parts.position.min(), value=parts.value.argmin(parts.position)
     )
-    rows = engine.to_pyarrow(groups.order_by([groups["count"].desc(), groups.position]).limit(SHOWN)).to_pylist()
-    lines = list(find({row["position"] for row in rows}, set(rejected)))
-    at = {found.position: found for found in lines if found.position >= 0}
-    kinds = []
-    for row in rows:
-        found = at.get(row["position"])
-        line = found.line if found else row["position"] + 1
-        if found and found.reason:
-            kinds.append(_Kind(found.reason, row["count"], line))
-        else:
-            kinds.append(_Kind(row["reason"], row["count"], line, _shown(row["value"])))
-    for reason, count in rejected.items():
-        example = next((found for found in lines if found.position < 0 and found.reason == reason), None)
-        kinds.append(_Kind(reason, count, example.line if example else 0, _shown(example.text) if example else None))
-    return sorted(kinds, key=lambda kind: (-kind.count, kind.line))[:SHOWN]
+    ordered = groups.order_by([groups["count"].desc(), groups.position]).limit(SHOWN_REASONS)
+    return engine.to_pyarrow(ordered).to_pylist()
 
 
 def _shown(value: str | None) -> str | None:
-    """A value in quotes, cut to `_WIDTH` characters."""
+    """A value in quotes, cut to `_SHOWN_CHARACTERS` characters."""
     if value is None:
         return None
-    return repr(value if len(value) <= _WIDTH else value[: _WIDTH - 3] + "...") if value else "it is empty"
+    return (
+        repr(value if len(value) <= _SHOWN_CHARACTERS else value[: _SHOWN_CHARACTERS - 3] + "...") if value else _EMPTY
+    )
 
 
-def _counted(kinds: list[_Kind]) -> str:
-    return "; ".join(f"{kind.count:,} x {kind} (line {kind.line:,})" if kind.line else str(kind) for kind in kinds)
+def _summary(reasons: list[_ReasonCount]) -> str:
+    """All reasons, with their counts and first lines."""
+    return "; ".join(
+        f"{reason.count:,} x {reason} (line {reason.line:,})" if reason.line else str(reason) for reason in reasons
+    )
 
 
-def _advice(kinds: list[_Kind], share: float, cures: Mapping[str, str]) -> str:
-    """What to do about the malformed lines; leaving them out is advised only where few would be lost."""
+def _hint(reasons: list[_ReasonCount], share: float, hints: Mapping[str, str]) -> str:
+    """What to do about the malformed lines; to leave them out is suggested only where they are few."""
     advice = []
-    if any(word in kind.reason for kind in kinds for word in _NOT_TEXT):
+    if any(word in reason.reason for reason in reasons for word in _ENCODING_ERRORS):
         advice.append("convert the file to UTF-8, for example with: iconv -f latin1 -t utf-8 OLD > NEW")
-    usable = {f"no usable {name}": cure for name, cure in cures.items()}
-    advice += [usable[kind.reason] for kind in kinds if kind.reason in usable and kind.value != "it is empty"]
-    if share <= MOST_TO_LOSE:
-        advice.append(f"data.max_bad_lines = {_allowing(share)} would leave them out")
+    by_reason = {f"no usable {name}": hint for name, hint in hints.items()}
+    advice += [by_reason[reason.reason] for reason in reasons if reason.reason in by_reason and reason.value != _EMPTY]
+    if share <= MAX_SHARE_TO_LEAVE_OUT:
+        advice.append(f"data.max_bad_lines = {_rounded_up(share)} would leave them out")
     if not advice:
         advice.append("correct these values, or name the right columns and the right source in the recipe's [data]")
     return "; ".join(advice)
 
 
-def _allowing(share: float) -> float:
-    """The share, rounded up to three places."""
+def _rounded_up(share: float) -> float:
+    """The share, rounded up to three decimal places."""
     return min(1.0, -(-share * 1000 // 1) / 1000)

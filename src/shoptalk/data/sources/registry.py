@@ -11,21 +11,25 @@ from shoptalk.registry import SOURCES
 
 
 def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
-    """Read a recipe's files.
+    """Read the files of a recipe.
 
     Parameters
     ----------
+    data
+        The recipe's ``[data]``.
     fields
-        What is needed besides titles: "brand", "categories", "description", "review". No other column is kept.
+        The optional columns that are needed: "brand", "categories", "description", "features", "price", "review".
+    engine
+        The engine, in which the tables are made.
 
     Raises
     ------
     RecipeError
-        For settings that the source does not have.
+        For settings that are not available for the source.
     SourceError
-        For a file that cannot be read, with its line where one is known, and for two files without a common item.
+        For a file that cannot be read, with its line where known, and for purchases and items without a common item.
     BadLines
-        For more malformed lines than ``data.max_bad_lines`` allows.
+        When there are more malformed lines than ``data.max_bad_lines`` allows.
     """
     if data.source != "table":
         for setting in ("columns", "time_format"):

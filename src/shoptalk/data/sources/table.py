@@ -1,12 +1,12 @@
-"""Any pair of tables: CSV, TSV, Parquet or JSON lines, with a map from our column names to theirs (``data.columns``).
+"""Any pair of tables in CSV, TSV, Parquet or JSON lines; ``data.columns`` maps canonical names of columns to theirs.
 
-A column that the map does not name is looked for under our own name. ``interactions`` need user_id, item_id and
-timestamp; ``items`` need item_id and title; the others are optional. Ids may be numbers. Where a file of text has no
-header, the map gives the number of each column, from 1. ``items.item_id`` stands for the ids of the file of items where
-they are called otherwise, or have another number, than in the purchases.
+A column that is not in the map has its canonical name in the file. ``interactions`` need user_id, item_id and
+timestamp; ``items`` need item_id and title; the other columns are optional. Ids may be numbers. For a file of text
+without a header, the map gives the number of each column, from 1. ``items.item_id`` is the column of ids in the file of
+items, where its name or number differs from that in the purchases.
 
-What timestamps mean is found out for the whole column, or said by ``data.time_format``; see `times`. Without a
-timestamp, a ``position`` column must give the order, and stands for the timestamp as well.
+The meaning of timestamps is detected for the whole column, or given by ``data.time_format``; see `times`. Without a
+timestamp, a column ``position`` must give the order, and is also used as the timestamp.
 """
 
 import json
@@ -26,23 +26,25 @@ from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.errors import RecipeError, SourceError
 from shoptalk.recipe import Data, resolve
 
-_OF_INTERACTIONS = ("user_id", "item_id", "timestamp", "position", "rating", "verified", "review", "summary")
-_OF_ITEMS = ("item_id", "title", "brand", "categories", "description", "features", "price")
-_PARQUET = b"PAR1"
-_ITEM_OF_ITEMS = "items.item_id"
-_NO_RECORD = "nothing in any of the columns that are needed"
-_HOW_WRITTEN = 'say how timestamps are written, for example data.time_format = "%d/%m/%Y %H:%M"'
+_INTERACTION_COLUMNS = ("user_id", "item_id", "timestamp", "position", "rating", "verified", "review", "summary")
+_ITEM_COLUMNS = ("item_id", "title", "brand", "categories", "description", "features", "price")
+_PARQUET_SIGNATURE = b"PAR1"
+#: Key of ``data.columns`` for the ids in the file of items.
+_ITEM_ID_OF_ITEMS = "items.item_id"
+_EMPTY_ROW = "nothing in any of the columns that are needed"
+_TIME_FORMAT_HINT = 'say how timestamps are written, for example data.time_format = "%d/%m/%Y %H:%M"'
 
-#: Our name of a column -> the file's name, or its number from 1.
-_Map = Mapping[str, str | int]
+#: Canonical name of a column -> its name in the file, or its number from 1.
+_ColumnMap = Mapping[str, str | int]
 
 
 @dataclass(frozen=True)
-class _Opened:
-    """A file's columns under our names, as they come: ``position`` is the row's, ``order`` what the file calls so.
+class _OpenedTable:
+    """The columns of a file under their canonical names, not yet converted.
 
-    ``names`` are the file's names of them, ``known`` of all its columns; ``rejected`` counts, by reason, lines without
-    a row.
+    In ``table``, ``position`` is the index of the row, and ``order`` is the file's column for ``position``. ``names``
+    maps canonical names to names in the file, ``known`` are the names of all columns of the file, ``find`` finds the
+    lines of malformed rows, and ``rejected`` counts, by reason, the lines without a row.
     """
 
     path: Path
@@ -54,101 +56,115 @@ class _Opened:
 
 
 def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
-    """Read interactions and, where the recipe names them, items."""
-    known = {*_OF_INTERACTIONS, *_OF_ITEMS, _ITEM_OF_ITEMS}
-    if odd := set(data.columns) - known:
-        raise RecipeError(f"data.columns: unknown column {min(odd)!r}", hint=f"known here: {', '.join(sorted(known))}")
+    """Read interactions and, where the recipe names their file, items."""
+    known = {*_INTERACTION_COLUMNS, *_ITEM_COLUMNS, _ITEM_ID_OF_ITEMS}
+    if unknown := set(data.columns) - known:
+        raise RecipeError(
+            f"data.columns: unknown column {min(unknown)!r}", hint=f"known here: {', '.join(sorted(known))}"
+        )
     interactions, dated = _read_interactions(data, fields, engine)
     files = [resolve(data.purchases)]
-    counted = {"reviews": interactions.good, "items": 0, "bad_lines": interactions.bad}
+    counts = {"reviews": interactions.good, "items": 0, "bad_lines": interactions.bad}
     warnings = interactions.warnings
     if data.items is None:
         table = amazon.items_from_ids(interactions.table, engine)
     else:
         files.append(resolve(data.items))
         items = read_items(files[1], data, fields, engine)
-        table, repeated = checks.first_of_each(items.table, files[1], engine)
-        warnings += items.warnings + repeated
-        counted |= {"items": items.good, "bad_lines": interactions.bad + items.bad}
-    return RawTables(interactions.table, table, counted, warnings, tuple(files), dated)
+        table, title_warnings = checks.first_of_each(items.table, files[1], engine)
+        warnings += items.warnings + title_warnings
+        counts |= {"items": items.good, "bad_lines": interactions.bad + items.bad}
+    return RawTables(interactions.table, table, counts, warnings, tuple(files), dated)
 
 
 def _read_interactions(data: Data, fields: frozenset[str], engine: Engine) -> tuple[malformed.Checked, bool]:
-    """The purchases, and whether they are dated (and not only in an order)."""
+    """The interactions, and whether they have timestamps (and not only an order)."""
     optional = ["timestamp", "position", "verified", *(["review", "summary"] if "review" in fields else [])]
     needed = ["user_id", "item_id", *(["rating"] if data.min_rating is not None else [])]
     optional += [] if data.min_rating is not None else ["rating"]
     opened = _open(resolve(data.purchases), data.columns, needed, optional, engine)
+    dated = _check_order(opened, data)
     raw = opened.table
-    dated = "timestamp" in raw.columns
-    if not dated and "order" not in raw.columns:
-        error = checks.missing_column(str(data.columns.get("timestamp", "timestamp")), opened.known, opened.path)
-        raise SourceError(error.message, where=error.where, hint=f"{error.hint}; a column `position` would do as well")
-    index = raw.order.try_cast("int64") if "order" in raw.columns else raw.position
-    stamp = times.Times(index.cast("float64"))
+    order = raw.order.try_cast("int64") if "order" in raw.columns else raw.position
+    converted_times = times.ConvertedTimes(order.cast("float64"))
     if dated:
-        stamp = times.read_times(raw.timestamp, data.time_format, opened.path, engine)
+        converted_times = times.convert_times(raw.timestamp, data.time_format, opened.path, engine)
+    columns = _canonical_columns(raw, converted_times.seconds)
+    required_values = {opened.names[name]: (raw[name], columns[name]) for name in ("user_id", "item_id")}
+    required_values |= {opened.names["timestamp"]: (raw.timestamp, columns["timestamp"])} if dated else {}
+    required_values |= {opened.names["order"]: (raw.order, order)} if "order" in raw.columns else {}
+    optional_values = {
+        opened.names[name]: (checks.filled(raw[name].cast("string")), columns[name])
+        for name in ("rating", "verified")
+        if name in raw.columns
+    }
+    problem = malformed.problem(required_values, optional_values, _EMPTY_ROW)
+    interactions = engine.cache(raw.select(**columns, order=order, problem=problem, position=raw.position))
+    hints = {opened.names["timestamp"]: _TIME_FORMAT_HINT} if dated else {}
+    checked = malformed.drop_malformed(
+        interactions, opened.path, opened.find, data.max_bad_lines, engine, opened.rejected, hints
+    )
+    table = checked.table.drop("position").rename(position="order")
+    return replace(checked, table=table, warnings=(*checked.warnings, *converted_times.warnings)), dated
+
+
+def _check_order(opened: _OpenedTable, data: Data) -> bool:
+    """Whether there are timestamps; a file without timestamps needs a column ``position``."""
+    dated = "timestamp" in opened.table.columns
+    if not dated and "order" not in opened.table.columns:
+        error = checks.missing_column(str(data.columns.get("timestamp", "timestamp")), opened.known, opened.path)
+        raise SourceError(error.message, where=error.where, hint=f"{error.hint}; or give a column `position`")
+    return dated
+
+
+def _canonical_columns(raw: ir.Table, seconds: ir.Value) -> dict[str, ir.Value]:
+    """The converted columns of interactions; ``rating`` and ``verified`` are null where the file lacks them."""
     columns: dict[str, ir.Value] = {
         "user_id": checks.identifier(raw.user_id),
         "item_id": checks.identifier(raw.item_id),
-        "timestamp": stamp.seconds,
+        "timestamp": seconds,
+        "rating": checks.number(raw.rating) if "rating" in raw.columns else ibis.null("float64"),
+        "verified": raw.verified.try_cast("boolean") if "verified" in raw.columns else ibis.null("boolean"),
     }
-    bad = {opened.names[name]: (raw[name], columns[name]) for name in ("user_id", "item_id")}
-    bad |= {opened.names["timestamp"]: (raw.timestamp, stamp.seconds)} if dated else {}
-    bad |= {opened.names["order"]: (raw.order, index)} if "order" in raw.columns else {}
-    typed: dict[str, tuple[ir.Value, ir.Value]] = {}
-    columns["rating"], columns["verified"] = ibis.null("float64"), ibis.null("boolean")
-    if "rating" in raw.columns:
-        columns["rating"] = checks.number(raw.rating)
-        written = checks.filled(raw.rating.cast("string"))
-        typed[opened.names["rating"]] = (written, columns["rating"])
-    if "verified" in raw.columns:
-        columns["verified"] = raw.verified.try_cast("boolean")
-        typed[opened.names["verified"]] = (checks.filled(raw.verified.cast("string")), columns["verified"])
-    columns |= {name: raw[name].cast("string") for name in ("review", "summary") if name in raw.columns}
-    problem = malformed.problem(bad, typed, _NO_RECORD)
-    shaped = engine.cache(raw.select(**columns, place=index, problem=problem, position=raw.position))
-    cures = {opened.names["timestamp"]: _HOW_WRITTEN} if dated else {}
-    checked = malformed.screen(shaped, opened.path, opened.find, data.max_bad_lines, engine, opened.rejected, cures)
-    table = checked.table.drop("position").rename(position="place")
-    return replace(checked, table=table, warnings=(*checked.warnings, *stamp.warnings)), dated
+    return columns | {name: raw[name].cast("string") for name in ("review", "summary") if name in raw.columns}
 
 
 def read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine) -> malformed.Checked:
-    """The items of a file: Parquet, CSV, or JSON lines."""
-    left_out = {"item_id", "title", *({"price"} - fields)}
-    optional = [name for name in _OF_ITEMS if name not in left_out]
+    """Read a file of items, without malformed rows: Parquet, CSV or JSON lines."""
+    not_optional = {"item_id", "title", *({"price"} - fields)}
+    optional = [name for name in _ITEM_COLUMNS if name not in not_optional]
     columns = dict(data.columns)
-    if _ITEM_OF_ITEMS in columns:
-        columns["item_id"] = columns[_ITEM_OF_ITEMS]
+    if _ITEM_ID_OF_ITEMS in columns:
+        columns["item_id"] = columns[_ITEM_ID_OF_ITEMS]
     opened = _open(path, columns, ["item_id", "title"], optional, engine)
-    raw = with_lists(
-        opened.table, [name for name in ("categories", "features") if name in opened.table.columns], engine
-    )
+    array_names = [name for name in ("categories", "features") if name in opened.table.columns]
+    raw = with_lists(opened.table, array_names, engine)
     texts: dict[str, ir.Value] = {name: _as_text(raw[name]) for name in ("brand", "description") if name in raw.columns}
-    arrays = {name: raw[name] for name in ("categories", "features") if name in raw.columns}
+    arrays = {name: raw[name] for name in array_names}
     prices = {"price": checks.price(raw.price)} if "price" in raw.columns else {}
     item = checks.identifier(raw.item_id)
-    chosen = {name: value for name, value in (texts | arrays | prices).items() if name in fields}
-    shaped = raw.select(
+    selected = {name: value for name, value in (texts | arrays | prices).items() if name in fields}
+    items = raw.select(
         item_id=item,
         title=checks.filled(_as_text(raw.title)),
         fallback=checks.fallback(
             texts.get("brand"), arrays.get("categories"), arrays.get("features"), texts.get("description")
         ),
-        **chosen,
+        **selected,
         problem=malformed.problem({opened.names["item_id"]: (raw.item_id, item)}),
         position=raw.position,
     )
-    return malformed.screen(engine.cache(shaped), path, opened.find, data.max_bad_lines, engine, opened.rejected)
+    return malformed.drop_malformed(engine.cache(items), path, opened.find, data.max_bad_lines, engine, opened.rejected)
 
 
-def _open(path: Path, columns: _Map, needed: Sequence[str], optional: Sequence[str], engine: Engine) -> _Opened:
-    """Open a file of any kind with the columns that it has of ours."""
-    file = lines.peek(path, parquet=True)
-    numbered = _by_number(columns, needed, optional, path)
-    is_parquet = file.head.startswith(_PARQUET)
-    if numbered and (is_parquet or file.first.startswith("{")):
+def _open(
+    path: Path, columns: _ColumnMap, needed: Sequence[str], optional: Sequence[str], engine: Engine
+) -> _OpenedTable:
+    """Open a file of any format, with its needed and optional columns."""
+    file = lines.inspect(path, parquet=True)
+    numbers = _column_numbers(columns, needed, optional, path)
+    is_parquet = file.head.startswith(_PARQUET_SIGNATURE)
+    if numbers and (is_parquet or file.first_line.startswith("{")):
         raise RecipeError(
             "data.columns gives numbers of columns, but the columns of this file have names",
             where=printable(path),
@@ -156,63 +172,65 @@ def _open(path: Path, columns: _Map, needed: Sequence[str], optional: Sequence[s
         )
     if is_parquet:
         table = engine.read_parquet(path)
-        chosen = _chosen(table.columns, columns, needed, optional, path)
-        kept = engine.cache(table.select(**chosen), source=path)
-        return _Opened(path, engine.numbered(kept, "position"), chosen, table.columns, lambda _, __: iter(()), {})
-    if file.first.startswith("{"):
+        names = _source_names(table.columns, columns, needed, optional, path)
+        selected = engine.cache(table.select(**names), source=path)
+        numbered = engine.numbered(selected, "position")
+        return _OpenedTable(path, numbered, names, table.columns, lambda _, __: iter(()), {})
+    if file.first_line.startswith("{"):
         return _open_objects(file, columns, needed, optional, engine)
-    if numbered:
+    if numbers:
         source = delimited.without_header(file)
-        chosen = _chosen_numbers(numbered, delimited.with_header(file).names, path)
+        names = _numbered_names(numbers, delimited.with_header(file).names, path)
     else:
         source = delimited.with_header(file)
         _check_header(source.names, columns, needed, optional, path)
-        chosen = _chosen(source.names, columns, needed, optional, path)
-    rows = delimited.read_rows(source, list(dict.fromkeys(chosen.values())), engine)
-    named = rows.table.select(**chosen, position=delimited.ROW)
-    return _Opened(path, named, chosen, source.names, delimited.finder(source, rows), rows.reasons)
+        names = _source_names(source.names, columns, needed, optional, path)
+    rows = delimited.read_rows(source, list(dict.fromkeys(names.values())), engine)
+    table = rows.table.select(**names, position=delimited.ROW)
+    return _OpenedTable(path, table, names, source.names, delimited.finder(source, rows), rows.reasons)
 
 
 def _open_objects(
-    file: lines.Peek, columns: _Map, needed: Sequence[str], optional: Sequence[str], engine: Engine
-) -> _Opened:
+    file: lines.FileHead, columns: _ColumnMap, needed: Sequence[str], optional: Sequence[str], engine: Engine
+) -> _OpenedTable:
+    """Open a file of JSON lines."""
     known = _keys(file)
-    chosen = _chosen(known, columns, needed, optional, file.path)
-    lists = {chosen[name] for name in ("categories", "features") if name in chosen}
-    kinds = {key: "JSON" if key in lists else "VARCHAR" for key in chosen.values()}
-    table, unreadable = lines.read_objects(file, kinds, lambda raw: raw.select(**chosen), engine)
-    rejected = {malformed.NOT_UTF8: unreadable} if unreadable else {}
-    return _Opened(file.path, table, chosen, known, partial(lines.find_lines, file), rejected)
+    names = _source_names(known, columns, needed, optional, file.path)
+    list_keys = {names[name] for name in ("categories", "features") if name in names}
+    types = {key: "JSON" if key in list_keys else "VARCHAR" for key in names.values()}
+    table, undecodable = lines.read_objects(file, types, lambda raw: raw.select(**names), engine)
+    rejected = {malformed.NOT_UTF8: undecodable} if undecodable else {}
+    return _OpenedTable(file.path, table, names, known, partial(lines.find_lines, file), rejected)
 
 
-def _by_number(columns: _Map, needed: Sequence[str], optional: Sequence[str], path: Path) -> dict[str, int]:
-    """Our name -> number of a file whose columns are given by number; empty where they have names.
+def _column_numbers(columns: _ColumnMap, needed: Sequence[str], optional: Sequence[str], path: Path) -> dict[str, int]:
+    """Canonical name -> number, where ``data.columns`` gives numbers for this file; else empty.
 
-    The number of ``item_id`` alone may be meant for the other file.
+    A number for ``item_id`` alone may be meant for the other file.
     """
     given = {name: columns[name] for name in [*needed, *optional] if name in columns}
     numbers = {name: value for name, value in given.items() if isinstance(value, int)}
     if not numbers.keys() - {"item_id"}:
         return {}
-    if odd := [name for name in given if name not in numbers] + [name for name in needed if name not in given]:
+    if not_numbered := [name for name in given if name not in numbers] + [name for name in needed if name not in given]:
         raise RecipeError(
-            f"data.columns gives the number of {', '.join(numbers)}, and not of {odd[0]}",
+            f"data.columns gives the number of {', '.join(numbers)}, and not of {not_numbered[0]}",
             where=printable(path),
             hint="a file without a header needs the number of each of its columns",
         )
     return numbers
 
 
-def _chosen_numbers(numbers: Mapping[str, int], first: Sequence[str], path: Path) -> dict[str, str]:
-    """Our name -> the name that `delimited.without_header` gives; ``first`` is what the first line says."""
+def _numbered_names(numbers: Mapping[str, int], first_row: Sequence[str], path: Path) -> dict[str, str]:
+    """Canonical name -> name from `delimited.without_header`; ``first_row`` are the cells of the first line."""
     for name, number in numbers.items():
-        if number > len(first):
+        if number > len(first_row):
             raise RecipeError(
-                f"data.columns: {name} = {number}, but the file has {len(first)} columns",
+                f"data.columns: {name} = {number}, but the file has {len(first_row)} columns",
                 where=printable(path),
-                hint=f"its first line is: {' | '.join(first)[:200]}",
+                hint=f"its first line is: {' | '.join(first_row)[:200]}",
             )
-        if first[number - 1].casefold() == name:
+        if first_row[number - 1].casefold() == name:
             raise SourceError(
                 "the file has a header, and data.columns gives numbers of columns",
                 where=f"{printable(path)}:1",
@@ -222,13 +240,13 @@ def _chosen_numbers(numbers: Mapping[str, int], first: Sequence[str], path: Path
 
 
 def _check_header(
-    names: Sequence[str], columns: _Map, needed: Sequence[str], optional: Sequence[str], path: Path
+    names: Sequence[str], columns: _ColumnMap, needed: Sequence[str], optional: Sequence[str], path: Path
 ) -> None:
-    """Say that the first line is a row, where it names none of the columns and looks like one."""
-    ours = {str(columns.get(name, name)) for name in [*needed, *optional]} | {"item_id"}
-    if ours & set(names) or not delimited.looks_like_data(names):
+    """Raise an error where the first line has none of the columns' names and looks like a row."""
+    expected = {str(columns.get(name, name)) for name in [*needed, *optional]} | {"item_id"}
+    if expected & set(names) or not delimited.looks_like_data(names):
         return
-    numbers = ", ".join(f"{name} = {number}" for number, name in enumerate(_examples_of(needed), 1))
+    numbers = ", ".join(f"{name} = {number}" for number, name in enumerate(_example_columns(needed), 1))
     raise SourceError(
         f"the file has no header: its first line is a row ({', '.join(map(repr, names[:6]))[:200]})",
         where=f"{printable(path)}:1",
@@ -236,60 +254,61 @@ def _check_header(
     )
 
 
-def _examples_of(needed: Sequence[str]) -> list[str]:
+def _example_columns(needed: Sequence[str]) -> list[str]:
+    """The columns in the example of the hint."""
     return [*needed, *(["timestamp"] if "user_id" in needed else [])]
 
 
-def _keys(file: lines.Peek) -> list[str]:
+def _keys(file: lines.FileHead) -> list[str]:
     """The keys of the objects at the start of the file."""
-    found: dict[str, None] = {}
+    keys: dict[str, None] = {}
     for line in file.head.splitlines():
         try:
             value = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        found |= dict.fromkeys(value) if isinstance(value, dict) else {}
-    return list(found)
+        keys |= dict.fromkeys(value) if isinstance(value, dict) else {}
+    return list(keys)
 
 
-def _chosen(
-    known: Sequence[str], columns: _Map, needed: Sequence[str], optional: Sequence[str], path: Path
+def _source_names(
+    known: Sequence[str], columns: _ColumnMap, needed: Sequence[str], optional: Sequence[str], path: Path
 ) -> dict[str, str]:
-    """Our name -> the file's name of every column that there is.
+    """Canonical name -> name in the file, for all columns that the file has.
 
     Raises
     ------
     SourceError
-        For a needed column that is missing, and for any that the recipe names and the file does not have.
+        For a needed column that is missing, and for a column that the recipe names and the file lacks.
     """
-    chosen = {}
+    names = {}
     for name in [*needed, *optional]:
-        theirs = str(columns.get(name, name))
-        if theirs not in known and name == "item_id" and name in known:  # it is called so in the other file only
-            theirs = name
-        if theirs in known:
-            chosen["order" if name == "position" else name] = theirs
+        source_name = str(columns.get(name, name))
+        if source_name not in known and name == "item_id" and name in known:  # the map's name is that of the other file
+            source_name = name
+        if source_name in known:
+            names["order" if name == "position" else name] = source_name
         elif name in needed or name in columns:
-            raise checks.missing_column(theirs, known, path)
-    return chosen
+            raise checks.missing_column(source_name, known, path)
+    return names
 
 
 def _as_text(value: ir.Value) -> ir.Value:
-    """A column as text; of lists, the elements joined by spaces."""
+    """A column as text; the elements of lists are joined by spaces."""
     return value.join(" ") if value.type().is_array() else value.cast("string")
 
 
 def with_lists(table: ir.Table, names: Sequence[str], engine: Engine) -> ir.Table:
-    """Turn columns into arrays of text: lists, JSON, texts that write a list (``['A', 'B']``), or names between ``|``.
+    """Convert columns to arrays of text: from lists, JSON, texts of a list (``['A', 'B']``), or texts joined by ``|``.
 
-    In two kept steps: as one expression, every use of an array would repeat the whole of its parsing.
+    The intermediate tables are stored, because otherwise every use of an array would parse it again.
     """
     if not names:
         return table
     texts = [name for name in names if table[name].type().is_string()]
-    written = {f"_{name}": lines.literal_to_json(table[name].strip()).try_cast("json") for name in texts}
-    if written:
-        table = engine.cache(table.mutate(**written))
+    parsed = {f"_{name}": lines.literal_to_json(table[name].strip()).try_cast("json") for name in texts}
+    if parsed:
+        table = engine.cache(table.mutate(**parsed))
     arrays = {}
     for name in names:
         value = table[name]
@@ -298,5 +317,5 @@ def with_lists(table: ir.Table, names: Sequence[str], engine: Engine) -> ir.Tabl
             arrays[name] = value.strip().startswith("[").ifelse(json_list(table[f"_{name}"]), split)
         else:
             arrays[name] = json_list(value) if value.type().is_json() else value.cast("array<string>")
-    table = engine.cache(table.mutate(**arrays).drop(*written))
+    table = engine.cache(table.mutate(**arrays).drop(*parsed))
     return engine.cache(table.mutate(**{name: checks.unique_in_order(table[name]) for name in names}))
