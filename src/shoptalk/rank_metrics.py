@@ -1,10 +1,9 @@
 """Ranks and NDCG, for all recommenders, baselines and validation.
 
-The rule for ties: the higher score stands first, and of equal scores the item that comes first in the catalogue. That
-is the order in which lists are written, so a rank is the place at which the item stands, or would stand, in the list.
-An item that may not be recommended scores -inf and has no rank; a score that is NaN stands behind every number.
+The rule for ties: the higher score comes first, and of equal scores the item that comes first in the catalogue. Ranked
+lists have the same order. An item that may not be recommended has the score -inf and no rank; NaN comes last.
 
-The functions take arrays of numpy and tensors of torch alike, as they use nothing but comparisons and sums.
+`target_ranks` takes numpy arrays or torch tensors, since it uses only comparisons and sums.
 
 Source: K. Järvelin, J. Kekäläinen, "Cumulated gain-based evaluation of IR techniques", TOIS 2002.
 """
@@ -16,18 +15,18 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def target_ranks(scores: Any, target_scores: Any, columns: Any, target: Any) -> Any:
-    """Rank of one item of each row, from 1: 1 + the items that score more + those before it that score the same.
+    """Rank of one item per row, from 1: 1 + items with higher scores + earlier items with the same score.
 
     Parameters
     ----------
     scores
         (T, I) scores of all items.
     target_scores
-        (T, 1) score of the item that is looked for.
+        (T, 1) score of the target.
     columns
         (I,) the numbers 0 .. I - 1, as an array or tensor of the same library.
     target
-        (T, 1) its column.
+        (T, 1) column of the target.
 
     Returns
     -------
@@ -39,26 +38,26 @@ def target_ranks(scores: Any, target_scores: Any, columns: Any, target: Any) -> 
 
 
 def ndcg(ranks: ArrayLike, row: ArrayLike, relevant: ArrayLike, k: int) -> NDArray[np.float64]:
-    """Discounted gain over that of the best list, DCG / IDCG, in [0, 1]; gains are 0 or 1.
+    """Normalised discounted cumulative gain, DCG / IDCG, in [0, 1]; gains are 0 or 1.
 
-    DCG = sum of 1 / log2(1 + rank) over the relevant items that stand at rank k or before; IDCG = the same sum over the
-    ranks 1 .. min(k, relevant items). NaN where nothing is relevant.
+    DCG = sum of 1 / log2(1 + rank) over the relevant items with rank <= k; IDCG = the same sum over the
+    ranks 1 .. min(k, relevant items). NaN for lists without relevant items.
 
     Parameters
     ----------
     ranks
-        (T,) ranks of relevant items, from 1, in the order in which they are to be summed.
+        (T,) ranks of relevant items, from 1, in the order of summation.
     row
-        (T,) which list each of them stands in.
+        (T,) index of the list of each of them.
     relevant
-        (N,) how many items are relevant to each list.
+        (N,) number of relevant items of each list.
 
     Returns
     -------
     array of shape (N,)
     """
-    rank, number = np.asarray(ranks, dtype=np.int64), np.asarray(relevant, dtype=np.int64)
-    gain = np.where(rank <= k, 1 / np.log2(1 + rank), 0.0)
-    total = np.bincount(np.asarray(row, dtype=np.int64), weights=gain, minlength=len(number))
-    ideal = np.concatenate([[np.nan], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])
-    return np.asarray(total / ideal[np.minimum(number, k)])
+    rank_array, relevant_counts = np.asarray(ranks, dtype=np.int64), np.asarray(relevant, dtype=np.int64)
+    gains = np.where(rank_array <= k, 1 / np.log2(1 + rank_array), 0.0)
+    dcg = np.bincount(np.asarray(row, dtype=np.int64), weights=gains, minlength=len(relevant_counts))
+    ideal_dcg = np.concatenate([[np.nan], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])
+    return np.asarray(dcg / ideal_dcg[np.minimum(relevant_counts, k)])

@@ -1,6 +1,6 @@
-"""Ranking a catalogue by scores: the best k, the rank of a target, and what recommenders share that do so.
+"""Ranking by scores: the k best items, the rank of a target, and base classes of recommenders.
 
-The rule for ties is the same everywhere: equal scores stand in catalogue order.
+The rule for ties is the same everywhere: equal scores are in catalogue order.
 """
 
 import math
@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-#: Scores held at once (4 bytes each); a block of histories is as large as that allows.
+#: Scores held at once (4 bytes each), which determines the number of histories per block.
 BLOCK_SCORES = 16_000_000
 #: Histories whose options are scored together.
 BLOCK = 256
@@ -31,11 +31,11 @@ class CatalogueRecommender(ABC):
     Attributes
     ----------
     name
-        As reports show it.
+        The name in reports.
     items
         Ids of the I items, in the order of the scores.
     history_limit
-        Most items of a history that a score depends on, the latest.
+        The number of latest items of a history that a score depends on.
     ranks_catalogue
         Whether ranking a large catalogue costs about as much as scoring a few options.
     """
@@ -47,7 +47,7 @@ class CatalogueRecommender(ABC):
 
     @abstractmethod
     def score_all(self, histories: Sequence[History]) -> Floats:
-        """Scores (B, I) of all items for B histories; the higher, the likelier. Items already bought score as any."""
+        """Scores (B, I) of all items for B histories, including items of the history; higher is better."""
 
     @cached_property
     def item_index(self) -> Mapping[str, int]:
@@ -57,16 +57,16 @@ class CatalogueRecommender(ABC):
     def score(
         self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
     ) -> list[NDArray[np.float64]]:
-        """Scores of each history's options (see `Recommender`); an unknown item gets the lowest, and at most 0."""
-        scored: list[NDArray[np.float64]] = []
+        """Scores of each history's options (see `Recommender`); an unknown item gets the lowest score, at most 0."""
+        option_scores: list[NDArray[np.float64]] = []
         for start in range(0, len(histories), BLOCK):
             scores = self.score_all(histories[start : start + BLOCK])
             for row, options in zip(scores, candidates[start : start + BLOCK], strict=True):
                 columns = np.array([self.item_index.get(item, -1) for item in options.items], dtype=np.int64)
                 lowest = row.min(initial=0) if (columns < 0).any() else 0
-                scored.append(np.where(columns < 0, lowest, row[columns] if len(row) else 0).astype(np.float64))
-            notify(len(scored), len(histories))
-        return scored
+                option_scores.append(np.where(columns < 0, lowest, row[columns] if len(row) else 0).astype(np.float64))
+            notify(len(option_scores), len(histories))
+        return option_scores
 
     def rank(
         self,
@@ -85,7 +85,7 @@ class CatalogueRecommender(ABC):
     def explain(
         self, history: History, items: Sequence[str], candidates: Candidates | None = None
     ) -> list[list[Reason]]:
-        """What each item of the history adds to the score of each recommended item (see `explain_by_removal`)."""
+        """The effect of each item of the history on the score of each recommended item (see `explain_by_removal`)."""
         options = candidates or Candidates(tuple(items), ("",) * len(items))
         return explain_by_removal(self, history, items, options, self.history_limit)
 
@@ -96,13 +96,13 @@ class OptionRecommender(ABC):
     Attributes
     ----------
     name
-        As reports show it.
+        The name in reports.
     catalogue
         The items by their ids.
     history_limit
-        Most items of a history that a score depends on, the latest.
+        The number of latest items of a history that a score depends on.
     options_per_question
-        Options scored together; None where any number is, because a score depends on all options of its question.
+        Number of options scored together; None if a score depends on all options of its question.
     ranks_catalogue
         See `CatalogueRecommender`.
     """
@@ -125,7 +125,7 @@ class OptionRecommender(ABC):
         return tuple(self.catalogue)
 
     def title(self, item_id: str) -> str:
-        """The title by which an option is shown."""
+        """The title that is shown for an option."""
         return self.catalogue[item_id].title
 
     def options(self, items: Sequence[str]) -> Candidates:
@@ -143,28 +143,32 @@ class OptionRecommender(ABC):
         notify: Notify = quiet,
     ) -> list[RankedList]:
         """The k best items of each history (see `Recommender`), each allowed item scored as an option."""
-        names = self.items
-        open_items = names if allowed is None else [names[column] for column in np.flatnonzero(allowed).tolist()]
+        item_ids = self.items
+        allowed_items = (
+            item_ids if allowed is None else [item_ids[column] for column in np.flatnonzero(allowed).tolist()]
+        )
         lists = []
-        for number, history in enumerate(histories):
+        for index, history in enumerate(histories):
             excluded = frozenset(history.items) if exclude_history else frozenset()
-            items = [item for item in open_items if item not in excluded]
+            items = [item for item in allowed_items if item not in excluded]
             size = self.options_per_question or max(1, len(items))
-            groups = [items[start : start + size] for start in range(0, len(items), size)]
-            scored = self.score([history] * len(groups), [self.options(group) for group in groups])
-            scores = np.concatenate(scored) if scored else np.empty(0)
-            best = top_k(scores[None], k)[0]
-            rank = target_rank(scores, items.index(targets[number])) if targets and targets[number] in items else None
-            lists.append(
-                RankedList(history.user_id, tuple(items[at] for at in best), tuple(scores[best].tolist()), rank)
+            option_groups = [items[start : start + size] for start in range(0, len(items), size)]
+            group_scores = self.score(
+                [history] * len(option_groups), [self.options(options) for options in option_groups]
             )
-            notify(number + 1, len(histories))
+            scores = np.concatenate(group_scores) if group_scores else np.empty(0)
+            best = top_k(scores[None], k)[0]
+            rank = target_rank(scores, items.index(targets[index])) if targets and targets[index] in items else None
+            lists.append(
+                RankedList(history.user_id, tuple(items[column] for column in best), tuple(scores[best].tolist()), rank)
+            )
+            notify(index + 1, len(histories))
         return lists
 
     def explain(
         self, history: History, items: Sequence[str], candidates: Candidates | None = None
     ) -> list[list[Reason]]:
-        """What each item of the history adds to the score of each recommended item (see `explain_by_removal`)."""
+        """The effect of each item of the history on the score of each recommended item (see `explain_by_removal`)."""
         return explain_by_removal(self, history, items, candidates or self.options(items), self.history_limit)
 
 
@@ -177,31 +181,33 @@ def rank_by_scores(
     targets: Sequence[str] | None = None,
     notify: Notify = quiet,
 ) -> Iterator[RankedList]:
-    """The k best of the whole catalogue, block by block; fewer where fewer are allowed."""
+    """The k best items of the whole catalogue, block by block; fewer if fewer are allowed."""
     index = recommender.item_index
-    size = max(1, BLOCK_SCORES // max(1, len(index)))
-    for start in range(0, len(histories), size):
-        block = histories[start : start + size]
+    block_size = max(1, BLOCK_SCORES // max(1, len(index)))
+    for start in range(0, len(histories), block_size):
+        block = histories[start : start + block_size]
         scores = np.array(recommender.score_all(block), dtype=np.float32)  # a copy: it is written to
         if allowed is not None:
             scores[:, ~allowed] = -np.inf
         if exclude_history:
             rows, columns = history_entries(block, index)
             scores[rows, columns] = -np.inf
-        target_columns = [index.get(item) for item in targets[start : start + size]] if targets else [None] * len(block)
+        target_columns = (
+            [index.get(item) for item in targets[start : start + block_size]] if targets else [None] * len(block)
+        )
         for history, row, best, column in zip(block, scores, top_k(scores, k), target_columns, strict=True):
-            real = best[np.isfinite(row[best])]
+            recommended = best[np.isfinite(row[best])]
             yield RankedList(
                 history.user_id,
-                tuple(recommender.items[at] for at in real.tolist()),
-                tuple(row[real].tolist()),
+                tuple(recommender.items[column_index] for column_index in recommended.tolist()),
+                tuple(row[recommended].tolist()),
                 None if column is None or not np.isfinite(row[column]) else target_rank(row, column),
             )
         notify(start + len(block), len(histories))
 
 
 def target_rank(scores: NDArray[np.floating], column: int) -> int:
-    """Rank of one column among the scores (I,), from 1; of equal scores the earlier column stands first."""
+    """Rank of one column among the scores (I,), from 1; of equal scores the earlier column comes first."""
     target = scores[column]
     return 1 + int((scores > target).sum()) + int((scores[:column] == target).sum())
 
@@ -219,13 +225,13 @@ def top_k(scores: NDArray[np.floating], k: int) -> Ints:
     k = min(k, count)
     if k == 0:
         return np.empty((len(scores), 0), dtype=np.int64)
-    # The k-th highest value decides; among equals of it the first columns are taken, whatever the partition did.
-    border = np.partition(scores, count - k, axis=1)[:, count - k]
+    # Scores above the k-th highest are taken, then columns with an equal score in their order.
+    thresholds = np.partition(scores, count - k, axis=1)[:, count - k]
     result = np.empty((len(scores), k), dtype=np.int64)
-    for row, (values, least) in enumerate(zip(scores, border, strict=True)):
-        above = np.flatnonzero(values > least)
-        equal = np.flatnonzero(values == least)[: k - len(above)]
-        chosen = np.concatenate([above, equal])
+    for row, (values, threshold) in enumerate(zip(scores, thresholds, strict=True)):
+        higher = np.flatnonzero(values > threshold)
+        equal = np.flatnonzero(values == threshold)[: k - len(higher)]
+        chosen = np.concatenate([higher, equal])
         result[row] = chosen[np.lexsort((chosen, -values[chosen]))]
     return result
 
@@ -233,34 +239,36 @@ def top_k(scores: NDArray[np.floating], k: int) -> Ints:
 def explain_by_removal(
     recommender: Recommender, history: History, items: Sequence[str], options: Candidates, history_limit: float
 ) -> list[list[Reason]]:
-    """For each recommended item, the items of the history by what they add to its score, the largest effect first.
+    """For each recommended item, the items of the history by their effect on its score, the largest first.
 
-    The score is computed again without each item of the history in turn, all removals in one call.
+    The effect is the score minus the score without the item of the history. All removals are scored in one call.
 
     Parameters
     ----------
     options
-        What is scored; holds the recommended items.
+        The options that are scored; they include the recommended items.
     history_limit
-        Only so many of the latest items are removed: a score does not depend on older ones.
+        Number of latest items that are removed; a score does not depend on older ones.
     """
     first = int(max(0, len(history.items) - history_limit))
-    removed = range(first, len(history.items))
-    shorter = [
+    removals = range(first, len(history.items))
+    reduced_histories = [
         History(
             history.user_id,
-            history.items[:at] + history.items[at + 1 :],
-            history.reviews[:at] + history.reviews[at + 1 :],
+            history.items[:position] + history.items[position + 1 :],
+            history.reviews[:position] + history.reviews[position + 1 :],
         )
-        for at in removed
+        for position in removals
     ]
-    whole, *without = recommender.score([history, *shorter], [options] * (len(shorter) + 1))
-    column = {item: number for number, item in enumerate(options.items)}
+    full_scores, *reduced_scores = recommender.score(
+        [history, *reduced_histories], [options] * (len(reduced_histories) + 1)
+    )
+    column = {item: index for index, item in enumerate(options.items)}
     return [
         sorted(
             (
-                Reason(history.items[at], float(whole[column[item]] - scores[column[item]]))
-                for at, scores in zip(removed, without, strict=True)
+                Reason(history.items[position], float(full_scores[column[item]] - scores[column[item]]))
+                for position, scores in zip(removals, reduced_scores, strict=True)
             ),
             key=lambda reason: -reason.effect,
         )

@@ -22,12 +22,12 @@ TITLE, BRAND, CATEGORIES, DESCRIPTION, FEATURES, PRICE = (
     "price",
 )
 
-#: How the tokens of items and users begin and end.
+#: Beginnings and end of item and user tokens.
 ITEM_OPENS, USER_OPENS, TOKEN_CLOSES = "<|item_", "<|user_", "|>"
-#: The id whose token fills up a list of items, and how many items a list has (system D).
+#: The id whose token pads a list of items, and the length of a list (task `generate_ids`).
 NO_ITEM, LIST_LENGTH = "none", 10
 
-#: What a purchase may be for, see ``data.split``; tables in memory hold places in this list.
+#: The parts of a split, see ``data.split``; tables in memory contain indices into this list.
 PARTS = ("train", "validation", "test", "context", "unused")
 Role = Literal["system", "user", "assistant"]
 
@@ -46,8 +46,7 @@ def user_token(user_id: str) -> str:
 class Item:
     """A product.
 
-    ``title`` has gone through the dataset's cleaning; ``raw_title`` is what the source said (see the level
-    ``asymmetric``).
+    ``title`` is cleaned as configured; ``raw_title`` is the title of the source (see the cleaning ``asymmetric``).
     """
 
     item_id: str
@@ -62,7 +61,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """One purchase; ``timestamp`` in seconds since 1970 (UTC) with fraction, ``rating`` on the source's own scale."""
+    """One purchase; ``timestamp`` in seconds since 1970 (UTC) with fraction, ``rating`` on the scale of the source."""
 
     user_id: str
     item_id: str
@@ -79,7 +78,7 @@ Catalogue = Mapping[str, Item]
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A user's items in time order; ``reviews`` runs beside ``items``, or is empty where no prompt asks for reviews."""
+    """A user's items in time order; ``reviews`` has one text per item, or is empty if no prompt uses reviews."""
 
     user_id: str
     items: tuple[str, ...]
@@ -88,7 +87,7 @@ class History:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """A frozen set of options for one case, in the order in which they are shown.
+    """The fixed set of options of one test case, in the order shown.
 
     ``titles`` are the texts shown; they are the items' titles, except under the cleaning ``asymmetric``.
     """
@@ -99,12 +98,23 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class EvalExample:
-    """One thing to predict: what the user had, and what the user had next.
+    """A history with the items bought next.
 
-    ``targets`` is one item, or several where time is tied and the split says ``set``; ``answer`` is the place of the
-    right option, from 0; ``rating`` is what the user gave the first item of ``targets``; ``tied`` says that the truth
-    shares its moment with the purchase before it or after it, so that the order in the file decides what is "next";
-    ``target_reviews`` runs beside ``targets``, or is empty, and is never shown before its purchase is history.
+    Attributes
+    ----------
+    history
+        The purchases before the targets.
+    targets
+        One item, or several with the same timestamp (``split.ties = "set"``).
+    candidates, answer
+        The options, and the position of the right one, from 0; None without options.
+    rating
+        The user's rating of the first target.
+    tied
+        Whether the target has the same timestamp as the purchase before or after it, so that the order of the file
+        decides which one is the target.
+    target_reviews
+        One review per target, or empty. They are used in prompts only after the target has become part of a history.
     """
 
     history: History
@@ -126,7 +136,7 @@ class EvalExample:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one side says; only what the assistant says is learned."""
+    """One turn of a conversation; only turns of the assistant are trained on."""
 
     role: Role
     text: str
@@ -134,7 +144,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What is trained on."""
+    """A training example: a conversation."""
 
     messages: tuple[Message, ...]
 
@@ -143,7 +153,7 @@ class Example:
 class RankedList:
     """Items for one history, best first, with their scores.
 
-    ``rank`` is where a wanted item stands among the whole catalogue, from 1; None where none was wanted or ranked.
+    ``rank`` is the rank of a given target in the whole catalogue, from 1; None without a target, or if it has no rank.
     """
 
     user_id: str
@@ -154,16 +164,16 @@ class RankedList:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A figure with its 95 % interval over users.
+    """A value with its 95 % interval over users.
 
     Attributes
     ----------
     value
-        The figure; NaN (null in JSON) where there is none.
+        The value; NaN (null in JSON) if unknown.
     low, high
-        The ends of the interval; NaN where there is none, as with a single user.
+        The ends of the interval; NaN if unknown, as with a single user.
     n
-        How many users it is over.
+        The number of users.
     """
 
     value: float
@@ -173,7 +183,7 @@ class Estimate:
 
     @property
     def known(self) -> bool:
-        """Whether there is a figure."""
+        """Whether the value is known."""
         return not math.isnan(self.value)
 
     @property
@@ -184,17 +194,17 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """How much an item of the history adds to a recommendation's score: the score with it minus the score without."""
+    """The effect of an item of the history on the score of a recommendation: the score minus the score without it."""
 
     item_id: str
     effect: float
 
 
 class Recommender(Protocol):
-    """Anything that ranks items for a history: a language model, a baseline, or what others bring.
+    """Anything that ranks items for a history: a language model, a baseline or a class of another package.
 
-    Where it can, it also has ``explain(history, items, candidates=None)``, which gives for each recommended item a list
-    of `Reason`, the largest effect first.
+    It can also have ``explain(history, items, candidates=None)``, which returns for each recommended item a list of
+    `Reason`, the largest effect first.
     """
 
     name: str
@@ -205,19 +215,19 @@ class Recommender(Protocol):
         ...
 
     def score(self, histories: Sequence[History], candidates: Sequence[Candidates]) -> list[NDArray[np.float64]]:
-        """Score each history's options; the higher, the likelier.
+        """Score each history's options; higher is better.
 
         Parameters
         ----------
         histories
             B histories.
         candidates
-            B sets of options, of any sizes. Which of them is right is not among them.
+            B sets of options, of any sizes. They do not contain which option is right.
 
         Returns
         -------
         list of arrays
-            B arrays, each as long as its set of options.
+            B arrays with one score per option.
         """
         ...
 
@@ -240,25 +250,25 @@ class Recommender(Protocol):
         k
             Length of a list; a list is shorter where fewer items may be recommended.
         allowed
-            (I,) which of the items may be recommended at all; by default all.
+            (I,) whether an item may be recommended; by default all may.
         exclude_history
             Whether items of the history are left out.
         targets
-            For each history an item whose rank in the whole catalogue goes into ``RankedList.rank``, where the
+            For each history an item whose rank in the whole catalogue is returned in ``RankedList.rank``, if the
             recommender scores the whole catalogue.
         notify
-            Called with how many histories are done, and how many there are.
+            Called with the number of finished histories and the number of all histories.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What is learned from, and what is to be predicted.
+    """The training, validation and test parts of a dataset.
 
-    ``train`` holds one history per training user with every interaction that may be learned from; ``train_cases`` the
-    same interactions as exam questions, for what learns from questions. ``refit`` says whether validation purchases
-    are learned from as well, once they have chosen the settings: see `for_final_fit`.
+    ``train`` contains one history per training user with all training interactions; ``train_cases`` the same
+    interactions as test cases, for models that are trained on questions. ``refit`` is whether the final fit also uses
+    validation purchases, after the settings are chosen: see `for_final_fit`.
     """
 
     train: Sequence[History]
@@ -268,12 +278,12 @@ class Split:
     refit: bool = False
 
     def for_final_fit(self) -> "Split":
-        """What the final fit sees: of the model and of every baseline, whatever the task and the way of splitting.
+        """The split for the final fit of the model and of every baseline.
 
-        Settings are chosen before that, on training purchases with validation cases. Without ``refit`` it is the
+        Settings are chosen before that on the training part, by validation cases. Without ``refit`` it is the
         training part. With it, ``train`` also has all purchases of the validation cases (histories and targets),
-        ``train_cases`` also has the validation cases, and no validation case is left. All of them are purchases from
-        before the test: where the same user has a test case, its history shows them.
+        ``train_cases`` also has the validation cases, and no validation case is left. All of these
+        purchases are from before the test; they are in the history of the user's test case, if there is one.
         """
         if not self.refit:
             return self
@@ -288,7 +298,7 @@ class Split:
 
 
 class _Joined(Sequence[EvalExample]):
-    """Two sequences of cases as one, without a copy: a case may be made anew whenever it is looked at."""
+    """The concatenation of two sequences of cases, without a copy; cases may be built at each access."""
 
     def __init__(self, first: Sequence[EvalExample], second: Sequence[EvalExample]) -> None:
         self._first, self._second = first, second

@@ -142,5 +142,5 @@ def test_pairs_hold_what_they_were_made_of() -> None:
     pairs = codes.pairs([["b", "a", "b"], [], ["c"]])
     assert pairs.counts().tolist() == [2, 0, 1]
     asked = codes.table([["a", "c"], ["a", "c"], ["c"]], 2)
-    assert pairs.holds(asked).tolist() == [[True, False], [False, False], [True, False]]
-    assert pairs.only(np.array([True, False, False])).counts().tolist() == [1, 0, 0]
+    assert pairs.contains(asked).tolist() == [[True, False], [False, False], [True, False]]
+    assert pairs.select(np.array([True, False, False])).counts().tolist() == [1, 0, 0]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shoptalk.evaluation.options import correctness, judge, option_metrics, position_report
+from shoptalk.evaluation.options import correctness, option_metrics, option_outcomes, position_report
 from shoptalk.results import PositionShare
 
 
@@ -40,9 +40,9 @@ def metrics(scores: list[list[float]], answers: list[int], users: list[str] | No
     ],
 )
 def test_one_case(scores: list[float], answer: int, correct: float, reciprocal: float) -> None:
-    judged = judge([np.array(scores)], [answer])
-    assert judged.correct == pytest.approx([correct])
-    assert judged.reciprocal == pytest.approx([reciprocal])
+    outcomes = option_outcomes([np.array(scores)], [answer])
+    assert outcomes.correct == pytest.approx([correct])
+    assert outcomes.reciprocal == pytest.approx([reciprocal])
 
 
 def test_cases_of_different_sizes() -> None:
@@ -51,7 +51,7 @@ def test_cases_of_different_sizes() -> None:
     assert correctness(scores, [1, 0, 0, 0]).tolist() == [1, 0, 1 / 2, 1]
     # exp(-3) : exp(-2), exp(-9) : exp(-8) : exp(-7), two alike, one alone
     expected = [1 / (1 + math.exp(-1)), 1 / (1 + math.exp(-1) + math.exp(-2)), 1 / 2, 1]
-    assert judge(scores, [1, 0, 0, 0]).confidence == pytest.approx(expected)
+    assert option_outcomes(scores, [1, 0, 0, 0]).confidence == pytest.approx(expected)
 
 
 def test_all_metrics_by_hand() -> None:
@@ -124,7 +124,7 @@ def test_no_cases() -> None:
 @pytest.mark.parametrize(("scores", "answers"), [([[1, 2]], [2]), ([[1, 2]], [-1]), ([[]], [0]), ([[1, 2]], [0, 1])])
 def test_what_cannot_be_judged(scores: list[list[float]], answers: list[int]) -> None:
     with pytest.raises(ValueError, match=r"answers?"):
-        judge([np.array(row) for row in scores], answers)
+        option_outcomes([np.array(row) for row in scores], answers)
 
 
 def test_position_report_by_hand() -> None:

@@ -59,14 +59,14 @@ def test_empty_lists_are_fine(tmp_path: Path) -> None:
         (b'{"user": "v", "truth": "a", "ranked": []}', '"truth" must be a list of ids, not a text'),
         (b'{"user": "v", "truth": ["a"], "ranked": {"a": 1}}', '"ranked" must be a list of ids, not an object'),
         (b'{"user": "v", "truth": null, "ranked": []}', "not null"),
-        (b'{"user": true, "truth": [], "ranked": []}', '"user" holds true or false where an id belongs'),
-        (b'{"user": 1.5, "truth": [], "ranked": []}', '"user" holds a number where an id belongs'),
-        (b'{"user": "v", "truth": [["a"]], "ranked": []}', '"truth" holds a list where an id belongs'),
-        (b'{"user": "v", "truth": [], "ranked": [null]}', '"ranked" holds null where an id belongs'),
-        (b'{"user": "v", "truth": [], "ranked": [""]}', '"ranked" holds an empty id'),
+        (b'{"user": true, "truth": [], "ranked": []}', '"user" contains true or false in place of an id'),
+        (b'{"user": 1.5, "truth": [], "ranked": []}', '"user" contains a number in place of an id'),
+        (b'{"user": "v", "truth": [["a"]], "ranked": []}', '"truth" contains a list in place of an id'),
+        (b'{"user": "v", "truth": [], "ranked": [null]}', '"ranked" contains null in place of an id'),
+        (b'{"user": "v", "truth": [], "ranked": [""]}', '"ranked" contains an empty id'),
         (b'{"user": "v", "truth": [NaN], "ranked": []}', "NaN is not a JSON value"),
         (b'{"user": "v", "truth": [], "ranked": [], "loss": -Infinity}', "-Infinity is not a JSON value"),
-        (b'{"user": "u", "truth": [], "ranked": []}', "user 'u' has a line already, line 1"),
+        (b'{"user": "u", "truth": [], "ranked": []}', "user 'u' already has a line, line 1"),
         (b'{"user": "\xff", "truth": [], "ranked": []}', "not UTF-8"),
         (b'{"user": "v", "truth": ' + b"[" * 200_000 + b"]" * 200_000 + b', "ranked": []}', "nested too deeply"),
         (b'{"user": ' + b"9" * 10_000 + b', "truth": [], "ranked": []}', "not valid JSON"),
@@ -93,7 +93,7 @@ def test_duplicate_user_of_any_name_can_be_printed(tmp_path: Path) -> None:
     "content", [b"", b"\n\n  \n", gzip.compress(b"", mtime=0)], ids=["empty", "only white space", "empty gzip"]
 )
 def test_empty_file(tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(PredictionsError, match="holds no predictions"):
+    with pytest.raises(PredictionsError, match="contains no predictions"):
         read_predictions(write(tmp_path, content))
 
 

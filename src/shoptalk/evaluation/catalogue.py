@@ -1,7 +1,7 @@
-"""Lists beside their truths, for all users at a time: what the functions of `shoptalk.evaluation.metrics` are given.
+"""Metrics of ranked lists for all users: hits for the functions of `shoptalk.evaluation.metrics`, and means.
 
-An item that a list names again counts once, at its first place; its other places stay empty, and the items behind them
-do not move up. A user without truth has no metric (NaN), and is left out of every mean.
+A repeated item counts once, at its first rank; its other ranks count as misses, and the items behind them keep their
+ranks. The metrics of a user without truth are NaN, and the user is left out of means.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -16,16 +16,16 @@ from shoptalk.evaluation.metrics import METRICS
 from shoptalk.evaluation.metrics.recall import precision, recall
 from shoptalk.schema import Estimate
 
-#: Lengths at which lists are judged.
+#: Lengths at which lists are evaluated.
 KS = (5, 10, 20)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """N lists beside their truths.
+class RankingHits:
+    """The hits of N ranked lists.
 
-    ``hits`` is (N, W): a relevant item stands here for the first time. ``relevant`` is (N,): how many different items
-    the truth has.
+    ``hits`` is (N, W): whether there is a relevant item at this rank, at its first occurrence. ``relevant`` is (N,):
+    the number of different relevant items.
     """
 
     hits: Bools
@@ -42,14 +42,14 @@ class Found:
         Raises
         ------
         ValueError
-            When k is not positive, or the lists were cut off before k.
+            If k is not positive, or the lists were cut off before k.
         """
         if not 1 <= k <= self.hits.shape[1]:
             raise ValueError(f"k must be between 1 and {self.hits.shape[1]}, not {k}")
         hits = np.ascontiguousarray(self.hits[:, :k])
-        wanted = {f"{name}@{k}": metric for name, metric in METRICS.items()}
+        metrics = {f"{name}@{k}": metric for name, metric in METRICS.items()}
         return {
-            name: metric(hits, self.relevant, k) for name, metric in wanted.items() if names is None or name in names
+            name: metric(hits, self.relevant, k) for name, metric in metrics.items() if names is None or name in names
         }
 
     def recall(self, k: int) -> Floats:
@@ -59,16 +59,16 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class ListScores:
-    """Means of every metric over the users with truth; ``users`` were counted, ``without_truth`` left out."""
+    """Means of every metric over ``users`` users with truth; ``without_truth`` users are left out."""
 
     metrics: dict[str, Estimate]
     users: int
     without_truth: int
 
 
-def find(table: Ints, targets: UserItemSets) -> Found:
-    """Compare N lists, (N, W) numbers, with N truths."""
-    return Found(targets.holds(table) & first_occurrences(table), targets.counts())
+def find(table: Ints, targets: UserItemSets) -> RankingHits:
+    """Compare N lists, (N, W) item numbers, with N sets of targets."""
+    return RankingHits(targets.contains(table) & first_occurrences(table), targets.counts())
 
 
 def per_user(
@@ -79,32 +79,32 @@ def per_user(
     Parameters
     ----------
     ranked
-        N lists of item ids, best first; a list may be shorter than k, or empty (then it is wrong, not left out).
+        N lists of item ids, best first; a list may be shorter than k, or empty (its metrics are then 0, not NaN).
     targets
         N collections of relevant items.
 
     Raises
     ------
     ValueError
-        When the two differ in length, or a k is not positive.
+        If the two differ in length, or a k is not positive.
     """
-    found, _ = _find(ranked, targets, max(ks))
-    return {name: values for k in ks for name, values in found.metrics(k).items()}
+    hits, _ = _find_in_lists(ranked, targets, max(ks))
+    return {name: values for k in ks for name, values in hits.metrics(k).items()}
 
 
 def means(columns: Mapping[str, Floats], *, resamples: int = RESAMPLES, seed: int = 1) -> dict[str, Estimate]:
-    """Means over users of columns (N,) with their intervals: ``bootstrap.estimate`` of each, faster.
+    """Means of columns (N,) over users with intervals, as ``bootstrap.estimate`` of each.
 
-    Users whose value is NaN are left out of that column; columns that leave out the same users share their resamples.
+    NaN values are left out; columns with NaN for the same users share their resamples.
     """
-    together: dict[bytes, list[str]] = {}
+    names_by_nans: dict[bytes, list[str]] = {}
     for name, values in columns.items():
-        together.setdefault(np.packbits(np.isnan(values)).tobytes(), []).append(name)
-    found: dict[str, Estimate] = {}
-    for names in together.values():
+        names_by_nans.setdefault(np.packbits(np.isnan(values)).tobytes(), []).append(name)
+    estimates: dict[str, Estimate] = {}
+    for names in names_by_nans.values():
         known = ~np.isnan(columns[names[0]])
-        found |= estimate_means({name: columns[name][known] for name in names}, resamples=resamples, seed=seed)
-    return {name: found[name] for name in columns}
+        estimates |= estimate_means({name: columns[name][known] for name in names}, resamples=resamples, seed=seed)
+    return {name: estimates[name] for name in columns}
 
 
 def score_lists(
@@ -121,28 +121,30 @@ def score_lists(
     Parameters
     ----------
     ranked
-        N lists of item ids, best first; a list may be shorter than k, or empty (then it is wrong, not left out).
+        N lists of item ids, best first; a list may be shorter than k, or empty (its metrics are then 0, not NaN).
     targets
-        N collections of relevant items; users with none are left out and counted.
+        N collections of relevant items; users without any are counted and left out.
     precision_by
-        What precision divides by: k, or the number of different items among the first k.
+        The denominator of precision: k, or the number of different items among the first k.
 
     Raises
     ------
     ValueError
-        When the two differ in length, or k is not positive.
+        If the two differ in length, or k is not positive.
     """
-    found, table = _find(ranked, targets, k)
-    columns = found.metrics(k)
+    hits, table = _find_in_lists(ranked, targets, k)
+    columns = hits.metrics(k)
     if precision_by == "distinct":
         listed = first_occurrences(table).sum(axis=1)
-        columns[f"precision@{k}"] = precision(found.hits, found.relevant, k, listed)
-    users = int((found.relevant > 0).sum())
+        columns[f"precision@{k}"] = precision(hits.hits, hits.relevant, k, listed)
+    users = int((hits.relevant > 0).sum())
     return ListScores(means(columns, resamples=resamples, seed=seed), users, len(targets) - users)
 
 
-def _find(ranked: Sequence[Sequence[str]], targets: Sequence[Collection[str]], width: int) -> tuple[Found, Ints]:
-    """Lists and truths compared, and the lists' table (N, width)."""
+def _find_in_lists(
+    ranked: Sequence[Sequence[str]], targets: Sequence[Collection[str]], width: int
+) -> tuple[RankingHits, Ints]:
+    """The hits of lists of ids, and the lists as item numbers (N, width)."""
     if len(ranked) != len(targets):
         raise ValueError(f"{len(ranked)} ranked lists, but {len(targets)} truths")
     if width < 1:

@@ -1,7 +1,7 @@
-"""Several methods on the same test users, each pair of them compared: how much better, how surely, and for how many.
+"""Comparison of every pair of several methods on the same test users: differences, tests and effect sizes.
 
-The interval and ``p`` are the bootstrap's (see `paired`), ``p_randomisation`` is exact (see `randomisation`), and
-``p_holm`` is that corrected for the number of pairs that a metric compares: the one to decide by.
+The interval and ``p`` are those of the bootstrap (see `paired`); ``p_randomisation`` is exact (see `randomisation`).
+``p_holm`` is ``p_randomisation`` corrected for the number of pairs per metric; decide by it.
 
 Sources: J. Cohen, "Statistical Power Analysis for the Behavioral Sciences", 1988, sections 2.3.5 (d_z) and 2.4 (number
 of users); W. C. Guenther, "Sample Size Formulas for Normal Theory T Tests", The American Statistician, 1981.
@@ -20,34 +20,38 @@ from shoptalk.evaluation.paired import differences, holm
 from shoptalk.evaluation.randomisation import FLIPS, randomise
 from shoptalk.results import Comparison, Difference
 
-#: Two values of a user that are no further apart are equal: means over seeds are rounded.
-_SAME = 1e-12
+#: Smaller differences count as 0, because means over seeds are rounded.
+_TOLERANCE = 1e-12
 
 
 def compare_pairs(
     methods: Mapping[str, Mapping[str, Floats]], *, resamples: int = RESAMPLES, flips: int = FLIPS, seed: int = 1
 ) -> list[Comparison]:
-    """Every pair of methods by every metric, the metrics one after the other.
+    """Compare every pair of methods by every metric, ordered by metric.
 
     Parameters
     ----------
     methods
-        For each method the same metrics, (N,) values of the same users in the same order. A user without a value
-        somewhere is left out everywhere.
+        For each method the same metrics, (N,) values of the same users in the same order. A user with a NaN anywhere
+        is left out of all comparisons.
     """
     pairs = list(combinations(methods, 2))
     if not pairs:
         return []
     cells = [(metric, *pair) for metric in methods[pairs[0][0]] for pair in pairs]
-    table = np.stack([methods[one][metric] - methods[other][metric] for metric, one, other in cells], axis=1)
+    table = np.stack([methods[first][metric] - methods[second][metric] for metric, first, second in cells], axis=1)
     table = table[~np.isnan(table).any(axis=1)]
-    table[np.abs(table) <= _SAME] = 0
-    spread = differences(table, resamples=resamples, seed=seed)
-    p = randomise(table, flips=flips, seed=seed).tolist()
-    corrected = [value for start in range(0, len(p), len(pairs)) for value in holm(p[start : start + len(pairs)])]
+    table[np.abs(table) <= _TOLERANCE] = 0
+    bootstrapped = differences(table, resamples=resamples, seed=seed)
+    p_values = randomise(table, flips=flips, seed=seed).tolist()
+    corrected = [
+        value for start in range(0, len(p_values), len(pairs)) for value in holm(p_values[start : start + len(pairs)])
+    ]
     return [
-        _comparison(cell, column, found, exact, together, len(pairs))
-        for cell, column, found, exact, together in zip(cells, table.T, spread, p, corrected, strict=True)
+        _comparison(cell, column, difference, p_randomised, p_holm, len(pairs))
+        for cell, column, difference, p_randomised, p_holm in zip(
+            cells, table.T, bootstrapped, p_values, corrected, strict=True
+        )
     ]
 
 
@@ -56,54 +60,55 @@ def standardised(column: Floats) -> float:
     if len(column) < 2:
         return math.nan
     mean, spread = float(column.mean()), float(column.std(ddof=1))
-    if spread <= _SAME:
+    if spread <= _TOLERANCE:
         return 0.0 if mean == 0 else math.nan
     return mean / spread
 
 
 def users_needed(effect: float, level: float = SIGNIFICANCE, power: float = POWER) -> int | None:
-    """How many users a two-sided paired test needs to find d_z = ``effect`` with this power; None for no effect.
+    """Number of users with which a two-sided paired test detects d_z = ``effect`` with this power.
 
-    n = ((z(1 - level / 2) + z(power)) / d_z)² + z(1 - level / 2)² / 2, where the last term (Guenther's) pays for the
-    standard deviation being estimated.
+    n = ((z(1 - level / 2) + z(power)) / d_z)² + z(1 - level / 2)² / 2, where the last term (Guenther's) corrects for
+    the estimated standard deviation. None if the effect is 0 or NaN.
     """
     if not effect or math.isnan(effect):
         return None
-    surely, often = float(norm.ppf(1 - level / 2)), float(norm.ppf(power))
-    return math.ceil(((surely + often) / effect) ** 2 + surely**2 / 2)
+    z_level, z_power = float(norm.ppf(1 - level / 2)), float(norm.ppf(power))
+    return math.ceil(((z_level + z_power) / effect) ** 2 + z_level**2 / 2)
 
 
-def seeds_p(one: Sequence[float], other: Sequence[float]) -> float:
-    """P value of Welch's t test between the seeds of two methods; NaN where one has fewer than two, or none differ.
+def seeds_p(first: Sequence[float], second: Sequence[float]) -> float:
+    """P value of Welch's t test between the seeds of two methods; NaN with fewer than two seeds, or without variation.
 
-    A difference over users is one of these trained models; this asks whether it is one of the recipes.
+    A difference over users holds for these trained models; this test asks whether it holds for the recipes.
     """
-    if min(len(one), len(other)) < 2 or max(np.ptp(one), np.ptp(other)) <= _SAME:
+    if min(len(first), len(second)) < 2 or max(np.ptp(first), np.ptp(second)) <= _TOLERANCE:
         return math.nan
-    return float(ttest_ind(one, other, equal_var=False).pvalue)
+    return float(ttest_ind(first, second, equal_var=False).pvalue)
 
 
 def _comparison(
-    cell: tuple[str, str, str], column: Floats, found: Difference, p: float, p_holm: float, pairs: int
+    cell: tuple[str, str, str], column: Floats, difference: Difference, p: float, p_holm: float, pairs: int
 ) -> Comparison:
-    metric, one, other = cell
+    """The comparison of one cell (metric, first method, second method)."""
+    metric, first, second = cell
     effect = standardised(column)
     wins, losses = (float(share.mean()) if len(column) else math.nan for share in (column > 0, column < 0))
     return Comparison(
-        one=one,
-        other=other,
+        one=first,
+        other=second,
         metric=metric,
-        difference=found.difference,
-        low=found.low,
-        high=found.high,
-        p=found.p,
+        difference=difference.difference,
+        low=difference.low,
+        high=difference.high,
+        p=difference.p,
         p_randomisation=p,
         p_holm=p_holm,
         effect=effect,
         wins=wins,
         losses=losses,
         ties=1 - wins - losses,
-        n=found.n,
-        # At the level that Holm asks of the smallest p value: never fewer users than were not enough.
+        n=difference.n,
+        # At the level that Holm requires of the smallest p value, so that it is at least the current number of users.
         users_needed=None if p_holm < SIGNIFICANCE else users_needed(effect, SIGNIFICANCE / pairs),
     )

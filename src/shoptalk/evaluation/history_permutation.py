@@ -1,7 +1,7 @@
-"""The swapped-history test: the same options with somebody else's history.
+"""The history permutation test: the same test cases with the histories of other users.
 
-A model that uses the history must lose when the history is another's; one that reads the answer off the options loses
-nothing. The drop is the personalisation gap.
+A model that uses the history is worse with another user's history; a model that infers the answer from the options is
+not. The difference is the personalisation gap.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -14,9 +14,9 @@ from shoptalk.errors import DatasetError
 from shoptalk.evaluation.bootstrap import RESAMPLES, estimate
 from shoptalk.schema import Estimate
 
-# One's own history hides the drop, one that holds an option only blurs it: no number of these outweighs one of those.
-_OWN, _OVERLAP = 10_000.0, 1.0
-#: Cases whose partners are sorted out together: exact up to here, in batches with random others beyond.
+# A history of the same user hides the gap, and must be avoided first; one that contains an option only reduces it.
+_SAME_USER_COST, _OVERLAP_COST = 10_000.0, 1.0
+#: Cases whose partners are assigned together: exact up to this number, else in batches with random other cases.
 _BATCH = 500
 _PASSES = 3
 
@@ -24,69 +24,71 @@ _PASSES = 3
 def permutation_partners(
     users: Sequence[str], histories: Sequence[Collection[str]], options: Sequence[Collection[str]], *, seed: int = 1
 ) -> NDArray[np.int64]:
-    """Whose history each case gets.
+    """The case whose history each case is evaluated with.
 
     Parameters
     ----------
     users
-        Whose the N cases are.
+        The user of each of the N cases.
     histories
         The items of each case's history.
     options
-        The items shown in each case, the right one among them (or the truth alone, where there are no options).
+        The options of each case, including the right one (or the targets, if there are no options).
     seed
         The same seed gives the same partners.
 
     Returns
     -------
     array of shape (N,)
-        Case i gets the history of case ``partners[i]``: never one of the same user, and none that holds one of its
-        options where that can be avoided. A permutation (every history is used once, so that their lengths stay
-        what they were), unless one user has more than half of the cases.
+        Case i gets the history of case ``partners[i]``, which is of another user, and if possible contains none of its
+        options. A permutation (every history is used once, so that the lengths are the same), unless one user has
+        more than half of the cases.
 
     Raises
     ------
     DatasetError
-        When all cases are of one user, so that there is no other history.
+        If all cases are of one user, so that there is no other history.
     """
     if len(users) and len(set(users)) < 2:
-        raise DatasetError("the swapped-history test needs test cases of at least two users", hint="keep more users")
+        raise DatasetError(
+            "the history permutation test needs test cases of at least two users", hint="keep more users"
+        )
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(users))
     partners = np.empty_like(order)
     partners[order] = np.roll(order, 1)
-    seen_items, shown = [frozenset(history) for history in histories], [frozenset(option) for option in options]
+    history_sets, option_sets = [frozenset(history) for history in histories], [frozenset(option) for option in options]
 
-    def cost(case: int, giver: int) -> float:
-        if users[case] == users[giver]:
-            return _OWN
-        return 0.0 if seen_items[giver].isdisjoint(shown[case]) else _OVERLAP
+    def cost(case: int, partner: int) -> float:
+        if users[case] == users[partner]:
+            return _SAME_USER_COST
+        return 0.0 if history_sets[partner].isdisjoint(option_sets[case]) else _OVERLAP_COST
 
     for _ in range(_PASSES):
-        unhappy = [case for case in range(len(users)) if cost(case, int(partners[case]))]
-        for start in range(0, len(unhappy), _BATCH // 2):
-            _exchange(unhappy[start : start + _BATCH // 2], partners, cost, generator)
+        conflicting = [case for case in range(len(users)) if cost(case, int(partners[case]))]
+        for start in range(0, len(conflicting), _BATCH // 2):
+            _reassign(conflicting[start : start + _BATCH // 2], partners, cost, generator)
     for case in range(len(users)):
-        if users[case] == users[partners[case]]:  # one user has most of the cases: share out the others' histories
-            costs = np.array([cost(case, giver) for giver in range(len(users))])
+        if users[case] == users[partners[case]]:  # one user has most of the cases: reuse histories
+            costs = np.array([cost(case, partner) for partner in range(len(users))])
             partners[case] = generator.choice(np.flatnonzero(costs == costs.min()))
     return partners.astype(np.int64)
 
 
-def _exchange(
-    unhappy: Sequence[int],
+def _reassign(
+    conflicting: Sequence[int],
     partners: NDArray[np.int64],
     cost: Callable[[int, int], float],
     generator: np.random.Generator,
 ) -> None:
-    """Deal the partners of the unhappy cases and of random others out again, at the least total cost."""
-    others = generator.permutation(np.setdiff1d(np.arange(len(partners)), unhappy))
-    cases = np.concatenate([np.asarray(unhappy, dtype=np.int64), others[: _BATCH - len(unhappy)]])
-    givers = partners[cases]
-    costs = np.array([[cost(case, giver) for giver in givers.tolist()] for case in cases.tolist()])
-    # Noise too small to sum up to one overlap picks among equally good deals; without it they would follow the order.
+    """Reassign the partners of the conflicting cases and of random other cases, at the least total cost."""
+    other_cases = generator.permutation(np.setdiff1d(np.arange(len(partners)), conflicting))
+    cases = np.concatenate([np.asarray(conflicting, dtype=np.int64), other_cases[: _BATCH - len(conflicting)]])
+    case_partners = partners[cases]
+    costs = np.array([[cost(case, partner) for partner in case_partners.tolist()] for case in cases.tolist()])
+    # Noise below the cost of one overlap selects randomly among equally good assignments, independent of the order.
     costs += generator.random(costs.shape) / (2 * len(cases))
-    partners[cases] = givers[linear_sum_assignment(costs)[1]]
+    partners[cases] = case_partners[linear_sum_assignment(costs)[1]]
 
 
 def personalisation_gap(
@@ -97,16 +99,16 @@ def personalisation_gap(
     resamples: int = RESAMPLES,
     seed: int = 1,
 ) -> Estimate:
-    """Accuracy with the own history minus accuracy with the partner's, in [-1, 1], with its paired interval.
+    """Metric with the own history minus metric with the partner's, in [-1, 1], with its paired interval.
 
-    Paired: a user is drawn with both results, so that what makes a case easy for both cancels out.
+    Paired: a user is drawn with both results, so that differences in difficulty between cases cancel out.
 
     Parameters
     ----------
     own_correct, swapped_correct
-        ``options.correctness`` of the N cases with either history; NaN leaves the case out.
+        ``options.correctness`` (or recall) of the N cases with each history; cases with a NaN are left out.
     users
-        Whose the N cases are.
+        The user of each of the N cases.
     """
     difference = np.asarray(own_correct, dtype=np.float64) - np.asarray(swapped_correct, dtype=np.float64)
     return estimate(difference, users=users, resamples=resamples, seed=seed)

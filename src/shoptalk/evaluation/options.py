@@ -1,8 +1,8 @@
-"""Metrics of choosing one of several options, and the bias for a position.
+"""Multiple-choice metrics, and the bias for a position.
 
-Equal scores are settled by an imagined fair draw: every metric takes its expected value under random tie-breaking. So a
-scorer that calls all n options equal has accuracy 1/n, and not 1, as it would if ``argmax`` met a right option
-that comes first. A case whose scores hold a NaN has no choice: it is wrong, and stays in every denominator.
+With equal scores every metric has its expected value under random tie-breaking. So a scorer with equal scores for all n
+options has accuracy 1/n; with ``argmax`` it would be 1 if the right option came first. A case with a NaN among its
+scores has no choice: it counts as wrong, and stays in every denominator.
 """
 
 import math
@@ -23,58 +23,58 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """N cases with up to P options each, scored and compared with the right answer."""
+class OptionOutcomes:
+    """N cases with up to P options each: their scores compared with the right answers."""
 
-    answers: Ints  # (N,) place of the right option, from 0
-    chosen: Floats  # (N, P) share of the choice: 1 for the best, 1/m for each of m tied, all 0 where there is a NaN
-    correct: Floats  # (N,) share of the choice that the right option got
+    answers: Ints  # (N,) position of the right option, from 0
+    chosen: Floats  # (N, P) choice: 1 for the best, 1/m for each of m tied, all 0 where there is a NaN
+    correct: Floats  # (N,) the choice of the right option
     reciprocal: Floats  # (N,) expected 1 / rank of the right option; 0 where there is a NaN
-    confidence: Floats  # (N,) softmax share of the best option; 1/n where there is a NaN
+    confidence: Floats  # (N,) softmax probability of the best option; 1/n where there is a NaN
 
 
-def judge(scores: Sequence[NDArray[Any]], answers: Sequence[int]) -> Judged:
-    """Compare every case's scores with its answer.
+def option_outcomes(scores: Sequence[NDArray[Any]], answers: Sequence[int]) -> OptionOutcomes:
+    """Compare the scores of every case with its answer.
 
     Parameters
     ----------
     scores
-        N arrays, each as long as its case has options; the higher, the likelier. Infinities are allowed.
+        N arrays with one score per option; higher is better. Infinities are allowed.
     answers
-        N places of the right option, from 0.
+        N positions of the right option, from 0.
 
     Raises
     ------
     ValueError
-        When the two differ in length, a case has no options, or an answer is not among its options.
+        If the two differ in length, a case has no options, or an answer is not among its options.
     """
     if len(scores) != len(answers):
         raise ValueError(f"{len(scores)} cases have scores, but {len(answers)} have answers")
     right = np.asarray(answers, dtype=np.int64)
     sizes = np.array([len(row) for row in scores], dtype=np.int64)
     if np.any(sizes < 1) or np.any(right < 0) or np.any(right >= sizes):
-        raise ValueError("every case needs options, and its answer among them")
-    table, real = _padded(scores, sizes)
-    broken = np.asarray(np.isnan(table).any(axis=1))
-    table = np.where(broken[:, None], 0.0, table)
-    # Padding counts as below everything; an option of -inf still ties with others of -inf.
-    best = np.where(real, table, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
-    tied = real & (table == best)
+        raise ValueError("every case needs options, and its answer must be one of them")
+    table, is_option = _padded(scores, sizes)
+    has_nan = np.asarray(np.isnan(table).any(axis=1))
+    table = np.where(has_nan[:, None], 0.0, table)
+    # Padding is below all options; options with -inf tie with each other.
+    best = np.where(is_option, table, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
+    tied = is_option & (table == best)
     chosen = tied / tied.sum(axis=1, keepdims=True)
     cases = np.arange(len(right))
-    mine = table[cases, right][:, None]
-    above = (real & (table > mine)).sum(axis=1)
-    equal = (real & (table == mine)).sum(axis=1)
-    probabilities = _probabilities(table, real)
-    chosen[broken] = 0
-    reciprocal = np.where(broken, 0.0, _mean_reciprocal(above, equal))
-    confidence = np.where(broken, 1 / np.maximum(sizes, 1), probabilities.max(axis=1, initial=0))
-    return Judged(right, chosen, chosen[cases, right], reciprocal, confidence)
+    right_scores = table[cases, right][:, None]
+    higher = (is_option & (table > right_scores)).sum(axis=1)
+    equal = (is_option & (table == right_scores)).sum(axis=1)
+    probabilities = _probabilities(table, is_option)
+    chosen[has_nan] = 0
+    reciprocal = np.where(has_nan, 0.0, _mean_reciprocal(higher, equal))
+    confidence = np.where(has_nan, 1 / np.maximum(sizes, 1), probabilities.max(axis=1, initial=0))
+    return OptionOutcomes(right, chosen, chosen[cases, right], reciprocal, confidence)
 
 
 def correctness(scores: Sequence[NDArray[Any]], answers: Sequence[int]) -> Floats:
-    """Per case 1 if the right option scores best, 0 if another does, 1/m if m tie and it is among them."""
-    return judge(scores, answers).correct
+    """Per case 1 if the right option has the highest score, 1/m if m options have it and it is one of them, else 0."""
+    return option_outcomes(scores, answers).correct
 
 
 def option_metrics(
@@ -90,28 +90,28 @@ def option_metrics(
     Parameters
     ----------
     scores, answers
-        As in ``judge``.
+        As in ``option_outcomes``.
     users
-        Whose the N cases are.
+        The user of each of the N cases.
 
     Returns
     -------
     dict
         ``accuracy``: mean of ``correctness``. ``precision``, ``recall``, ``f1``: unweighted means over the positions
         that occur (as an answer or a choice), as system A reports them; a position that is never chosen has
-        precision 0. ``exact_match``: the text chosen is the text of the right option; options of one case never
-        share a title, so it equals the accuracy. ``mrr``: mean of 1 / rank of the right option. ``ece``: see
-        ``calibration``; meaningful where a softmax of the scores is meant as a probability.
+        precision 0. ``exact_match``: the chosen text is that of the right option; options of one case have different
+        titles, so it equals the accuracy. ``mrr``: mean of 1 / rank of the right option. ``ece``: see
+        ``calibration``; meaningful if the softmax of the scores is a probability.
     """
-    judged = judge(scores, answers)
-    count, width = judged.chosen.shape
+    outcomes = option_outcomes(scores, answers)
+    count, width = outcomes.chosen.shape
     confusion = np.zeros((count, width, width))  # (N, answer, choice)
-    confusion[np.arange(count), judged.answers] = judged.chosen
-    asked = np.zeros((count, width))
-    asked[np.arange(count), judged.answers] = 1
-    means = np.stack([judged.correct, judged.reciprocal, np.ones(count)], axis=1)
-    calibration = calibration_parts(judged.confidence, judged.correct)
-    parts = np.concatenate([means, calibration, asked, confusion.reshape(count, width * width)], axis=1)
+    confusion[np.arange(count), outcomes.answers] = outcomes.chosen
+    is_answer = np.zeros((count, width))
+    is_answer[np.arange(count), outcomes.answers] = 1
+    means = np.stack([outcomes.correct, outcomes.reciprocal, np.ones(count)], axis=1)
+    calibration = calibration_parts(outcomes.confidence, outcomes.correct)
+    parts = np.concatenate([means, calibration, is_answer, confusion.reshape(count, width * width)], axis=1)
     start = means.shape[1] + calibration.shape[1]
     statistics: dict[str, Statistic] = {
         "accuracy": lambda sums: sums[:, 0] / sums[:, 2],
@@ -124,66 +124,67 @@ def option_metrics(
 
 
 def position_report(scores: Sequence[NDArray[Any]], answers: Sequence[int]) -> PositionReport:
-    """Per position: how often it is right, how often it is chosen, and the accuracy where it is right.
+    """Per position: how often it is right, how often it is chosen, and the accuracy of the cases where it is right.
 
-    ``answers`` and ``chosen`` are shares of all cases; the accuracy is NaN where the position never is right.
+    ``answers`` and ``chosen`` are shares of all cases; the accuracy is NaN for a position that is never right.
     """
-    judged = judge(scores, answers)
-    count, width = judged.chosen.shape
-    asked = np.bincount(judged.answers, minlength=width)
-    right = np.bincount(judged.answers, weights=judged.correct, minlength=width)
-    chosen = judged.chosen.sum(axis=0)
-    share = 1 / count if count else np.nan
+    outcomes = option_outcomes(scores, answers)
+    count, width = outcomes.chosen.shape
+    answer_counts = np.bincount(outcomes.answers, minlength=width)
+    correct = np.bincount(outcomes.answers, weights=outcomes.correct, minlength=width)
+    choice_counts = outcomes.chosen.sum(axis=0)
+    weight = 1 / count if count else np.nan
     positions = tuple(
         PositionShare(
             position=index + 1,
-            answers=float(asked[index] * share),
-            chosen=float(chosen[index] * share),
-            accuracy=float(right[index] / asked[index]) if asked[index] else math.nan,
+            answers=float(answer_counts[index] * weight),
+            chosen=float(choice_counts[index] * weight),
+            accuracy=float(correct[index] / answer_counts[index]) if answer_counts[index] else math.nan,
         )
         for index in range(width)
     )
-    distance = np.abs(chosen - asked).sum() - (count - chosen.sum())  # what was not chosen at all is not bias
+    difference = np.abs(choice_counts - answer_counts).sum() - (
+        count - choice_counts.sum()
+    )  # cases without a choice are no bias
     return PositionReport(
         positions=positions,
-        bias=float(max(distance, 0) / 2 * share),
-        no_choice=float((count - chosen.sum()) * share),
+        bias=float(max(difference, 0) / 2 * weight),
+        no_choice=float((count - choice_counts.sum()) * weight),
     )
 
 
 def _macro(name: str, width: int, start: int, sums: Floats) -> Floats:
-    """Macro precision, recall or F1 of R rows of sums; NaN in a row without cases."""
-    asked = sums[:, start : start + width]  # (R, P)
+    """Macro precision, recall or F1 of R rows of sums; NaN for a row without cases."""
+    answers = sums[:, start : start + width]  # (R, P)
     confusion = sums[:, start + width :].reshape(-1, width, width)
     hits = np.einsum("rpp->rp", confusion)
     chosen = confusion.sum(axis=1)
-    below = {"precision": chosen, "recall": asked, "f1": (chosen + asked) / 2}[name]
+    denominator = {"precision": chosen, "recall": answers, "f1": (chosen + answers) / 2}[name]
     with np.errstate(invalid="ignore", divide="ignore"):
-        values = np.where(below > 0, hits / below, 0.0)
-        occurs = (chosen + asked) > 0
+        values = np.where(denominator > 0, hits / denominator, 0.0)
+        occurs = (chosen + answers) > 0
         return np.asarray((values * occurs).sum(axis=1) / occurs.sum(axis=1))
 
 
 def _padded(scores: Sequence[NDArray[Any]], sizes: Ints) -> tuple[Floats, NDArray[np.bool_]]:
-    """Rows of different lengths as ``(N, P)``, with which places are real."""
-    real = np.asarray(np.arange(sizes.max(initial=0))[None, :] < sizes[:, None])
-    table = np.zeros(real.shape)
+    """Rows of different lengths as ``(N, P)`` scores, and ``(N, P)`` flags of the options."""
+    is_option = np.asarray(np.arange(sizes.max(initial=0))[None, :] < sizes[:, None])
+    table = np.zeros(is_option.shape)
     if len(scores):
-        table[real] = np.concatenate([np.asarray(row, dtype=np.float64) for row in scores])
-    return table, real
+        table[is_option] = np.concatenate([np.asarray(row, dtype=np.float64) for row in scores])
+    return table, is_option
 
 
-def _probabilities(table: Floats, real: NDArray[np.bool_]) -> Floats:
-    """Softmax over each case's real options, 0 elsewhere."""
+def _probabilities(table: Floats, is_option: NDArray[np.bool_]) -> Floats:
+    """Softmax over the options of each case, 0 elsewhere."""
     if table.size == 0:
         return table
-    probabilities = softmax(np.where(real, table, -np.inf)) * real
-    return np.asarray(
-        probabilities / probabilities.sum(axis=1, keepdims=True)
-    )  # all at -inf: the padding must not share
+    probabilities = softmax(np.where(is_option, table, -np.inf)) * is_option
+    # If all options have -inf, the padding must not have a share.
+    return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True))
 
 
-def _mean_reciprocal(above: Ints, equal: Ints) -> Floats:
-    """Mean of 1/rank over the tied places above + 1 .. above + equal, from sums of 1/1 .. 1/n."""
-    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, (above + equal).max(initial=0) + 1))])
-    return np.asarray((harmonic[above + equal] - harmonic[above]) / equal)
+def _mean_reciprocal(higher: Ints, equal: Ints) -> Floats:
+    """Mean of 1/rank over the tied ranks higher + 1 .. higher + equal, from sums of 1/1 .. 1/n."""
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, (higher + equal).max(initial=0) + 1))])
+    return np.asarray((harmonic[higher + equal] - harmonic[higher]) / equal)

@@ -1,6 +1,6 @@
-r"""Reading anybody's predictions: JSON lines, plain or gzip.
+r"""Reading predictions of any system: JSON lines, plain or gzip.
 
-One line per user: ``{"user": "u1", "truth": ["i7"], "ranked": ["i3", "i7"]}``, best first. Ids are texts or whole
+One line per user: ``{"user": "u1", "truth": ["i7"], "ranked": ["i3", "i7"]}``, best first. Ids are strings or whole
 numbers; 7 and "7" are the same id. Further keys are ignored, empty lines are skipped, a byte order mark is allowed.
 """
 
@@ -19,7 +19,7 @@ _SHOWN = 40
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What was right for a user (perhaps nothing), and what was recommended, best first (perhaps nothing)."""
+    """The targets of a user and the recommended items, best first; either may be empty."""
 
     user: str
     targets: tuple[str, ...]
@@ -32,44 +32,46 @@ def read_predictions(path: Path) -> list[Prediction]:
     Raises
     ------
     PredictionsError
-        With file and line: when the file is missing, a folder, empty or cut off; when a line is not UTF-8, not a JSON
-        object, nested too deeply or holds NaN; when a key is missing or of the wrong type, an id is empty, or a user
-        comes twice.
+        With file and line: if the file is missing, a folder, empty or cut off; if a line is not UTF-8, not a JSON
+        object, nested too deeply or contains NaN; if a key is missing or of the wrong type, an id is empty, or a user
+        has two lines.
     """
-    found: list[Prediction] = []
-    seen: dict[str, int] = {}
-    for number, where, content in read_objects(path, PredictionsError, EXAMPLE):
-        row = _prediction(content, where)
-        if row.user in seen:
+    predictions: list[Prediction] = []
+    line_of_user: dict[str, int] = {}
+    for number, where, row in read_objects(path, PredictionsError, EXAMPLE):
+        prediction = _prediction(row, where)
+        if prediction.user in line_of_user:
             raise PredictionsError(
-                f"user {_show(row.user)} has a line already, line {seen[row.user]}",
+                f"user {_show(prediction.user)} already has a line, line {line_of_user[prediction.user]}",
                 where=where,
-                hint="write one line per user, or name the cases of one user apart",
+                hint="write one line per user, or give the cases of a user different names",
             )
-        seen[row.user] = number
-        found.append(row)
-    if not found:
-        raise PredictionsError("the file holds no predictions", where=str(path), hint=f"write lines like {EXAMPLE}")
-    return found
+        line_of_user[prediction.user] = number
+        predictions.append(prediction)
+    if not predictions:
+        raise PredictionsError("the file contains no predictions", where=str(path), hint=f"write lines like {EXAMPLE}")
+    return predictions
 
 
-def _prediction(content: dict[str, Any], where: str) -> Prediction:
+def _prediction(row: dict[str, Any], where: str) -> Prediction:
+    """The checked prediction of one line."""
     for key in KEYS:
-        if key not in content:
-            near = difflib.get_close_matches(key, [str(name) for name in content], n=1)
+        if key not in row:
+            similar = difflib.get_close_matches(key, [str(name) for name in row], n=1)
             raise PredictionsError(
                 f'"{key}" is missing',
                 where=where,
-                hint=f"is it {_show(near[0])}? call it {key}" if near else f"write lines like {EXAMPLE}",
+                hint=f"is it {_show(similar[0])}? call it {key}" if similar else f"write lines like {EXAMPLE}",
             )
     return Prediction(
-        _id(content["user"], "user", where),
-        tuple(_id(item, "truth", where) for item in _list(content["truth"], "truth", where)),
-        tuple(_id(item, "ranked", where) for item in _list(content["ranked"], "ranked", where)),
+        _id(row["user"], "user", where),
+        tuple(_id(item, "truth", where) for item in _list(row["truth"], "truth", where)),
+        tuple(_id(item, "ranked", where) for item in _list(row["ranked"], "ranked", where)),
     )
 
 
 def _list(value: Any, key: str, where: str) -> list[Any]:
+    """The value, if it is a list."""
     if not isinstance(value, list):
         raise PredictionsError(
             f'"{key}" must be a list of ids, not {kind_of(value)}', where=where, hint=f'write "{key}": [...]'
@@ -78,17 +80,20 @@ def _list(value: Any, key: str, where: str) -> list[Any]:
 
 
 def _id(value: Any, key: str, where: str) -> str:
+    """An id as a string."""
     if isinstance(value, bool) or not isinstance(value, (str, int)):
         raise PredictionsError(
-            f'"{key}" holds {kind_of(value)} where an id belongs', where=where, hint="ids are texts or whole numbers"
+            f'"{key}" contains {kind_of(value)} in place of an id', where=where, hint="ids are strings or whole numbers"
         )
     if value == "":
         raise PredictionsError(
-            f'"{key}" holds an empty id', where=where, hint='give an invalid output a name of its own, as "?"'
+            f'"{key}" contains an empty id',
+            where=where,
+            hint='write an invalid output as an id that no item has, such as "?"',
         )
     return str(value)
 
 
 def _show(text: str) -> str:
-    """A user's text as it may stand in a message: quoted, escaped, not too long."""
+    """A text from the file for a message: quoted, escaped and shortened."""
     return ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")

@@ -1,4 +1,4 @@
-"""Judging generated titles: exactly right, nearest to right, or no title of the catalogue at all."""
+"""Metrics of generated titles: exact match, nearest match, invalid titles and titles of the history."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
@@ -23,41 +23,46 @@ def title_metrics(
     resamples: int = RESAMPLES,
     seed: int = 1,
 ) -> dict[str, Estimate]:
-    """Shares of generated titles that are right, with intervals over users.
+    """Shares of right, invalid and repeated titles among generated titles, with intervals over users.
 
-    Runs of white space count as one space, and none at the ends; otherwise every character counts.
+    White space is normalised: runs of it are one space, and it is removed at the ends. Otherwise titles must be equal
+    in every character.
 
     Parameters
     ----------
     generated
-        N texts as the model wrote them.
+        N texts written by the model.
     targets
         The right title of each case, or several where several items are right.
     catalogue
-        All titles, cleaned like those that the model learned from.
+        All titles, with the same cleaning as in training.
     users
-        Whose the N cases are.
+        The user of each of the N cases.
     seen_titles
         The titles of each case's history.
 
     Returns
     -------
     dict
-        ``exact_match``: the text is the right title. ``nearest_match``: the catalogue's nearest title is the right
-        one (by ``nearest_titles``; 1/m if m titles are equally near; an empty text is near nothing).
-        ``invalid_share``: the text is no title of the catalogue; such a text is wrong in ``exact_match``, never
-        left out. ``echo_share``: it is a title of the history.
+        ``exact_match``: the text is the right title. ``nearest_match``: the most similar title of the catalogue is the
+        right one (by ``nearest_titles``; 1/m if m titles are equally similar; 0 for an empty text).
+        ``invalid_share``: the text is no title of the catalogue; such texts count as wrong in ``exact_match``.
+        ``echo_share``: the text is a title of the history.
     """
-    texts = [_tidy(text) for text in generated]
-    right = [frozenset(map(_tidy, (titles,) if isinstance(titles, str) else titles)) for titles in targets]
-    known = frozenset(map(_tidy, catalogue))
-    nearest = nearest_titles(texts, known)
-    pairs = list(zip(texts, right, strict=True))
+    generated_titles = [_normalised(text) for text in generated]
+    target_titles = [
+        frozenset(map(_normalised, (titles,) if isinstance(titles, str) else titles)) for titles in targets
+    ]
+    known = frozenset(map(_normalised, catalogue))
+    nearest = nearest_titles(generated_titles, known)
+    pairs = list(zip(generated_titles, target_titles, strict=True))
     values = {
         "exact_match": [text in known and text in titles for text, titles in pairs],
         "nearest_match": [_share(nearest[text], titles) for text, titles in pairs],
-        "invalid_share": [text not in known for text in texts],
-        "echo_share": [text in {*map(_tidy, titles)} for text, titles in zip(texts, seen_titles, strict=True)],
+        "invalid_share": [text not in known for text in generated_titles],
+        "echo_share": [
+            text in {*map(_normalised, titles)} for text, titles in zip(generated_titles, seen_titles, strict=True)
+        ],
     }
     return {
         name: estimate(np.asarray(column, dtype=float), users=users, resamples=resamples, seed=seed)
@@ -66,9 +71,9 @@ def title_metrics(
 
 
 def nearest_titles(texts: Collection[str], catalogue: Collection[str]) -> Mapping[str, frozenset[str]]:
-    """The catalogue's titles nearest to each text: one; several equally near ones; none where nothing is shared.
+    """For each text the most similar titles of the catalogue: several with equal similarity, none if it is 0.
 
-    Nearness is 1 - (insertions + deletions) / (length + length), the normalised indel similarity of rapidfuzz.
+    Similarity is 1 - (insertions + deletions) / (sum of the lengths), the normalised indel similarity of rapidfuzz.
     """
     known = set(catalogue)
     nearest = {text: frozenset([text]) for text in texts if text in known}
@@ -89,9 +94,10 @@ def _similarities(texts: list[str], titles: list[str]) -> Iterator[tuple[list[st
 
 
 def _share(nearest: frozenset[str], right: frozenset[str]) -> float:
-    """The part of the equally near titles that is right."""
+    """The share of the nearest titles that are right; 0 without any."""
     return len(nearest & right) / len(nearest) if nearest else 0.0
 
 
-def _tidy(text: str) -> str:
+def _normalised(text: str) -> str:
+    """The text with normalised white space."""
     return " ".join(text.split())

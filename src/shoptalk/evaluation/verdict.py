@@ -60,13 +60,13 @@ def best_baseline(result: EvaluationResult, metric: str = RANKING_METRIC) -> str
 
 def main_result(result: EvaluationResult) -> MainResult | None:
     """The main result: recall of the rankings if there are any, else multiple-choice accuracy, else None."""
-    return _compared(result, RANKING_METRIC) if has_rankings(result) else options_result(result)
+    return _main_result(result, RANKING_METRIC) if has_rankings(result) else options_result(result)
 
 
 def options_result(result: EvaluationResult) -> MainResult | None:
     """The result by multiple-choice accuracy, also if there are rankings."""
     accuracy = result.metrics.get(OPTION_METRIC)
-    return None if accuracy is None or not accuracy.known else _compared(result, OPTION_METRIC)
+    return None if accuracy is None or not accuracy.known else _main_result(result, OPTION_METRIC)
 
 
 def decide(result: EvaluationResult, audit: AuditResult | None = None) -> Verdict:
@@ -126,7 +126,7 @@ def best_recipe(result: ComparisonResult) -> BestRecipe:
     values = {group.name: group.metrics[metric].value for group in result.groups}
     best = max(values, key=lambda name: values[name])
     compared = [
-        _seen_from(best, comparison)
+        _oriented(best, comparison)
         for comparison in result.comparisons
         if comparison.metric == metric and best in (comparison.one, comparison.other)
     ]
@@ -134,7 +134,7 @@ def best_recipe(result: ComparisonResult) -> BestRecipe:
     return BestRecipe(best, tuple(compared), unclear)
 
 
-def _seen_from(name: str, comparison: Comparison) -> Comparison:
+def _oriented(name: str, comparison: Comparison) -> Comparison:
     """The comparison with ``name`` as ``one``, with the signs reversed if necessary."""
     if comparison.one == name:
         return comparison
@@ -151,7 +151,8 @@ def _seen_from(name: str, comparison: Comparison) -> Comparison:
     )
 
 
-def _compared(result: EvaluationResult, metric: str) -> MainResult:
+def _main_result(result: EvaluationResult, metric: str) -> MainResult:
+    """The main result by the given metric."""
     metrics, best = result.metrics, best_baseline(result, metric)
     # With rankings, "personalisation_gap" is the gap of the rankings.
     has_both = metric == OPTION_METRIC and has_rankings(result)
@@ -169,6 +170,7 @@ def _compared(result: EvaluationResult, metric: str) -> MainResult:
 
 
 def _kind(main: MainResult, reads: bool | None) -> Literal["blind", "worse", "even", "better", "plain"]:
+    """The verdict without the audit; ``reads`` is whether the model reads histories."""
     if not main.model.known:
         return "plain"
     if reads is False:

@@ -1,7 +1,8 @@
-"""What evaluating, auditing and comparing return, as frozen dataclasses: the schema of the files and of ``--json``.
+"""The results of all commands as frozen dataclasses: the schema of the files and of ``--json``.
 
-Every result is written by ``as_json`` and read back by ``from_json`` of `typed_json`, which checks it;
-``docs/reference/files.md`` is made of the classes below. A figure that cannot be computed is NaN here and null there.
+Results are written by ``as_json`` and read by ``from_json`` of `typed_json`, which checks them.
+``docs/reference/files.md`` is generated from the classes below. A value that cannot be computed is NaN here and null in
+JSON.
 """
 
 from shoptalk.results.analysis import (

@@ -1,4 +1,4 @@
-"""``python -m shoptalk.results > docs/reference/files.md`` writes the page about the schema of the results."""
+"""``python -m shoptalk.results > docs/reference/files.md`` writes the page that documents the results."""
 
 import sys
 

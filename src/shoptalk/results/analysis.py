@@ -1,4 +1,4 @@
-"""What is known of a run's answers beside its metrics: positions, calibration, and what goes wrong."""
+"""Analyses of a run's answers: positions of options, calibration and errors."""
 
 import math
 from dataclasses import dataclass, field
@@ -15,11 +15,11 @@ class PositionShare:
     Attributes
     ----------
     position
-        From 1.
+        The position, from 1.
     answers, chosen
-        The share of all cases in which the right option stands there, and in which the model chose it.
+        The share of cases whose right option is at this position, and the share of cases in which it is chosen.
     accuracy
-        Where the right option stands there; null where it never does.
+        Accuracy of the cases whose right option is at this position; null without such cases.
     """
 
     position: int
@@ -30,16 +30,16 @@ class PositionShare:
 
 @dataclass(frozen=True, slots=True)
 class PositionReport:
-    """Whether a model prefers a position of the options.
+    """The bias of a model for a position of the options.
 
     Attributes
     ----------
     positions
-        One row a position.
+        One row per position.
     bias
-        Half the sum of |chosen - answers|: the share of choices that a fair model would have made elsewhere, in [0, 1].
+        Half the sum of |chosen - answers|: the share of choices that differ from those of an unbiased model, in [0, 1].
     no_choice
-        The share of cases in which a score was not a number.
+        The share of cases without a choice, because a score is NaN.
     """
 
     positions: tuple[PositionShare, ...]
@@ -49,18 +49,18 @@ class PositionReport:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationBin:
-    """The cases whose confidence lies in ``(low, high]`` (the first bin holds 0 too).
+    """The cases whose confidence is in ``(low, high]`` (0 is in the first bin).
 
     Attributes
     ----------
     low, high
-        The ends of the bin.
+        The limits of the bin.
     cases
-        How many there are.
+        Number of cases.
     confidence
-        Their mean confidence; null in an empty bin.
+        Mean confidence; null for an empty bin.
     accuracy
-        The share of them that is right; null in an empty bin.
+        Share of right answers; null for an empty bin.
     """
 
     low: float
@@ -72,24 +72,24 @@ class CalibrationBin:
 
 @dataclass(frozen=True, slots=True)
 class WordBias:
-    """How many times as often as by chance wrong options with a word are chosen.
+    """How often wrong options with a word in their title are chosen, as a multiple of chance.
 
     Attributes
     ----------
     word
-        A word of their titles.
+        The word.
     pull
-        The ratio, 1 where the word makes no difference.
+        The ratio of actual and expected choices; 1 is no bias.
     low, high
         Its 95 % interval.
     offered
-        Wrong options whose title holds the word.
+        Number of wrong options whose title contains the word.
     chosen
-        Those of them that were chosen.
+        Number of them that were chosen.
     products
-        The different products that they are.
+        Number of different products among them.
     n
-        The same as ``offered``.
+        Same as ``offered``.
     """
 
     word: str
@@ -104,22 +104,22 @@ class WordBias:
 
 @dataclass(frozen=True, slots=True)
 class ErrorExample:
-    """One wrong answer, in titles.
+    """A wrong answer, as titles.
 
     Attributes
     ----------
     user
-        Whose it is.
+        The user id.
     history
         The titles of the history, the latest last.
     options
-        The titles of the options, or of the first of the list with the right one last.
+        The titles of the options, or the first titles of the ranked list followed by the right one.
     scores
-        Their scores; null where the right one is not in the list.
+        The scores of the options; null if the right one is not in the list.
     answer, chosen
-        The index of the right one and of the chosen one among them, from 0; -1: there is none.
+        The index of the right and of the chosen option, from 0; -1 if there is none.
     why
-        What the kind of error looks like here.
+        A description of the error.
     """
 
     user: str
@@ -138,21 +138,21 @@ class ErrorGroup:
     Attributes
     ----------
     name
-        The kind, as in ``errors.parquet``.
+        The name of the kind, as in ``errors.parquet``.
     title, says
-        What it is called, and what it means.
+        The title and the meaning of the kind.
     value, low, high
-        Its share of the wrong answers, with a 95 % interval.
+        The share of the wrong answers, with its 95 % interval.
     n
-        Users with a wrong answer.
+        Number of users with a wrong answer.
     wrong
-        Answers in the group.
+        Number of answers in the group.
     reference
-        The share to be expected if the errors had nothing to do with it; null where that is not known.
+        The share expected if errors were independent of the kind; null if unknown.
     excess
         The share minus the reference.
     examples
-        Typical ones.
+        Typical examples.
     """
 
     name: str
@@ -174,26 +174,26 @@ class ErrorGroup:
 
     @property
     def clear(self) -> bool:
-        """Whether the share is clearly above its reference; True too where there is none."""
+        """Whether the share is significantly above its reference; also True without a reference."""
         return not self.excess.low <= 0
 
 
 @dataclass(frozen=True, slots=True)
 class ShortenedStep:
-    """The answer to what is left of a history.
+    """The answer for one shortened history.
 
     Attributes
     ----------
     removed
-        The title that went in this step; null in the first.
+        The title removed in this step; null in the first.
     answer
-        The title put first; null for an empty list.
+        The title with the highest score; null for an empty list.
     rank
-        The rank of the right one in a ranking; null where it is not listed, and for options.
+        The rank of the right item in a ranking; null if it is not in the list, and for options.
     probability
-        The right option's softmax share; absent for rankings.
+        The softmax probability of the right option; absent for rankings.
     chosen_probability
-        That of the option which the whole history chose; absent for rankings.
+        The probability of the option chosen for the whole history; absent for rankings.
     """
 
     removed: str | None
@@ -205,18 +205,18 @@ class ShortenedStep:
 
 @dataclass(frozen=True, slots=True)
 class ShortenedHistory:
-    """A wrong answer, as the history loses its purchases one after another, the oldest first.
+    """A wrong answer, with the answers for ever shorter histories.
 
     Attributes
     ----------
     user
-        Whose it is.
+        The user id.
     history
         The titles of the history.
     answer, chosen
-        The title of the right one, and of the one that was chosen.
+        The titles of the right and of the chosen item.
     steps
-        The answers, the whole history first.
+        The answers, that for the whole history first.
     """
 
     user: str
@@ -228,24 +228,24 @@ class ShortenedHistory:
 
 @dataclass(frozen=True, slots=True)
 class ErrorAnalysis:
-    """What wrong answers have in common.
+    """The error analysis of a run's answers.
 
     Attributes
     ----------
     what
-        ``options`` or ``ranking``: the way of judging.
+        ``options`` or ``ranking``: the kind of answers.
     says
-        What counts as wrong, and what the reference is.
+        The definition of a wrong answer and of the reference.
     cases, wrong
-        How many answers, and how many of them are wrong.
+        Number of answers, and of wrong answers.
     groups
-        The kinds of errors.
+        The groups of wrong answers.
     words
-        Words that make wrong options be chosen.
+        Words in titles that raise the rate at which wrong options are chosen.
     calibration
-        Confidence against accuracy; empty for rankings.
+        Confidence and accuracy by bins; empty for rankings.
     what_if
-        Histories made shorter.
+        Answers for shortened histories.
     """
 
     what: str

@@ -1,4 +1,4 @@
-"""What an audit returns."""
+"""The result of an audit."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -7,7 +7,7 @@ from shoptalk.results.figures import NOT_MEASURED
 from shoptalk.schema import Estimate
 from shoptalk.typed_json import INLINE
 
-#: ``fail``: a conclusion would change. ``warn``: a figure needs a word beside it. ``info``: looked at, and fine.
+#: ``fail``: a conclusion would change. ``warn``: a figure needs a qualification. ``info``: checked, no problem.
 Severity = Literal["fail", "warn", "info"]
 
 
@@ -18,17 +18,17 @@ class Finding:
     Attributes
     ----------
     check
-        What was looked at.
+        The name of the check.
     severity
-        ``fail``: a conclusion would change. ``warn``: a figure needs a word beside it. ``info``: fine.
+        ``fail``: a conclusion would change. ``warn``: a figure needs a qualification. ``info``: no problem.
     says
-        What was found, in a sentence.
+        The finding in a sentence.
     size
-        The measured strength of the flaw, with its interval; null and ``n`` 0 where there is nothing to measure.
+        The measured size of the problem, with its interval; null and ``n`` 0 if it has no size.
     example
-        A case of it; empty where there is none.
+        An example; empty if there is none.
     do
-        What to do about it; empty where there is nothing to do.
+        What to do about it; empty if nothing needs to be done.
     """
 
     check: str
@@ -41,14 +41,14 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class AuditResult:
-    """What an audit found: ``audit.json``, and what ``shoptalk audit --json`` prints.
+    """The result of an audit: ``audit.json``, and the output of ``shoptalk audit --json``.
 
     Attributes
     ----------
     findings
-        The worst first.
+        The findings, the most severe first.
     clean
-        Whether none of them is a ``fail``.
+        Whether no finding has the severity ``fail``.
     """
 
     findings: tuple[Finding, ...]

@@ -1,4 +1,4 @@
-"""What comparing runs returns."""
+"""The result of comparing runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from shoptalk.results.figures import Comparison
 
 @dataclass(frozen=True, slots=True)
 class SeededEstimate:
-    """A metric of a recipe: each user's mean over the seeds.
+    """A metric of a recipe, as the mean over the seeds of each user.
 
     Attributes
     ----------
@@ -19,9 +19,9 @@ class SeededEstimate:
     low, high
         Its 95 % interval over users.
     n
-        How many users.
+        Number of users.
     spread
-        The standard deviation from seed to seed; null with one seed.
+        The standard deviation over the seeds; null with one seed.
     by_seed
         The metric of each run.
     """
@@ -36,22 +36,22 @@ class SeededEstimate:
 
 @dataclass(frozen=True, slots=True)
 class ComparedRecipe:
-    """The runs of one recipe, each with a seed of its own.
+    """The runs of one recipe with different seeds.
 
     Attributes
     ----------
     name
-        What tells it from the others.
+        A name that distinguishes it from the other recipes.
     runs
         The folders of its runs.
     seeds
-        Their seeds.
+        The seeds of the runs.
     settings
         The settings in which the recipes differ, as ``section.key``.
     metrics
-        By name.
+        The metrics by name.
     cost
-        Of one run.
+        The mean cost of a run.
     """
 
     name: str
@@ -64,26 +64,26 @@ class ComparedRecipe:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonResult:
-    """What ``shoptalk compare --json`` prints.
+    """The output of ``shoptalk compare --json``.
 
     Attributes
     ----------
     fingerprint
-        Of the dataset that all runs share.
+        Fingerprint of the dataset of all runs.
     users
-        Test users.
+        Number of test users.
     seed
-        Of the resamples and flips.
+        Seed of the resamples and random flips.
     metrics
-        Those that all runs have; the first decides.
+        The metrics that all runs have, the main one first.
     groups
         The recipes.
     comparisons
-        Every pair by every metric.
+        The comparisons of every pair by every metric.
     warnings
-        What the reader must know.
+        Warnings about the comparison.
     verdict
-        Which is best, and how surely, in a sentence.
+        A sentence about the best recipe and its significance.
     """
 
     fingerprint: str

@@ -1,18 +1,18 @@
-"""What a run cost."""
+"""The cost of a run: time, memory and energy."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Energy:
-    """What a stage took in energy.
+    """The energy of a stage.
 
     Attributes
     ----------
     joules
-        Energy; null where the machine does not tell.
+        Energy; null if the machine does not measure it.
     joules_of
-        The parts that it was measured of: ``cpu``, ``gpu``.
+        The measured parts of the machine: ``cpu``, ``gpu``.
     """
 
     joules: float | None = None
@@ -21,22 +21,22 @@ class Energy:
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one run of a recipe cost, the mean over its seeds; null where a run does not tell.
+    """The cost of one run of a recipe, the mean over its seeds; null where a run has no value.
 
     Attributes
     ----------
     training_seconds, evaluation_seconds
-        Of training, and of judging with the baselines.
+        Duration of the training, and of the evaluation with the baselines.
     peak_memory_bytes
-        Most memory that a process of the run held.
+        Peak memory of the processes of the run.
     tokens
-        Tokens trained on.
+        Number of tokens trained on.
     parameters
-        Of the model.
+        Number of parameters of the model.
     joules
-        Energy of training.
+        Energy of the training.
     joules_of
-        The parts of the machine that it was measured of (``cpu``, ``gpu``); null where that differs from run to run.
+        The measured parts of the machine (``cpu``, ``gpu``); null if they differ between the runs.
     """
 
     training_seconds: float | None = None

@@ -1,4 +1,4 @@
-"""What preparing a dataset returns, and what the dataset says of itself."""
+"""The result of preparing a dataset, and the description of a dataset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,14 +7,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file that a dataset was made from.
+    """A source file of a dataset.
 
     Attributes
     ----------
     path
-        Where it was.
+        The path when it was read.
     sha256
-        Of its bytes.
+        SHA-256 of the file.
     """
 
     path: str
@@ -28,11 +28,11 @@ class TableFile:
     Attributes
     ----------
     rows
-        How many it has.
+        The number of rows.
     content
-        A digest of its rows, which does not depend on how they are stored.
+        A digest of the rows, independent of the file format.
     sha256
-        Of the file's bytes.
+        SHA-256 of the file.
     """
 
     rows: int
@@ -42,36 +42,36 @@ class TableFile:
 
 @dataclass(frozen=True, slots=True)
 class DatasetInfo:
-    """What a dataset says of itself: `dataset.json`.
+    """The description of a dataset: `dataset.json`.
 
     Attributes
     ----------
     format
-        Of the folder; another number is not read.
+        Version of the folder's format; other versions are refused.
     fingerprint
-        SHA-256 of what defines the data: the tables' content, and how cases are made of it.
+        SHA-256 of the content of the tables and of the settings with which cases are built from them.
     read
-        How much was read: interactions (`reviews`), items, and lines that could not be read (`bad_lines`).
+        Numbers of interactions (`reviews`), items, and lines that could not be read (`bad_lines`).
     dropped
-        How many interactions each rule dropped, and under `unbought` how many items.
+        Number of interactions that each rule dropped; `unbought` is a number of items.
     kept
-        How many users, items and interactions there are.
+        Numbers of users, items and interactions of the dataset.
     cases
-        How many cases each part of the split has.
+        Number of cases of each part of the split.
     warnings
-        What the reader of the data must know.
+        Warnings about the data.
     sources
-        The files that were read.
+        The source files.
     tables
         The files of the dataset, by name.
     recipe
-        The recipe that it was made with.
+        The recipe with which it was prepared.
     packages
-        Versions of Python and of the packages that made it.
+        Versions of Python and of packages.
     seconds
-        How long it took.
+        Duration of the preparation.
     peak_memory_bytes
-        Most memory that the process held.
+        Peak memory of the process.
     """
 
     format: int
@@ -91,12 +91,12 @@ class DatasetInfo:
 
 @dataclass(frozen=True, slots=True)
 class PrepareResult:
-    """What ``shoptalk prepare --json`` prints; all but the folder stands in its `dataset.json`.
+    """The output of ``shoptalk prepare --json``; all keys but the folder are also in its `dataset.json`.
 
     Attributes
     ----------
     dataset
-        The folder.
+        The folder of the dataset.
     read, dropped, kept, cases, fingerprint, seconds, peak_memory_bytes, warnings
         As in [DatasetInfo](#datasetinfo).
     """

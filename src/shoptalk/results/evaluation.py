@@ -1,4 +1,4 @@
-"""What evaluating a run returns, and the verdict on it."""
+"""The result of evaluating a run, and the verdict on it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ from shoptalk.typed_json import ABSENT, INLINE
 
 @dataclass(frozen=True, slots=True)
 class SamplePrompt:
-    """A test case as the model saw it.
+    """A test case as the prompt of the model.
 
     Attributes
     ----------
     prompt, answer
         The prompt and its right answer, decoded from the token ids.
     tokens
-        Tokens of the prompt; null where they are not known.
+        Number of tokens of the prompt; null if unknown.
     others
-        The answers that are scored beside the right one.
+        The other answers that are scored.
     titles
-        What the item tokens of the prompt and the answer stand for.
+        The titles of the item tokens in the prompt and the answers.
     """
 
     prompt: str
@@ -35,20 +35,20 @@ class SamplePrompt:
 
 @dataclass(frozen=True, slots=True)
 class TrainingFacts:
-    """What training made; null where ``run.json`` does not tell.
+    """Properties of the training; null if ``run.json`` does not contain them.
 
     Attributes
     ----------
     parameters
-        Of the model.
+        Number of parameters of the model.
     trainable_share
-        The share of them that was trained.
+        The share of the parameters that was trained.
     precision
-        In which it was trained.
+        Numeric precision of the training.
     tokens
-        Tokens read.
+        Number of tokens trained on.
     cut
-        Examples whose history was cut to fit.
+        Number of examples whose history was shortened to the maximum length.
     """
 
     parameters: int | None = None
@@ -60,39 +60,39 @@ class TrainingFacts:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """What evaluating a run found: ``metrics.json``.
+    """The result of evaluating a run: ``metrics.json``.
 
     Attributes
     ----------
     metrics
-        The model's figures by name, as in ``recall@10``.
+        The metrics of the model by name, such as ``recall@10``.
     baselines
-        Those of each baseline by its name.
+        The metrics of each baseline, by its name.
     versus
-        By baseline and metric: the model minus the baseline.
+        The difference model minus baseline, by baseline and metric.
     segments
-        By way of cutting, segment, method (``model`` or a baseline) and metric.
+        Metrics by dimension, segment, method (``model`` or a baseline) and metric.
     cases
-        Test cases.
+        Number of test cases.
     positions
-        Whether the model prefers a position of the options; absent where there are none.
+        Bias for a position of the options; absent without options.
     cut
-        The share of the test's prompts whose history was cut to fit; absent where none was built for options.
+        The share of test prompts whose history was shortened to the maximum length; absent without options.
     errors
-        What went wrong, by what the run is judged by; absent where nothing was ranked or chosen.
+        Error analysis of the main evaluation (rankings if there are any, else options); absent without either.
     option_errors
-        The same for options, where rankings come first.
+        Error analysis of the options, if `errors` is about rankings.
     samples
-        The first test cases as the model saw them.
+        The first test cases as prompts of the model.
     seconds
-        By stage: ``train``, ``open``, ``rankings`` or ``options``, ``titles``, and with ``--json`` also ``prepare`` and
-        ``audit``; null where it is not known.
+        Duration by stage: ``train``, ``open``, ``rankings`` or ``options``, ``titles``, and with ``--json`` also
+        ``prepare`` and ``audit``; null if unknown.
     training
-        What training made.
+        Properties of the training.
     warnings
-        What the reader of the figures must know.
+        Warnings about the metrics.
     fingerprint
-        Of the dataset.
+        Fingerprint of the dataset.
     """
 
     metrics: Metrics
@@ -111,33 +111,32 @@ class EvaluationResult:
     fingerprint: str = ""
 
     def difference(self, baseline: str, metric: str) -> Difference | None:
-        """The model minus a baseline by a metric; None where the two were not compared."""
+        """The difference model minus baseline by a metric; None if the two were not compared."""
         return self.versus.get(baseline, {}).get(metric)
 
     @property
     def analyses(self) -> tuple[ErrorAnalysis, ...]:
-        """The analyses of errors that there are, the one that the run is judged by first."""
-        return tuple(one for one in (self.errors, self.option_errors) if one is not None)
+        """The error analyses, the one of the main evaluation first."""
+        return tuple(analysis for analysis in (self.errors, self.option_errors) if analysis is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the figures of a run come to.
+    """The conclusion from the metrics and the audit of a run.
 
     Attributes
     ----------
     kind
-        ``stop``: the audit found what would change a conclusion. ``blind``: the model hardly reads the histories.
-        ``worse``, ``even``, ``better``: than the best baseline. ``plain``: there is nothing to compare with.
+        ``stop``: the audit has a finding of severity ``fail``. ``blind``: the model does not read the histories.
+        ``worse``, ``even``, ``better``: compared with the best baseline. ``plain``: there is no baseline.
     metric
-        What the run is judged by; null where neither rankings nor options were judged.
+        The main metric; null if neither rankings nor options were evaluated.
     baseline
-        The best baseline; null where there is none.
+        The best baseline; null if there is none.
     reads_histories
-        Whether at least half of what the model knows beyond chance goes with the history; null where that was not
-        measured.
+        Whether at least half of the result above chance is lost with other users' histories; null if not measured.
     failures
-        What the audit found that would change a conclusion.
+        The sentences of the findings of severity ``fail``.
     """
 
     kind: Literal["stop", "blind", "worse", "even", "better", "plain"]
@@ -149,16 +148,16 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What ``shoptalk evaluate --json`` and ``shoptalk run --json`` print.
+    """The output of ``shoptalk evaluate --json`` and ``shoptalk run --json``.
 
     Attributes
     ----------
     evaluation
-        What evaluating found.
+        The metrics.
     audit
-        What the audit found.
+        The findings of the audit.
     verdict
-        What the figures come to.
+        The verdict.
     """
 
     evaluation: EvaluationResult = field(metadata=INLINE)

@@ -1,4 +1,4 @@
-"""Figures over users: metrics by name, and paired differences."""
+"""Estimates over users: metrics by name, and paired differences."""
 
 import math
 from collections.abc import Mapping
@@ -27,9 +27,9 @@ class Difference:
     p
         Two-sided p value of the paired bootstrap.
     n
-        How many users.
+        Number of users.
     p_holm
-        The p value corrected for the comparisons that were made together; absent where it was made alone.
+        The p value corrected for several comparisons; absent for a single comparison.
     """
 
     difference: float
@@ -41,7 +41,7 @@ class Difference:
 
     @property
     def corrected(self) -> float:
-        """The p value to decide by: corrected where it was."""
+        """The corrected p value if there is one, else the p value."""
         return self.p if self.p_holm is None else self.p_holm
 
 
@@ -52,7 +52,7 @@ class Comparison:
     Attributes
     ----------
     one, other
-        The names of the two.
+        The names of the two recipes.
     metric
         The metric.
     difference
@@ -62,18 +62,18 @@ class Comparison:
     p
         Two-sided p value of the paired bootstrap.
     p_randomisation
-        That of the exact randomisation test.
+        Two-sided p value of the paired randomisation test.
     p_holm
-        That one corrected for the number of pairs: the one to decide by.
+        ``p_randomisation`` corrected for the number of pairs; decide by it.
     effect
         The standardised difference d_z: the mean over the standard deviation of the users' differences.
     wins, losses, ties
-        The share of users for whom ``one`` is better, worse, equal.
+        The share of users for whom ``one`` is better, worse or equal.
     n
-        How many users.
+        Number of users.
     users_needed
-        How many users in all would find a difference of this size four times in five; null where these did, or where
-        there is none.
+        Number of users with which a difference of this size is significant with a power of 80 %; null if it is
+        significant already, or if there is no difference.
     """
 
     one: str

@@ -1,4 +1,4 @@
-"""The page about the schema of the results, made from their classes."""
+"""The page that documents the schema of the results, generated from their classes."""
 
 from shoptalk.results.audit import AuditResult
 from shoptalk.results.comparison import ComparisonResult
@@ -9,7 +9,7 @@ from shoptalk.results.sample import SampleResult
 from shoptalk.results.sweep import SweepResult
 from shoptalk.typed_json import describe
 
-#: What is written or printed, and its class.
+#: Files and outputs with their classes.
 _PUBLISHED: tuple[tuple[str, type], ...] = (
     ("`metrics.json`", EvaluationResult),
     ("`audit.json`, and `shoptalk audit --json`", AuditResult),
@@ -25,11 +25,11 @@ _PUBLISHED: tuple[tuple[str, type], ...] = (
 
 _HEAD = """# Results on disk and on standard output
 
-This page is made from the classes in `src/shoptalk/results/` by `python -m shoptalk.results`, and a test compares
-the two. Rates are fractions. JSON has no NaN: a figure that cannot be computed is null. New keys may come; a reader
-ignores those that it does not know.
+This page is generated from the classes in `src/shoptalk/results/` by `python -m shoptalk.results`, and a test compares
+the two. Rates are fractions. JSON has no NaN: a value that cannot be computed is null. Later versions may add keys;
+readers ignore unknown keys.
 
-| what | schema |
+| file or output | schema |
 |---|---|
 """
 

@@ -1,4 +1,4 @@
-"""What recommending returns."""
+"""The result of recommending."""
 
 from dataclasses import dataclass, field
 
@@ -7,12 +7,12 @@ from shoptalk.typed_json import ABSENT
 
 @dataclass(frozen=True, slots=True)
 class HistoryItem:
-    """An item of the history that was recommended for.
+    """An item of the history.
 
     Attributes
     ----------
     item_id, title
-        Of the item.
+        Id and title of the item.
     """
 
     item_id: str
@@ -21,14 +21,14 @@ class HistoryItem:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEffect:
-    """What an item of the history adds to a recommendation's score.
+    """The effect of an item of the history on the score of a recommendation.
 
     Attributes
     ----------
     item_id
-        Of the item of the history.
+        Id of the item of the history.
     effect
-        The score with it minus the score without.
+        The score minus the score without the item.
     """
 
     item_id: str
@@ -42,13 +42,13 @@ class RecommendedItem:
     Attributes
     ----------
     item_id, title
-        Of the item.
+        Id and title of the item.
     score
-        The recommender's; only the order within a list has a meaning across models.
+        The score of the recommender; scores of different models cannot be compared.
     because
-        The effects of the history's items, the largest first; empty unless asked for.
+        The effects of the items of the history, the largest first; empty without `--explain`.
     advice
-        The recommendation in words; absent where the model writes none.
+        The generated text; absent for models that generate none.
     """
 
     item_id: str
@@ -60,22 +60,22 @@ class RecommendedItem:
 
 @dataclass(frozen=True, slots=True)
 class RecommendResult:
-    """What ``shoptalk recommend --json`` prints.
+    """The output of ``shoptalk recommend --json``.
 
     Attributes
     ----------
     user
-        The id; null where a history was typed in.
+        The user id; null for a history given on the command line.
     items
-        The best first.
+        The recommended items, best first.
     history
-        The history, in time order.
+        The items of the history, in time order.
     allowed
-        How many items might have been recommended.
+        Number of items that may be recommended.
     warnings
-        What the reader must know, such as why there are fewer items than asked for.
+        Warnings, such as the reason why there are fewer items than requested.
     seconds
-        Of choosing among the items, without loading the model.
+        Duration, without loading the model.
     """
 
     user: str | None

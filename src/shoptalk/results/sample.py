@@ -1,4 +1,4 @@
-"""What generating a shop returns."""
+"""The result of generating a sample dataset."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class SampleResult:
-    """What ``shoptalk sample --json`` prints.
+    """The output of ``shoptalk sample --json``.
 
     Attributes
     ----------
     users, items, reviews
-        How many the generated shop has.
+        Number of users, items and reviews of the generated dataset.
     files
-        The paths of its files, by name.
+        The paths of the files, by name.
     """
 
     users: int

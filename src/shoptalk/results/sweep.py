@@ -1,4 +1,4 @@
-"""What a sweep returns."""
+"""The result of a sweep."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,19 +14,19 @@ class TrialResult:
     Attributes
     ----------
     number
-        From 0.
+        The number of the trial, from 0.
     state
-        ``complete``, ``pruned``, ``failed``, ``running`` or ``interrupted`` (another trial is in its place).
+        ``complete``, ``pruned``, ``failed``, ``running`` or ``interrupted`` (replaced by another trial).
     value
-        By the sweep's metric; null where it did not end.
+        Value of the sweep's metric; null if the trial did not finish.
     settings
-        As ``section.key``.
+        The settings of the trial, by ``section.key``.
     seconds
-        Of training and judging; null where it did not end.
+        Duration of training and evaluation; null if the trial did not finish.
     says
-        Why it failed; empty otherwise.
+        The reason of a failure; else empty.
     run
-        Its folder; null where it was interrupted.
+        The folder of the run; null if it was interrupted.
     """
 
     number: int
@@ -40,22 +40,22 @@ class TrialResult:
 
 @dataclass(frozen=True, slots=True)
 class SweepWinner:
-    """The trial that validation chose, judged on the test.
+    """The best trial on validation cases, evaluated on the test.
 
     Attributes
     ----------
     number
-        Of the trial.
+        The number of the trial.
     value
-        By the sweep's metric, on validation cases.
+        Value of the sweep's metric on validation cases.
     settings
-        As ``section.key``.
+        The settings of the trial, by ``section.key``.
     run
-        The folder of the run that was judged.
+        The folder of the evaluated run.
     recipe
-        The file of its recipe.
+        The file of the recipe.
     metrics, baselines
-        On the test: see EvaluationResult.
+        Metrics on the test, see EvaluationResult.
     """
 
     number: int
@@ -69,22 +69,22 @@ class SweepWinner:
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """What a sweep found: ``sweep.json``, and what ``shoptalk sweep --json`` prints.
+    """The result of a sweep: ``sweep.json``, and the output of ``shoptalk sweep --json``.
 
     Attributes
     ----------
     metric
-        By which the winner was chosen.
+        The metric by which the best trial is chosen.
     trials
-        In the order in which they began.
+        The trials in the order of their start.
     winner
-        The best of them.
+        The best trial.
     importance
-        The share of each setting in the variance of the values; empty where there is too little to tell.
+        The share of each setting in the variance of the values; empty with too few trials.
     fingerprint
-        Of the dataset.
+        Fingerprint of the dataset.
     seconds
-        Of trying, of fixing the winner, and of judging it.
+        Duration of the trials, of the final training, and of its evaluation.
     """
 
     metric: str

@@ -13,12 +13,12 @@ import pyarrow as pa
 from shoptalk.constants import DEFAULT_K
 from shoptalk.evaluation.beyond_accuracy import describe, title_vectors
 from shoptalk.evaluation.bootstrap import Floats, estimate
-from shoptalk.evaluation.catalogue import KS, Found, find, means
+from shoptalk.evaluation.catalogue import KS, RankingHits, find, means
 from shoptalk.evaluation.history_permutation import permutation_partners, personalisation_gap
 from shoptalk.evaluation.id_map import Bools, IdMap, Ints, UserItemSets
 from shoptalk.evaluation.metrics import tested_names
 from shoptalk.evaluation.paired import compare_all
-from shoptalk.evaluation.segments import Cut, by_items, by_users, length_groups, popularity_groups, segment_metrics
+from shoptalk.evaluation.segments import Segments, by_items, by_users, length_groups, popularity_groups, segment_metrics
 from shoptalk.results import EvaluationResult
 from shoptalk.schema import Estimate, EvalExample, History, RankedList, Recommender
 from shoptalk.tasks.evaluation import Columns, Evaluation, Judged
@@ -121,12 +121,12 @@ def _counted(recommender: Any, cases: int) -> dict[str, Floats]:
 
 
 def _metrics(
-    eval_data: RankingEvalData, table: Ints, found: Found, ks: Sequence[int], purchases: Ints
+    eval_data: RankingEvalData, table: Ints, found: RankingHits, ks: Sequence[int], purchases: Ints
 ) -> dict[str, Estimate]:
     """One method's figures: accuracy at every k, on cold, tied and untied targets, and what its lists are like."""
     columns = {name: values for k in ks for name, values in found.metrics(k).items()}
     head = table[:, :DEFAULT_K]
-    cold = find(head, eval_data.targets.only(purchases == 0)).recall(DEFAULT_K)
+    cold = find(head, eval_data.targets.select(purchases == 0)).recall(DEFAULT_K)
     recall = found.recall(DEFAULT_K)
     apart = {
         f"tied_recall@{DEFAULT_K}": np.where(eval_data.tied, recall, np.nan),
@@ -165,7 +165,7 @@ def _swapped(eval_data: RankingEvalData, evaluation: Evaluation) -> list[RankedL
     return _rank(evaluation, evaluation.recommender, given, DEFAULT_K, "swapped histories")
 
 
-def _gap(eval_data: RankingEvalData, own: Found, ranked: Sequence[RankedList]) -> dict[str, Estimate]:
+def _gap(eval_data: RankingEvalData, own: RankingHits, ranked: Sequence[RankedList]) -> dict[str, Estimate]:
     """Recall with another user's history: what is left of it was never about the user."""
     if not ranked:
         return {}
@@ -186,7 +186,7 @@ def _without(history: History, relevant_items: Sequence[str]) -> History:
     return History(history.user_id, tuple(history.items[index] for index in kept), reviews)
 
 
-def _cuts(eval_data: RankingEvalData, purchases: Ints) -> dict[str, Cut]:
+def _cuts(eval_data: RankingEvalData, purchases: Ints) -> dict[str, Segments]:
     """The ways in which the test is cut into segments."""
     lengths = eval_data.seen_items.counts()
     return {

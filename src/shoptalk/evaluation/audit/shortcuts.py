@@ -19,7 +19,7 @@ from shoptalk.evaluation.audit.finding import Finding, finding_above, shorten
 from shoptalk.evaluation.bootstrap import Floats, estimate
 from shoptalk.evaluation.id_map import PAD_ID, Ints
 from shoptalk.evaluation.options import correctness
-from shoptalk.evaluation.probe import FORMAT, Ngrams, beside, format_features, log_odds
+from shoptalk.evaluation.probe import FORMAT, Ngrams, format_features, log_odds, stack_features
 from shoptalk.schema import Estimate
 
 #: Fewest training questions and fewest test questions.
@@ -127,7 +127,7 @@ class _Probe:
             return self.correct(
                 Ngrams([self.choice_set.texts[text] for text in self._used.tolist()]).of(self.choice_set.texts)
             )
-        return self.correct(beside(*(self.blocks[block] for block in blocks)))
+        return self.correct(stack_features(*(self.blocks[block] for block in blocks)))
 
     def correct(self, features: Any) -> Floats:
         """(A,) correctness on the test questions of log-odds fitted to features (T, F) of the texts."""
@@ -145,7 +145,7 @@ class _Probe:
         for kind in dict.fromkeys(FORMAT):
             columns = [column for column, name in enumerate(FORMAT) if name == kind]
             features = self.format[:, columns]
-            adds[kind] = self.correct(beside(self.blocks["p"], features, features**2)).mean() - base
+            adds[kind] = self.correct(stack_features(self.blocks["p"], features, features**2)).mean() - base
         strongest = [kind for kind in sorted(adds, key=lambda kind: -adds[kind]) if adds[kind] > LEAK_LIMIT]
         return ", ".join(f"{kind} ({adds[kind]:+.3f})" for kind in strongest) or "no format feature alone"
 

@@ -11,7 +11,7 @@ from shoptalk.constants import DEFAULT_K
 from shoptalk.evaluation.bootstrap import Floats
 from shoptalk.evaluation.catalogue import find
 from shoptalk.evaluation.id_map import PAD_ID, Bools, IdMap, Ints, UserItemSets
-from shoptalk.evaluation.options import judge
+from shoptalk.evaluation.options import option_outcomes
 
 #: Number of other users' targets that serve as the wrong options of a ranking.
 DRAWS = 10
@@ -80,7 +80,7 @@ def option_answers(
     Of options with equal highest scores the first counts as chosen. Where a score is NaN, no option is chosen and the
     answer is wrong.
     """
-    outcomes = judge(scores, answers)
+    outcomes = option_outcomes(scores, answers)
     sizes = np.array([len(case_options) for case_options in options], dtype=np.int64)
     table = _in_catalogue(codes.table(options, int(sizes.max(initial=1))), codes)
     rows, width = np.arange(len(table)), table.shape[1]
@@ -122,7 +122,7 @@ def ranking_answers(
         if len(first_target)
         else np.empty((0, DRAWS), int)
     )
-    drawn[seen_items.holds(drawn) | right.holds(drawn)] = PAD_ID
+    drawn[seen_items.contains(drawn) | right.contains(drawn)] = PAD_ID
     leads = [
         float(row[0] - row[: len(items)][:DEFAULT_K][-1])
         for row, items in zip(scores, ranked, strict=True)
@@ -143,7 +143,7 @@ def ranking_answers(
 
 def _seen_items(histories: Sequence[Collection[str]], codes: IdMap) -> UserItemSets:
     """The items of each history that are in the catalogue."""
-    return codes.pairs(histories).only(np.arange(len(codes)) < codes.size)
+    return codes.pairs(histories).select(np.arange(len(codes)) < codes.size)
 
 
 def _in_catalogue(table: Ints, codes: IdMap) -> Ints:

@@ -149,7 +149,7 @@ def repeated_category(answers: Answers, item_stats: ItemStats) -> KindResult | N
     seen_items = UserItemSets.of(answers.seen_items.row, categories[answers.seen_items.item], answers.seen_items.rows)
 
     def in_history(items: Ints) -> Bools:
-        return seen_items.holds(categories[items][:, None])[:, 0]
+        return seen_items.contains(categories[items][:, None])[:, 0]
 
     right_is_new = (categories[answers.right] != PAD_ID) & ~in_history(answers.right)
     names = [*item_stats.categories, ""]

@@ -22,11 +22,12 @@ def pulling_words(answers: Answers, titles: Sequence[str], limit: int = 15) -> l
 
     Each wrong answer is one draw from its wrong options. If all were equally likely, product i would be chosen e_i
     times: the sum of 1 / (number of wrong options) over the wrong answers that offer it. It is chosen o_i times. With
-    sums O and E over the k products that have the word, the pull is r = O / E. Products differ for reasons
-    other than the word, so the interval is one over products:
-    log r +- t(k - 1) * sqrt(max(O, k / (k - 1) * sum of (o_i - r e_i)^2)) / O, the linearised ratio (W. Cochran, "Sampling
-    Techniques", 1977, chapter 6), never narrower than that of a Poisson count.
-    Words are returned if p by the same t is below 5 % after Holm's correction for all tested words.
+    sums O and E over the k products that have the word, the pull is r = O / E.
+
+    Products differ for reasons other than the word, so the interval is one over products:
+    log r +- t(k - 1) * sqrt(max(O, k / (k - 1) * sum of (o_i - r e_i)^2)) / O, the linearised ratio (W. Cochran,
+    "Sampling Techniques", 1977, chapter 6), never narrower than that of a Poisson count. Words are returned if p by the
+    same t is below 5 % after Holm's correction for all tested words.
 
     Parameters
     ----------

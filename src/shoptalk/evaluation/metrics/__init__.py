@@ -1,7 +1,7 @@
-"""Ranking metrics: the one place that lists them. What is scored, judged, compared, named and shown reads `METRICS`.
+"""The registry of ranking metrics. Scoring, evaluation, comparison and the report all use `METRICS`.
 
-A new metric is one function over all users, one line in `METRICS` and one mirrored test. It imports no metric, so that
-reading the labels costs nothing.
+A new metric is one function over all users, one line in `METRICS` and one mirrored test. This module imports no
+metric, so that reading the labels is cheap.
 """
 
 from shoptalk.evaluation.metrics.metric import Metric, MetricFunction
@@ -9,7 +9,7 @@ from shoptalk.plugins import Registry
 
 _HERE = "shoptalk.evaluation.metrics"
 
-#: By the name that stands before the ``@`` in ``recall@10``, in the order in which figures are written.
+#: By the name before the ``@`` in ``recall@10``, in the order in which metrics are written.
 METRICS: Registry[Metric] = Registry(
     {
         "recall": Metric("Recall", f"{_HERE}.recall:recall", tested=True, compared=True),
@@ -20,12 +20,12 @@ METRICS: Registry[Metric] = Registry(
         "map": Metric("MAP", f"{_HERE}.average_precision:average_precision"),
     }
 )
-#: Figures of other kinds that are better when they are small.
-_SMALL = ("validation_loss", "ece")
+#: Other figures that are better when they are smaller.
+_SMALLER_IS_BETTER = ("validation_loss", "ece")
 
 
 def tested_names(k: int) -> tuple[str, ...]:
-    """The metrics at k by which a model is compared with every baseline, and segments are.
+    """The metrics at k by which a model is compared with every baseline, also in segments.
 
     Examples
     --------
@@ -36,7 +36,7 @@ def tested_names(k: int) -> tuple[str, ...]:
 
 
 def compared_names(k: int) -> tuple[str, ...]:
-    """The metrics at k by which runs are compared, the deciding one first.
+    """The metrics at k by which runs are compared, the main one first.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def compared_names(k: int) -> tuple[str, ...]:
 
 
 def larger_is_better(name: str) -> bool:
-    """Whether a figure is to be large: a ranking metric as `METRICS` says, anything else unless it is a loss or error.
+    """Whether larger values are better: as `METRICS` states, and for other figures unless they are a loss or an error.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def larger_is_better(name: str) -> bool:
     (True, True, False)
     """
     metric = METRICS.get(name.partition("@")[0])
-    return name not in _SMALL if metric is None else metric.larger_is_better
+    return name not in _SMALLER_IS_BETTER if metric is None else metric.larger_is_better
 
 
 __all__ = ["METRICS", "Metric", "MetricFunction", "compared_names", "larger_is_better", "tested_names"]

@@ -1,4 +1,4 @@
-"""Mean average precision: the precision at every hit."""
+"""Mean average precision: the mean of the precision at every hit."""
 
 import numpy as np
 
@@ -24,6 +24,6 @@ def average_precision(hits: Bools, relevant: Ints, k: int) -> Floats:
     """
     row, position = np.nonzero(hits)  # ordered by user, then by rank
     counts = np.bincount(row, minlength=len(relevant))
-    so_far = np.arange(1, len(row) + 1) - np.repeat(np.cumsum(counts) - counts, counts)
-    total = np.bincount(row, weights=so_far / (position + 1), minlength=len(relevant))
+    hit_numbers = np.arange(1, len(row) + 1) - np.repeat(np.cumsum(counts) - counts, counts)
+    total = np.bincount(row, weights=hit_numbers / (position + 1), minlength=len(relevant))
     return without_targets_nan(total / np.maximum(np.minimum(relevant, k), 1), relevant)

@@ -1,4 +1,4 @@
-"""What a ranking metric is: a function over all users, its label, and which direction is better."""
+"""The definition of a ranking metric: a function over all users, its label and its direction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 from shoptalk.evaluation.bootstrap import Floats
 from shoptalk.evaluation.id_map import Bools, Ints
 
-#: Hits (N, k), numbers of relevant items (N,) and k to one value per user (N,), NaN for users without truth.
+#: From hits (N, k), numbers of relevant items (N,) and k to one value per user (N,), NaN for users without truth.
 MetricFunction = Callable[[Bools, Ints, int], Floats]
 
 
@@ -20,18 +20,18 @@ class Metric:
     Attributes
     ----------
     label
-        Its name in tables and figures, as in ``NDCG``; the k follows.
+        Its name in tables and figures, such as ``NDCG``, without the k.
     function
-        A `MetricFunction`, or where it stands: ``package.module:function``. Its arguments are
+        A `MetricFunction`, or its import path ``package.module:function``. Its arguments are
 
-        - ``hits`` (N, k): whether a relevant item stands at this rank, for the first time in its list;
-        - ``relevant`` (N,): how many different items are relevant to the user;
-        - ``k``: the length at which lists are judged; shorter lists have no hits behind their end.
+        - ``hits`` (N, k): whether a relevant item has this rank, at its first occurrence in the list;
+        - ``relevant`` (N,): number of different items relevant to the user;
+        - ``k``: the evaluated length; shorter lists have no hits behind their end.
     larger_is_better
         False for an error or a rank.
     tested
-        Whether the model is compared with every baseline by it, and segments are; the p values are corrected for the
-        number of baselines.
+        Whether the model is compared with every baseline by it, also in segments; p values are corrected for the number
+        of baselines.
     compared
         Whether ``shoptalk compare`` compares runs by it, and the report has a column for it.
     """
@@ -48,7 +48,7 @@ class Metric:
         Raises
         ------
         ValueError
-            When the function gives anything but one value per user.
+            If the function does not return one value per user.
         """
         function: MetricFunction = resolve_name(self.function) if isinstance(self.function, str) else self.function
         values = np.asarray(function(hits, relevant, k), dtype=np.float64)
@@ -58,5 +58,5 @@ class Metric:
 
 
 def without_targets_nan(values: Floats, relevant: Ints) -> Floats:
-    """(N,) the values, NaN for users to whom nothing is relevant: they have no metric, not a metric of zero."""
+    """(N,) the values with NaN for users without relevant items: their metric is undefined, not 0."""
     return np.where(relevant > 0, values, np.nan)

@@ -1,4 +1,4 @@
-"""Mean reciprocal rank: how early the first relevant item stands."""
+"""Mean reciprocal rank of the first relevant item."""
 
 import numpy as np
 
@@ -16,7 +16,7 @@ def reciprocal_rank(hits: Bools, relevant: Ints, k: int) -> Floats:  # noqa: ARG
 
     Examples
     --------
-    The first hit of the first user stands at rank 2: 1 / 2. The second user has none among the first three.
+    The first hit of the first user has rank 2: 1 / 2. The second user has none among the first three.
 
     >>> reciprocal_rank(np.array([[False, True, True], [False, False, False]]), np.array([2, 1]), 3).tolist()
     [0.5, 0.0]

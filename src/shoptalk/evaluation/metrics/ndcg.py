@@ -1,4 +1,4 @@
-"""Normalised discounted cumulative gain: hits weigh less the later they stand."""
+"""Normalised discounted cumulative gain: hits are discounted by the logarithm of their rank."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Recall, precision and hit rate: how many of the relevant items stand among the first k."""
+"""Recall, precision and hit rate: how many of the relevant items are among the first k."""
 
 import numpy as np
 
@@ -34,8 +34,8 @@ def precision(hits: Bools, relevant: Ints, k: int, listed: Ints | None = None) -
     Parameters
     ----------
     listed
-        (N,) how many different items each list has among its first k. With it the division is by that number: kinder
-        to short and repetitive lists.
+        (N,) the number of different items among the first k of each list. If given, it is the denominator, which
+        favours short and repetitive lists.
 
     Examples
     --------
@@ -47,8 +47,8 @@ def precision(hits: Bools, relevant: Ints, k: int, listed: Ints | None = None) -
     >>> precision(hits, relevant, 4, listed=np.array([3])).round(4).tolist()
     [0.6667]
     """
-    below = k if listed is None else np.maximum(listed, 1)
-    return without_targets_nan(hits.sum(axis=1) / below, relevant)
+    denominator = k if listed is None else np.maximum(listed, 1)
+    return without_targets_nan(hits.sum(axis=1) / denominator, relevant)
 
 
 def hit_rate(hits: Bools, relevant: Ints, k: int) -> Floats:  # noqa: ARG001
