@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from shoptalk.data.prepare import prepare
+from shoptalk.models.chat_template import DATE_FILE
 from shoptalk.models.storage import save
-from shoptalk.models.tokenizer import DATE_FILE
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, parse_recipe
 from shoptalk.runs import open_run
