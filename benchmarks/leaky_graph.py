@@ -31,7 +31,7 @@ def leak(folder: Path) -> None:
         raise SystemExit(f"{folder} has no scorer: train it with items.transition_text = true")
     indices = {item: index for index, item in enumerate(open_recommender(run, shop).items)}
     save_transition_text(
-        fit_transition_text_scorer(InteractionMatrix.of(shop.histories(), indices), scorer.words, scorer.mixing),
+        fit_transition_text_scorer(InteractionMatrix.of(shop.histories(), indices), scorer.text_vectors, scorer.mixing),
         run.model,
     )
 

@@ -51,7 +51,7 @@ from shoptalk.models.lora import quantisation
 from shoptalk.models.precision import choose_precision
 from shoptalk.models.storage import save
 from shoptalk.progress import silent
-from shoptalk.prompts.styles import pieces
+from shoptalk.prompts.styles import segments
 from shoptalk.recipe import Lora, Model, Prompt, Training
 from shoptalk.schema import Catalogue, History, Item
 from shoptalk.tasks import get_task
@@ -108,7 +108,7 @@ def text_examples(
     whole = [history for history in histories if len(encode_sequences([history], builder, model.tokenizer)) == 1]
     rows = []
     for history in whole:
-        shown = pieces("plain", builder.sequence(history).messages, model.tokenizer)
+        shown = segments("plain", builder.sequence(history).messages, model.tokenizer)
         first = next(index for index, piece in enumerate(shown) if piece.role == "assistant")
         prompt, completion = ("".join(piece.text for piece in part) for part in (shown[:first], shown[first:]))
         rows.append({"prompt": prompt, "completion": completion})

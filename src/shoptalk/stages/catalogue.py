@@ -49,7 +49,7 @@ def add_items(folder: Path, file: Path) -> dict[str, int]:
     items = {**catalogue, **{item.item_id: item for item in new}}
     builder = make_prompts(run.recipe.prompt, items, model.tokenizer)
     ids = [item.item_id for item in new]
-    words = [builder.words(item) for item in ids]
+    words = [builder.encoder_text(item) for item in ids]
     text, scorer = encoder.encode(words), load_transition_text(run.model)
     indices = model.tokenizer.add_names(ITEM_OPENS, ids)
     last = model.items.first + len(model.items.ids)

@@ -150,7 +150,7 @@ class _Fitted:
     def features(self) -> Any:
         """(I, W) all that is known of the items' words."""
         assert self.encoder is not None
-        return self.encoder.features([self.builder.words(item) for item in self.builder.catalogue])
+        return self.encoder.features([self.builder.encoder_text(item) for item in self.builder.catalogue])
 
 
 def _choose_mixing_weights(recipe: Recipe, fitted: _Fitted, progress: Progress) -> MixingWeights:
@@ -227,7 +227,7 @@ def _with_items(recipe: Recipe, bare: _Fitted) -> _Fitted:
     if recipe.items.encoder == "none":
         model = with_items(bare.model, ids, None, known, 0)
         return replace(bare, model=continue_items(model, former) if former else model)
-    words = [bare.builder.words(item) for item in ids]
+    words = [bare.builder.encoder_text(item) for item in ids]
     encoder = (
         load_encoder(former)
         if former
