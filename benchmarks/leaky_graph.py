@@ -29,10 +29,8 @@ def refit_scorer(folder: Path) -> None:
     if scorer is None:
         raise SystemExit(f"{folder} has no scorer: train it with items.transition_text = true")
     indices = {item: index for index, item in enumerate(open_trained_run(run, dataset).recommender.items)}
-    save_transition_text(
-        fit_transition_text_scorer(InteractionMatrix.of(dataset.histories(), indices), scorer.words, scorer.mixing),
-        run.model,
-    )
+    purchases = InteractionMatrix.of(dataset.histories(), indices)
+    save_transition_text(fit_transition_text_scorer(purchases, scorer.text_vectors, scorer.mixing), run.model)
 
 
 def main() -> None:

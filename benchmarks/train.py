@@ -51,7 +51,7 @@ from shoptalk.models.lora import quantisation
 from shoptalk.models.precision import choose_precision
 from shoptalk.models.storage import save
 from shoptalk.progress import silent
-from shoptalk.prompts.styles import pieces
+from shoptalk.prompts.styles import segments
 from shoptalk.recipe import Lora, Model, Prompt, Training
 from shoptalk.schema import Catalogue, History, Item
 from shoptalk.tasks import get_task
@@ -110,7 +110,7 @@ def text_examples(
     short = [history for history in histories if len(encode_sequences([history], builder, model.tokenizer)) == 1]
     rows = []
     for history in short:
-        parts = pieces("plain", builder.sequence(history).messages, model.tokenizer)
+        parts = segments("plain", builder.sequence(history).messages, model.tokenizer)
         first = next(index for index, part in enumerate(parts) if part.role == "assistant")
         prompt, completion = ("".join(part.text for part in side) for side in (parts[:first], parts[first:]))
         rows.append({"prompt": prompt, "completion": completion})

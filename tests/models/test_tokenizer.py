@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shoptalk.errors import ModelError
-from shoptalk.models.tokenizer import DATE_FILE, Tokenizer, load_tokenizer
+from shoptalk.models.chat_template import DATE_FILE
+from shoptalk.models.tokenizer import Tokenizer, load_tokenizer
 from shoptalk.schema import ITEM_OPENS
 from tests.words import TITLES, tokenizer
 

@@ -11,17 +11,17 @@ from shoptalk.recipe import Prompt
 from shoptalk.schema import Message
 from tests.words import CATALOGUE, eval_data, prompt_builder, tokenizer
 
-TOKENS = tokenizer()
+TOKENIZER = tokenizer()
 STYLES = ["alpaca", "phi3", "chat", "plain"]
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_only_the_answer_and_its_end_are_learned(style: str) -> None:
     messages = [Message("system", "Choose"), Message("user", "Rose soap"), Message("assistant", "Mint comb")]
-    encoded = encode(style, messages, TOKENS)
+    encoded = encode(style, messages, TOKENIZER)
     learned = [label for label in encoded.labels if label != IGNORE]
-    end = "\n" if style == "plain" else TOKENS.end
-    assert learned == TOKENS.encode("Mint comb") + TOKENS.encode(end)
+    end = "\n" if style == "plain" else TOKENIZER.end
+    assert learned == TOKENIZER.encode("Mint comb") + TOKENIZER.encode(end)
     assert all(label in (IGNORE, token) for token, label in zip(encoded.ids, encoded.labels, strict=True))
 
 
@@ -35,18 +35,17 @@ def test_only_the_answer_and_its_end_are_learned(style: str) -> None:
         {"task": "generate_reason"},
     ],
 )
-def test_scoring_reads_the_very_tokens_that_training_learned(style: str, settings: dict) -> None:
-    words = prompt_builder(Prompt.model_validate({"style": style, **settings}), CATALOGUE)
+def test_training_and_scoring_use_the_same_tokens(style: str, settings: dict) -> None:
+    builder = prompt_builder(Prompt.model_validate({"style": style, **settings}), CATALOGUE)
     for case in eval_data(5):
-        learned = encode(style, words.examples(case)[0].messages, TOKENS)
-        asked, answers = encode_question(
-            style, words.ask(case.history, case.candidates), words.answers(case.candidates, case.history), TOKENS
-        )
-        assert asked + answers[case.answer] == learned.ids
-        assert learned.labels == [IGNORE] * len(asked) + answers[case.answer]
+        example = encode(style, builder.examples(case)[0].messages, TOKENIZER)
+        question = builder.ask(case.history, case.candidates)
+        prompt, answers = encode_question(style, question, builder.answers(case.candidates, case.history), TOKENIZER)
+        assert prompt + answers[case.answer] == example.ids
+        assert example.labels == [IGNORE] * len(prompt) + answers[case.answer]
 
 
-def test_a_template_of_its_own_mark_closes_answers_in_training_and_scoring() -> None:
+def test_the_end_of_turn_of_a_chat_template_closes_answers_in_training_and_scoring() -> None:
     tokens = tokenizer()
     tokens.hugging_face.add_tokens(["<end_of_turn>"], special_tokens=True)
     tokens.hugging_face.chat_template = (
@@ -61,28 +60,28 @@ def test_a_template_of_its_own_mark_closes_answers_in_training_and_scoring() -> 
     assert ending(prompt_builder(Prompt(style="chat"), CATALOGUE), tokens)[-1] == end  # where generation stops
 
 
-def test_phi3_answers_end_as_its_turns_do_where_the_tokenizer_knows_the_mark() -> None:
+def test_phi3_answers_end_with_the_end_of_turn_where_the_tokenizer_has_it() -> None:
     tokens = tokenizer()
     tokens.end = "<|pad|>"  # an end of text that is not the end of a turn, as that of Phi-3
     assert encode("phi3", [Message("assistant", "Yes")], tokens).ids[-1:] == tokens.encode("<|end|>")
     assert encode("alpaca", [Message("assistant", "Yes")], tokens).ids[-1:] == tokens.encode("<|pad|>")
 
 
-def test_the_alpaca_form_is_the_published_one() -> None:
+def test_the_alpaca_format_is_the_published_format() -> None:
     messages = [Message("system", "Do"), Message("user", "one"), Message("user", "two"), Message("assistant", "yes")]
-    text = TOKENS.hugging_face.decode(encode("alpaca", messages, TOKENS).ids)
+    text = TOKENIZER.hugging_face.decode(encode("alpaca", messages, TOKENIZER).ids)
     assert "### Instruction:\nDo\n\n### Input:\none\ntwo\n\n### Response:\n" in text
 
 
 @given(st.lists(st.integers(1, 9), max_size=12), st.integers(1, 60), st.integers(0, 5))
-def test_the_longest_history_that_fits_is_kept(sizes: list[int], limit: int, rest: int) -> None:
+def test_the_longest_history_that_fits_is_shown(sizes: list[int], limit: int, fixed_size: int) -> None:
     def build(latest: int) -> list[int]:
         return sizes[len(sizes) - latest :]
 
-    def length(chosen: list[int]) -> int:
-        return rest + sum(chosen)
+    def length(example: list[int]) -> int:
+        return fixed_size + sum(example)
 
-    if rest > limit:
+    if fixed_size > limit:
         with pytest.raises(PromptError, match="prompt.max_tokens"):
             fit(build, length, len(sizes), limit)
         return

@@ -1,4 +1,4 @@
-"""Titles and other fields are cut at a stated length, everywhere alike; one outlier ends nothing."""
+"""Limits on the length of titles and other fields, the same in training and scoring."""
 
 from typing import Any
 
@@ -16,16 +16,17 @@ from shoptalk.schema import Candidates, EvalExample, History, Item
 from shoptalk.training.examples import encode_cases, encode_sequences
 from tests.words import CATALOGUE, history, prompt_builder, tokenizer
 
-TOKENS = tokenizer()
-#: Page script in place of a title: nearly every character is a token, those of other scripts are several.
+TOKENIZER = tokenizer()
+#: Program code in place of a title: nearly every character is a token, those of other scripts are several.
 SCRIPT = "if(!\u0935\u0937\u0938){window.\u6f22\u5b57=[{a:1}];}" * 40
-SHOP = {**CATALOGUE, "X": Item("X", SCRIPT, brand=SCRIPT, description=SCRIPT, categories=(SCRIPT,))}
-OPTIONS = Candidates(("R1", "X", "C2"), (SHOP["R1"].title, SCRIPT, SHOP["C2"].title))
+LONG_CATALOGUE = {**CATALOGUE, "X": Item("X", SCRIPT, brand=SCRIPT, description=SCRIPT, categories=(SCRIPT,))}
+OPTIONS = Candidates(("R1", "X", "C2"), (LONG_CATALOGUE["R1"].title, SCRIPT, LONG_CATALOGUE["C2"].title))
 
 
-def words(**settings: object) -> Any:
+def small_builder(**settings: object) -> Any:
+    """The prompts of a section ``[prompt]`` in the style ``plain``, with limits on tokens."""
     return prompt_builder(
-        Prompt.model_validate({"style": "plain", **settings}), SHOP, TOKENS.control, (), TOKENS.encode
+        Prompt.model_validate({"style": "plain", **settings}), LONG_CATALOGUE, TOKENIZER.control, (), TOKENIZER.encode
     )
 
 
@@ -39,47 +40,51 @@ def test_the_longest_beginning_that_fits_is_kept(text: str, tokens: int) -> None
 
 
 @pytest.mark.parametrize("task", ["multiple_choice", "generate_title", "pointwise", "generate_reason"])
-@pytest.mark.parametrize("shown", [("R0", "R2"), ("X", "R0"), ("X",)])
-def test_one_title_of_page_script_ends_nothing(task: str, shown: tuple[str, ...]) -> None:
-    builder = words(task=task, max_tokens=256, fields=("title", "brand", "description", "review"))
-    past = History("u", shown, (SCRIPT,) * len(shown))
+@pytest.mark.parametrize("items", [("R0", "R2"), ("X", "R0"), ("X",)])
+def test_prompts_with_a_very_long_title_fit(task: str, items: tuple[str, ...]) -> None:
+    builder = small_builder(task=task, max_tokens=256, fields=("title", "brand", "description", "review"))
+    user_history = History("u", items, (SCRIPT,) * len(items))
     options = OPTIONS if task in ("multiple_choice", "pointwise") else None
     for targets in ("X", "R1"):
         answer = None if options is None else options.items.index(targets)
-        encoded = encode_cases([EvalExample(past, (targets,), options, answer, 5.0)], builder, TOKENS)
+        encoded = encode_cases([EvalExample(user_history, (targets,), options, answer, 5.0)], builder, TOKENIZER)
         assert encoded.lengths.max() <= 256
     if task == "pointwise":
         (prompt, answers), _ = fitted_question(
-            lambda prompts, latest: prompts.ask_item(past, "X", latest=latest), lambda *_: YES_NO, builder, TOKENS, past
+            lambda prompts, latest: prompts.ask_item(user_history, "X", latest=latest),
+            lambda *_: YES_NO,
+            builder,
+            TOKENIZER,
+            user_history,
         )
     else:
-        (prompt, answers), _ = option_question(builder, TOKENS, past, OPTIONS)
+        (prompt, answers), _ = option_question(builder, TOKENIZER, user_history, OPTIONS)
     assert len(prompt) + max(map(len, answers)) <= 256
     if task in ("generate_title", "generate_reason"):
-        assert len(open_question(builder, TOKENS, past, 20, 2048)[0]) <= 256 - 20
+        assert len(open_question(builder, TOKENIZER, user_history, 20, 2048)[0]) <= 256 - 20
     assert builder.shortened.as_dict()["fields"]["title"]["longest"] == {"item_id": "X", "characters": len(SCRIPT)}
 
 
-def test_whole_histories_as_sequences_are_cut_alike() -> None:
-    builder = words(task="generate_title", style="plain", max_tokens=64)
-    encoded = encode_sequences([history("R0", "X", "R1", "X")], builder, TOKENS)
+def test_sequences_are_cut_as_well() -> None:
+    builder = small_builder(task="generate_title", style="plain", max_tokens=64)
+    encoded = encode_sequences([history("R0", "X", "R1", "X")], builder, TOKENIZER)
     assert encoded.lengths.max() <= 64
 
 
 @pytest.mark.parametrize("right", [0, 1, 2])
 @pytest.mark.parametrize("most", [200, 240, 300, 400, 512])
 def test_training_and_scoring_cut_answers_in_the_same_way(right: int, most: int) -> None:
-    builder = words(task="multiple_choice", max_tokens=most)
-    learned = encode_cases([EvalExample(history("R0"), (OPTIONS.items[right],), OPTIONS, right)], builder, TOKENS)
-    (_, answers), _ = option_question(builder, TOKENS, history("R0"), OPTIONS)
+    builder = small_builder(task="multiple_choice", max_tokens=most)
+    learned = encode_cases([EvalExample(history("R0"), (OPTIONS.items[right],), OPTIONS, right)], builder, TOKENIZER)
+    (_, answers), _ = option_question(builder, TOKENIZER, history("R0"), OPTIONS)
     assert [label for label in learned.labels.tolist() if label != IGNORE] == answers[right]
 
 
-def test_fields_have_at_most_so_many_tokens_and_are_counted() -> None:
-    builder = words(field_tokens=5)
-    assert len(TOKENS.encode(builder.title("X"))) <= 5
+def test_fields_have_at_most_field_tokens_tokens_and_cuts_are_counted() -> None:
+    builder = small_builder(field_tokens=5)
+    assert len(TOKENIZER.encode(builder.title("X"))) <= 5
     assert SCRIPT.startswith(builder.title("X"))
-    assert builder.title("R0") == SHOP["R0"].title
+    assert builder.title("R0") == LONG_CATALOGUE["R0"].title
     report = builder.shortened.as_dict()
     assert report == {
         "fields": {"title": {"items": 1, "longest": {"item_id": "X", "characters": len(SCRIPT)}}},
@@ -88,17 +93,17 @@ def test_fields_have_at_most_so_many_tokens_and_are_counted() -> None:
     assert shortening_lines(report) == [f"1 title cut for the prompt, the longest of X ({len(SCRIPT):,} characters)"]
 
 
-def test_what_needs_no_cut_stays_whole() -> None:
-    cut, whole = (
-        words(task="multiple_choice"),
-        prompt_builder(Prompt(task="multiple_choice", style="plain"), SHOP, TOKENS.control),
+def test_short_texts_are_not_cut() -> None:
+    limited, unlimited = (
+        small_builder(task="multiple_choice"),
+        prompt_builder(Prompt(task="multiple_choice", style="plain"), LONG_CATALOGUE, TOKENIZER.control),
     )
-    options = Candidates(("R1", "C2"), (SHOP["R1"].title, SHOP["C2"].title))
-    assert cut.ask(history("R0", "M1"), options) == whole.ask(history("R0", "M1"), options)
-    assert cut.shortened == ShorteningReport()
+    options = Candidates(("R1", "C2"), (LONG_CATALOGUE["R1"].title, LONG_CATALOGUE["C2"].title))
+    assert limited.ask(history("R0", "M1"), options) == unlimited.ask(history("R0", "M1"), options)
+    assert limited.shortened == ShorteningReport()
 
 
-def test_prompts_too_short_for_the_task_itself_are_refused() -> None:
-    builder = words(task="multiple_choice", max_tokens=32)
+def test_a_prompt_too_short_for_the_task_is_an_error() -> None:
+    builder = small_builder(task="multiple_choice", max_tokens=32)
     with pytest.raises(PromptError, match="prompt.max_tokens is 32"):
-        option_question(builder, TOKENS, history("R0"), OPTIONS)
+        option_question(builder, TOKENIZER, history("R0"), OPTIONS)

@@ -6,7 +6,7 @@ from shoptalk.errors import PromptError
 from shoptalk.prompts.template import Template
 
 
-def test_slots_are_filled_and_values_are_taken_as_they_are() -> None:
+def test_slots_are_filled_and_values_are_not_interpreted() -> None:
     assert Template("t", "$a and $b").render(a="$b", b="2") == "$b and 2"
 
 

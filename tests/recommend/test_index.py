@@ -48,7 +48,7 @@ def test_reading_every_list_is_exact_and_reading_one_is_not(monkeypatch: pytest.
     assert np.array_equal(INDEX.search(STATES, 10), expected)
     assert INDEX.recall(STATES, TABLE) == 1
     monkeypatch.setattr(module, "PROBES", 1)
-    monkeypatch.setattr(module, "ONE_OF", 1_000)
+    monkeypatch.setattr(module, "LISTS_PER_PROBE", 1_000)
     found = INDEX.search(STATES, 10)
     hits = np.mean([len(set(a) & set(b)) / 10 for a, b in zip(found.tolist(), expected.tolist(), strict=True)])
     assert 0.1 < hits < 1
@@ -126,7 +126,7 @@ def test_lists_are_those_of_all_scores(with_scorer: bool, exclude_history: bool)
 def test_what_the_graph_names_is_found_however_far_the_model_puts_it(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = recommender()
     last = ours.items[-1]
-    monkeypatch.setattr(items, "WIDER", 1)
+    monkeypatch.setattr(items, "INDEX_FACTOR", 1)
     ours.index = Index.build(ours.table)
     asked = [history(ours.items[0])]
     ranked = ours.rank(asked, 2)[0].items
@@ -162,7 +162,7 @@ def ours_purchases(histories: list[History]) -> "items.Purchases":
 def test_what_rare_words_name_is_found_and_what_frequent_ones_name_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = recommender()
     count = len(ours.items)
-    monkeypatch.setattr(items, "WIDER", 1)
+    monkeypatch.setattr(items, "INDEX_FACTOR", 1)
     ours.index = Index.build(ours.table)
     asked, last = [history(ours.items[0])], ours.items[-1]
     assert last not in ours.rank(asked, 2)[0].items
@@ -181,7 +181,7 @@ def test_what_rare_words_name_is_found_and_what_frequent_ones_name_is_not(monkey
 def test_the_best_by_rare_words_are_those_of_the_allowed_items(monkeypatch: pytest.MonkeyPatch) -> None:
     ours = recommender()
     count = len(ours.items)
-    monkeypatch.setattr(items, "WIDER", 1)
+    monkeypatch.setattr(items, "INDEX_FACTOR", 1)
     ours.index = Index.build(ours.table)
     words = np.zeros((count, 2), dtype=np.float32)
     words[:, 0] = np.linspace(1, 0.5, count)  # the later, the less alike to the first
@@ -201,7 +201,7 @@ def test_new_items_are_lifted_as_in_all_scores(monkeypatch: pytest.MonkeyPatch) 
     ours.scorer.has_interactions[[2, 5]] = False
     ours.scorer.mixing = replace(ours.scorer.mixing, cold_start_bonus=100.0)
     expected = ours.rank(HISTORIES, 3)
-    monkeypatch.setattr(items, "WIDER", 1)
+    monkeypatch.setattr(items, "INDEX_FACTOR", 1)
     ours.index = Index.build(ours.table)
     found = ours.rank(HISTORIES, 3)
     assert [one.items for one in found] == [one.items for one in expected]

@@ -9,8 +9,8 @@ import pytest
 from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.experiment import evaluate
+from shoptalk.models.chat_template import DATE_FILE
 from shoptalk.models.storage import save
-from shoptalk.models.tokenizer import DATE_FILE
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, parse_recipe
 from shoptalk.runs import open_run

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from shoptalk.prompts.advice import ASKS, Adviser, recommended, request
+from shoptalk.prompts.advice import REQUESTS, Adviser, recommended, request
 from shoptalk.prompts.questions import option_question
 from shoptalk.recipe import Prompt
 from shoptalk.schema import Candidates, EvalExample, History
@@ -38,7 +38,7 @@ def test_advice_is_asked_for_and_given_in_the_first_person() -> None:
     case = EvalExample(History("u", ("R0", "M2"), ("Smells nice.", "")), ("R1",), Candidates(("R1", "C3"), ("", "")), 0)
     (example,) = words.examples(case)
     system, first, second, answer = [message.text for message in example.messages]
-    assert system in {template.text for template in ASKS}
+    assert system in {template.text for template in REQUESTS}
     assert first == "I have bought Rose shampoo. I wrote about it: Smells nice."
     assert second == "I have bought Mint balm."
     assert answer == "Rose soap, because you have bought Rose shampoo: both say rose."
@@ -68,5 +68,5 @@ def test_a_cut_history_is_no_reason_in_any_option() -> None:
 
 def test_every_way_of_asking_is_drawn_and_the_same_again() -> None:
     asked = [request(history("R0", user=f"u{number}")) for number in range(200)]
-    assert set(asked) == {template.text for template in ASKS}
+    assert set(asked) == {template.text for template in REQUESTS}
     assert asked[7] == request(history("R0", user="u7"))

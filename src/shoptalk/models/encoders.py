@@ -18,7 +18,7 @@ from scipy import sparse
 
 from shoptalk.errors import ModelError, require
 from shoptalk.models.bases import Base, relocate
-from shoptalk.models.tokenizer import first_line
+from shoptalk.models.loading_errors import first_line
 from shoptalk.models.weights import files_digest
 
 Floats = NDArray[np.float32]

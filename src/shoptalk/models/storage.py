@@ -13,10 +13,11 @@ from shoptalk.models import attention
 from shoptalk.models.bases import CARD, Base, base_network, locate, read_card
 from shoptalk.models.items import load_items, save_items
 from shoptalk.models.language_model import LanguageModel
+from shoptalk.models.loading_errors import LOADING_HINT, first_line
 from shoptalk.models.lora import keep_trainable, load_adapters, quantisation
 from shoptalk.models.precision import DTYPES, choose_precision, device
 from shoptalk.models.quiet import quiet
-from shoptalk.models.tokenizer import LOADING_HINT, first_line, load_tokenizer
+from shoptalk.models.tokenizer import load_tokenizer
 from shoptalk.models.weights import check_loaded
 
 

@@ -1,1 +1,1 @@
-"""What a language model is told: templates as strict data, and one way to render them for training and serving."""
+"""Prompts: templates as strict data, one builder for training and serving, token ids."""

@@ -1,7 +1,7 @@
-"""A recommendation with its reason, asked for in the first person (system C).
+"""Texts of the task ``generate_reason``: requests in the first person, recommendations and their reasons.
 
-System C had a teacher model write the reasons. Here each is true by construction: it names the product of the history
-that shares the most telling words with the recommended one, and those words.
+A reason is true by construction: it names the item of the history that shares the rarest words with the recommended
+item, and these words.
 """
 
 import math
@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from shoptalk.prompts.template import Template
 from shoptalk.schema import History
 
-#: One of them is drawn for each customer.
-ASKS = tuple(
+#: The wordings of a request, of which one is chosen for each history.
+REQUESTS = tuple(
     Template(f"advise {number}", text)
     for number, text in enumerate(
         (
@@ -39,8 +39,8 @@ _BECAUSE, _NEW = ", because you have bought ", ", which is something new for you
 BECAUSE = Template("advise, because", "$title" + _BECAUSE + "$item: both say $words.")
 NEW = Template("advise, new", "$title" + _NEW)
 
-#: Words of a reason.
-_MOST = 3
+#: Most words that a reason names.
+_MOST_WORDS = 3
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
@@ -61,26 +61,28 @@ class Adviser:
         self._idf = {word: math.log(len(self._words) / count) for word, count in document_frequency.items()}
 
     def reason(self, seen_items: Sequence[str], item: str) -> tuple[str, tuple[str, ...]] | None:
-        """The seen item with the largest weight of shared words (the latest of equals), and these words, or None.
+        """The item of the history with the largest weight of shared words, and the shared words with most weight.
 
-        The weight of a word is its inverse document frequency log(I / n), where n of the I items have it.
+        Of equal items it is the latest. The weight of a word is its inverse document frequency log(I / n), where n of
+        the I items have it. None where no item shares a word of positive weight.
         """
-        best: tuple[float, str, tuple[str, ...]] = (0.0, "", ())
-        for seen in seen_items:
-            shared = tuple(word for word in self._words[item] if word in self._words[seen])
+        best_weight, best_item = 0.0, ""
+        best_words: tuple[str, ...] = ()
+        for seen_item in seen_items:
+            shared = tuple(word for word in self._words[item] if word in self._words[seen_item])
             weight = sum(self._idf[word] for word in shared)
-            if weight and weight >= best[0]:
-                best = (weight, seen, shared)
-        if not best[1]:
+            if weight and weight >= best_weight:
+                best_weight, best_item, best_words = weight, seen_item, shared
+        if not best_item:
             return None
-        chosen = sorted(best[2], key=lambda word: -self._idf[word])[:_MOST]
-        return best[1], tuple(word for word in best[2] if word in chosen)
+        rarest = sorted(best_words, key=lambda word: -self._idf[word])[:_MOST_WORDS]
+        return best_item, tuple(word for word in best_words if word in rarest)
 
 
 def request(history: History) -> str:
-    """How a customer asks: the same customer with the same purchases always in the same way."""
-    drawn = zlib.crc32("\n".join((history.user_id, *history.items)).encode())
-    return ASKS[drawn % len(ASKS)].render()
+    """The request of a user; the same for the same user and history."""
+    checksum = zlib.crc32("\n".join((history.user_id, *history.items)).encode())
+    return REQUESTS[checksum % len(REQUESTS)].render()
 
 
 def describe_purchase(item: str, review: str) -> str:
@@ -89,10 +91,10 @@ def describe_purchase(item: str, review: str) -> str:
 
 
 def recommended(text: str) -> str:
-    """The title that an answer recommends: what stands before its reason."""
+    """The title in an answer: the text before the reason."""
     return text.split(_BECAUSE, maxsplit=1)[0].removesuffix(_NEW)
 
 
 def _distinct_words(text: str) -> tuple[str, ...]:
-    """The different words of a text, in their order."""
+    """The distinct words of a text, in order of their first occurrence."""
     return tuple(dict.fromkeys(_WORD.findall(text.casefold())))

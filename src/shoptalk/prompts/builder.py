@@ -1,7 +1,7 @@
-"""How items, histories and questions become messages: what the prompts of all tasks share.
+"""Items, histories and questions as messages: the base class of the prompts of all tasks.
 
-A task (see ``shoptalk.tasks``) words its instruction, question and answer in a `PromptBuilder` of its own. Training,
-scoring and recommending use the same object, so that the prompt at serving cannot differ from the one at training.
+Each task (see ``shoptalk.tasks``) has a subclass of `PromptBuilder` with its instruction, question and answer.
+Training, scoring and recommending use the same object, so that prompts cannot differ between training and serving.
 """
 
 import copy
@@ -30,26 +30,26 @@ class PromptBuilder(ABC):
     Parameters
     ----------
     prompt
-        The recipe's section.
+        The section ``[prompt]`` of the recipe.
     catalogue
         The items by their ids.
     control
-        Strings that the tokenizer treats as control tokens; they are neutralised in every text of users and sellers.
+        Texts of the tokenizer's control tokens; they are neutralised in every text of users and sellers.
     users
-        Users that have a token; it stands before their history.
+        Users that have a token, which precedes their history.
     encode
-        Token ids of a text, to cut every field at ``prompt.field_tokens``; without it only characters are counted.
+        Token ids of a text, to cut every field at ``prompt.field_tokens``; without it only `LONGEST` applies.
 
     Attributes
     ----------
     field_tokens
-        Most tokens of a title or another field, in histories, options and answers alike.
+        Most tokens of a title or another field, in histories, options and answers.
     shortened
-        What has been cut so far.
+        Report of the texts that were cut so far.
     shows_options
-        Whether the question holds the options, so that a score depends on all of them.
+        Whether the question contains the options, so that a score depends on all of them.
     longest_answer
-        Most tokens of an answer that the model writes freely.
+        Most tokens of an answer that the model generates without constraints.
     """
 
     shows_options: ClassVar[bool] = False
@@ -75,11 +75,11 @@ class PromptBuilder(ABC):
 
     @abstractmethod
     def instruction(self, history: History) -> Message:
-        """What is asked for, before the history."""
+        """The instruction, which precedes the history."""
 
     @abstractmethod
     def answer(self, case: EvalExample, *, latest: int | None = None) -> Message:
-        """The right answer to a case, as the assistant gives it."""
+        """The right answer to a case, a message of the assistant."""
 
     def ask(
         self,
@@ -93,7 +93,7 @@ class PromptBuilder(ABC):
         Parameters
         ----------
         history
-            Whom it is about; the last ``latest`` of its items are shown (default and upper bound: the recipe's).
+            The history, of which the last ``latest`` items are shown (default and upper bound: ``prompt.history``).
         candidates
             The options, for a task that shows them.
         """
@@ -104,18 +104,18 @@ class PromptBuilder(ABC):
         return [Message("assistant", title) for title in self.option_titles(candidates)]
 
     def examples(self, case: EvalExample, *, latest: int | None = None) -> list[Example]:
-        """What is learned from a case: the question with its right answer."""
+        """The training examples of a case: the question with its right answer."""
         return [Example((*self.ask(case.history, case.candidates, latest=latest), self.answer(case, latest=latest)))]
 
     @property
     def in_sequence(self) -> bool:
-        """Whether a whole history can be one example, because each line of it is an answer as well."""
+        """Whether a whole history can be one example, because each of its lines is an answer as well."""
         return False
 
     def sequence(self, history: History) -> Example:
         """A whole history as one example in which every line but the first is an answer (see `in_sequence`).
 
-        The same text as `ask` followed by the answer, for every item at once, so that nothing is computed twice.
+        The text is that of `ask` followed by the answer, for every item at once, so that no token is computed twice.
         """
         lines = [
             Message("user" if index == 0 else "assistant", self.line(history, index))
@@ -139,7 +139,7 @@ class PromptBuilder(ABC):
         ]
 
     def shorter(self) -> Self | None:
-        """The same prompts with every field cut at half as many tokens; None where no less is left to cut."""
+        """The same prompts with every field cut at half as many tokens; None where fields cannot be cut further."""
         if self.encode is None or self.field_tokens <= 1:
             return None
         if self._shorter is None:
@@ -148,13 +148,13 @@ class PromptBuilder(ABC):
             self._shorter._titles, self._shorter._lines = {}, {}
         return self._shorter
 
-    def words(self, item_id: str) -> str:
+    def encoder_text(self, item_id: str) -> str:
         """The text of an item from the recipe's fields, for a text encoder; its title if the fields are empty."""
         texts = self._fields(item_id, lambda field, text, _: self._clean(field, text))
         return " ".join(texts) or self.title(item_id)
 
     def history(self, history: History, latest: int | None) -> list[Message]:
-        """The history, a line for each item that is shown, after the user's token where there is one."""
+        """The history: the user's token, if there is one, and a line for each item that is shown."""
         shown = range(self.first_shown(history, latest), len(history.items))
         return [*self._user(history), *(Message("user", self.line(history, index)) for index in shown)]
 
@@ -164,20 +164,26 @@ class PromptBuilder(ABC):
         return max(0, len(history.items) - most)
 
     def line(self, history: History, index: int) -> str:
-        """One line about an item of the history, with the user's review of it where the recipe names reviews."""
+        """One line about an item of the history, with the user's review of it if ``prompt.fields`` has reviews."""
         line, review = self.described(history, index)
         return f"{line} | review: {review}" if review else line
 
     def described(self, history: History, index: int) -> tuple[str, str]:
-        """The description of an item of the history, and the user's review of it (empty without any)."""
+        """The description of an item of the history, and the user's review of it (empty if there is none)."""
         item_id = history.items[index]
         if item_id not in self._lines:
             self._lines[item_id] = self._describe(item_id)
-        reviewed = "review" in self.prompt.fields and index < len(history.reviews)
-        return self._lines[item_id], self.shorten("review", history.reviews[index], item_id) if reviewed else ""
+        has_review = "review" in self.prompt.fields and index < len(history.reviews)
+        return self._lines[item_id], self.shorten("review", history.reviews[index], item_id) if has_review else ""
 
     def shorten(self, field: str, text: str, item_id: str) -> str:
-        """Harmless and not too long for a prompt, in characters and in tokens; what is cut is counted."""
+        """The sanitized text of a field, cut at the limits of characters and tokens; cuts are reported in `shortened`.
+
+        Raises
+        ------
+        PromptError
+            For an unknown field.
+        """
         if field not in LONGEST:
             raise PromptError(f"unknown field {field!r} to shorten: choose one of {', '.join(LONGEST)}")
         clean = self._clean(field, text)
@@ -187,10 +193,14 @@ class PromptBuilder(ABC):
         return short
 
     def _clean(self, field: str, text: str) -> str:
-        """Harmless, and not longer than any field may be; what is far too long is shortened before it is looked at."""
+        """The sanitized text of a field, cut at the limit of characters.
+
+        A very long text is also cut before it is sanitized, to save time.
+        """
         return self.safe(text[: 4 * LONGEST[field]])[: LONGEST[field]].rstrip()
 
     def _user(self, history: History) -> list[Message]:
+        """A message with the user's token, or no message."""
         return [Message("user", user_token(history.user_id))] if history.user_id in self.users else []
 
     def _describe(self, item_id: str) -> str:
@@ -202,7 +212,7 @@ class PromptBuilder(ABC):
         return " ".join([*token, " | ".join(fields)] if fields else token) or self.title(item_id)
 
     def _fields(self, item_id: str, cut: Callable[[str, str, str], str]) -> list[str]:
-        """What the recipe's fields say of an item, each made by ``cut(field, text, item_id)``."""
+        """The texts of the recipe's fields of an item, each made by ``cut(field, text, item_id)``."""
         item = self._item(item_id)
         texts = {
             "title": item.title,
@@ -217,6 +227,7 @@ class PromptBuilder(ABC):
         ]
 
     def _item(self, item_id: str) -> Item:
+        """The item of an id; a `PromptError` if there is none."""
         try:
             return self.catalogue[item_id]
         except KeyError:

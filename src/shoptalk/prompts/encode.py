@@ -1,11 +1,11 @@
-"""From messages to token ids: the one encoder for training, scoring and serving."""
+"""Messages as token ids: one encoder for training, scoring and serving."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from shoptalk.errors import PromptError
-from shoptalk.prompts.styles import Chat, pieces
+from shoptalk.prompts.styles import Chat, segments
 from shoptalk.schema import Message
 
 T = TypeVar("T")
@@ -15,24 +15,24 @@ IGNORE = -100
 
 
 class Tokenizer(Chat, Protocol):
-    """What the encoder needs of a tokenizer (see ``models/tokenizer.py``)."""
+    """The interface of a tokenizer (implemented in ``models/tokenizer.py``); ``start`` precedes every text."""
 
     start: Sequence[int]
 
     def encode(self, text: str) -> list[int]:
-        """Token ids of a text, without any special token around it."""
+        """Token ids of a text, without special tokens around it."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """Token ids and labels, both of length T; a label is `IGNORE` where nothing is learned."""
+    """Token ids and labels, both of length T; the label of a token that is not learned is `IGNORE`."""
 
     ids: list[int]
     labels: list[int]
 
     def __len__(self) -> int:
-        """T, in tokens."""
+        """T, the number of tokens."""
         return len(self.ids)
 
 
@@ -40,41 +40,42 @@ def encode(style: str, messages: Sequence[Message], tokenizer: Tokenizer) -> Enc
     """Token ids and labels; only assistant messages have labels."""
     ids: list[int] = list(tokenizer.start)
     labels: list[int] = [IGNORE] * len(ids)
-    for piece in pieces(style, messages, tokenizer):
-        tokens = tokenizer.encode(piece.text)
+    for segment in segments(style, messages, tokenizer):
+        tokens = tokenizer.encode(segment.text)
         ids += tokens
-        labels += tokens if piece.role == "assistant" else [IGNORE] * len(tokens)
+        labels += tokens if segment.role == "assistant" else [IGNORE] * len(tokens)
     return Encoded(ids, labels)
 
 
 def encode_question(
     style: str, messages: Sequence[Message], answers: Sequence[Message], tokenizer: Tokenizer
 ) -> tuple[list[int], list[list[int]]]:
-    """The ids of a prompt, and of each answer with what ends it.
+    """The ids of a prompt, and of each answer with its ending.
 
-    The ids of the prompt followed by those of an answer are exactly what `encode` makes of the two together.
+    The ids of the prompt followed by those of an answer equal the ids of `encode` for both together.
     """
     prompt = encode(style, messages, tokenizer).ids
-    ending = pieces(style, [*messages, Message("assistant", "")], tokenizer)[-1].text
+    ending = segments(style, [*messages, Message("assistant", "")], tokenizer)[-1].text
     end = tokenizer.encode(ending)
     return prompt, [tokenizer.encode(answer.text) + end for answer in answers]
 
 
 class TooLong(PromptError):
-    """An example that does not fit without any history either."""
+    """An example that does not fit even without its history."""
 
 
 def fit(build: Callable[[int], T], length: Callable[[T], int], items: int, limit: int) -> tuple[T, int]:
-    """The longest history that fits: the oldest items go first, the answer and the options never.
+    """The example with the longest history that fits, found by bisection; the oldest items are left out first.
 
     Parameters
     ----------
     build
-        Makes the example with the given number of latest items.
+        Makes the example with a number of latest items.
     length
-        Its length in tokens; where it shrinks as items are added, fewer may be shown than would fit.
+        Length of an example in tokens. Where it is not monotonic in the number of items, the result may have fewer
+        items than would fit.
     items
-        How many items there are at most.
+        Most items.
     limit
         Most tokens.
 
@@ -85,11 +86,11 @@ def fit(build: Callable[[int], T], length: Callable[[T], int], items: int, limit
     Raises
     ------
     TooLong
-        When it does not fit without any history either.
+        When the example does not fit even without its history.
     """
-    whole = build(items)
-    if length(whole) <= limit:
-        return whole, items
+    longest = build(items)
+    if length(longest) <= limit:
+        return longest, items
     low, high = 0, items  # `low` items may fit, `high` do not
     best = build(0)
     if length(best) > limit:

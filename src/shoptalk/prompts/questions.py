@@ -1,4 +1,4 @@
-"""Questions with all their possible answers as token ids that fit, for scoring and for learning to choose."""
+"""Questions with all their answers as token ids, within ``prompt.max_tokens``: for scoring and the choice phase."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -8,16 +8,16 @@ from shoptalk.prompts.encode import Tokenizer, TooLong, encode, encode_question,
 from shoptalk.schema import Candidates, History, Message
 
 T = TypeVar("T")
-#: A prompt's ids, and the ids of each answer that may follow it.
+#: The token ids of a prompt, and those of each of its answers.
 Question = tuple[list[int], list[list[int]]]
-#: Tokens of ``prompt.max_tokens`` that are left to an answer in the model's own builder.
-ROOM = 96
+#: Most tokens of ``prompt.max_tokens`` that are reserved for an answer.
+ANSWER_TOKENS = 96
 
 
 def option_question(
     prompts: PromptBuilder, tokenizer: Tokenizer, history: History, candidates: Candidates
 ) -> tuple[Question, bool]:
-    """Which option comes next, and whether the history had to be cut."""
+    """The question which of the options comes next, and whether its history was shortened."""
     return fitted_question(
         lambda builder, latest: builder.ask(history, candidates, latest=latest),
         lambda builder, latest: builder.answers(candidates, history, latest=latest),
@@ -30,31 +30,31 @@ def option_question(
 def open_question(
     prompts: PromptBuilder, tokenizer: Tokenizer, history: History, answer: int, longest: int
 ) -> tuple[list[int], bool]:
-    """The ids of a question that the model answers freely, and whether the history had to be cut.
+    """The ids of a question whose answer is generated, and whether its history was shortened.
 
     Parameters
     ----------
     answer
-        Tokens for which room is left; beyond `ROOM` or half of ``prompt.max_tokens`` only as far as the model needs it,
-        so that a single long title does not shorten all histories.
+        Most tokens of the answer. At most `ANSWER_TOKENS` and half of ``prompt.max_tokens`` are reserved for them, so
+        that a single long title does not shorten all histories; but all of them within ``longest``.
     longest
         Most tokens that the model can read.
     """
     prompt = prompts.prompt
-    limit = min(prompt.max_tokens - min(answer, ROOM, prompt.max_tokens // 2), longest - answer)
-    shown = min(len(history.items), prompt.history)
-    ids, shown_items, _ = fit_shortened(
+    limit = min(prompt.max_tokens - min(answer, ANSWER_TOKENS, prompt.max_tokens // 2), longest - answer)
+    history_size = min(len(history.items), prompt.history)
+    ids, shown, _ = fit_shortened(
         lambda builder, latest: encode(prompt.style, builder.ask(history, latest=latest), tokenizer).ids,
         len,
         prompts,
-        shown,
+        history_size,
         limit,
     )
-    return ids, shown_items < shown
+    return ids, shown < history_size
 
 
 def ending(prompts: PromptBuilder, tokenizer: Tokenizer) -> list[int]:
-    """The ids of what closes an answer."""
+    """The token ids that close an answer."""
     _, answers = encode_question(prompts.prompt.style, [], [Message("assistant", "")], tokenizer)
     return answers[0]
 
@@ -68,10 +68,18 @@ def fit_shortened(
     *,
     count: bool = True,
 ) -> tuple[T, int, PromptBuilder]:
-    """The longest history that fits (see `fit`); if no history fits, every text is cut at half as many tokens.
+    """The example with the longest history that fits (see `fit`), with shorter texts where it does not fit otherwise.
 
-    So one overlong title shortens the texts of its own example, and never stops a training. ``count`` says whether
-    ``prompts.shortened`` counts such an example.
+    While the example does not fit even without its history, the limit of tokens of its texts is halved.
+
+    Parameters
+    ----------
+    build, length, items, limit
+        See `fit`; ``build`` also gets the prompt builder.
+    prompts
+        The prompt builder to begin with.
+    count
+        Whether ``prompts.shortened`` counts an example with shorter texts.
 
     Returns
     -------
@@ -85,7 +93,7 @@ def fit_shortened(
     builder = prompts
     while True:
         try:
-            example, shown_items = fit(lambda latest: build(builder, latest), length, items, limit)  # noqa: B023
+            example, shown = fit(lambda latest: build(builder, latest), length, items, limit)  # noqa: B023
         except TooLong:
             shorter = builder.shorter()
             if shorter is None:
@@ -93,13 +101,13 @@ def fit_shortened(
             builder = shorter
         else:
             prompts.shortened.questions += count and builder is not prompts
-            return example, shown_items, builder
+            return example, shown, builder
 
 
 def builder_for_options(
     prompts: PromptBuilder, tokenizer: Tokenizer, history: History, candidates: Candidates
 ) -> PromptBuilder:
-    """The prompt builder with which a question is scored, for training on the same: its longest answer must fit."""
+    """The prompt builder with which the options of a question are scored: with texts so short that all answers fit."""
     _, _, builder = fit_shortened(
         lambda builder, _: encode_question(
             prompts.prompt.style,
@@ -117,6 +125,7 @@ def builder_for_options(
 
 
 def _question_length(question: Question) -> int:
+    """Number of tokens of a prompt with its longest answer."""
     return len(question[0]) + max(map(len, question[1]))
 
 
@@ -127,19 +136,19 @@ def fitted_question(
     tokenizer: Tokenizer,
     history: History,
 ) -> tuple[Question, bool]:
-    """A question with its answers, with as many of the latest items as fit, and whether the history had to be cut.
+    """A question with its answers and as many of the latest items as fit, and whether its history was shortened.
 
-    ``ask`` and ``answers`` make the messages with a prompt builder for a number of latest items.
+    ``ask`` and ``answers`` make the messages from a prompt builder and a number of latest items.
     """
     prompt = prompts.prompt
-    shown = min(len(history.items), prompt.history)
-    question, shown_items, _ = fit_shortened(
+    history_size = min(len(history.items), prompt.history)
+    question, shown, _ = fit_shortened(
         lambda builder, latest: encode_question(
             prompt.style, ask(builder, latest), answers(builder, latest), tokenizer
         ),
         _question_length,
         prompts,
-        shown,
+        history_size,
         prompt.max_tokens,
     )
-    return question, shown_items < shown
+    return question, shown < history_size

@@ -1,4 +1,4 @@
-"""Examples as files: CSV of prompts and outputs (system A), Alpaca JSON (system C), chat JSON lines."""
+"""Files of examples: CSV of prompts and outputs, Alpaca JSON, JSON lines of chat messages."""
 
 import csv
 import json
@@ -10,7 +10,7 @@ from shoptalk.errors import PromptError
 from shoptalk.files import replacing
 from shoptalk.jsonrows import read_objects
 from shoptalk.prompts.encode import Tokenizer
-from shoptalk.prompts.styles import pieces
+from shoptalk.prompts.styles import segments
 from shoptalk.schema import Example, Message
 
 FORMATS = ("csv", "alpaca", "chat")
@@ -23,13 +23,15 @@ def write_rows(examples: Iterable[Example], path: Path, form: str, style: str, t
     Parameters
     ----------
     form
-        ``csv``: the columns prompt and output, the prompt exactly as the model reads it. ``alpaca``: one JSON array of
+        ``csv``: the columns prompt and output, with the prompt as the model reads it. ``alpaca``: one JSON array of
         instruction / input / output. ``chat``: JSON lines of messages.
+    style, tokenizer
+        Style of the prompts, and the tokenizer whose chat template it may use; for ``csv`` only.
 
     Returns
     -------
     int
-        How many examples were written.
+        The number of examples.
     """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         if form == "csv":
@@ -43,7 +45,7 @@ def read_rows(path: Path) -> Iterator[Example]:
     Raises
     ------
     PromptError
-        With file and row, for anything that is not such a file (see `jsonrows.read_objects`).
+        With file and row, when the file is of another form (see `jsonrows.read_objects`) or has no example.
     """
     rows = list(read_objects(path, PromptError, EXAMPLE, arrays=True))
     if not rows:
@@ -52,28 +54,31 @@ def read_rows(path: Path) -> Iterator[Example]:
 
 
 def _example(row: Mapping[str, Any], where: str) -> Example:
+    """The example of one checked row; ``where`` names file and row for the error."""
     hint = f"write {EXAMPLE}"
-    instruction, given, output = (row.get(key, "") for key in ("instruction", "input", "output"))
-    if not all(isinstance(text, str) for text in (instruction, given, output)):
+    instruction, input_text, output = (row.get(key, "") for key in ("instruction", "input", "output"))
+    if not all(isinstance(text, str) for text in (instruction, input_text, output)):
         raise PromptError("instruction, input and output must be text", where=where, hint=hint)
     if not instruction or not output:
         raise PromptError("instruction and output must not be empty", where=where, hint=hint)
-    user = [Message("user", given)] if given else []
+    user = [Message("user", input_text)] if input_text else []
     return Example((Message("system", instruction), *user, Message("assistant", output)))
 
 
 def _write_csv(file: TextIO, examples: Iterable[Example], style: str, tokenizer: Tokenizer) -> int:
+    """Write the format ``csv``; returns the number of examples."""
     writer = csv.writer(file)
     writer.writerow(["prompt", "output"])
     count = 0
     for count, example in enumerate(examples, 1):  # noqa: B007  (the last number is the count)
-        read = pieces(style, example.messages, tokenizer)
-        question = "".join(piece.text for piece in read if piece.role != "assistant")
+        texts = segments(style, example.messages, tokenizer)
+        question = "".join(segment.text for segment in texts if segment.role != "assistant")
         writer.writerow([question, _answer_text(example)])
     return count
 
 
 def _write_alpaca(file: TextIO, examples: Iterable[Example]) -> int:
+    """Write the format ``alpaca``; returns the number of examples."""
     count = 0
     for count, example in enumerate(examples, 1):
         row = {
@@ -87,6 +92,7 @@ def _write_alpaca(file: TextIO, examples: Iterable[Example]) -> int:
 
 
 def _write_chat(file: TextIO, examples: Iterable[Example]) -> int:
+    """Write the format ``chat``; returns the number of examples."""
     count = 0
     for count, example in enumerate(examples, 1):  # noqa: B007
         question = "\n".join(m.text for m in example.messages if m.role == "user")
@@ -101,4 +107,5 @@ def _write_chat(file: TextIO, examples: Iterable[Example]) -> int:
 
 
 def _answer_text(example: Example) -> str:
+    """The messages of the assistant as lines."""
     return "\n".join(message.text for message in example.messages if message.role == "assistant")

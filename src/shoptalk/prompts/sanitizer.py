@@ -1,9 +1,9 @@
-"""Text of users and sellers is only ever text: what could act as structure of a prompt is taken apart."""
+"""Sanitizing of texts of users and sellers: what could act as structure of a prompt is removed or broken up."""
 
 import re
 from collections.abc import Iterable
 
-#: Marks that chat formats use as structure, with what is left of them.
+#: Markers of chat formats, with their replacements.
 _CONTROL = (
     (re.compile(r"<\|"), "< |"),
     (re.compile(r"\|>"), "| >"),
@@ -17,20 +17,20 @@ _CONTROL = (
     ),
     (re.compile(r"#{2,}"), "#"),
 )
-#: ``B) ...`` at the start of a line, also after quotes, brackets or bullets, would read like an option.
+#: ``B) ...`` at the start of a line, also after quotes, brackets or bullets: it looks like an option.
 _OPTION = re.compile(r"(^|[\r\n\v\f\x1c-\x1e\x85\u2028\u2029])([\W_]*[A-Za-z])(?:\s*[).:\]])+(?=\s|$)")
 #: Control and format characters, line and paragraph separators; surrogates cannot be encoded. The joiners U+200C and
-#: U+200D stay: they are part of the spelling of Persian and Indic words, and of emoji made of several.
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\ufeff\ud800-\udfff]+")
+#: U+200D are kept: they are part of the spelling of Persian and Indic words, and of composed emoji.
+_INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\ufeff\ud800-\udfff]+")
 
 
 class PromptSanitizer:
-    """Makes text harmless; the same text always comes out the same, in history, options and answers.
+    """Sanitizes text; the same text has the same result in histories, options and answers.
 
     Parameters
     ----------
     control
-        Strings that the tokenizer at hand treats as single control tokens (``</s>``, ``<|im_end|>`` ...).
+        Texts of the tokenizer's control tokens (``</s>``, ``<|im_end|>`` ...).
     """
 
     def __init__(self, control: Iterable[str] = ()) -> None:
@@ -40,26 +40,28 @@ class PromptSanitizer:
     def __call__(self, text: str) -> str:
         """One line of text without anything that a prompt or a tokenizer reads as structure."""
         text = _OPTION.sub(r"\1\2 ", text)
-        text = _UNSEEN.sub(" ", text)
+        text = _INVISIBLE.sub(" ", text)
         for _ in range(_ROUNDS):
-            clean = self._once(text)
+            clean = self._replace_markers(text)
             if clean == text:
                 break
             text = clean
         return " ".join(_OPTION.sub(r"\1\2 ", " ".join(text.split())).split())
 
-    def _once(self, text: str) -> str:
-        for pattern, rest in _CONTROL:
-            text = pattern.sub(rest, text)
+    def _replace_markers(self, text: str) -> str:
+        """Replace all markers of chat formats and control tokens once."""
+        for pattern, replacement in _CONTROL:
+            text = pattern.sub(replacement, text)
         if self._tokens:
-            text = self._tokens.sub(_apart, text)
+            text = self._tokens.sub(_split_token, text)
         return text
 
 
-#: Taking one mark apart may put another together (``<<s>s>``); each round shortens or splits, so few are needed.
+#: Replacing a marker may form another (``<<s>s>``). Each round shortens or splits the text, so few rounds suffice.
 _ROUNDS = 8
 
 
-def _apart(match: re.Match[str]) -> str:
+def _split_token(match: re.Match[str]) -> str:
+    """The matched control token with a space after its first character."""
     token = match[0]
     return f"{token[0]} {token[1:]}" if len(token) > 1 else " "

@@ -1,37 +1,37 @@
-"""Texts of users and sellers at most so long: one field must not push the rest out of a prompt, whatever is in it."""
+"""Limits on the length of texts of users and sellers, so that a long field cannot fill a prompt; a report of cuts."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from shoptalk.files import JsonObject
 
-#: Longest text of one field, in characters. What is left may still be many tokens (page script, rare scripts), so that
-#: ``prompt.field_tokens`` bounds these as well.
+#: Longest text of each field, in characters. It may still be many tokens (program code, rare scripts), which
+#: ``prompt.field_tokens`` limits.
 LONGEST = {"title": 256, "brand": 60, "categories": 120, "description": 200, "review": 200}
 
 
 @dataclass(slots=True)
 class ShorteningReport:
-    """What has been shortened so far.
+    """The texts that have been shortened so far.
 
     Attributes
     ----------
     items
-        For each field, the items (for reviews: of whom) whose text was cut, each with the characters it had.
+        By field, then by id of the item: the number of characters before the cut.
     questions
-        How many examples and prompts fitted only with their texts cut further.
+        Number of examples and prompts that fitted only with their texts cut further.
     """
 
     items: dict[str, dict[str, int]] = field(default_factory=dict)
     questions: int = 0
 
     def add(self, name: str, item_id: str, length: int) -> None:
-        """A field of an item was cut, which had so many characters."""
+        """Record that a field of an item with ``length`` characters was cut."""
         lengths = self.items.setdefault(name, {})
         lengths[item_id] = max(length, lengths.get(item_id, 0))
 
     def as_dict(self) -> JsonObject:
-        """How many items lost text in each field, the longest of each, and how many questions needed more than that."""
+        """By field the number of items with a cut and the longest of them, and the number of ``questions``."""
         fields = {
             name: {"items": len(lengths), "longest": {"item_id": item, "characters": lengths[item]}}
             for name, lengths in sorted(self.items.items())
@@ -41,7 +41,7 @@ class ShorteningReport:
 
 
 def shorten(text: str, tokens: int, encode: Callable[[str], Sequence[int]]) -> str:
-    """The longest beginning of a text (found by bisection) with at most so many tokens; never less than a character."""
+    """The longest beginning of a text with at most ``tokens`` tokens, by bisection; at least one character."""
     if len(encode(text)) <= tokens:
         return text
     low, high = 1, len(text)  # `high` characters are too many
@@ -55,7 +55,7 @@ def shorten(text: str, tokens: int, encode: Callable[[str], Sequence[int]]) -> s
 
 
 def shortening_lines(report: JsonObject) -> list[str]:
-    """What `ShorteningReport.as_dict` says, a line for each field and one for the questions; none for nothing cut."""
+    """`ShorteningReport.as_dict` as text: a line for each field and one for the questions with cuts."""
     lines = [
         f"{row['items']:,} {name} cut for the prompt, the longest of {row['longest']['item_id']}"
         f" ({row['longest']['characters']:,} characters)"

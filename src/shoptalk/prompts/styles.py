@@ -1,7 +1,7 @@
-"""How the messages of an example become one text: alpaca, phi3, chat, plain, bare.
+"""Styles of prompts, which turn the messages of an example into one text: alpaca, phi3, chat, plain, bare.
 
-A style turns messages into *pieces*: messages whose texts, one after another, are what the model reads. A piece said by
-the assistant is learned, any other is not. Several user messages stand for lines of one input.
+A style makes segments of the messages: messages whose concatenated texts are the text that the model reads. Segments of
+the assistant are learned, others are not. Several user messages are lines of one input.
 """
 
 from collections.abc import Sequence
@@ -27,36 +27,41 @@ PHI3 = Template("phi3", f"<|user|>\n$question{PHI3_END}\n<|assistant|>\n")
 
 
 class Chat(Protocol):
-    """A tokenizer's own chat template, and the marks that close an answer."""
+    """The parts of a tokenizer that styles use; ``end`` is the text of the end token."""
 
     end: str
 
     @property
     def chat_end(self) -> str:
-        """What closes an answer in the chat template."""
+        """The text that closes an answer in the chat template."""
         ...
 
     @property
     def control(self) -> Sequence[str]:
-        """Strings that are one control token each."""
+        """The texts of control tokens."""
         ...
 
     def chat(self, question: str) -> str:
-        """The text up to where the assistant begins to answer the question."""
+        """The question in the chat template, up to the start of the answer."""
         ...
 
 
-def pieces(style: str, messages: Sequence[Message], tokenizer: Chat) -> list[Message]:
-    """The messages as consecutive pieces of text.
+def segments(style: str, messages: Sequence[Message], tokenizer: Chat) -> list[Message]:
+    """The messages as consecutive segments of text.
 
     Parameters
     ----------
     style
-        ``alpaca``, ``phi3``, ``chat``, ``plain`` or ``bare`` (nothing but what is said of the items).
+        ``alpaca``, ``phi3``, ``chat``, ``plain`` or ``bare`` (only the user and assistant messages).
     messages
         At most one system message (the instruction), then user messages (lines of the input) and assistant messages.
     tokenizer
-        Supplies the marks that close an answer, and the chat template for the style ``chat``.
+        Supplies the texts that close an answer, and the chat template for the style ``chat``.
+
+    Raises
+    ------
+    PromptError
+        For an unknown style.
     """
     if style == "plain":
         return _plain(messages)
@@ -72,13 +77,14 @@ def pieces(style: str, messages: Sequence[Message], tokenizer: Chat) -> list[Mes
 
 
 def _closing(style: str, tokenizer: Chat) -> str:
-    """What closes an answer: the mark of the style itself where the tokenizer knows one, else the end token."""
+    """The text that closes an answer: that of the style, if the tokenizer has it as a token, or the end token."""
     if style == "chat":
         return tokenizer.chat_end
     return PHI3_END if style == "phi3" and PHI3_END in tokenizer.control else tokenizer.end
 
 
 def _prompt(style: str, instruction: str, lines: str, tokenizer: Chat) -> str:
+    """Instruction and input as one text, up to the start of the answer."""
     if style == "alpaca":
         if lines:
             return ALPACA.render(instruction=instruction, input=lines)
@@ -92,5 +98,5 @@ def _prompt(style: str, instruction: str, lines: str, tokenizer: Chat) -> str:
 
 
 def _plain(messages: Sequence[Message]) -> list[Message]:
-    """A line per message; its line break belongs to whoever says it, so that an answer knows where it ends."""
-    return [piece for message in messages for piece in (message, Message(message.role, "\n"))]
+    """A line per message. The line break has the role of the message, so that the end of an answer is learned."""
+    return [segment for message in messages for segment in (message, Message(message.role, "\n"))]

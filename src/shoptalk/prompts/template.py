@@ -1,4 +1,4 @@
-"""Templates are strict data: an unknown slot or a missing value is an error, never an empty string."""
+"""Templates as strict data: an unknown slot or a missing value is an error."""
 
 import string
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ class Template:
     text: str
 
     def render(self, **values: str) -> str:
-        """Fill every slot; the values are taken as they are, so that a ``$`` in a title stays a ``$``.
+        """Fill every slot; values are not interpreted, so that a ``$`` in a title stays a ``$``.
 
         Raises
         ------

@@ -2,8 +2,8 @@
 
 Free decoding generates titles that do not exist. Here a beam is only extended by tokens that some title has at that
 position. Allowed tokens are looked up in flat arrays (`shoptalk.recommend.trie`) for all beams of all histories at
-once. A chain of tokens without alternatives is computed in one pass, and so is the rest of a title once it is the only
-one.
+once. A chain of tokens without alternatives is computed in one pass, and so are the remaining tokens of a title once no
+other title begins in the same way.
 """
 
 from collections.abc import Sequence
@@ -28,17 +28,17 @@ BEAMS = 10
 
 
 class TitleSearch:
-    """The k most probable titles of a language model, all of them in the catalogue.
+    """The k titles of the catalogue that are most probable under a language model.
 
-    Of several items with the same tokens the first by id is recommended; an item with an empty title never is.
+    Of several items with the same title the first by id is recommended; items with an empty title never are.
 
     Parameters
     ----------
     model, builder
         The model, and the prompt builder of its training.
     scoring
-        A title's score: ``sum`` of the log-probabilities of its tokens and its ending, or their ``mean``. The search
-        itself goes by the sum.
+        The score of a title: ``sum`` or ``mean`` of the log-probabilities of its tokens and its ending. The search
+        always orders beams by the sum.
     beams
         Beam width; with as many beams as titles the search is exact.
     """
@@ -67,11 +67,7 @@ class TitleSearch:
         notify: Notify = quiet,
     ) -> list[RankedList]:
         """The k best items of each history with their scores, best first (see `Recommender`); no target has a rank."""
-        names = list(self.builder.catalogue)
-        allowed_items = (
-            None if allowed is None else frozenset(names[index] for index in np.flatnonzero(allowed).tolist())
-        )
-        candidates = self.items if allowed_items is None else _only(self.items, allowed_items)
+        candidates = self.items if allowed is None else self._allowed_items(allowed)
         prompts, self.cut = [], 0
         for history in histories:
             prompt, cut = open_question(
@@ -81,13 +77,13 @@ class TitleSearch:
             self.cut += cut
         lists: list[RankedList | None] = [None] * len(prompts)
         done = 0
-        for chosen in batches(prompts):
-            batch = [histories[number] for number in chosen]
+        for numbers in batches(prompts):
+            batch = [histories[number] for number in numbers]
             seen_items = [frozenset(history.items) if exclude_history else frozenset() for history in batch]
             excluded = self._exclusion_mask(candidates, seen_items)
             with torch.inference_mode(), self.model.autocast():
                 scores, rows = search(
-                    TreeDecoder(self.model, [prompts[number] for number in chosen]),
+                    TreeDecoder(self.model, [prompts[number] for number in numbers]),
                     self.trie,
                     excluded,
                     max(k, self.beams),
@@ -95,16 +91,22 @@ class TitleSearch:
                     self.scoring,
                 )
             results = zip(scores.tolist(), rows.tolist(), strict=True)
-            for number, history, seen, (values, titles) in zip(chosen, batch, seen_items, results, strict=True):
+            for number, history, seen, (values, titles) in zip(numbers, batch, seen_items, results, strict=True):
                 best = [(value, row) for value, row in zip(values, titles, strict=True) if value > -torch.inf]
                 ids = [next(item for item in candidates[row] if item not in seen) for _, row in best]
                 lists[number] = RankedList(history.user_id, tuple(ids), tuple(value for value, _ in best))
-            done += len(chosen)
+            done += len(numbers)
             notify(done, len(prompts))
         return [ranked for ranked in lists if ranked is not None]
 
+    def _allowed_items(self, allowed: NDArray[np.bool_]) -> list[list[str]]:
+        """The allowed items with the title of each row of the trie."""
+        ids = list(self.builder.catalogue)
+        allowed_ids = {ids[index] for index in np.flatnonzero(allowed).tolist()}
+        return [[item for item in items if item in allowed_ids] for items in self.items]
+
     def _exclusion_mask(self, candidates: list[list[str]], seen_items: list[frozenset[str]]) -> "ExclusionMask":
-        """Rows without an allowed item: for all histories, and for each history because its user has all of them."""
+        """Rows of the trie without an allowed item, and for each history those of which it contains all items."""
         empty = torch.tensor([not group for group in candidates], dtype=torch.long)
         rows = [
             sorted(
@@ -149,8 +151,8 @@ def search(
     """The k best rows of a trie as continuations of each of B prompts.
 
     In each step the ``beams`` best continuations advance to the next node with several children. Where only one title
-    is left, the rest of it is computed in the same pass, and the beam is finished. Beams that can no longer be among
-    the k best are dropped (a score never increases), and the search ends when no beam is left.
+    is left, its remaining tokens are computed in the same pass, and the beam is finished. Beams that can no longer be
+    among the k best are dropped (a score never increases), and the search ends when no beam is left.
 
     Returns
     -------
@@ -218,7 +220,7 @@ def _children(
 
 
 def _advance(decoder: TreeDecoder, trie: Trie, beam: Beam, finished: Tensor) -> tuple[Beam, Tensor, Tensor]:
-    """Compute the token of each beam and the following ones without alternatives; all the rest of ``finished`` beams.
+    """Compute the next token of each beam and those after it without alternatives; all remaining of finished beams.
 
     Returns the beams at the nodes reached, the hidden states (F, D) of the F unfinished beams, and the row of each
     beam (B, W) in these states.
@@ -249,7 +251,3 @@ def _items_by_tokens(builder: PromptBuilder, tokenizer: Tokenizer) -> dict[tuple
         if title := tokenizer.encode(builder.title(item)):
             items_by_tokens.setdefault((*title, *end), []).append(item)
     return items_by_tokens
-
-
-def _only(items: list[list[str]], allowed: frozenset[str]) -> list[list[str]]:
-    return [[item for item in group if item in allowed] for group in items]

@@ -15,7 +15,7 @@ from shoptalk.schema import CATEGORIES, PRICE, Catalogue
 
 Bools = NDArray[np.bool_]
 
-#: Longest line of a file of ids, in characters: a longer one means that it is another kind of file.
+#: Longest id, in characters; a longer line means that the file is no list of ids.
 LONGEST_ID = 1_000
 
 
@@ -41,7 +41,7 @@ class Filters:
 
 
 class ItemFilterIndex:
-    """Columns of the catalogue, built on first use, so that a filter is a few operations on arrays.
+    """Columns of the catalogue, built on first use, with which filters are computed on arrays.
 
     Parameters
     ----------
@@ -96,6 +96,7 @@ class ItemFilterIndex:
 
     @cached_property
     def _item_index(self) -> dict[str, int]:
+        """Index of an item by its id."""
         return {item: index for index, item in enumerate(self.items)}
 
     @cached_property
@@ -115,6 +116,7 @@ class ItemFilterIndex:
         return indices
 
     def _mask(self, ids: Collection[str]) -> Bools:
+        """(I,) mask of the items with these ids."""
         mask = np.zeros(len(self.items), dtype=np.bool_)
         indices = self._item_index
         mask[[indices[item] for item in ids if item in indices]] = True
@@ -122,12 +124,12 @@ class ItemFilterIndex:
 
 
 def read_ids(path: Path) -> frozenset[str]:
-    """Ids from a file, one a line; empty lines, and spaces around an id, do not count.
+    """The ids of a file with one id per line; empty lines and spaces around an id are ignored.
 
     Raises
     ------
     UsageError
-        With file and line, for what cannot be read or is no list of ids, and for a file without any.
+        With file and line, when the file cannot be read, is no list of ids, or has no id.
     """
     hint = "give a text file with one item id a line"
     try:
@@ -151,6 +153,7 @@ def read_ids(path: Path) -> frozenset[str]:
 
 
 def _not_kept(what: str, column: str) -> UsageError:
+    """The error for a condition on a column that the dataset does not hold."""
     return UsageError(
         f"no product of this dataset has a {what}",
         hint=f'put "{column}" into data.keep of the recipe, then shoptalk prepare and train again',

@@ -1,10 +1,10 @@
-"""An approximate index of the items' embeddings, for catalogues too large for a product with all of them.
+"""An approximate index of the items' embeddings, for catalogues where a product with all of them takes too long.
 
-An inverted file (J. Sivic, A. Zisserman, "Video Google", ICCV 2003; the library is FAISS): items are sorted into lists
+It is an inverted file (J. Sivic, A. Zisserman, "Video Google", ICCV 2003; library FAISS): items are sorted into lists
 by their nearest centre, and a query reads the lists of the centres nearest to it. The bias of an item is one more
-coordinate, against a 1 in the query, so that the inner product is the model's score. On one core, 200,000 items of 256
-numbers (generated, around centres; 1,024 lists, 64 of them read) took 3 s to build and 1.2 ms to search, with recall@10
-of .998, where a product with all of them took 16 ms. A navigable graph (HNSW) was given up: 20,000 of them took 2 s.
+coordinate, against a 1 in the query, so that the inner product is the model's score. For 200,000 generated items of 256
+numbers in 1,024 lists, of which 64 are read, one core builds the index in 3 s and searches it in 1.2 ms, with recall@10
+of .998; a product with all items takes 16 ms. Building a graph (HNSW) of 20,000 items took 2 s, so it is not used.
 """
 
 import json
@@ -28,11 +28,13 @@ from shoptalk.models.items import ItemTable
 from shoptalk.recommend.transition_text import TransitionTextScorer
 
 FILE, CARD = "index.faiss", "index.json"
-#: Items from which on the index is used: for one history its search took a thirteenth of a product with all items; in
-#: a batch of 200, where the product took 1.0 ms for each before the best were even chosen, about as long (1.2 ms).
+#: Number of items from which on the index is used. At this size the search for one history takes a thirteenth of the
+#: time of a product with all items; in a batch of 200 about as long (1.2 ms each against 1.0 ms without the top k).
 LARGE = 200_000
-#: Lists read for a query, at least, and one of so many; items whose centres are learned from, for each list.
-PROBES, ONE_OF, SAMPLE, ROUNDS = 64, 16, 64, 8
+#: Least number of lists that a query reads, and the number of lists for each list that is read.
+PROBES, LISTS_PER_PROBE = 64, 16
+#: Of the k-means that places the centres: items sampled for each list, and iterations.
+SAMPLE, ROUNDS = 64, 8
 #: Most items with a word that may give candidates.
 RARE = 2_000
 #: Rows of the table in the checksum of a saved index.
@@ -40,7 +42,7 @@ _QUERY_ENTRIES = 1_000
 
 
 class Index:
-    """The k items with about the highest scores, without looking at most of the others.
+    """Finds approximately the k items with the highest scores, without computing most scores.
 
     Parameters
     ----------
@@ -62,7 +64,7 @@ class Index:
         """
         faiss = _library()
         rows = _augmented(table)
-        lists = max(1, min(int(2 * len(rows) ** 0.5), len(rows) // 39))  # the library wants 39 items for each centre
+        lists = max(1, min(int(2 * len(rows) ** 0.5), len(rows) // 39))  # FAISS warns below 39 items for each centre
         ivf = faiss.IndexIVFFlat(faiss.IndexFlatIP(rows.shape[1]), rows.shape[1], lists, faiss.METRIC_INNER_PRODUCT)
         ivf.cp.niter, ivf.cp.max_points_per_centroid, ivf.cp.seed = ROUNDS, SAMPLE, seed
         sample = np.random.default_rng(seed).permutation(len(rows))[: lists * SAMPLE]
@@ -71,7 +73,7 @@ class Index:
         return cls(ivf)
 
     def __len__(self) -> int:
-        """I, how many items there are."""
+        """I, the number of items."""
         return int(self._faiss_index.ntotal)
 
     def search(self, states: Floats, k: int, allowed: NDArray[np.bool_] | None = None) -> Ints:
@@ -80,11 +82,11 @@ class Index:
         Parameters
         ----------
         allowed
-            (I,) which items may be found.
+            (I,) mask of the items to search.
         """
         faiss = _library()
         lists = int(self._faiss_index.nlist)
-        parameters: dict[str, Any] = {"nprobe": min(lists, max(PROBES, lists // ONE_OF))}
+        parameters: dict[str, Any] = {"nprobe": min(lists, max(PROBES, lists // LISTS_PER_PROBE))}
         if allowed is not None:
             bits = np.packbits(allowed, bitorder="little")
             parameters["sel"] = faiss.IDSelectorBitmap(bits)
@@ -120,7 +122,7 @@ class Index:
 
     @classmethod
     def load(cls, folder: Path, table: ItemTable) -> "Index | None":
-        """The saved index; None where there is none of this table (items that were added since make it another).
+        """The saved index of a table; None if there is none, or it is of another table (with fewer items, for example).
 
         Raises
         ------
@@ -141,16 +143,17 @@ class Index:
 
 
 def open_index(folder: Path, table: ItemTable, least: int = LARGE) -> Index | None:
-    """The index of a model's items, kept beside the model; it is built where there is none yet.
+    """Load the index of a model's items from the model's folder, or build and save it.
 
-    None for catalogues below ``least`` items, and where the library is not installed: a product with all items does.
+    None for catalogues of less than ``least`` items, and where the library is not installed; then all scores are
+    computed.
     """
     if len(table.biases) < least or find_spec("faiss") is None:
         return None
     index = Index.load(folder, table)
     if index is None:
         index = Index.build(table)
-        with suppress(StorageError):  # a folder that cannot be written to can be recommended from
+        with suppress(StorageError):  # a read-only folder is no reason to fail
             index.save(folder, table)
     return index
 
@@ -172,7 +175,7 @@ def nearest_items(
     k: int,
     allowed: NDArray[np.bool_] | None = None,
 ) -> list[NearestItems]:
-    """For each of B histories, candidates from index, transitions and rare words, with the scores of model and scorer.
+    """Candidates of B histories from the index, transitions and rare words, with the scores of model and scorer.
 
     An item that shares only frequent words with the history is a candidate only if the model ranks it among its first
     k. If the scorer has a bonus for cold-start items, the index is searched for k of them as well.
@@ -180,11 +183,11 @@ def nearest_items(
     Parameters
     ----------
     purchases, states
-        Of the histories; states (B, D).
+        Purchases and hidden states (B, D) of the histories.
     k
-        Items that the index is asked for.
+        Number of items to search in the index.
     allowed
-        (I,) which items may be candidates.
+        (I,) mask of the items that may be candidates.
     """
     vectors, biases = table.vectors.cpu().numpy(), table.biases.cpu().numpy()
     added_scores = None if scorer is None else _SparseScores(scorer, purchases)
@@ -209,14 +212,14 @@ def nearest_items(
 
 
 class _SparseScores:
-    """What `TransitionTextScorer.scores` adds to the scores of B histories, for some items of each only."""
+    """The scores of `TransitionTextScorer.scores` for B histories, computed for some items of each only."""
 
     def __init__(self, scorer: TransitionTextScorer, purchases: InteractionMatrix) -> None:
         self.scorer, mixing = scorer, scorer.mixing
         self._transition_scores: Any = purchases.weighted(mixing.decay) @ scorer.graph  # (B, I), sparse
         query_vectors: Any = (
-            purchases.weighted(mixing.word_decay) @ scorer.words
-        )  # (B, W), sparse or dense as the words are
+            purchases.weighted(mixing.word_decay) @ scorer.text_vectors
+        )  # (B, W), sparse or dense as the text vectors are
         self._query_vectors: Floats = np.asarray(
             query_vectors.toarray() if hasattr(query_vectors, "toarray") else query_vectors, dtype=np.float32
         )
@@ -231,16 +234,16 @@ class _SparseScores:
 
         Empty if the text vectors are dense (from a neural text encoder).
         """
-        if not sparse.issparse(self.scorer.words):
+        if not sparse.issparse(self.scorer.text_vectors):
             return np.zeros(0, dtype=np.int64)
-        turned = self.scorer.turned  # (W, I)
+        vectors = self.scorer.transposed_vectors  # (W, I)
         words = np.flatnonzero(self._query_vectors[row])
-        rare = words[np.diff(turned.indptr)[words] <= RARE]
-        query_vectors = sparse.csr_array(
-            (self._query_vectors[row, rare], (np.zeros(len(rare), np.int64), rare)), shape=(1, turned.shape[0])
+        rare = words[np.diff(vectors.indptr)[words] <= RARE]
+        query_vector = sparse.csr_array(
+            (self._query_vectors[row, rare], (np.zeros(len(rare), np.int64), rare)), shape=(1, vectors.shape[0])
         )
-        shared: Any = query_vectors @ turned
-        indices, cosines = np.asarray(shared.indices, dtype=np.int64), shared.data
+        similarities: Any = query_vector @ vectors
+        indices, cosines = np.asarray(similarities.indices, dtype=np.int64), similarities.data
         if allowed is not None:
             indices, cosines = indices[allowed[indices]], cosines[allowed[indices]]
         return indices if len(indices) <= k else indices[np.argpartition(-cosines, k)[:k]]
@@ -250,11 +253,12 @@ class _SparseScores:
         transition_scores, sums = self.transition_scores(row)
         edges = np.zeros(self._transition_scores.shape[1], dtype=np.float32)
         edges[transition_scores] = sums
-        text_scores = np.asarray(self.scorer.words[indices] @ self._query_vectors[row], dtype=np.float32)
+        text_scores = np.asarray(self.scorer.text_vectors[indices] @ self._query_vectors[row], dtype=np.float32)
         return self.scorer.combined(edges[indices], text_scores, indices.shape, self.scorer.has_interactions[indices])
 
 
 def _library() -> Any:
+    """The module ``faiss``."""
     require("faiss", "index")
     import faiss
 

@@ -1,4 +1,4 @@
-"""Recommending with item tokens: one forward pass for a history, one matrix product for the whole catalogue."""
+"""Recommending with item tokens: one forward pass per history, one matrix product for the whole catalogue."""
 
 import math
 from collections.abc import Sequence
@@ -23,9 +23,10 @@ from shoptalk.schema import Candidates, History, RankedList
 
 #: Tokens of a batch.
 BATCH_TOKENS = 16384
-#: The index is encoded for so many times as many items as are wanted, as the scorer changes their order; and not at all
-#: where less than this share of the items is allowed, as most of what it reads would be in vain.
-WIDER, NARROW = 5, 0.02
+#: The index is searched for this many times k items, because the scorer changes their order.
+INDEX_FACTOR = 5
+#: Least share of allowed items with which the index is used; with fewer it would mostly read excluded items.
+INDEX_SHARE = 0.02
 
 
 class ItemRecommender(CatalogueRecommender):
@@ -36,9 +37,9 @@ class ItemRecommender(CatalogueRecommender):
     model, builder
         The model, and the prompt builder of its training.
     scorer
-        Of the same items; its scores are added to the model's.
+        A scorer of the same items, whose scores are added to the model's.
     index
-        Of the same items (see `shoptalk.recommend.index.open_index`): lists are then nearly, not exactly, the best.
+        An index of the same items (see `shoptalk.recommend.index.open_index`); lists are then approximate.
     """
 
     name = "model"
@@ -58,7 +59,7 @@ class ItemRecommender(CatalogueRecommender):
         self.table, self.index = _frozen(model.items), index
 
     def ask(self, history: History) -> tuple[list[int], bool]:
-        """The ids that the model reads of a history, and whether it had to be cut."""
+        """The token ids of the prompt for a history, and whether the history was shortened."""
         return open_question(self.builder, self.model.tokenizer, history, 1, self.model.longest)
 
     @torch.inference_mode()
@@ -67,11 +68,11 @@ class ItemRecommender(CatalogueRecommender):
         encoded = [self.ask(history) for history in histories]
         self.cut = sum(cut for _, cut in encoded)
         prompts = [ids or [self.model.tokenizer.pad_id] for ids, _ in encoded]
-        result = torch.empty(len(prompts), self.table.vectors.shape[1], device=self.model.device)
+        states = torch.empty(len(prompts), self.table.vectors.shape[1], device=self.model.device)
         for batch in length_batches([len(prompt) for prompt in prompts], BATCH_TOKENS):
-            chosen = batch.tolist()
-            result[chosen] = self._last([prompts[number] for number in chosen])
-        return result
+            numbers = batch.tolist()
+            states[numbers] = self._last([prompts[number] for number in numbers])
+        return states
 
     def _last(self, prompts: list[list[int]]) -> Tensor:
         """Hidden states (b, D) at the ends of prompts, padded on the right, which a causal model ignores."""
@@ -86,7 +87,7 @@ class ItemRecommender(CatalogueRecommender):
 
     @torch.inference_mode()
     def score_all(self, histories: Sequence[History]) -> NDArray[np.float32]:
-        """Scores (B, I) of all items: logits of their tokens, and what the scorer adds."""
+        """Scores (B, I) of all items: the logits of their tokens plus the scores of the scorer."""
         return np.asarray(self._scores(histories).cpu().numpy(), dtype=np.float32)
 
     def _scores(self, histories: Sequence[History]) -> Tensor:
@@ -123,7 +124,8 @@ class ItemRecommender(CatalogueRecommender):
     def _best(
         self, histories: Sequence[History], k: int, allowed: Bools | None, exclude_history: bool
     ) -> list[RankedList]:
-        if self.index is not None and (allowed is None or allowed.mean() >= NARROW):
+        """The k best items of each history of a block, from the index where it finds k items, else from all scores."""
+        if self.index is not None and (allowed is None or allowed.mean() >= INDEX_SHARE):
             lists = self._near(self.index, histories, k, allowed, exclude_history)
             if min(map(len, (ranked.items for ranked in lists)), default=k) == k:
                 return lists
@@ -135,8 +137,8 @@ class ItemRecommender(CatalogueRecommender):
             scores[torch.from_numpy(rows), torch.from_numpy(columns)] = -torch.inf
         best, indices = _top(scores, k)
         return [
-            RankedList(history.user_id, *self._listed(values, order))
-            for history, values, order in zip(histories, best.tolist(), indices.tolist(), strict=True)
+            RankedList(history.user_id, *self._listed(row_scores, row_indices))
+            for history, row_scores, row_indices in zip(histories, best.tolist(), indices.tolist(), strict=True)
         ]
 
     def _near(
@@ -149,10 +151,11 @@ class ItemRecommender(CatalogueRecommender):
     ) -> list[RankedList]:
         """The k best of the candidates of index and scorer; fewer if there are fewer candidates."""
         purchases = InteractionMatrix.of(histories, self.item_index)
-        most = int(np.bincount(purchases.row, minlength=1).max())
+        longest = int(np.bincount(purchases.row, minlength=1).max())
         states = self.states(histories).cpu().numpy()
         lists = []
-        neighbours = nearest_items(index, self.table, self.scorer, purchases, states, WIDER * k + most, allowed)
+        size = INDEX_FACTOR * k + longest
+        neighbours = nearest_items(index, self.table, self.scorer, purchases, states, size, allowed)
         for row, (history, candidates) in enumerate(zip(histories, neighbours, strict=True)):
             scores = candidates.scores
             if exclude_history:
@@ -162,9 +165,10 @@ class ItemRecommender(CatalogueRecommender):
             lists.append(RankedList(history.user_id, *listed))
         return lists
 
-    def _listed(self, values: list[float], order: list[int]) -> tuple[tuple[str, ...], tuple[float, ...]]:
-        real = sum(value > -math.inf for value in values)  # the best come first
-        return tuple(self.items[position] for position in order[:real]), tuple(values[:real])
+    def _listed(self, scores: list[float], indices: list[int]) -> tuple[tuple[str, ...], tuple[float, ...]]:
+        """Ids and scores of a list, without items whose score is minus infinity, which come last."""
+        count = sum(score > -math.inf for score in scores)
+        return tuple(self.items[index] for index in indices[:count]), tuple(scores[:count])
 
     def score(
         self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
@@ -190,15 +194,15 @@ def _top(scores: Tensor, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]
     values, indices = top.values.cpu().numpy(), top.indices.cpu().numpy()
     if count > k > 0:
         for row in np.flatnonzero((values[:, k] == values[:, k - 1]) & np.isfinite(values[:, k])).tolist():
-            whole = scores[row].cpu().numpy()
-            indices[row, :k] = top_k(whole[None], k)[0]
-            values[row, :k] = whole[indices[row, :k]]
+            row_scores = scores[row].cpu().numpy()
+            indices[row, :k] = top_k(row_scores[None], k)[0]
+            values[row, :k] = row_scores[indices[row, :k]]
     values, indices = values[:, :k], indices[:, :k]
     order = np.lexsort((indices, -values), axis=1)
     return np.take_along_axis(values, order, axis=1), np.take_along_axis(indices, order, axis=1)
 
 
 def _frozen(items: ItemTokens) -> ItemTable:
-    """The table for recommending, made once."""
+    """The table of all items without dropout and gradients."""
     with torch.inference_mode():
         return items.eval().table()

@@ -1,4 +1,4 @@
-"""Listing the next ten items, token by token (system D): constrained to new items, or free as published."""
+"""Generating a list of the next ten items token by token: constrained to new items, or free."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,23 +36,23 @@ class GeneratedList:
 
 
 class ListRecommender:
-    """A language model that writes lists of items (task ``generate_ids``), the likeliest token first (greedy).
+    """A language model that generates lists of items (task ``generate_ids``) by greedy decoding.
 
     Parameters
     ----------
     model, builder
         The model, and the prompt builder of its training.
     constrained
-        Whether only tokens of items are considered that the list, and the history, do not hold yet; else the model may
-        say anything, up to as many tokens as ten items have.
+        Whether only the tokens of items are considered that are neither in the list nor in the history. Otherwise all
+        tokens are, up to the number of tokens of ten items.
 
     Attributes
     ----------
     cut
-        Of the last `rank`: how many histories had to be shortened.
+        Number of histories that the last `rank` or `score` shortened.
     invalid_share, repeat_share
-        Of the last `rank`, for each history: the shares of the entries of its list that are no item, and that were said
-        before; NaN for an empty list. Items that fill up a list as ``prompt.padding`` teaches it count as repeats.
+        For each history of the last `rank`: the shares of the entries of its list that are no item, and that repeat an
+        earlier entry; NaN for an empty list. Items that pad a list, as ``prompt.padding`` trains it, count as repeats.
     """
 
     name = "model"
@@ -71,7 +71,7 @@ class ListRecommender:
         self.invalid_share = self.repeat_share = np.empty(0)
 
     def ask(self, history: History) -> tuple[list[int], bool]:
-        """The ids that the model reads of a history, and whether it had to be cut."""
+        """The token ids of the prompt for a history, and whether the history was shortened."""
         return open_question(self.builder, self.model.tokenizer, history, self._longest, self.model.longest)
 
     @torch.inference_mode()
@@ -85,27 +85,25 @@ class ListRecommender:
         targets: Sequence[str] | None = None,  # noqa: ARG002
         notify: Notify = quiet,
     ) -> list[RankedList]:
-        """The first k items of each history's list, with the log-probability of the list up to each.
+        """The first k items of the list of each history (see `Recommender`).
 
-        A list has ten items, as the model has learned. Where more are encoded for, the others follow in the order of
-        their probability as the tenth, with the log-probability of the list that they would end. Free lists stay as
-        the model writes them.
-
-        See `Recommender`. Free lists are only counted, never changed. No target has a rank: a list is all there is.
+        The score of an item is the log-probability of the list up to and including it. A constrained list has ten
+        items, as in training. If k is larger, further items follow in the order of their probability as the tenth item,
+        with the log-probability of the list that they would end. Free lists are not changed. Targets get no rank.
         """
         encoded = [self.ask(history) for history in histories]
         self.cut = sum(cut for _, cut in encoded)
         generated: dict[int, GeneratedList] = {}
         allowed_items = self._allowed_items(allowed)
-        for chosen in batches([prompt for prompt, _ in encoded]):
-            batch = [histories[number] for number in chosen]
+        for numbers in batches([prompt for prompt, _ in encoded]):
             with self.model.autocast():
-                decoder = TreeDecoder(self.model, [encoded[number][0] for number in chosen])
+                decoder = TreeDecoder(self.model, [encoded[number][0] for number in numbers])
                 if self.constrained:
-                    lists = self._decode_constrained(decoder, batch, k, allowed_items, exclude_history=exclude_history)
+                    mask = self._mask([histories[number] for number in numbers], allowed_items, exclude_history)
+                    lists = self._decode_constrained(decoder, mask, k)
                 else:
                     lists = self._decode_free(decoder)
-            generated |= dict(zip(chosen, lists, strict=True))
+            generated |= dict(zip(numbers, lists, strict=True))
             notify(len(generated), len(histories))
         self.invalid_share = _entry_rates(generated, "invalid")
         self.repeat_share = _entry_rates(generated, "repeats")
@@ -122,12 +120,12 @@ class ListRecommender:
         encoded = [self.ask(history) for history in histories]
         self.cut = sum(cut for _, cut in encoded)
         scores: dict[int, NDArray[np.float64]] = {}
-        for chosen in batches([prompt for prompt, _ in encoded]):
+        for numbers in batches([prompt for prompt, _ in encoded]):
             with self.model.autocast():
-                decoder = TreeDecoder(self.model, [encoded[number][0] for number in chosen])
+                decoder = TreeDecoder(self.model, [encoded[number][0] for number in numbers])
                 logits = decoder.logits(decoder.last)
-            first = logits.log_softmax(1)[:, self._tokens].double().cpu().numpy()
-            for number, row in zip(chosen, first, strict=True):
+            item_scores = logits.log_softmax(1)[:, self._tokens].double().cpu().numpy()
+            for number, row in zip(numbers, item_scores, strict=True):
                 scores[number] = row[[self._column(item) for item in candidates[number].items]]
             notify(len(scores), len(histories))
         return [scores[number] for number in range(len(histories))]
@@ -140,6 +138,7 @@ class ListRecommender:
         return explain_by_removal(self, history, items, options, self.builder.prompt.history)
 
     def _column(self, item: str) -> int:
+        """Index of an item among all items of the model."""
         if item not in self._item_index:
             raise ModelError(
                 f"the model has no token for item {item!r}", hint='train with prompt.task = "generate_ids"'
@@ -147,32 +146,33 @@ class ListRecommender:
         return self._item_index[item]
 
     def _allowed_items(self, allowed: NDArray[np.bool_] | None) -> Tensor:
-        """(I,) which items may be listed for anybody."""
+        """(I,) mask of the items that may be in any list."""
         mask = np.ones(len(self.items), dtype=np.bool_) if allowed is None else allowed
         return torch.from_numpy(mask).to(self.model.device)
 
-    def _decode_constrained(
-        self,
-        decoder: TreeDecoder,
-        histories: Sequence[History],
-        k: int,
-        allowed_items: Tensor,
-        *,
-        exclude_history: bool,
-    ) -> list[GeneratedList]:
-        """Lists constrained to items; an item and the separator after it are computed in one pass."""
-        steps = min(k, LISTED)
-        size, device = len(histories), self.model.device
-        mask = allowed_items.repeat(size, 1)  # (B, I)
+    def _mask(self, histories: Sequence[History], allowed_items: Tensor, exclude_history: bool) -> Tensor:
+        """(B, I) mask of the items that may be in the list of each history."""
+        mask = allowed_items.repeat(len(histories), 1)
         if exclude_history:
-            seen_items = [
-                (row, self._item_index[i])
+            history_items = [
+                (row, self._item_index[item])
                 for row, history in enumerate(histories)
-                for i in history.items
-                if i in self._item_index
+                for item in history.items
+                if item in self._item_index
             ]
-            rows, indices = torch.tensor(seen_items, dtype=torch.long, device=device).view(-1, 2).T
+            rows, indices = torch.tensor(history_items, dtype=torch.long, device=mask.device).view(-1, 2).T
             mask[rows, indices] = False
+        return mask
+
+    def _decode_constrained(self, decoder: TreeDecoder, mask: Tensor, k: int) -> list[GeneratedList]:
+        """Lists constrained to the items of a mask (B, I), from which each item is removed once it is listed.
+
+        An item and the separator after it are computed in one pass.
+        """
+        size, device = len(mask), mask.device
+        if not k:
+            return [GeneratedList((), (), 0, 0, 0)] * size
+        steps = min(k, LISTED)
         separator = torch.tensor(self.separator, dtype=torch.long, device=device).expand(size, -1)
         count = torch.full((size, 1), 1 + len(self.separator), device=device)
         state, seen, score = decoder.last, decoder.seen, torch.zeros(size, device=device)
@@ -194,27 +194,26 @@ class ListRecommender:
             tokens = torch.cat([self._tokens[best][:, None], separator], 1)[:, None]
             depth = torch.full((size, 1), step * (1 + len(self.separator)), device=device)
             hidden, _, seen = decoder.grow(tokens, count, depth, seen)
-            state = hidden.view(size, -1, hidden.shape[1])[:, -1]
+            states = hidden.view(size, -1, hidden.shape[1])  # after the item, and after each token of the separator
+            state = states[:, -1]
             if self.separator:
-                between = hidden.view(size, -1, hidden.shape[1])[:, :-1].flatten(0, 1)
-                score = score + decoder.log_probability(between, separator.flatten()).view(size, -1).sum(1)
-        if not k:
-            return [GeneratedList((), (), 0, 0, 0)] * size
-        generated = []
-        for generated_positions, values in zip(
-            torch.stack(chosen, 1).tolist(), torch.stack(scores, 1).tolist(), strict=True
-        ):
-            real = [
-                (self.items[index], value)
-                for index, value in zip(generated_positions, values, strict=True)
-                if value > -np.inf
+                separator_states = states[:, :-1].flatten(0, 1)
+                score = score + decoder.log_probability(separator_states, separator.flatten()).view(size, -1).sum(1)
+        return self._generated_lists(torch.stack(chosen, 1), torch.stack(scores, 1))
+
+    def _generated_lists(self, indices: Tensor, scores: Tensor) -> list[GeneratedList]:
+        """Lists of the items with indices (B, k) and finite scores (B, k)."""
+        lists = []
+        for row, row_scores in zip(indices.tolist(), scores.tolist(), strict=True):
+            entries = [
+                (self.items[index], score) for index, score in zip(row, row_scores, strict=True) if score > -np.inf
             ]
-            items, item_scores = tuple(item for item, _ in real), tuple(value for _, value in real)
-            generated.append(GeneratedList(items, item_scores, len(items), 0, 0))
-        return generated
+            items, item_scores = tuple(item for item, _ in entries), tuple(score for _, score in entries)
+            lists.append(GeneratedList(items, item_scores, len(items), 0, 0))
+        return lists
 
     def _decode_free(self, decoder: TreeDecoder) -> list[GeneratedList]:
-        """Lists as the model writes them without constraints."""
+        """Lists without constraints."""
         size, device = len(decoder.lengths), self.model.device
         state, seen, score = decoder.last, decoder.seen, torch.zeros(size, device=device)
         finished = torch.zeros(size, dtype=torch.bool, device=device)
@@ -228,13 +227,13 @@ class ListRecommender:
             finished |= torch.isin(best, self._stops)
             if finished.all() or step + 1 == self._longest:
                 break
-            where = torch.full((size, 1), step, device=device)
-            state, _, seen = decoder.grow(best[:, None, None], torch.ones_like(where), where, seen)
-        table = zip(torch.stack(tokens, 1).tolist(), torch.stack(scores, 1).tolist(), strict=True)
-        return [self._parse(generated, values) for generated, values in table]
+            depth = torch.full((size, 1), step, device=device)
+            state, _, seen = decoder.grow(best[:, None, None], torch.ones_like(depth), depth, seen)
+        rows = zip(torch.stack(tokens, 1).tolist(), torch.stack(scores, 1).tolist(), strict=True)
+        return [self._parse(row, row_scores) for row, row_scores in rows]
 
     def _parse(self, generated: list[int], scores: list[float]) -> GeneratedList:
-        """Entries of a free list: an item's token, and whatever else stands between separators."""
+        """A free list from its tokens and scores. An entry is an item's token, or other text between separators."""
         padding = _padding_token(self.model.tokenizer)
         scores_by_item: dict[str, float] = {}
         entries = invalid = repeats = 0
@@ -259,6 +258,7 @@ class ListRecommender:
 
 
 def _token(tokenizer: Tokenizer, item: str) -> int:
+    """The token id of an item."""
     ids = tokenizer.encode(item_token(item))
     if len(ids) != 1:
         raise ModelError(f"the model has no token for item {item!r}", hint='train with prompt.task = "generate_ids"')
@@ -278,6 +278,7 @@ def _separator(tokenizer: Tokenizer, items: Sequence[str]) -> list[int]:
 
 
 def _entry_rates(generated: dict[int, GeneratedList], attribute: str) -> NDArray[np.float64]:
+    """``invalid`` or ``repeats`` of each list over its number of entries; NaN for an empty list."""
     lists = [generated[number] for number in range(len(generated))]
     return np.array(
         [getattr(ranked, attribute) / ranked.entries if ranked.entries else np.nan for ranked in lists],

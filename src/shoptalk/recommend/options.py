@@ -1,4 +1,4 @@
-"""Scores of options: the log-probability of each answer, all answers of a question in one pass."""
+"""Scores of options: the log-probability of each answer; all answers of a question are computed in one pass."""
 
 from collections.abc import Sequence
 
@@ -16,10 +16,12 @@ from shoptalk.prompts.questions import option_question
 from shoptalk.ranking import Bools, OptionRecommender
 from shoptalk.schema import Candidates, History, RankedList
 
-#: Tokens of a batch; a row's mask costs the square of its length.
+#: Most tokens of a batch; the mask of a row takes memory with the square of its length.
 BATCH_TOKENS = 8192
-#: Options of one pass, when a whole catalogue is scored; most that a prompt can show.
-CHUNK, MOST_SHOWN = 64, 26
+#: Number of options in one pass, when a whole catalogue is scored.
+CHUNK = 64
+#: Most options that a prompt can show.
+MOST_SHOWN = 26
 
 
 class LanguageModelRecommender(OptionRecommender):
@@ -28,14 +30,14 @@ class LanguageModelRecommender(OptionRecommender):
     Parameters
     ----------
     model, builder
-        The model, and the prompts that it was trained on.
+        The model, and the prompt builder of its training.
     scoring
         ``sum`` of the log-probabilities of an answer's tokens, or their ``mean``.
 
     Attributes
     ----------
     cut
-        Of the last `score`: how many prompts lost their oldest items.
+        Number of prompts of the last `score` without the oldest items of their history.
     """
 
     name = "model"
@@ -60,7 +62,7 @@ class LanguageModelRecommender(OptionRecommender):
         return [self.reduce(tokens) for tokens in scores]
 
     def ask(self, history: History, candidates: Candidates) -> tuple[Question, bool]:
-        """What is scored: the ids of the prompt and of each answer, and whether the history had to be cut."""
+        """The token ids of the prompt and of each answer, and whether the history was shortened."""
         return option_question(self.builder, self.model.tokenizer, history, candidates)
 
     def rank(
@@ -73,12 +75,12 @@ class LanguageModelRecommender(OptionRecommender):
         targets: Sequence[str] | None = None,
         notify: Notify = quiet,
     ) -> list[RankedList]:
-        """The k best items of each history (see `Recommender`), each allowed item scored as an option.
+        """The k best items of each history (see `Recommender`), with each allowed item scored as an option.
 
         Raises
         ------
         UsageError
-            When a model that chooses among the options of its prompt gets more than a prompt can show.
+            When the prompts show the options, and there are more allowed items than a prompt can show.
         """
         count = len(self.items) if allowed is None else int(allowed.sum())
         if self.builder.shows_options and not 2 <= count <= MOST_SHOWN:
@@ -91,7 +93,7 @@ class LanguageModelRecommender(OptionRecommender):
         )
 
     def reduce(self, scores: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-        """One score an answer out of those of its tokens."""
+        """The score of each answer from the log-probabilities of its tokens."""
         reduce = np.mean if self.scoring == "mean" else np.sum
         return np.array([reduce(tokens) for tokens in scores], dtype=np.float64)
 
@@ -106,7 +108,7 @@ def log_probabilities(
     questions
         B prompts with their answers.
     notify
-        Called with how many questions are done, and how many there are.
+        Called with the number of questions done and the number of all questions.
 
     Returns
     -------
@@ -116,13 +118,13 @@ def log_probabilities(
     results: list[list[NDArray[np.float64]]] = [[] for _ in questions]
     done = 0
     for batch in length_batches([tree_length(question) for question in questions], BATCH_TOKENS):
-        chosen = batch.tolist()
+        numbers = batch.tolist()
         with torch.inference_mode():
-            flat = tree_log_probabilities(model, [questions[number] for number in chosen]).double().cpu().numpy()
-        ends = np.cumsum([len(answer) for number in chosen for answer in questions[number][1]])
-        pieces = iter(np.split(flat, ends[:-1]))
-        for number in chosen:
-            results[number] = [next(pieces) for _ in questions[number][1]]
-        done += len(chosen)
+            flat = tree_log_probabilities(model, [questions[number] for number in numbers]).double().cpu().numpy()
+        ends = np.cumsum([len(answer) for number in numbers for answer in questions[number][1]])
+        answer_scores = iter(np.split(flat, ends[:-1]))
+        for number in numbers:
+            results[number] = [next(answer_scores) for _ in questions[number][1]]
+        done += len(numbers)
         notify(done, len(questions))
     return results

@@ -31,7 +31,7 @@ class PointwiseRecommender(LanguageModelRecommender):
     model, scoring
         See `LanguageModelRecommender`.
     builder
-        The prompts that it was trained on; they ask about one item (see `ItemQuestions`).
+        The prompt builder of its training; its prompts ask about one item (see `ItemQuestions`).
     """
 
     def score(
@@ -52,7 +52,7 @@ class PointwiseRecommender(LanguageModelRecommender):
         return np.array([yes - no for yes, no in map(self.reduce, scores)], dtype=np.float64)
 
     def ask_item(self, history: History, item_id: str) -> tuple[Question, bool]:
-        """The ids of the prompt about an item and of the answers Yes and No, and whether the history had to be cut."""
+        """The token ids of the prompt about an item and of Yes and No, and whether the history was shortened."""
         return fitted_question(
             lambda prompts, latest: cast(ItemQuestions, prompts).ask_item(history, item_id, latest=latest),
             lambda *_: YES_NO,

@@ -1,4 +1,4 @@
-"""Generating the exact title, system A's first attempt, or advice (system C): greedy decoding, without constraints."""
+"""Generating the exact title, or a recommendation with its reason: greedy decoding without constraints."""
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
@@ -15,14 +15,14 @@ from shoptalk.recommend.constrained import TitleSearch
 from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.schema import History, RankedList
 
-#: Tokens of a batch of prompts with their answers, and most of its prompts.
+#: Most tokens of a batch, prompts with their answers, and most prompts of a batch.
 BATCH_TOKENS, BATCH_ROWS = 8192, 64
-#: Titles up to which each is scored; more are searched, with so many beams.
-FEW, BEAMS = 300, 100
+#: Most items that are scored one by one; more are searched, with ``BEAMS`` beams.
+MOST_SCORED, BEAMS = 300, 100
 
 
 class TitleRecommender(LanguageModelRecommender):
-    """A language model that writes titles: few items are scored one by one, of many the likeliest are searched."""
+    """A language model that generates titles: few items are scored one by one, many are searched with beams."""
 
     @cached_property
     def search(self) -> TitleSearch:
@@ -41,12 +41,12 @@ class TitleRecommender(LanguageModelRecommender):
     ) -> list[RankedList]:
         """The k best items of each history (see `Recommender`)."""
         count = len(self.items) if allowed is None else int(allowed.sum())
-        rank = super().rank if count <= FEW else self.search.rank
+        rank = super().rank if count <= MOST_SCORED else self.search.rank
         return rank(histories, k, allowed=allowed, exclude_history=exclude_history, targets=targets, notify=notify)
 
 
 def ask_title(model: LanguageModel, builder: PromptBuilder, history: History) -> tuple[list[int], bool]:
-    """The ids that the model reads of a history, and whether it had to be cut."""
+    """The token ids of the prompt for a history, and whether the history was shortened."""
     return open_question(builder, model.tokenizer, history, builder.longest_answer, model.longest)
 
 
@@ -54,22 +54,23 @@ def ask_title(model: LanguageModel, builder: PromptBuilder, history: History) ->
 def generate_titles(
     model: LanguageModel, builder: PromptBuilder, histories: Sequence[History], notify: Notify = quiet
 ) -> list[str]:
-    """Generated titles of the next purchase of each user: B texts, in or outside the catalogue."""
-    end, most = ending(builder, model.tokenizer), builder.longest_answer
+    """Generated titles of the next purchase of each user: B texts, in the catalogue or not."""
+    end, most_tokens = ending(builder, model.tokenizer), builder.longest_answer
     prompts = [ask_title(model, builder, history)[0] for history in histories]
     texts = [""] * len(prompts)
     done = 0
-    for batch in length_batches([len(prompt) + most for prompt in prompts], BATCH_TOKENS, max_rows=BATCH_ROWS):
-        chosen = batch.tolist()
-        for number, text in zip(chosen, _decode(model, [prompts[i] for i in chosen], end, most), strict=True):
+    for batch in length_batches([len(prompt) + most_tokens for prompt in prompts], BATCH_TOKENS, max_rows=BATCH_ROWS):
+        numbers = batch.tolist()
+        generated = _decode(model, [prompts[number] for number in numbers], end, most_tokens)
+        for number, text in zip(numbers, generated, strict=True):
             texts[number] = text
-        done += len(chosen)
+        done += len(numbers)
         notify(done, len(prompts))
     return texts
 
 
-def _decode(model: LanguageModel, prompts: list[list[int]], end: list[int], most: int) -> list[str]:
-    """Greedy continuations of prompts, padded on the left so that all end together."""
+def _decode(model: LanguageModel, prompts: list[list[int]], end: list[int], most_tokens: int) -> list[str]:
+    """Greedy continuations of prompts, which are padded on the left."""
     width = max(map(len, prompts))
     pad = model.tokenizer.pad_id
     ids = torch.tensor([[pad] * (width - len(prompt)) + prompt for prompt in prompts], device=model.device)
@@ -79,7 +80,7 @@ def _decode(model: LanguageModel, prompts: list[list[int]], end: list[int], most
         output = model.network.generate(
             input_ids=ids,
             attention_mask=mask,
-            max_new_tokens=most,
+            max_new_tokens=most_tokens,
             do_sample=False,
             num_beams=1,
             eos_token_id=stops,
@@ -96,6 +97,7 @@ def stop_ids(model: LanguageModel, end: Sequence[int]) -> set[int]:
 
 
 def _until(ids: list[int], stops: list[int], model: LanguageModel) -> str:
+    """The text of generated ids before the first stop token, with single spaces."""
     for index, token in enumerate(ids):
         if token in stops:
             ids = ids[:index]

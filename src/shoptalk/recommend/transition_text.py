@@ -30,9 +30,10 @@ CARD, TABLES = "transition_text.json", "transition_text.safetensors"
 class MixingWeights:
     """How the graph of transitions is built, and with which weights the scores are mixed.
 
-    ``edges`` * log(1 + ``sharpness`` * e) + ``words`` * w, where e sums the edges from the history's items, each
-    weighing ``decay`` times the one bought after it, and w their cosines, with a decay of ``word_decay``. An item
-    without interactions gets ``cold_start_bonus`` on top, as its embedding has no residual.
+    The score of an item is ``edges * log(1 + sharpness * e) + words * w``. Here e is the sum of the edges from the
+    items of the history to it, with the weight ``decay`` of an item relative to the next one, and w the sum of the
+    cosines of their texts, with ``word_decay``. ``cold_start_bonus`` is added for an item without interactions, because
+    its embedding has no residual. The names of the fields are keys of ``transition_text.json``.
     """
 
     edges: float = 1.0
@@ -48,7 +49,7 @@ class MixingWeights:
 
     @property
     def graph(self) -> Graph:
-        """How purchases become edges."""
+        """The settings of the edges."""
         return Graph(self.gap, self.back, self.source_exponent, self.option)
 
 
@@ -59,23 +60,27 @@ class TransitionTextScorer:
     ----------
     graph
         (I, I) edges, built from the purchases by ``mixing.graph``.
-    words
-        (I, W) a row of length 1 (or 0) for each item, sparse or dense.
+    text_vectors
+        (I, W) a vector of length 1 (or 0) for the text of each item, sparse or dense.
     has_interactions
         (I,) which items have training interactions.
+    mixing
+        The weights of both parts.
     """
 
     def __init__(
         self,
         graph: sparse.csr_array[Any],
-        words: Any,
+        text_vectors: Any,
         has_interactions: NDArray[np.bool_],
         mixing: MixingWeights = MixingWeights(),
     ) -> None:
         self.graph, self.mixing = graph, mixing
-        self.words: Any = words
+        self.text_vectors: Any = text_vectors
         self.has_interactions = has_interactions
-        self.turned: Any = self.words.T.tocsr() if sparse.issparse(words) else self.words.T
+        self.transposed_vectors = self.text_vectors.T
+        if sparse.issparse(text_vectors):
+            self.transposed_vectors = self.transposed_vectors.tocsr()
 
     def scores(self, purchases: InteractionMatrix) -> Floats:
         """What is added to a model's scores (B, I) for the histories of B users."""
@@ -88,12 +93,12 @@ class TransitionTextScorer:
         )
 
     def transition_scores(self, purchases: InteractionMatrix) -> Floats:
-        """(B, I) sums of the edges from each history's items, which ``decay``."""
+        """(B, I) sums of the edges from each history's items, weighted by ``decay``."""
         return product(purchases.weighted(self.mixing.decay), self.graph)
 
     def text_scores(self, purchases: InteractionMatrix) -> Floats:
-        """(B, I) sums of the cosines with the words of each history's items, which have a decay of their own."""
-        scores: Any = purchases.weighted(self.mixing.word_decay) @ self.words @ self.turned
+        """(B, I) sums of the cosines with the texts of each history's items, weighted by ``word_decay``."""
+        scores: Any = purchases.weighted(self.mixing.word_decay) @ self.text_vectors @ self.transposed_vectors
         return np.asarray(scores.toarray() if hasattr(scores, "toarray") else scores, dtype=np.float32)
 
     def combined(
@@ -117,35 +122,40 @@ class TransitionTextScorer:
         )
 
     def with_mixing(self, mixing: MixingWeights, purchases: InteractionMatrix) -> "TransitionTextScorer":
-        """The scorer of the same items with other weights; ``purchases`` is what its graph is made of."""
+        """The scorer of the same items with other weights; its graph is built from ``purchases`` where it changes."""
         if mixing.graph == self.mixing.graph:
-            return TransitionTextScorer(self.graph, self.words, self.has_interactions, mixing)
-        return fit_transition_text_scorer(purchases, self.words, mixing)
+            return TransitionTextScorer(self.graph, self.text_vectors, self.has_interactions, mixing)
+        return fit_transition_text_scorer(purchases, self.text_vectors, mixing)
 
-    def extended(self, words: Any) -> "TransitionTextScorer":
-        """The scorer with new items added: they have text, and get transitions from the items most similar to them."""
-        count = self.graph.shape[0] + words.shape[0]
+    def extended(self, text_vectors: Any) -> "TransitionTextScorer":
+        """The scorer with new items (N,), given their text vectors (N, W).
+
+        New items get transitions from the items with the most similar text.
+        """
+        count = self.graph.shape[0] + text_vectors.shape[0]
         graph: Any = sparse.csr_array(self.graph, copy=True)
         graph.resize((count, count))
-        stack: Any = sparse.vstack if sparse.issparse(words) else np.vstack
-        both = stack([self.words, words])
-        if hasattr(both, "tocsr"):
-            both = both.tocsr()
-        old = np.arange(count) < self.graph.shape[0]
+        stack: Any = sparse.vstack if sparse.issparse(text_vectors) else np.vstack
+        all_vectors = stack([self.text_vectors, text_vectors])
+        if hasattr(all_vectors, "tocsr"):
+            all_vectors = all_vectors.tocsr()
+        is_old = np.arange(count) < self.graph.shape[0]
         return TransitionTextScorer(
-            propagate_cold_start_edges(graph, both, old),
-            both,
-            np.append(self.has_interactions, np.zeros(words.shape[0], bool)),
+            propagate_cold_start_edges(graph, all_vectors, is_old),
+            all_vectors,
+            np.append(self.has_interactions, np.zeros(text_vectors.shape[0], bool)),
             self.mixing,
         )
 
 
-def fit_transition_text_scorer(purchases: InteractionMatrix, words: Any, mixing: MixingWeights) -> TransitionTextScorer:
-    """The scorer of the given purchases; items without any get transitions from the items most similar to them."""
+def fit_transition_text_scorer(
+    purchases: InteractionMatrix, text_vectors: Any, mixing: MixingWeights
+) -> TransitionTextScorer:
+    """The scorer of purchases; items without interactions get transitions from the items with the most similar text."""
     has_interactions = purchases.counts() > 0
     return TransitionTextScorer(
-        propagate_cold_start_edges(edges(purchases, mixing.graph), words, has_interactions),
-        words,
+        propagate_cold_start_edges(edges(purchases, mixing.graph), text_vectors, has_interactions),
+        text_vectors,
         has_interactions,
         mixing,
     )
@@ -155,10 +165,10 @@ def save_transition_text(scorer: TransitionTextScorer, folder: Path) -> None:
     """Write the tables and the mixing weights into an existing folder."""
     tensors = {"known": scorer.has_interactions.astype(np.uint8)}
     tensors |= {f"graph.{name}": value for name, value in _parts(scorer.graph).items()}
-    if sparse.issparse(scorer.words):
-        tensors |= {f"words.{name}": value for name, value in _parts(scorer.words).items()}
+    if sparse.issparse(scorer.text_vectors):
+        tensors |= {f"words.{name}": value for name, value in _parts(scorer.text_vectors).items()}
     else:
-        tensors["words"] = np.ascontiguousarray(scorer.words)
+        tensors["words"] = np.ascontiguousarray(scorer.text_vectors)
     save_file(tensors, folder / TABLES)
     (folder / CARD).write_text(json.dumps(asdict(scorer.mixing)), encoding="utf-8")
 
@@ -176,13 +186,15 @@ def load_transition_text(folder: Path) -> TransitionTextScorer | None:
     try:
         mixing = MixingWeights(**json.loads((folder / CARD).read_text(encoding="utf-8")))
         tensors = load_file(folder / TABLES)
-        words: Any = tensors["words"] if "words" in tensors else _matrix(tensors, "words")
-        return TransitionTextScorer(_matrix(tensors, "graph"), words, tensors["known"].astype(np.bool_), mixing)
+        text_vectors: Any = tensors["words"] if "words" in tensors else _matrix(tensors, "words")
+        has_interactions = tensors["known"].astype(np.bool_)
+        return TransitionTextScorer(_matrix(tensors, "graph"), text_vectors, has_interactions, mixing)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, RecursionError) as error:
         raise ModelError(f"the scorer is damaged: {error}", where=str(folder), hint="train again") from error
 
 
 def _parts(matrix: Any) -> dict[str, NDArray[Any]]:
+    """The arrays of a sparse matrix, as `_matrix` reads them."""
     return {
         "data": matrix.data.astype(np.float32),
         "indices": matrix.indices.astype(np.int32),
@@ -192,6 +204,7 @@ def _parts(matrix: Any) -> dict[str, NDArray[Any]]:
 
 
 def _matrix(tensors: dict[str, Any], name: str) -> sparse.csr_array[Any]:
+    """The sparse matrix whose arrays are stored as ``name.data`` and so on."""
     data, indices, indptr, shape = (tensors[f"{name}.{part}"] for part in ("data", "indices", "indptr", "shape"))
     matrix: Any = sparse.csr_array((data, indices, indptr), shape=tuple(shape.tolist()))
     matrix.check_format(full_check=True)  # a damaged index would read beyond the arrays

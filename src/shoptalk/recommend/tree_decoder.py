@@ -20,7 +20,7 @@ from shoptalk.length_batching import length_batches
 from shoptalk.models.capabilities import cache_argument
 from shoptalk.models.language_model import LanguageModel
 
-#: Logits held at once (4 bytes each); most tokens and most prompts of a batch.
+#: Most logits in memory at once (4 bytes each), most tokens of a batch, and most prompts of a batch.
 LOGITS, BATCH_TOKENS, BATCH = 1 << 25, 8192, 64
 
 
@@ -86,21 +86,13 @@ class TreeDecoder:
         branch_of = torch.full(shape, branch_count, device=device).index_put((row, index), branch)
         positions = torch.zeros(shape, dtype=torch.long, device=device)
         positions[row, index] = (self.lengths[row] + depth[row, branch]) + step
-        before = torch.ones(width, width, dtype=torch.bool, device=device).tril()
-        new_mask = (branch_of[:, :, None] == branch_of[:, None]) & before  # padding attends to padding
         past = seen.gather(1, branch_of.clamp(max=branch_count - 1)[..., None].expand(-1, -1, seen.shape[2]))
         if not self.model.reads_trees(seen.shape[2] + width):  # tree masks may work in short rows only
             self.cache = None
         if self.cache is None:
             states = self._without_cache(row, ids[row, index], step, past[row, index])
         else:
-            allowed, key = torch.cat([past, new_mask], 2)[:, None], torch.cat([self.positions, positions], 1)
-            states = self.model.decoder(
-                input_ids=ids,
-                return_dict=True,
-                **self._cache_arguments(),
-                **self.model.tree_arguments(allowed, positions, key),
-            ).last_hidden_state[row, index]
+            states = self._with_cache(ids, positions, branch_of, past)[row, index]
             if keep < width:
                 self.cache.crop(keep - width)
         self.tokens = torch.cat([self.tokens, ids[:, :keep]], 1)
@@ -109,7 +101,27 @@ class TreeDecoder:
         return states, inside, torch.cat([seen, new], 2)
 
     def _cache_arguments(self) -> dict[str, Any]:
+        """Arguments of the decoder that use the cache."""
         return {cache_argument(self.model.decoder): self.cache, "use_cache": True}
+
+    def _with_cache(self, ids: Tensor, positions: Tensor, branch_of: Tensor, past: Tensor) -> Tensor:
+        """States (B, T, D) of new tokens, which are added to the cache.
+
+        ``ids``, ``positions`` and ``branch_of`` (B, T) are the token, the position id and the branch at each new cache
+        position, ``past`` (B, T, S) the mask of the earlier cache positions that it sees.
+        """
+        width = ids.shape[1]
+        causal = torch.ones(width, width, dtype=torch.bool, device=ids.device).tril()
+        new_mask = (branch_of[:, :, None] == branch_of[:, None]) & causal  # padding attends to padding
+        mask = torch.cat([past, new_mask], 2)[:, None]
+        key_positions = torch.cat([self.positions, positions], 1)
+        states: Tensor = self.model.decoder(
+            input_ids=ids,
+            return_dict=True,
+            **self._cache_arguments(),
+            **self.model.tree_arguments(mask, positions, key_positions),
+        ).last_hidden_state
+        return states
 
     def _without_cache(self, row: Tensor, tokens: Tensor, step: Tensor, past: Tensor) -> Tensor:
         """States (F, D) of the tokens (F,) of branches, with the whole text of each branch in a separate row.
@@ -125,25 +137,25 @@ class TreeDecoder:
         ]
         size = max(1, BATCH_TOKENS // max(map(len, texts)))
         states = []
+        counts = [end - start for start, end in zip(starts, ends, strict=True)]
         for first in range(0, len(texts), size):
-            part, begin = texts[first : first + size], starts[first : first + size]
-            counts = [end - start for start, end in zip(begin, ends[first : first + size], strict=True)]
-            ids = pad_sequence(part, batch_first=True)  # right padding, which a causal model ignores
+            batch, batch_counts = texts[first : first + size], counts[first : first + size]
+            ids = pad_sequence(batch, batch_first=True)  # right padding, which a causal model ignores
             hidden = self.model.decoder(input_ids=ids, use_cache=False, return_dict=True).last_hidden_state
             states += [
                 hidden[number, len(text) - count : len(text)]
-                for number, (text, count) in enumerate(zip(part, counts, strict=True))
+                for number, (text, count) in enumerate(zip(batch, batch_counts, strict=True))
             ]
         return torch.cat(states)
 
     def log_probability(self, hidden: Tensor, tokens: Tensor) -> Tensor:
-        """Natural log-probability (F,) of one token (F,) after each state (F, D), few logits at a time."""
+        """Natural log-probability (F,) of one token (F,) after each state (F, D), in blocks of `LOGITS` logits."""
         size = max(1, LOGITS // int(self.model.network.config.vocab_size))
-        pieces = []
+        blocks = []
         for states, targets in zip(hidden.split(size), tokens.split(size), strict=True):
             logits = self.logits(states)
-            pieces.append(logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(1))
-        return torch.cat(pieces) if pieces else hidden.new_zeros(0, dtype=torch.float32)
+            blocks.append(logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(1))
+        return torch.cat(blocks) if blocks else hidden.new_zeros(0, dtype=torch.float32)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Logits (F, V) after some states (F, D), in fp32."""
@@ -151,7 +163,7 @@ class TreeDecoder:
 
 
 def batches(prompts: Sequence[Sequence[int]]) -> list[list[int]]:
-    """Indices of prompts that go together: by length, at most `BATCH`, and about `BATCH_TOKENS` tokens."""
+    """Indices of the prompts of each batch: of similar length, at most `BATCH` prompts and `BATCH_TOKENS` tokens."""
     lengths = [len(prompt) for prompt in prompts]
     return [batch.tolist() for batch in length_batches(lengths, BATCH_TOKENS, max_rows=BATCH)]
 
@@ -160,6 +172,7 @@ def _start_indices(count: Tensor, finished: Tensor | None) -> tuple[Tensor, int]
     """(B, W) start of the tokens of each branch, finished branches last; and the number of tokens kept in the cache."""
     if finished is None:
         return count.cumsum(1) - count, int(count.sum(1).max())
-    remaining = count.masked_fill(finished, 0)
-    rest, keep = count - remaining, int(remaining.sum(1).max())
-    return torch.where(finished, keep + rest.cumsum(1) - rest, remaining.cumsum(1) - remaining), keep
+    continuing_count = count.masked_fill(finished, 0)
+    finished_count, keep = count - continuing_count, int(continuing_count.sum(1).max())
+    finished_start = keep + finished_count.cumsum(1) - finished_count
+    return torch.where(finished, finished_start, continuing_count.cumsum(1) - continuing_count), keep

@@ -56,7 +56,7 @@ def add_items(folder: Path, file: Path) -> dict[str, int]:
     assert model.items is not None  # as the task has item tokens
     builder = make_prompts(run.recipe.prompt, {**catalogue, **{item.item_id: item for item in added}}, model.tokenizer)
     ids = [item.item_id for item in added]
-    texts = [builder.words(item) for item in ids]
+    texts = [builder.encoder_text(item) for item in ids]
     vectors, scorer = encoder.encode(texts), load_transition_text(run.model)
     token_ids = model.tokenizer.add_names(ITEM_OPENS, ids)
     first = model.items.first + len(model.items.ids)

@@ -50,7 +50,7 @@ class ModelSetup:
     def text_features(self) -> Any:
         """(I, F) text features of the items, for the transition-text scorer."""
         assert self.encoder is not None  # the recipe has item tokens
-        return self.encoder.features([self.builder.words(item) for item in self.builder.catalogue])
+        return self.encoder.features([self.builder.encoder_text(item) for item in self.builder.catalogue])
 
 
 def set_up(
@@ -125,7 +125,7 @@ def _with_item_tokens(
     if recipe.items.encoder == "none":
         model = with_items(model, ids, None, has_interactions, 0)
         return continue_items(model, previous) if previous else model, None
-    texts = [builder.words(item) for item in ids]
+    texts = [builder.encoder_text(item) for item in ids]
     encoder = (
         load_encoder(previous)
         if previous

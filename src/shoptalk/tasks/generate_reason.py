@@ -66,7 +66,7 @@ class ReasonPrompts(PromptBuilder):
 
     @cached_property
     def _adviser(self) -> Adviser:
-        return Adviser(self.catalogue, self.words)
+        return Adviser(self.catalogue, self.encoder_text)
 
 
 class GenerateReason(OptionTask):
