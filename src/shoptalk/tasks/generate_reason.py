@@ -16,7 +16,7 @@ from shoptalk.tasks.options import OptionTask
 
 if TYPE_CHECKING:
     from shoptalk.models.language_model import LanguageModel
-    from shoptalk.tasks.evaluation import Evaluation, Judged
+    from shoptalk.tasks.evaluation import Evaluation, TaskResult
 
 
 class ReasonPrompts(PromptBuilder):
@@ -87,12 +87,12 @@ class GenerateReason(OptionTask):
         assert isinstance(prompts, ReasonPrompts)  # made by this task
         return [prompts.reason(history, item, as_listed=True) for item in ranked.items]
 
-    def judge_texts(self, evaluation: Evaluation) -> Judged:
+    def evaluate_texts(self, evaluation: Evaluation) -> TaskResult:
         """The titles that are recommended, and whether the reasons are the true ones."""
-        from shoptalk.tasks.judge_texts import judge_texts
+        from shoptalk.tasks.evaluate_texts import evaluate_texts
 
         prompts: ReasonPrompts = evaluation.recommender.builder
-        return judge_texts(evaluation, recommended, lambda case, item: prompts.reason(case.history, item))
+        return evaluate_texts(evaluation, recommended, lambda case, item: prompts.reason(case.history, item))
 
 
 TASK = GenerateReason()

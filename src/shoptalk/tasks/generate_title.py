@@ -13,7 +13,7 @@ from shoptalk.tasks.options import OptionTask
 
 if TYPE_CHECKING:
     from shoptalk.models.language_model import LanguageModel
-    from shoptalk.tasks.evaluation import Evaluation, Judged
+    from shoptalk.tasks.evaluation import Evaluation, TaskResult
 
 INSTRUCTION = Template(
     "title",
@@ -51,11 +51,11 @@ class GenerateTitle(OptionTask):
 
         return TitleRecommender(model, prompts, recipe.evaluation.scoring)
 
-    def judge_texts(self, evaluation: Evaluation) -> Judged:
+    def evaluate_texts(self, evaluation: Evaluation) -> TaskResult:
         """The exact titles, freely decoded."""
-        from shoptalk.tasks.judge_texts import judge_texts
+        from shoptalk.tasks.evaluate_texts import evaluate_texts
 
-        return judge_texts(evaluation, lambda text: text)
+        return evaluate_texts(evaluation, lambda text: text)
 
 
 TASK = GenerateTitle()

@@ -17,7 +17,7 @@ from shoptalk.tasks.samples import scored_sample
 if TYPE_CHECKING:
     from shoptalk.models.language_model import LanguageModel
     from shoptalk.results import SamplePrompt
-    from shoptalk.tasks.evaluation import Evaluation, Judged
+    from shoptalk.tasks.evaluation import Evaluation, TaskResult
 
 INSTRUCTION = Template(
     "pointwise",
@@ -72,9 +72,9 @@ class Pointwise(OptionTask):
 
         return PointwiseRecommender(model, prompts, recipe.evaluation.scoring)
 
-    def evaluate(self, evaluation: Evaluation) -> Judged:
+    def evaluate(self, evaluation: Evaluation) -> TaskResult:
         """Choices among options where there are some; else yes or no by the ratings."""
-        return super().evaluate(evaluation) if evaluation.recipe.candidates is not None else judge_labels(evaluation)
+        return super().evaluate(evaluation) if evaluation.recipe.candidates is not None else evaluate_labels(evaluation)
 
     def sample(self, recommender: Any, case: EvalExample) -> SamplePrompt:
         """The question about one item, with Yes and No."""
@@ -87,7 +87,7 @@ class Pointwise(OptionTask):
         return (case for case in cases if case.candidates is not None or case.rating is not None)
 
 
-def judge_labels(evaluation: Evaluation) -> Judged:
+def evaluate_labels(evaluation: Evaluation) -> TaskResult:
     """Yes or no for each target with a rating; the baseline is the more usual answer of the final fit's data.
 
     Raises
@@ -99,7 +99,7 @@ def judge_labels(evaluation: Evaluation) -> Judged:
 
     from shoptalk.evaluation.options import option_metrics
     from shoptalk.results import EvaluationResult
-    from shoptalk.tasks.evaluation import Judged
+    from shoptalk.tasks.evaluation import TaskResult
 
     cases = [case for case in evaluation.cases if case.rating is not None]
     if not cases:
@@ -115,7 +115,7 @@ def judge_labels(evaluation: Evaluation) -> Judged:
     liked = float(np.mean([rating >= LIKED for rating in ratings])) if ratings else 0.5
     usual = [np.array([liked, 1 - liked])] * len(cases)
     majority = option_metrics(usual, answers, users, **evaluation.bootstrap)
-    return Judged(EvaluationResult(metrics, {"majority": majority}))
+    return TaskResult(EvaluationResult(metrics, {"majority": majority}))
 
 
 def labelled_items(case: EvalExample) -> Sequence[tuple[str, bool]]:

@@ -21,7 +21,7 @@ from shoptalk.schema import Catalogue, EvalExample, History, RankedList, Recomme
 if TYPE_CHECKING:
     from shoptalk.models.language_model import LanguageModel
     from shoptalk.results import SamplePrompt
-    from shoptalk.tasks.evaluation import Evaluation, Judged
+    from shoptalk.tasks.evaluation import Evaluation, TaskResult
     from shoptalk.training.loop import TrainingData
 
 
@@ -133,7 +133,7 @@ class Task(ABC):
         """A trained model, ready to score and rank; ``folder`` is where it was saved."""
 
     @abstractmethod
-    def evaluate(self, evaluation: Evaluation) -> Judged:
+    def evaluate(self, evaluation: Evaluation) -> TaskResult:
         """Judge the recommender on the test cases by the metrics that fit the task."""
 
     @abstractmethod
