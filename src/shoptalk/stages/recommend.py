@@ -67,7 +67,7 @@ def recommend(
     )[0]  # fmt: skip
     options = choice.open if named else ()  # a model that chooses was shown them all
     reasons = _reasons(model, shop.catalogue, history, ranked, options) if why else [[] for _ in ranked.items]
-    written = get_task(run.recipe.prompt.task).written(model.builder, history, ranked)
+    written = get_task(run.recipe.prompt.task).recommendation_texts(model.builder, history, ranked)
     return RecommendResult(
         user=user,
         items=tuple(_rows(shop.catalogue, ranked, reasons, written)),

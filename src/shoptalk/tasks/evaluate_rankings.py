@@ -151,8 +151,9 @@ def _items(ranked: Sequence[RankedList]) -> list[Sequence[str]]:
 
 
 def _written_shares(recommender: Any, cases: int) -> dict[str, Floats]:
-    """(N,) shares that a model that writes lists counted in its raw output, before repeats and unknown items are
-    removed; empty for other models.
+    """(N,) shares that a model that writes lists counted in its raw output; empty for other models.
+
+    The lists of such a model no longer contain the repeats and unknown items.
     """
     shares = {name: np.asarray(getattr(recommender, name, ())) for name in ("repeat_share", "invalid_share")}
     return {name: values for name, values in shares.items() if values.shape == (cases,)}

@@ -1,4 +1,4 @@
-"""Pointwise: whether a user will like an item, yes or no (TALLRec, arXiv 2305.00447)."""
+"""The task `pointwise`: whether a user will like an item, yes or no (TALLRec, arXiv 2305.00447)."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ INSTRUCTION = Template(
     "pointwise",
     HISTORY + "Considering their purchase history, will they like this product? Answer Yes or No.",
 )
-#: A rating from which on a purchase counts as liked (TALLRec: above 3 of 5).
+#: Lowest rating of a purchase that counts as liked (TALLRec: above 3 of 5).
 LIKED = 4.0
 
 
 class PointwisePrompts(PromptBuilder):
-    """The history and one product; the answer is Yes or No."""
+    """Prompts with the history and one product; the answer is Yes or No."""
 
     def instruction(self, history: History) -> Message:  # noqa: ARG002
-        """Whether the user will like the product."""
+        """The question whether the user will like the product."""
         return Message("system", INSTRUCTION.render())
 
     def ask_item(self, history: History, item_id: str, *, latest: int | None = None) -> list[Message]:
@@ -39,7 +39,7 @@ class PointwisePrompts(PromptBuilder):
         return [*self.ask(history, latest=latest), Message("user", f"Product: {self.title(item_id)}")]
 
     def answer(self, case: EvalExample, *, latest: int | None = None) -> Message:  # noqa: ARG002
-        """Whether the first item of `labelled_items` is liked."""
+        """Yes if the first item of `labelled_items` is liked, else No."""
         return _label(labelled_items(case)[0][1])
 
     def examples(self, case: EvalExample, *, latest: int | None = None) -> list[Example]:
@@ -73,7 +73,7 @@ class Pointwise(OptionTask):
         return PointwiseRecommender(model, prompts, recipe.evaluation.scoring)
 
     def evaluate(self, evaluation: Evaluation) -> TaskResult:
-        """Choices among options where there are some; else yes or no by the ratings."""
+        """Evaluate choices among options if the recipe has options, else the answers by the ratings."""
         return super().evaluate(evaluation) if evaluation.recipe.candidates is not None else evaluate_labels(evaluation)
 
     def sample(self, recommender: Any, case: EvalExample) -> SamplePrompt:
@@ -88,12 +88,14 @@ class Pointwise(OptionTask):
 
 
 def evaluate_labels(evaluation: Evaluation) -> TaskResult:
-    """Yes or no for each target with a rating; the baseline is the more usual answer of the final fit's data.
+    """Evaluate yes or no for each target with a rating.
+
+    The baseline ``majority`` gives the more frequent answer in the data of the final fit.
 
     Raises
     ------
     DatasetError
-        Where no test case has a rating.
+        If no test case has a rating.
     """
     import numpy as np
 
@@ -113,18 +115,18 @@ def evaluate_labels(evaluation: Evaluation) -> TaskResult:
     metrics = option_metrics([np.array([value, 0.0]) for value in odds], answers, users, **evaluation.bootstrap)
     ratings = [case.rating for case in evaluation.fitted.train_cases if case.rating is not None]
     liked = float(np.mean([rating >= LIKED for rating in ratings])) if ratings else 0.5
-    usual = [np.array([liked, 1 - liked])] * len(cases)
-    majority = option_metrics(usual, answers, users, **evaluation.bootstrap)
+    majority_scores = [np.array([liked, 1 - liked])] * len(cases)
+    majority = option_metrics(majority_scores, answers, users, **evaluation.bootstrap)
     return TaskResult(EvaluationResult(metrics, {"majority": majority}))
 
 
 def labelled_items(case: EvalExample) -> Sequence[tuple[str, bool]]:
-    """Items of a case, each with whether the user likes it: by the options where there are some, else by the rating.
+    """Items of a case with labels: target and next option if there are options, else the target by its rating.
 
     Raises
     ------
     PromptError
-        When the case has neither options nor a rating.
+        If the case has neither options nor a rating.
     """
     if case.candidates is not None and case.answer is not None:
         negative = case.candidates.items[(case.answer + 1) % len(case.candidates.items)]
