@@ -29,11 +29,11 @@ def command(
     from shoptalk.stages.recommend import recommend
     from shoptalk.tasks import load_recipe
 
-    shop, folder = out / "shop", out / "run"
+    sample, folder = out / "shop", out / "run"
     with show_progress() as progress:
-        progress("sample", 0, 1, f"writing a shop to {shop}")
-        write_sample(shop, seed=1 if seed is None else seed)
-        result = run(load_recipe(shop / "recipe.toml", seed=seed), folder, progress)
+        progress("sample", 0, 1, f"writing a synthetic shop to {sample}")
+        write_sample(sample, seed=1 if seed is None else seed)
+        result = run(load_recipe(sample / "recipe.toml", seed=seed), folder, progress)
         user = next(iter(open_dataset(folder / "dataset").split("last").test)).history.user_id
         recommended = recommend(folder, progress, user=user, k=3, why=True)
     if as_json:

@@ -25,6 +25,7 @@ def show_progress() -> Iterator[Progress]:
 
 @contextmanager
 def _bars() -> Iterator[Progress]:
+    """Yield a callback that draws a progress bar for each stage."""
     from rich.console import Console
     from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -53,6 +54,7 @@ def _bars() -> Iterator[Progress]:
 
 
 def _lines() -> Progress:
+    """A callback that prints lines."""
     last: tuple[str, float] = ("", 0.0)
 
     def report(stage: str, done: float, total: float, message: str) -> None:
