@@ -1,4 +1,4 @@
-"""The section [sweep]: what it tries, and what it refuses before anything starts."""
+"""The section [sweep]: its configurations, and the errors that are raised before a sweep begins."""
 
 from pathlib import Path
 
@@ -37,7 +37,7 @@ def test_a_grid_is_every_combination(tmp_path: Path, section: str) -> None:
     assert sweep.size == 2 * 3
 
 
-def test_configurations_are_tried_as_they_are(tmp_path: Path) -> None:
+def test_configurations_are_listed_as_they_are(tmp_path: Path) -> None:
     sweep = read(tmp_path, "[[sweep.configurations]]\n[[sweep.configurations]]\nlora.r = 4\nlora.alpha = 8\n").sweep
     assert sweep is not None
     assert list(sweep.points()) == [{}, {"lora.r": 4, "lora.alpha": 8}]
@@ -46,10 +46,10 @@ def test_configurations_are_tried_as_they_are(tmp_path: Path) -> None:
 
 def test_a_configuration_is_a_recipe_of_its_own(tmp_path: Path) -> None:
     recipe = read(tmp_path, "[sweep.space]\nlora.r = [4, 8]\n")
-    tried = recipe.at({"lora.r": 4})
-    assert tried.lora.r == 4
-    assert tried.sweep is None
-    assert tried == recipe.model_copy(update={"sweep": None, "lora": tried.lora})
+    configured = recipe.at({"lora.r": 4})
+    assert configured.lora.r == 4
+    assert configured.sweep is None
+    assert configured == recipe.model_copy(update={"sweep": None, "lora": configured.lora})
 
 
 def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
@@ -73,16 +73,16 @@ def test_what_is_written_reads_back_the_same(tmp_path: Path) -> None:
         (TPE + "[sweep.space]\nlora.r = {low = 4, high = 2}\n", 10, "4 is not below 2", None),
         (TPE + "[sweep.space]\nlora.r = {low = 2, hihg = 4}\n", 10, "high is missing", None),
         (TPE + "[sweep.space]\nlora.r = {low = 2, high = 4, logg = true}\n", 10, "unknown key", "did you mean log?"),
-        (TPE + "[sweep.space]\nlora.dropout = {low = 0, high = 0.5, log = true}\n", 10, "begins above 0", None),
+        (TPE + "[sweep.space]\nlora.dropout = {low = 0, high = 0.5, log = true}\n", 10, "low must be above 0", None),
         (TPE + "[sweep.space]\nlora.dropout = {low = 0.0, high = inf}\n", 10, "finite", None),
         (TPE + "[sweep.space]\nmodel.width = {low = 64, high = 128}\n", 10, "multiple of 32", None),
         (TPE + "[[sweep.configurations]]\nlora.r = 4\n", 7, 'needs method = "grid"', None),
         ("[sweep]\nmethd = 'tpe'\n", 8, "unknown key sweep.methd", "did you mean method?"),
-        ("[sweep]\n", 7, "name what is tried", None),
-        ("[sweep.space]\nseed = [1, 2]\n", 7, "choosing among seeds is choosing luck", None),
+        ("[sweep]\n", 7, "list the configurations", None),
+        ("[sweep.space]\nseed = [1, 2]\n", 7, "the best of several seeds is best by chance", None),
         ("[sweep.space]\ndata.cleaning = ['raw']\n", 7, "judged on the same cases", None),
         ("[sweep.space]\nevaluation.k = [5]\n", 7, "judged in the same way", None),
-        ("[sweep.space]\nepochs = [5]\n", 7, "epochs is no setting", None),
+        ("[sweep.space]\nepochs = [5]\n", 7, "epochs is not a setting", None),
         ("[sweep.space]\nprompt.answer = ['title', 'letter']\n", 7, "losses under different prompt.answer", None),
         ("[sweep]\nmetric = 'accuracy'\nprune = true\n[sweep.space]\nmodel.base = ['a']\n", 7, "prune = false", None),
         ("[sweep]\nmetric = 'ndcg@10'\n[sweep.space]\nlora.r = [4]\n", 9, "is not measured for prompt.task", None),

@@ -27,6 +27,7 @@ def progress_bars(*, show: bool = True) -> Iterator[Progress]:
 
 @contextmanager
 def _bars() -> Iterator[Progress]:
+    """Yield a callback that draws a progress bar for each stage."""
     from rich.console import Console
     from rich.progress import BarColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -55,6 +56,7 @@ def _bars() -> Iterator[Progress]:
 
 
 def _lines() -> Progress:
+    """A callback that prints lines."""
     last: tuple[str, float] = ("", 0.0)
 
     def report(stage: str, done: float, total: float, message: str) -> None:

@@ -1,4 +1,4 @@
-"""The section ``[sweep]`` of a recipe: which configurations are tried, and by what the best of them is chosen."""
+"""The section ``[sweep]`` of a recipe: the configurations to try, and the metric that chooses the best one."""
 
 import itertools
 import math
@@ -16,19 +16,19 @@ from pydantic import (
     model_validator,
 )
 
-#: Sections whose settings are the same for all trials, and why.
+#: Sections and settings that are the same for all trials, with the reason.
 FIXED = {
     "data": "every trial must be judged on the same cases",
     "split": "every trial must be judged on the same cases",
     "candidates": "every trial must be judged on the same cases",
     "evaluation": "every trial must be judged in the same way",
-    "seed": "choosing among seeds is choosing luck",
-    "name": "it is no setting",
-    "sweep": "a sweep has no sweeps",
+    "seed": "the best of several seeds is best by chance",
+    "name": "it is not a setting",
+    "sweep": "a sweep cannot contain a sweep",
 }
-#: Settings that change what a loss is counted in or over, so that two losses cannot be compared.
+#: Settings that change the unit or the cases of a loss, so that two losses cannot be compared.
 KINDS_OF_LOSS = ("prompt.task", "prompt.answer", "prompt.padding", "model.base", "model.vocabulary")
-#: Most configurations of a grid.
+#: Largest number of configurations of a grid.
 MOST = 1000
 
 
@@ -39,18 +39,18 @@ class Section(BaseModel):
 
 
 class Range(Section):
-    """Values from ``low`` to ``high``; whole numbers where both ends are."""
+    """Values from ``low`` to ``high``; integers if both ends are."""
 
     low: Annotated[int | float, Field(allow_inf_nan=False)]
     high: Annotated[int | float, Field(allow_inf_nan=False)]
-    log: bool = Field(False, description="drawn evenly over orders of magnitude")
+    log: bool = Field(False, description="whether values are drawn uniformly on a logarithmic scale")
 
     @model_validator(mode="after")
     def _is_a_range(self) -> Self:
         if not self.low < self.high:
             raise ValueError(f"low must be below high, and {self.low:g} is not below {self.high:g}")
         if self.log and self.low <= 0:
-            raise ValueError("a logarithmic range begins above 0")
+            raise ValueError("low must be above 0 in a logarithmic range")
         return self
 
     @property
@@ -59,13 +59,13 @@ class Range(Section):
         return isinstance(self.low, int) and isinstance(self.high, int)
 
     def ends(self) -> tuple[int | float, ...]:
-        """Values that show whether the others are allowed: the ends and, of whole numbers, the second."""
+        """Values that are checked before a sweep begins: both ends and, of integers, the one after ``low``."""
         return tuple(dict.fromkeys([self.low, self.low + 1, self.high])) if self.whole else (self.low, self.high)
 
 
 def _is_value(value: Any) -> Any:
-    listed = isinstance(value, tuple) and all(isinstance(one, str) for one in value)
-    if not listed and not isinstance(value, (bool, int, float, str)):
+    is_list = isinstance(value, tuple) and all(isinstance(element, str) for element in value)
+    if not is_list and not isinstance(value, (bool, int, float, str)):
         raise ValueError("a setting's value is text, a number, true, false, or a list of texts")
     return value
 
@@ -79,16 +79,16 @@ Point = dict[str, Value]
 
 
 class Sweep(Section):
-    """What is tried: all combinations, or some that are drawn, or those that are listed."""
+    """The configurations of a sweep: all combinations of a space, some drawn from it, or a list."""
 
     method: Literal["grid", "random", "tpe"] = Field(
-        "grid", description="all combinations, some drawn at random, or drawn where earlier ones were good (TPE)"
+        "grid", description="all combinations, random draws, or a tree-structured Parzen estimator (Optuna)"
     )
-    trials: Annotated[int, Field(ge=1)] = Field(20, description="random, tpe: how many configurations are tried")
+    trials: Annotated[int, Field(ge=1)] = Field(20, description="random, tpe: number of configurations")
     metric: Literal["validation_loss", "ndcg@10", "accuracy"] = Field(
-        "validation_loss", description="figure of the validation cases by which the best configuration is chosen"
+        "validation_loss", description="metric on validation cases that chooses the best configuration"
     )
-    prune: bool = Field(False, description="stop a trial that is worse than the median of those before it")
+    prune: bool = Field(False, description="stop a trial that is worse than the median of earlier trials")
     space: dict[str, Choices] = Field({}, description="section.key = [values] or {low, high, log}")
     configurations: tuple[Point, ...] = Field((), description="grid: section.key = value, one table for each")
 
@@ -107,9 +107,9 @@ class Sweep(Section):
         return tuple(_flat(point) for point in value) if isinstance(value, tuple) else value
 
     @model_validator(mode="after")
-    def _can_be_tried(self) -> Self:
+    def _is_valid(self) -> Self:
         if bool(self.space) == bool(self.configurations):
-            raise ValueError("name what is tried in either [sweep.space] or [[sweep.configurations]]")
+            raise ValueError("list the configurations in either [sweep.space] or [[sweep.configurations]]")
         if self.configurations and self.method != "grid":
             raise ValueError('[[sweep.configurations]] needs method = "grid"')
         for key in self.keys:
@@ -124,14 +124,15 @@ class Sweep(Section):
         return self
 
     @model_validator(mode="after")
-    def _compares_like_with_like(self) -> Self:
+    def _losses_are_comparable(self) -> Self:
         by_loss = self.metric == "validation_loss"
-        mixed = [key for key in KINDS_OF_LOSS if key in self.keys]
-        mixed += ["training.choice_epochs"] if by_loss and "training.choice_epochs" in self.keys else []
-        if mixed and (by_loss or self.prune):
-            instead = "another metric" if by_loss else self.metric
+        incomparable = [key for key in KINDS_OF_LOSS if key in self.keys]
+        incomparable += ["training.choice_epochs"] if by_loss and "training.choice_epochs" in self.keys else []
+        if incomparable and (by_loss or self.prune):
+            metric = "another metric" if by_loss else self.metric
             raise ValueError(
-                f"losses under different {', '.join(mixed)} cannot be compared; choose by {instead}, with prune = false"
+                f"losses under different {', '.join(incomparable)} cannot be compared; choose by {metric}, "
+                "with prune = false"
             )
         return self
 
@@ -142,13 +143,13 @@ class Sweep(Section):
 
     @property
     def size(self) -> int:
-        """How many configurations are tried."""
+        """Number of configurations that are tried."""
         if self.method != "grid":
             return self.trials
         return len(self.configurations) or math.prod(len(values) for values in self._values().values())
 
     def points(self) -> Iterator[Point]:
-        """The configurations of a grid; of a space with ranges, the combinations of values and ends of ranges."""
+        """The configurations of a grid, or, if the space has ranges, all combinations of values and ends of ranges."""
         if self.configurations:
             yield from self.configurations
         else:
@@ -160,7 +161,7 @@ class Sweep(Section):
 
 
 def _flat(value: Any) -> Any:
-    """``lora.r = 8``, which TOML reads as a table in a table, as ``"lora.r" = 8``."""
+    """Turn ``lora.r = 8``, which TOML reads as nested tables, into ``"lora.r" = 8``."""
     if not isinstance(value, dict):
         return value
     flat: dict[str, Any] = {}
@@ -175,4 +176,4 @@ def _check_key(key: str) -> None:
     if section in FIXED:
         raise ValueError(f"{key} cannot vary: {FIXED[section]}")
     if not section or not name or "." in name:
-        raise ValueError(f"{key} is no setting: write section.key")
+        raise ValueError(f"{key} is not a setting: write section.key")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from shoptalk.cli.main import SPINS, main
+from shoptalk.cli.main import SPIN_COUNT, main
 
 CHILD = """
 import os, sys
@@ -20,7 +20,7 @@ finally:
 
 
 @pytest.mark.parametrize(
-    ("shown", "spins"), [({}, SPINS), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")]
+    ("shown", "spins"), [({}, SPIN_COUNT), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")]
 )
 def test_threads_that_wait_soon_sleep_unless_told_otherwise(shown: dict[str, str], spins: str) -> None:
     own = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}

@@ -27,8 +27,8 @@ from shoptalk.stages import baselines as fitting
 from shoptalk.stages import judge as stage
 from shoptalk.stages.load_dataset import run_split
 from shoptalk.stages.trained_run import TrainedRun
+from shoptalk.tasks.evaluate_rankings import evaluate_rankings
 from shoptalk.tasks.evaluation import Columns, Evaluation
-from shoptalk.tasks.judge_rankings import judge_rankings
 from tests.data.shops import recipe_of, small_shop
 
 ITEMS = {"task": "next_item"}
@@ -69,7 +69,7 @@ def run_of(folder: Path, shop: Dataset, made: Recipe | None = None) -> Run:
 
 def judge(run: Run, shop: Dataset, model: Any, others: Mapping[str, Any]) -> tuple[Any, Columns]:
     split = run_split(run, shop)
-    judged = judge_rankings(Evaluation(run.recipe, shop.catalogue, split, model, others, run.folder, silent))
+    judged = evaluate_rankings(Evaluation(run.recipe, shop.catalogue, split, model, others, run.folder, silent))
     return as_json(judged.result), judged.columns
 
 

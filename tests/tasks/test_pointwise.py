@@ -10,8 +10,8 @@ from shoptalk.errors import DatasetError, PromptError
 from shoptalk.recipe import Prompt
 from shoptalk.schema import Candidates, EvalExample, History
 from shoptalk.tasks import get_task
-from shoptalk.tasks.pointwise import judge_labels, labelled_items
-from tests.tasks.judged import evaluation_of
+from shoptalk.tasks.pointwise import evaluate_labels, labelled_items
+from tests.tasks.evaluations import evaluation_of
 from tests.words import CATALOGUE, history, prompt_builder
 
 OPTIONS = Candidates(("R1", "C1"), ("Rose soap", "Cedar soap"))
@@ -54,19 +54,19 @@ TEST = [rated("R1", 5.0, "a"), rated("C1", 2.0, "b"), rated("M1", 1.0, "c"), rat
 
 def test_ratings_are_judged_beside_the_more_usual_answer() -> None:
     learned = [rated("R1", rating, f"t{number}") for number, rating in enumerate((5.0, 4.0, 3.0))]
-    judged = judge_labels(evaluation_of(Odds(), TEST, train_cases=learned)).result
+    judged = evaluate_labels(evaluation_of(Odds(), TEST, train_cases=learned)).result
     assert judged.metrics["accuracy"].n == 3  # the case without a rating is not asked
     assert judged.metrics["accuracy"].value == pytest.approx(2 / 3)  # R1 yes, C1 no; M1 yes is wrong
     # 2 of 3 training ratings are liked, so the usual answer is Yes: right for R1 alone.
     assert judged.baselines["majority"]["accuracy"].value == pytest.approx(1 / 3)
     disliked = [rated("R1", rating, f"t{number}") for number, rating in enumerate((5.0, 3.0, 3.0))]
-    judged = judge_labels(evaluation_of(Odds(), TEST, train_cases=disliked)).result
+    judged = evaluate_labels(evaluation_of(Odds(), TEST, train_cases=disliked)).result
     assert judged.baselines["majority"]["accuracy"].value == pytest.approx(2 / 3)  # No: right for C1 and M1
 
 
 def test_ratings_are_needed_where_there_are_no_options() -> None:
     with pytest.raises(DatasetError, match="have no ratings"):
-        judge_labels(evaluation_of(Odds(), TEST[3:]))
+        evaluate_labels(evaluation_of(Odds(), TEST[3:]))
     task, without = get_task("pointwise"), evaluation_of(Odds(), TEST, prompt={"task": "pointwise"})
     assert task.cases(TEST, without.recipe) == TEST[:3]
     assert task.evaluate(without).result.metrics["accuracy"].n == 3

@@ -11,7 +11,7 @@ from shoptalk.ranking import CatalogueRecommender
 from shoptalk.schema import EvalExample, History, Recommender
 from shoptalk.tasks.rankings import RankingTask
 from shoptalk.tasks.task import Task
-from tests.tasks.judged import evaluation_of
+from tests.tasks.evaluations import evaluation_of
 from tests.words import CATALOGUE, eval_data
 
 CASES = eval_data(12)

@@ -31,11 +31,11 @@ def add(
     """
     from shoptalk.stages.catalogue import add_items
 
-    report = add_items(Path(run), items)
+    counts = add_items(Path(run), items)
     if as_json:
-        print_json(report)
+        print_json(counts)
     else:
         print(
-            f"added {report['added']:,} products; {report['known']:,} were already in the catalogue, "
-            f"which now has {report['items']:,}"
+            f"added {counts['added']:,} products; {counts['known']:,} were already in the catalogue, "
+            f"which now has {counts['items']:,}"
         )

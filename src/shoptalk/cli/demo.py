@@ -28,11 +28,11 @@ def command(
     from shoptalk.stages.recommend import RecommendRequest, recommend
     from shoptalk.tasks import load_recipe
 
-    shop, folder = out / "shop", out / "run"
+    sample, folder = out / "shop", out / "run"
     with progress_bars() as progress:
-        progress("sample", 0, 1, f"writing a shop to {shop}")
-        write_sample(shop, seed=1 if seed is None else seed)
-        trained, result = run(load_recipe(shop / "recipe.toml", seed=seed), folder, progress)
+        progress("sample", 0, 1, f"writing a synthetic shop to {sample}")
+        write_sample(sample, seed=1 if seed is None else seed)
+        trained, result = run(load_recipe(sample / "recipe.toml", seed=seed), folder, progress)
         user = trained.dataset.split("last").test[0].history.user_id
         (recommended,) = recommend(trained, RecommendRequest(users=[user], k=3, explain=True), progress)
     if as_json:

@@ -27,9 +27,9 @@ COMMANDS = (
     "export",
 )
 
-#: Spin count of waiting OpenMP threads: the value that libgomp takes if it has more threads than cores. Its default of
-#: 300,000 wastes time if other programs use the cores too.
-SPINS = "1000"
+#: Spin count of waiting OpenMP threads: the value that libgomp uses if it has more threads than cores. Its default of
+#: 300,000 wastes processor time if other programs use the cores too.
+SPIN_COUNT = "1000"
 
 BAD_INPUT, INTERRUPTED, BUG = 2, 130, 70
 
@@ -47,6 +47,7 @@ def make_app() -> typer.Typer:
 
     @app.callback(invoke_without_command=True)
     def version(show: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
+        """Print the version."""
         if show:
             print(__version__)
             raise typer.Exit
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command. Bad input gives one line and exit code 2, never a traceback."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
     if "OMP_WAIT_POLICY" not in os.environ:  # before torch is loaded
-        os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
+        os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)
     try:
         _check_platform()
         code = make_app()(args=argv, standalone_mode=False)
@@ -108,6 +109,7 @@ def _as_shoptalk_error(error: Exception) -> ShoptalkError:
 
 
 def _fail(error: ShoptalkError, *, as_json: bool) -> None:
+    """Print an error and exit."""
     print(f"error: {error}", file=sys.stderr)
     if as_json:
         from shoptalk.cli.options import print_json

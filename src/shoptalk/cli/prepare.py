@@ -31,32 +31,32 @@ def command(
     from shoptalk.results import as_json as to_json
     from shoptalk.tasks import load_recipe
 
-    read = without_sweep(load_recipe(recipe, settings, seed))
+    parsed = without_sweep(load_recipe(recipe, settings, seed))
     with progress_bars() as progress:
-        report = prepare(read, out, progress)
+        result = prepare(parsed, out, progress)
     if as_json:
-        print_json(to_json(report))
+        print_json(to_json(result))
     else:
-        _show(report)
+        _show(result)
 
 
-def _show(report: "PrepareResult") -> None:
-    """Print counts of what was read, dropped and kept, then the warnings."""
+def _show(result: "PrepareResult") -> None:
+    """Print the counts of what was read, dropped and kept, then the warnings."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(title=f"dataset {report.dataset}", title_justify="left")
+    table = Table(title=f"dataset {result.dataset}", title_justify="left")
     table.add_column("")
     table.add_column("item")
     table.add_column("count", justify="right")
-    parts = {"read": report.read, "dropped": report.dropped, "kept": report.kept, "cases": report.cases}
+    parts = {"read": result.read, "dropped": result.dropped, "kept": result.kept, "cases": result.cases}
     for part, counts in parts.items():
         for index, (name, count) in enumerate(counts.items()):
             table.add_row(part if index == 0 else "", name.replace("_", " "), f"{count:,}")
         table.add_section()
     console = Console()
     console.print(table)
-    for warning in report.warnings:
+    for warning in result.warnings:
         console.print(f"warning: {warning}", style="bold yellow", markup=False)
-    cost = f"{report.seconds:.1f} s, {report.peak_memory_bytes / 1e6:,.0f} MB"
-    console.print(f"{cost}, fingerprint {report.fingerprint[:12]}", highlight=False)
+    cost = f"{result.seconds:.1f} s, {result.peak_memory_bytes / 1e6:,.0f} MB"
+    console.print(f"{cost}, fingerprint {result.fingerprint[:12]}", highlight=False)

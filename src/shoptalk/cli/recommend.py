@@ -13,39 +13,50 @@ from shoptalk.errors import UsageError
 if TYPE_CHECKING:
     from shoptalk.results import RecommendResult
 
-#: Zero-width joiners, which some scripts and emoji need.
+#: Zero-width joiners, which are not printable but are part of words in some scripts and of emoji.
 _JOINERS = "\u200c\u200d"
-HISTORY = "A purchased product, by title or id; repeatable, oldest first."
+
+User = Annotated[str | None, typer.Option("--user", metavar="ID", help="A user of the run's dataset.")]
+History = Annotated[
+    list[str],
+    typer.Option(
+        "--history", metavar="TITLE_OR_ID", help="A purchased product, by title or id; repeatable, oldest first."
+    ),
+]
+Options = Annotated[
+    list[str], typer.Option("--option", metavar="TITLE_OR_ID", help="A candidate product, by title or id; repeatable.")
+]
+K = Annotated[int, typer.Option("-k", min=1, help="Number of recommendations.")]
+Categories = Annotated[
+    list[str], typer.Option("--category", metavar="NAME", help="Only products of this category; repeatable.")
+]
+MinPrice = Annotated[float | None, typer.Option("--min-price", help="Lowest price.")]
+MaxPrice = Annotated[float | None, typer.Option("--max-price", help="Highest price.")]
+Allow = Annotated[
+    Path | None,
+    typer.Option("--allow", metavar="FILE", help="Only products with an id in this file, one id per line."),
+]
+Deny = Annotated[
+    Path | None,
+    typer.Option("--deny", metavar="FILE", help="Exclude products with an id in this file, one id per line."),
+]
+Repeats = Annotated[bool, typer.Option("--repeats", help="Allow products of the history to be recommended again.")]
+Explain = Annotated[bool, typer.Option("--explain", help="Explain each recommendation by the effect of each purchase.")]
 
 
 def command(
     run: RunPath,
-    user: Annotated[str | None, typer.Option("--user", metavar="ID", help="A user of the run's dataset.")] = None,
-    history: Annotated[list[str], typer.Option("--history", metavar="TITLE_OR_ID", help=HISTORY)] = [],  # noqa: B006
-    option: Annotated[
-        list[str],
-        typer.Option("--option", metavar="TITLE_OR_ID", help="A candidate product, by title or id; repeatable."),
-    ] = [],  # noqa: B006
-    k: Annotated[int, typer.Option("-k", min=1, help="Number of recommendations.")] = DEFAULT_K,
-    category: Annotated[
-        list[str], typer.Option("--category", metavar="NAME", help="Only products of this category; repeatable.")
-    ] = [],  # noqa: B006
-    min_price: Annotated[float | None, typer.Option("--min-price", help="Lowest price.")] = None,
-    max_price: Annotated[float | None, typer.Option("--max-price", help="Highest price.")] = None,
-    allow: Annotated[
-        Path | None,
-        typer.Option("--allow", metavar="FILE", help="Only products with an id in this file, one id per line."),
-    ] = None,
-    deny: Annotated[
-        Path | None,
-        typer.Option("--deny", metavar="FILE", help="Exclude products with an id in this file, one id per line."),
-    ] = None,
-    repeats: Annotated[
-        bool, typer.Option("--repeats", help="Allow products of the history to be recommended again.")
-    ] = False,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Explain each recommendation by the effect of each purchase.")
-    ] = False,
+    user: User = None,
+    history: History = [],  # noqa: B006  (typer copies it)
+    option: Options = [],  # noqa: B006
+    k: K = DEFAULT_K,
+    category: Categories = [],  # noqa: B006
+    min_price: MinPrice = None,
+    max_price: MaxPrice = None,
+    allow: Allow = None,
+    deny: Deny = None,
+    repeats: Repeats = False,
+    explain: Explain = False,
     as_json: Json = False,
 ) -> None:
     """Recommend products for a user of the dataset, or for a given history.
@@ -71,11 +82,11 @@ def command(
     users, histories = ([user], []) if user is not None else ([], [history])
     request = RecommendRequest(users, histories, option, k, explain, filters, repeats)
     with progress_bars() as progress:
-        (report,) = recommend(open_trained_run(open_run(run)), request, progress)
+        (result,) = recommend(open_trained_run(open_run(run)), request, progress)
     if as_json:
-        print_json(to_json(report))
+        print_json(to_json(result))
     else:
-        show_recommendations(report)
+        show_recommendations(result)
 
 
 def show_recommendations(result: "RecommendResult") -> None:
@@ -94,5 +105,5 @@ def show_recommendations(result: "RecommendResult") -> None:
 
 def printable(text: str) -> str:
     """Text on one line without control characters, safe to print on a terminal."""
-    shown = "".join(mark if mark.isprintable() or mark in _JOINERS else " " for mark in text)
-    return " ".join(shown.split())
+    characters = (character if character.isprintable() or character in _JOINERS else " " for character in text)
+    return " ".join("".join(characters).split())

@@ -44,10 +44,10 @@ def command(
     from shoptalk.evaluation.catalogue import score_lists
     from shoptalk.evaluation.predictions import read_predictions
 
-    rows = read_predictions(file)
+    predictions = read_predictions(file)
     result = score_lists(
-        [row.ranked for row in rows],
-        [row.targets for row in rows],
+        [prediction.ranked for prediction in predictions],
+        [prediction.targets for prediction in predictions],
         k,
         precision_by="distinct" if precision is PrecisionBy.distinct else "k",
         seed=1 if seed is None else seed,
@@ -62,6 +62,7 @@ def command(
 
 
 def _show(metrics: "Mapping[str, Estimate]", users: int, excluded: int) -> None:
+    """Print the metrics as a table."""
     from rich.console import Console
     from rich.table import Table
 

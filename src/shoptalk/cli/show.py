@@ -104,10 +104,12 @@ _COLUMNS = ("value", "95 % interval", "users")
 
 
 def _span(figure: "Estimate", form: str) -> str:
+    """The interval as text; empty if there is none."""
     return f"{figure.low:{form}} to {figure.high:{form}}" if figure.has_interval else ""
 
 
 def _figures(figure: "Estimate") -> tuple[str, str, str]:
+    """The cells of `_COLUMNS`."""
     if not figure.known:
         return "n/a", "", str(figure.n)
     return f"{figure.value:.4f}", _span(figure, ".4f"), f"{figure.n:,}"

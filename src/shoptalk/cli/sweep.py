@@ -59,10 +59,10 @@ def _show(result: "SweepResult", recipe: "Recipe") -> None:
     for row in result.trials:
         value = "" if row.value is None else f"{row.value:.4f}"
         seconds = "" if row.seconds is None else f"{row.seconds:.1f}"
-        won = row.number == result.winner.number
-        state = "winner" if won else row.state + (f": {row.says}" if row.says else "")
+        is_winner = row.number == result.winner.number
+        state = "winner" if is_winner else row.state + (f": {row.says}" if row.says else "")
         cells = (label(row.settings, recipe), value, seconds, state)
-        table.add_row(str(row.number), *cells, style="bold" if won else None)
+        table.add_row(str(row.number), *cells, style="bold" if is_winner else None)
     console.print(table)
     if result.importance:
         importances = ", ".join(f"{key} {importance:.2f}" for key, importance in result.importance.items())

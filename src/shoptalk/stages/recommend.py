@@ -80,7 +80,7 @@ def recommend(trained: TrainedRun, request: RecommendRequest, progress: Progress
         reasons: Sequence[Sequence[Reason]] = [[] for _ in ranked.items]
         if request.explain:  # a model that chooses was shown all options
             reasons = _reasons(recommender, catalogue, history, ranked, choice.open if options else ())
-        written = task.written(recommender.builder, history, ranked)
+        written = task.recommendation_texts(recommender.builder, history, ranked)
         results.append(
             RecommendResult(
                 user=history.user_id or None,

@@ -1,7 +1,7 @@
-"""Where a sweep's trials run: one at a time in this process, or several at once in processes beside it.
+"""Workers that run the trials of a sweep: one at a time in this process, or several at once in child processes.
 
-A worker beside ends with the sweep that started it, however that ends: nothing goes on writing to a sweep that was
-killed while another process resumes it.
+A child process ends when the process of the sweep ends, even if that is killed: no worker of an earlier process writes
+to a sweep that is resumed. Plugins (`shoptalk.plugins`) are loaded by each child process when a trial needs them.
 """
 
 import os
@@ -20,46 +20,46 @@ import torch
 from shoptalk.errors import StorageError
 from shoptalk.stages.trial import Event, Trial, run_trial
 
-#: Takes what a trial, by its number, tells; returns whether it is to stop.
+#: Called with the number of a trial and its event; returns whether the trial must stop.
 Listen = Callable[[int, Event], bool]
 
 
 class Workers(Protocol):
-    """Runs trials; a context manager that ends whatever still runs."""
+    """Runs trials; a context manager that ends running trials on exit."""
 
     def free(self) -> bool:
-        """Whether another trial can begin."""
+        """Whether another trial can be started."""
         ...
 
     def busy(self) -> bool:
-        """Whether a trial is under way."""
+        """Whether a trial is running."""
         ...
 
     def start(self, number: int, trial: Trial) -> None:
-        """Begin a trial."""
+        """Start a trial."""
         ...
 
     def step(self) -> None:
-        """Go on until something was told."""
+        """Run until the next event."""
         ...
 
     def __enter__(self) -> Self:
-        """The workers."""
+        """Return the workers."""
         ...
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End what still runs."""
+        """End the running trials."""
         ...
 
 
 def make_workers(jobs: int, listen: Listen) -> Workers:
-    """Workers for so many trials at once."""
-    return Here(listen) if jobs == 1 else Beside(jobs, listen)
+    """Workers that run up to ``jobs`` trials at once."""
+    return InProcessWorker(listen) if jobs == 1 else ProcessPool(jobs, listen)
 
 
-class Here:
+class InProcessWorker:
     """Runs one trial at a time in this process."""
 
     def __init__(self, listen: Listen) -> None:
@@ -67,88 +67,90 @@ class Here:
         self._waiting: tuple[int, Trial] | None = None
 
     def free(self) -> bool:
-        """Whether another trial can begin."""
+        """Whether another trial can be started."""
         return self._waiting is None
 
     def busy(self) -> bool:
-        """Whether a trial is under way."""
+        """Whether a trial is running."""
         return self._waiting is not None
 
     def start(self, number: int, trial: Trial) -> None:
-        """Take a trial."""
+        """Store a trial for the next `step`."""
         self._waiting = number, trial
 
     def step(self) -> None:
-        """Run it."""
+        """Run the stored trial to its end."""
         assert self._waiting is not None
         number, trial = self._waiting
         self._waiting = None
         self._listen(number, run_trial(trial, lambda event: self._listen(number, event)))
 
     def __enter__(self) -> Self:
-        """Nothing is to be started."""
+        """Return self; there is nothing to start."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing goes on."""
+        """Do nothing: no trial runs outside of `step`."""
 
 
 @dataclass
 class _Worker:
+    """A child process with its pipe, and the number of its trial if it has one."""
+
     process: Any
     pipe: Connection
     number: int | None = None
 
 
-class Beside:
-    """Runs as many trials at once as there are workers, each with its own share of the cores."""
+class ProcessPool:
+    """Runs up to ``jobs`` trials at once, each in a child process with an equal share of the cores."""
 
     def __init__(self, jobs: int, listen: Listen) -> None:
         self._jobs, self._listen, self._workers = jobs, listen, list[_Worker]()
 
     def __enter__(self) -> Self:
-        """Workers are started as trials come."""
+        """Return self; child processes are started by `start`."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the workers."""
+        """Kill the child processes."""
         for worker in self._workers:
             worker.process.kill()
             worker.process.join()
             worker.pipe.close()
 
     def free(self) -> bool:
-        """Whether another trial can begin."""
+        """Whether another trial can be started."""
         return len(self._workers) < self._jobs or any(worker.number is None for worker in self._workers)
 
     def busy(self) -> bool:
-        """Whether a trial is under way."""
+        """Whether a trial is running."""
         return any(worker.number is not None for worker in self._workers)
 
     def start(self, number: int, trial: Trial) -> None:
-        """Give a trial to a worker that has none."""
+        """Send a trial to an idle worker, or to a new one."""
         worker = next((worker for worker in self._workers if worker.number is None), None) or self._new()
         worker.number = number
         _send(worker, trial)
 
     def step(self) -> None:
-        """Wait for what workers tell, and answer; a worker that died costs its trial and no more.
+        """Wait for events and answer them; if a worker died, only its trial fails.
 
         Raises
         ------
         StorageError
-            When a worker's disk is full.
+            If the disk is full.
         """
         ready = wait([worker.pipe for worker in self._workers])
         for worker in [worker for worker in self._workers if worker.pipe in ready]:
             try:
                 event = worker.pipe.recv()
             except (EOFError, ConnectionError):
-                self._bury(worker)
+                self._remove(worker)
                 continue
             if event["kind"] == "storage":
                 raise StorageError(event["message"], where=event["where"], hint=event["hint"])
@@ -160,46 +162,48 @@ class Beside:
                 _send(worker, stop)
 
     def _new(self) -> _Worker:
-        ours, theirs = get_context("spawn").Pipe()
-        process = get_context("spawn").Process(target=_work, args=(theirs, threads(self._jobs)), daemon=True)
+        """Start a child process."""
+        pipe, child_pipe = get_context("spawn").Pipe()
+        process = get_context("spawn").Process(target=_work, args=(child_pipe, threads(self._jobs)), daemon=True)
         process.start()
-        theirs.close()
-        self._workers.append(_Worker(process, ours))
+        child_pipe.close()
+        self._workers.append(_Worker(process, pipe))
         return self._workers[-1]
 
-    def _bury(self, worker: _Worker) -> None:
+    def _remove(self, worker: _Worker) -> None:
+        """Remove a worker that died, and report its trial as failed."""
         self._workers.remove(worker)
         worker.pipe.close()
         worker.process.join()
         if worker.number is not None:
-            says = f"its process ended with code {worker.process.exitcode} (-9: perhaps out of memory)"
+            reason = f"its process ended with code {worker.process.exitcode} (-9: perhaps out of memory)"
             self._listen(
-                worker.number, {"kind": "end", "state": "failed", "value": None, "says": says, "seconds": None}
+                worker.number, {"kind": "end", "state": "failed", "value": None, "says": reason, "seconds": None}
             )
 
 
-def _send(worker: _Worker, what: Trial | bool) -> None:
-    """Send something to a worker; of one that has died meanwhile, the next `Beside.step` finds the end."""
+def _send(worker: _Worker, message: Trial | bool) -> None:
+    """Send a trial or an answer to a worker; if it has died, the next `ProcessPool.step` handles that."""
     with suppress(ConnectionError):
-        worker.pipe.send(what)
+        worker.pipe.send(message)
 
 
 def threads(jobs: int) -> int:
-    """Threads for each of so many processes: their share of the cores, or fewer where OMP_NUM_THREADS says so."""
+    """Threads of each of ``jobs`` processes: an equal share of the cores, at most OMP_NUM_THREADS."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    own = max(1, cores // jobs)
+    share = max(1, cores // jobs)
     configured = os.environ.get("OMP_NUM_THREADS", "")
-    return min(own, int(configured)) if configured.isdigit() and int(configured) else own
+    return min(share, int(configured)) if configured.isdigit() and int(configured) else share
 
 
 def _work(pipe: Connection, count: int) -> None:
-    """Run the trials that come through the pipe, until the sweep is gone."""
+    """Run the trials that the pipe delivers, until the sweep closes it or ends."""
     from threadpoolctl import threadpool_limits
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the sweep decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the process of the sweep
     threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(count)
-    os.environ["RAYON_NUM_THREADS"] = str(count)  # the tokenizer's
+    os.environ["RAYON_NUM_THREADS"] = str(count)  # threads of the tokenizer
     with threadpool_limits(count):
         for trial in _received(pipe):
             try:
@@ -209,6 +213,7 @@ def _work(pipe: Connection, count: int) -> None:
 
 
 def _received(pipe: Connection) -> Iterator[Trial]:
+    """The trials that the pipe delivers, until it is closed."""
     try:
         while True:
             yield pipe.recv()
@@ -217,11 +222,13 @@ def _received(pipe: Connection) -> Iterator[Trial]:
 
 
 def _ask(pipe: Connection, event: Event) -> bool:
+    """Send an event; after an epoch, wait for the answer whether the trial must stop."""
     pipe.send(event)
     return bool(pipe.recv()) if event["kind"] == "epoch" else False
 
 
 def _end_with_parent() -> None:
+    """End this process when its parent ends."""
     parent = parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""Tasks: what a model is asked, one file each.
+"""Tasks: what a model is asked. Each task is one file.
 
 A new task is one module that ends in a `Task` called ``TASK``, one line in ``_TASKS`` and one mirrored test. A task of
 another package is added by `register`, called by a plugin (see `shoptalk.plugins`) or by the program itself.
@@ -17,7 +17,7 @@ from shoptalk.recipe import Prompt, Recipe, read_recipe
 from shoptalk.schema import BRAND, CATEGORIES, DESCRIPTION, PRICE, REVIEW, Catalogue
 from shoptalk.tasks.task import Task
 
-#: Names in a recipe, and the modules whose ``TASK`` they are.
+#: Name in a recipe -> the module with the attribute ``TASK``.
 _TASKS = {
     "multiple_choice": "shoptalk.tasks.multiple_choice",
     "generate_title": "shoptalk.tasks.generate_title",
@@ -96,16 +96,16 @@ def get_task(name: str) -> Task:
 
 
 class PromptTokenizer(Protocol):
-    """What prompts need to know of a tokenizer."""
+    """The part of a tokenizer that prompts need."""
 
     @property
     def control(self) -> Sequence[str]:
-        """Strings that are one control token each."""
+        """Texts of the control tokens."""
         ...
 
     @property
     def users(self) -> Collection[str]:
-        """Users that have a token."""
+        """Ids of the users that have a token."""
         ...
 
     def encode(self, text: str) -> list[int]:
@@ -114,9 +114,9 @@ class PromptTokenizer(Protocol):
 
 
 def make_prompts(prompt: Prompt, catalogue: Catalogue, tokenizer: PromptTokenizer) -> PromptBuilder:
-    """The prompts of a recipe's task, for training and serving alike.
+    """The prompts of a recipe's task, the same for training and serving.
 
-    What the tokenizer treats as control tokens is neutralised in every text, and fields are cut by its tokens.
+    Control tokens of the tokenizer are neutralised in every text, and fields are cut at ``prompt.field_tokens``.
     """
     task = get_task(prompt.task)
     return task.prompts(prompt, catalogue, tokenizer.control, tokenizer.users, tokenizer.encode)
@@ -149,17 +149,17 @@ def complete_settings(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_recipe(recipe: Recipe, metric: str | None = None) -> None:
-    """Make sure that a recipe's task is known and has the settings that it needs.
+    """Make sure that a recipe's task is known, and can be trained and evaluated with its settings.
 
     Parameters
     ----------
     metric
-        By which a sweep would choose this recipe.
+        The metric of a sweep, which the task must measure on validation cases.
 
     Raises
     ------
     RecipeError
-        Naming the setting and the cure.
+        Naming the setting and what to do.
     """
     task = get_task(recipe.prompt.task)
     task.check(recipe)

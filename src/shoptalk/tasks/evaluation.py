@@ -1,4 +1,4 @@
-"""What a task judges, and what comes of it."""
+"""The input and the result of the evaluation of a task."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from shoptalk.results import EvaluationResult
 from shoptalk.schema import Catalogue, EvalExample, Recommender, Split
 
 V = TypeVar("V")
-#: One value a test case, by column, for ``predictions.parquet``.
+#: Columns of ``predictions.parquet``, with one value for each test case.
 Columns = dict[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """One evaluation: what is judged, on what, and beside what.
+    """The input of an evaluation: the recommender, the test cases and the baselines.
 
     Attributes
     ----------
     recipe
-        Of the run, with the settings of this evaluation.
+        The recipe of the run, with the settings of this evaluation.
     catalogue
         The items by their ids.
     split
-        Its test cases are judged.
+        The split with the test cases.
     recommender
-        What is judged: a language model of the task, or anything that has its interface.
+        The recommender to evaluate: a language model of the task, or any object with the same interface.
     baselines
-        The methods to compare with, by name, those that score options alone among them.
+        The baselines by name, including those that only score options.
     folder
-        Of the run; texts that the model wrote are kept there.
+        The folder of the run, to which generated texts are written.
     progress
-        Reports how far it is.
+        Notified of the progress.
     """
 
     recipe: Recipe
@@ -54,53 +54,54 @@ class Evaluation:
 
     @property
     def fitted(self) -> Split:
-        """What the recommender and the baselines were fitted on in the end."""
+        """The data of the final fit of the recommender and the baselines."""
         return self.split.for_final_fit()
 
     @property
     def users(self) -> list[str]:
-        """The user of each test case, over whom intervals are drawn."""
+        """The user of each test case; intervals are bootstrapped over users."""
         return [case.history.user_id for case in self.cases]
 
     @property
     def bootstrap(self) -> dict[str, int]:
-        """How intervals are drawn: resamples and seed."""
+        """The settings of intervals: resamples and seed."""
         return {"resamples": self.recipe.evaluation.resamples, "seed": self.recipe.seed}
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Figures, and what they were computed from, one value a test case (empty where nothing was ranked or chosen)."""
+class TaskResult:
+    """The metrics, and the predictions of each test case (empty if nothing was ranked or scored)."""
 
     result: EvaluationResult
     columns: Columns = field(default_factory=dict)
 
 
-def merge(first: Judged, second: Judged) -> Judged:
-    """Two ways of judging the same cases as one: the figures of each method side by side."""
-    one, other = first.result, second.result
+def merge(first: TaskResult, second: TaskResult) -> TaskResult:
+    """Merge two evaluations of the same cases; columns of the first take precedence, metrics of the second."""
+    left, right = first.result, second.result
     result = replace(
-        one,
-        metrics={**one.metrics, **other.metrics},
-        baselines=_side_by_side(one.baselines, other.baselines),
-        versus=_side_by_side(one.versus, other.versus),
-        segments={**one.segments, **other.segments},
-        positions=one.positions or other.positions,
-        cut=other.cut if one.cut is None else one.cut,
-        seconds={**one.seconds, **other.seconds},
-        warnings=(*one.warnings, *other.warnings),
+        left,
+        metrics={**left.metrics, **right.metrics},
+        baselines=_merge_methods(left.baselines, right.baselines),
+        versus=_merge_methods(left.versus, right.versus),
+        segments={**left.segments, **right.segments},
+        positions=left.positions or right.positions,
+        cut=right.cut if left.cut is None else left.cut,
+        seconds={**left.seconds, **right.seconds},
+        warnings=(*left.warnings, *right.warnings),
     )
-    return Judged(result, second.columns | first.columns)
+    return TaskResult(result, second.columns | first.columns)
 
 
-def renamed(judged: Judged, metrics: Mapping[str, str], columns: Mapping[str, str]) -> Judged:
-    """The same with other names for some figures and columns."""
-    figures = {metrics.get(name, name): value for name, value in judged.result.metrics.items()}
-    values = {columns.get(name, name): value for name, value in judged.columns.items()}
-    return Judged(replace(judged.result, metrics=figures), values)
+def renamed(task_result: TaskResult, metrics: Mapping[str, str], columns: Mapping[str, str]) -> TaskResult:
+    """The same result with other names for some metrics and columns, given as old name -> new name."""
+    figures = {metrics.get(name, name): value for name, value in task_result.result.metrics.items()}
+    values = {columns.get(name, name): value for name, value in task_result.columns.items()}
+    return TaskResult(replace(task_result.result, metrics=figures), values)
 
 
-def _side_by_side(
+def _merge_methods(
     first: Mapping[str, Mapping[str, V]], second: Mapping[str, Mapping[str, V]]
 ) -> dict[str, dict[str, V]]:
+    """Merge the values of each method."""
     return {name: {**first.get(name, {}), **second.get(name, {})} for name in {**first, **second}}

@@ -1,4 +1,4 @@
-"""Id lists: write the tokens of the next ten items (system D)."""
+"""The task `generate_ids`: write the tokens of the next ten items (system D)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from shoptalk.tasks.rankings import RankingTask
 if TYPE_CHECKING:
     from shoptalk.models.language_model import LanguageModel
 
-#: As published, for a history of one item.
+#: The published wording, for a history of one item.
 INSTRUCTION = Template(
     "list",
     "A reviewer has bought the product below. Considering its details, list the ids of the ten products that they will "
@@ -38,18 +38,18 @@ HISTORY_INSTRUCTION = Template(
 
 
 class IdListPrompts(PromptBuilder):
-    """The history; the answer is a list of ten item tokens."""
+    """Prompts with the history; the answer is a list of ten item tokens."""
 
     def instruction(self, history: History) -> Message:  # noqa: ARG002
-        """List the next ten."""
+        """The request for the next ten items."""
         return Message("system", (INSTRUCTION if self.prompt.history == 1 else HISTORY_INSTRUCTION).render())
 
     def answer(self, case: EvalExample, *, latest: int | None = None) -> Message:  # noqa: ARG002
-        """The list of what came next."""
+        """The list of the next items."""
         return Message("assistant", self.id_list(case.targets))
 
     def id_list(self, items: Sequence[str]) -> str:
-        """The first ten items as their tokens; fewer are filled up as ``prompt.padding`` says."""
+        """The tokens of the first ten items; shorter lists are padded as ``prompt.padding`` says."""
         listed = list(items[:LIST_LENGTH])
         if self.prompt.padding == "repeat":
             listed = [listed[index % len(listed)] for index in range(LIST_LENGTH)]
@@ -67,36 +67,37 @@ class GenerateIds(RankingTask):
     learns_choices = False
 
     def vocabulary(self, prompt: Prompt, catalogue: Catalogue) -> list[str]:
-        """All items, and what fills up a list where the recipe says that a token does."""
+        """All items, and the padding token if ``prompt.padding`` is ``token``."""
         return [*catalogue, NO_ITEM] if prompt.padding == "token" else [*catalogue]
 
     def train_cases(self, split: Split, recipe: Recipe) -> Iterable[EvalExample]:
-        """What each user had up to a purchase, and the up to ten that came next."""
+        """See `list_cases`."""
         return list_cases(split.train, every=recipe.training.targets == "every")
 
     def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
-        """Writes lists that are held to items not in the history and not written before."""
+        """Generates lists of items that are not in the history, without repeats."""
         from shoptalk.recommend.listing import ListRecommender
 
         return ListRecommender(model, prompts)
 
 
 def list_cases(histories: Iterable[History], *, every: bool) -> Iterable[EvalExample]:
-    """Cases of this task: what each user had up to a purchase, and the up to ten that came next.
+    """Cases of this task: a history up to a purchase, with the next purchases, at most ten, as targets.
 
     Parameters
     ----------
     histories
-        What may be learned from; nothing beyond them is in any answer.
+        The training histories.
     every
-        Ask after every purchase but a user's last, else only where the user's last ten (or all but the first) follow.
+        One case for every purchase but a user's last; else one case a user, whose targets are the last ten purchases
+        (or all but the first).
     """
     for history in histories:
         last = len(history.items) - 1
         first = 0 if every else max(0, last - LIST_LENGTH)
         for index in range(first, last if every else min(last, first + 1)):
-            before = History(history.user_id, history.items[: index + 1], history.reviews[: index + 1])
-            yield EvalExample(before, history.items[index + 1 : index + 1 + LIST_LENGTH])
+            shown = History(history.user_id, history.items[: index + 1], history.reviews[: index + 1])
+            yield EvalExample(shown, history.items[index + 1 : index + 1 + LIST_LENGTH])
 
 
 TASK = GenerateIds()

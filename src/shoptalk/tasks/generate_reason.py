@@ -1,4 +1,4 @@
-"""Recommendation with a reason, asked for in the first person (system C)."""
+"""The task `generate_reason`: recommendation with a reason, with prompts in the first person (system C)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from shoptalk.tasks.options import OptionTask
 
 if TYPE_CHECKING:
     from shoptalk.models.language_model import LanguageModel
-    from shoptalk.tasks.evaluation import Evaluation, Judged
+    from shoptalk.tasks.evaluation import Evaluation, TaskResult
 
 
 class ReasonPrompts(PromptBuilder):
-    """The history in the first person; the answer is a title with a reason that is true by construction."""
+    """Prompts with the history in the first person; the answer is a title with a reason, true by construction."""
 
     longest_answer = 256
 
     def instruction(self, history: History) -> Message:
-        """One of more than ten requests, the same for the same customer."""
+        """One of several wordings of the request, chosen by a hash of user and history."""
         return Message("system", request(history))
 
     def line(self, history: History, index: int) -> str:
@@ -41,24 +41,24 @@ class ReasonPrompts(PromptBuilder):
         return Message("assistant", self.reason(case.history, case.targets[0], latest=latest))
 
     def reason(self, history: History, item_id: str, *, latest: int | None = None, as_listed: bool = False) -> str:
-        """The item recommended with a reason from what is shown of the history.
+        """A text that recommends an item, with a reason from the part of the history that the prompt shows.
 
-        ``as_listed`` writes the titles as the catalogue has them, for people to read; no prompt may hold those.
+        With ``as_listed`` the titles are those of the catalogue: for output to users, never for prompts.
         """
         title_of = self._listed_title if as_listed else self.title
         title = title_of(item_id)
         shown = history.items[self.first_shown(history, latest) :]
-        if found := self._adviser.reason(shown, item_id):
-            bought, words = found
-            listed = ", ".join(words)
+        if reason := self._adviser.reason(shown, item_id):
+            purchase, shared_words = reason
+            words = ", ".join(shared_words)
             if self.encode is not None:
-                listed = shorten(listed, self.field_tokens, self.encode)
-            return BECAUSE.render(title=title, item=title_of(bought), words=listed)
+                words = shorten(words, self.field_tokens, self.encode)
+            return BECAUSE.render(title=title, item=title_of(purchase), words=words)
         return NEW.render(title=title)
 
     def shorter(self) -> Self | None:
-        """See `PromptBuilder`; reasons are still found in the whole texts."""
-        _ = self._adviser  # made once, for the shorter prompts as well
+        """See `PromptBuilder`; reasons are still computed from the whole texts."""
+        _ = self._adviser  # computed now, so that the copy has it too
         return super().shorter()
 
     def _listed_title(self, item_id: str) -> str:
@@ -70,7 +70,7 @@ class ReasonPrompts(PromptBuilder):
 
 
 class GenerateReason(OptionTask):
-    """Write a recommendation with its reason; options are scored by the probability of theirs."""
+    """Write a recommendation with its reason; options are scored by the probability of this text."""
 
     name = "generate_reason"
     summary = "write the title of the next product with a reason"
@@ -82,17 +82,17 @@ class GenerateReason(OptionTask):
 
         return LanguageModelRecommender(model, prompts, recipe.evaluation.scoring)
 
-    def written(self, prompts: PromptBuilder, history: History, ranked: RankedList) -> Sequence[str]:
+    def recommendation_texts(self, prompts: PromptBuilder, history: History, ranked: RankedList) -> Sequence[str]:
         """Each recommended product with its reason."""
-        assert isinstance(prompts, ReasonPrompts)  # made by this task
+        assert isinstance(prompts, ReasonPrompts)  # `prompts` of this task
         return [prompts.reason(history, item, as_listed=True) for item in ranked.items]
 
-    def judge_texts(self, evaluation: Evaluation) -> Judged:
-        """The titles that are recommended, and whether the reasons are the true ones."""
-        from shoptalk.tasks.judge_texts import judge_texts
+    def evaluate_texts(self, evaluation: Evaluation) -> TaskResult:
+        """Evaluate the recommended titles, and whether the reasons are the true ones."""
+        from shoptalk.tasks.evaluate_texts import evaluate_texts
 
         prompts: ReasonPrompts = evaluation.recommender.builder
-        return judge_texts(evaluation, recommended, lambda case, item: prompts.reason(case.history, item))
+        return evaluate_texts(evaluation, recommended, lambda case, item: prompts.reason(case.history, item))
 
 
 TASK = GenerateReason()

@@ -1,4 +1,4 @@
-"""Title generation: name the next product by its exact title (system A's first form)."""
+"""The task `generate_title`: write the exact title of the next item (the first form of system A)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shoptalk.tasks.options import OptionTask
 
 if TYPE_CHECKING:
     from shoptalk.models.language_model import LanguageModel
-    from shoptalk.tasks.evaluation import Evaluation, Judged
+    from shoptalk.tasks.evaluation import Evaluation, TaskResult
 
 INSTRUCTION = Template(
     "title",
@@ -22,10 +22,10 @@ INSTRUCTION = Template(
 
 
 class TitlePrompts(PromptBuilder):
-    """The history; the answer is the title of the next product. In plain lines each line is an answer as well."""
+    """Prompts with the history; the answer is the title of the next product."""
 
     def instruction(self, history: History) -> Message:  # noqa: ARG002
-        """Name the next product."""
+        """The request to name the next product."""
         return Message("system", (PLAIN if self.prompt.style == "plain" else INSTRUCTION).render())
 
     def answer(self, case: EvalExample, *, latest: int | None = None) -> Message:  # noqa: ARG002
@@ -34,7 +34,7 @@ class TitlePrompts(PromptBuilder):
 
     @property
     def in_sequence(self) -> bool:
-        """In plain lines of titles alone, each line is an answer as well."""
+        """True for plain lines of titles alone: each line is an answer as well."""
         return self.prompt.style == "plain" and self.prompt.fields == ("title",)
 
 
@@ -46,16 +46,16 @@ class GenerateTitle(OptionTask):
     prompts = TitlePrompts
 
     def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
-        """Scores titles; of a large catalogue it searches the likeliest ones."""
+        """Scores titles; a large catalogue is ranked by beam search."""
         from shoptalk.recommend.titles import TitleRecommender
 
         return TitleRecommender(model, prompts, recipe.evaluation.scoring)
 
-    def judge_texts(self, evaluation: Evaluation) -> Judged:
-        """The exact titles, freely decoded."""
-        from shoptalk.tasks.judge_texts import judge_texts
+    def evaluate_texts(self, evaluation: Evaluation) -> TaskResult:
+        """Evaluate the titles that are generated without constraints."""
+        from shoptalk.tasks.evaluate_texts import evaluate_texts
 
-        return judge_texts(evaluation, lambda text: text)
+        return evaluate_texts(evaluation, lambda text: text)
 
 
 TASK = GenerateTitle()

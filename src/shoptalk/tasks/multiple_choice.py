@@ -1,4 +1,4 @@
-"""Multiple choice: which of the options shown in the prompt comes next (system A)."""
+"""The task `multiple_choice`: choose the next item among the options in the prompt (system A)."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class MultipleChoicePrompts(PromptBuilder):
-    """The history, then the options with a letter each; the answer is an option's title or its letter."""
+    """Prompts with the history and lettered options; the answer is the title or letter of an option."""
 
     shows_options = True
 
     def instruction(self, history: History) -> Message:  # noqa: ARG002
-        """Which of the options comes next."""
+        """The question which of the options comes next."""
         return Message("system", INSTRUCTION.render())
 
     def ask(
@@ -38,13 +38,13 @@ class MultipleChoicePrompts(PromptBuilder):
         """The question with its options."""
         if candidates is None:
             raise PromptError("the task `multiple_choice` needs options")
-        options = zip(LETTERS, self.option_titles(candidates), strict=False)
-        titles = [f"{letter}) {title}" for letter, title in options]
-        lines = [Message("user", line) for line in ["Options:", *titles]]
-        return [*super().ask(history, candidates, latest=latest), *lines]
+        lettered = zip(LETTERS, self.option_titles(candidates), strict=False)
+        lines = ["Options:", *(f"{letter}) {title}" for letter, title in lettered)]
+        options = [Message("user", line) for line in lines]
+        return [*super().ask(history, candidates, latest=latest), *options]
 
     def answers(self, candidates: Candidates, history: History, *, latest: int | None = None) -> list[Message]:
-        """The options' letters or titles, as ``prompt.answer`` says."""
+        """The letters or titles of the options, as ``prompt.answer`` says."""
         if self.prompt.answer == "letter":
             return [Message("assistant", letter) for letter in LETTERS[: len(candidates.titles)]]
         return super().answers(candidates, history, latest=latest)
@@ -69,7 +69,7 @@ class MultipleChoice(OptionTask):
         return cases
 
     def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
-        """Scores the options that it is shown."""
+        """Scores the options in the prompt."""
         from shoptalk.recommend.options import LanguageModelRecommender
 
         return LanguageModelRecommender(model, prompts, recipe.evaluation.scoring)

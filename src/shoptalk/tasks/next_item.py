@@ -1,4 +1,4 @@
-"""Next item: every item is one token, and one forward pass ranks the whole catalogue."""
+"""The task `next_item`: every item is one token, and one forward pass ranks the whole catalogue."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ INSTRUCTION = Template("items", "Reviewer has bought the products below, the lat
 
 
 class ItemPrompts(PromptBuilder):
-    """The history as item tokens, as text or as both; the answer is the next item's token."""
+    """Prompts with the history as item tokens, text or both; the answer is the token of the next item."""
 
     def instruction(self, history: History) -> Message:  # noqa: ARG002
-        """What comes next."""
+        """The question what comes next."""
         return Message("system", (PLAIN if self.prompt.style == "plain" else INSTRUCTION).render())
 
     def answer(self, case: EvalExample, *, latest: int | None = None) -> Message:  # noqa: ARG002
-        """The next item's token."""
+        """The token of the next item."""
         return Message("assistant", item_token(case.targets[0]))
 
     @property
     def in_sequence(self) -> bool:
-        """In plain lines, or tokens alone, each line is an answer as well."""
+        """True for plain lines and bare tokens without reviews: each line is an answer as well."""
         return self.prompt.style in {"plain", "bare"} and "review" not in self.prompt.fields
 
     def facts(self, kinds: Iterable[str], items: Iterable[str]) -> list[Example]:
-        """What items are called (``title_of``), and which items are called so (``item_of``)."""
+        """Examples from an item token to its title (``title_of``), and from a title to the token (``item_of``)."""
         items = list(items)
         return [Example(self._fact(kind, item)) for kind in kinds for item in items]
 
@@ -72,21 +72,23 @@ class NextItem(RankingTask):
     def training_data(
         self, recipe: Recipe, split: Split, choices: Sequence[EvalExample], prompts: PromptBuilder, model: LanguageModel
     ) -> TrainingData:
-        """The examples, with what ``items.tasks`` adds; items compete with each other, words with words."""
+        """The examples, with those that ``items.tasks`` adds; items compete with items, words with words."""
         from shoptalk.training.training_data import with_facts
 
-        assert isinstance(prompts, ItemPrompts)  # made by this task
+        assert isinstance(prompts, ItemPrompts)  # `prompts` of this task
         assert model.items is not None
         training_data = super().training_data(recipe, split, choices, prompts, model)
         kinds = [kind for kind in ("title_of", "item_of") if kind in recipe.items.tasks]
         train = with_facts(
-            training_data.train, prompts.facts(kinds, sorted(model.items.seen)), model,
+            training_data.train,
+            prompts.facts(kinds, sorted(model.items.seen)),
+            model,
             items_only="next_title" not in recipe.items.tasks,
-        )  # fmt: skip
+        )
         return replace(training_data, train=train, negatives=recipe.items.negatives)
 
     def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
-        """One forward pass and one matrix product, with the scorer of transitions and words beside it."""
+        """Ranks by one forward pass and one matrix product, with a transition-text scorer if there is one."""
         from shoptalk.recommend.index import open_index
         from shoptalk.recommend.items import ItemRecommender
         from shoptalk.recommend.transition_text import load_transition_text

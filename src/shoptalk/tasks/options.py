@@ -1,4 +1,4 @@
-"""What the tasks share whose models score options."""
+"""Base class of tasks whose models score options."""
 
 from __future__ import annotations
 
@@ -10,39 +10,39 @@ from shoptalk.tasks.task import Task
 
 if TYPE_CHECKING:
     from shoptalk.results import SamplePrompt
-    from shoptalk.tasks.evaluation import Evaluation, Judged
+    from shoptalk.tasks.evaluation import Evaluation, TaskResult
 
 
 class OptionTask(Task):
     """A task whose model scores options."""
 
     def can_evaluate(self, recipe: Recipe) -> bool:
-        """Whether there are options to choose from, or texts to write."""
-        writes_texts = type(self).judge_texts is not OptionTask.judge_texts
+        """Whether the recipe has options, or the task writes texts and the recipe asks for them."""
+        writes_texts = type(self).evaluate_texts is not OptionTask.evaluate_texts
         return recipe.candidates is not None or (writes_texts and recipe.evaluation.generate > 0)
 
-    def evaluate(self, evaluation: Evaluation) -> Judged:
-        """Choices among options, and texts where the task writes some and the recipe asks for them."""
+    def evaluate(self, evaluation: Evaluation) -> TaskResult:
+        """Evaluate choices among options, and generated texts if the recipe sets ``evaluation.generate``."""
         from shoptalk.results import EvaluationResult
-        from shoptalk.tasks.evaluation import Judged, merge
-        from shoptalk.tasks.judge_options import judge_options
+        from shoptalk.tasks.evaluate_options import evaluate_options
+        from shoptalk.tasks.evaluation import TaskResult, merge
 
-        judged = Judged(EvaluationResult({}, {}))
+        task_result = TaskResult(EvaluationResult({}, {}))
         if evaluation.recipe.candidates is not None:
-            judged = judge_options(evaluation)
+            task_result = evaluate_options(evaluation)
         if evaluation.recipe.evaluation.generate:
-            judged = merge(judged, self.judge_texts(evaluation))
-        return judged
+            task_result = merge(task_result, self.evaluate_texts(evaluation))
+        return task_result
 
-    def judge_texts(self, evaluation: Evaluation) -> Judged:  # noqa: ARG002
-        """What the model writes freely (``evaluation.generate``); by default nothing."""
+    def evaluate_texts(self, evaluation: Evaluation) -> TaskResult:  # noqa: ARG002
+        """Evaluate generated texts (``evaluation.generate``); by default there are none."""
         from shoptalk.results import EvaluationResult
-        from shoptalk.tasks.evaluation import Judged
+        from shoptalk.tasks.evaluation import TaskResult
 
-        return Judged(EvaluationResult({}, {}))
+        return TaskResult(EvaluationResult({}, {}))
 
     def sample(self, recommender: Any, case: EvalExample) -> SamplePrompt:
-        """The options that are scored, or the text that is to be written."""
+        """The prompt with the options that are scored, or with the title that is learned."""
         from shoptalk.recommend.titles import ask_title
         from shoptalk.tasks.samples import scored_sample
 

@@ -1,4 +1,4 @@
-"""Pointwise: whether a user will like an item, yes or no (TALLRec, arXiv 2305.00447)."""
+"""The task `pointwise`: whether a user will like an item, yes or no (TALLRec, arXiv 2305.00447)."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from shoptalk.tasks.samples import scored_sample
 if TYPE_CHECKING:
     from shoptalk.models.language_model import LanguageModel
     from shoptalk.results import SamplePrompt
-    from shoptalk.tasks.evaluation import Evaluation, Judged
+    from shoptalk.tasks.evaluation import Evaluation, TaskResult
 
 INSTRUCTION = Template(
     "pointwise",
     HISTORY + "Considering their purchase history, will they like this product? Answer Yes or No.",
 )
-#: A rating from which on a purchase counts as liked (TALLRec: above 3 of 5).
+#: Lowest rating of a purchase that counts as liked (TALLRec: above 3 of 5).
 LIKED = 4.0
 
 
 class PointwisePrompts(PromptBuilder):
-    """The history and one product; the answer is Yes or No."""
+    """Prompts with the history and one product; the answer is Yes or No."""
 
     def instruction(self, history: History) -> Message:  # noqa: ARG002
-        """Whether the user will like the product."""
+        """The question whether the user will like the product."""
         return Message("system", INSTRUCTION.render())
 
     def ask_item(self, history: History, item_id: str, *, latest: int | None = None) -> list[Message]:
@@ -39,7 +39,7 @@ class PointwisePrompts(PromptBuilder):
         return [*self.ask(history, latest=latest), Message("user", f"Product: {self.title(item_id)}")]
 
     def answer(self, case: EvalExample, *, latest: int | None = None) -> Message:  # noqa: ARG002
-        """Whether the first item of `labelled_items` is liked."""
+        """Yes if the first item of `labelled_items` is liked, else No."""
         return _label(labelled_items(case)[0][1])
 
     def examples(self, case: EvalExample, *, latest: int | None = None) -> list[Example]:
@@ -72,9 +72,9 @@ class Pointwise(OptionTask):
 
         return PointwiseRecommender(model, prompts, recipe.evaluation.scoring)
 
-    def evaluate(self, evaluation: Evaluation) -> Judged:
-        """Choices among options where there are some; else yes or no by the ratings."""
-        return super().evaluate(evaluation) if evaluation.recipe.candidates is not None else judge_labels(evaluation)
+    def evaluate(self, evaluation: Evaluation) -> TaskResult:
+        """Evaluate choices among options if the recipe has options, else the answers by the ratings."""
+        return super().evaluate(evaluation) if evaluation.recipe.candidates is not None else evaluate_labels(evaluation)
 
     def sample(self, recommender: Any, case: EvalExample) -> SamplePrompt:
         """The question about one item, with Yes and No."""
@@ -87,19 +87,21 @@ class Pointwise(OptionTask):
         return (case for case in cases if case.candidates is not None or case.rating is not None)
 
 
-def judge_labels(evaluation: Evaluation) -> Judged:
-    """Yes or no for each target with a rating; the baseline is the more usual answer of the final fit's data.
+def evaluate_labels(evaluation: Evaluation) -> TaskResult:
+    """Evaluate yes or no for each target with a rating.
+
+    The baseline ``majority`` gives the more frequent answer in the data of the final fit.
 
     Raises
     ------
     DatasetError
-        Where no test case has a rating.
+        If no test case has a rating.
     """
     import numpy as np
 
     from shoptalk.evaluation.options import option_metrics
     from shoptalk.results import EvaluationResult
-    from shoptalk.tasks.evaluation import Judged
+    from shoptalk.tasks.evaluation import TaskResult
 
     cases = [case for case in evaluation.cases if case.rating is not None]
     if not cases:
@@ -113,18 +115,18 @@ def judge_labels(evaluation: Evaluation) -> Judged:
     metrics = option_metrics([np.array([value, 0.0]) for value in odds], answers, users, **evaluation.bootstrap)
     ratings = [case.rating for case in evaluation.fitted.train_cases if case.rating is not None]
     liked = float(np.mean([rating >= LIKED for rating in ratings])) if ratings else 0.5
-    usual = [np.array([liked, 1 - liked])] * len(cases)
-    majority = option_metrics(usual, answers, users, **evaluation.bootstrap)
-    return Judged(EvaluationResult(metrics, {"majority": majority}))
+    majority_scores = [np.array([liked, 1 - liked])] * len(cases)
+    majority = option_metrics(majority_scores, answers, users, **evaluation.bootstrap)
+    return TaskResult(EvaluationResult(metrics, {"majority": majority}))
 
 
 def labelled_items(case: EvalExample) -> Sequence[tuple[str, bool]]:
-    """Items of a case, each with whether the user likes it: by the options where there are some, else by the rating.
+    """Items of a case with labels: target and next option if there are options, else the target by its rating.
 
     Raises
     ------
     PromptError
-        When the case has neither options nor a rating.
+        If the case has neither options nor a rating.
     """
     if case.candidates is not None and case.answer is not None:
         negative = case.candidates.items[(case.answer + 1) % len(case.candidates.items)]

@@ -1,4 +1,4 @@
-"""Test cases as the model saw them: asked and encoded by what scores them, and decoded from the token ids."""
+"""Samples of test cases for the report: the token ids of prompt and answer, decoded."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from shoptalk.tasks.task import Task
 
 
-#: How many cases are shown.
+#: Number of samples.
 SHOWN = 3
 
 
 def scored_sample(
     model: LanguageModel, prompt: Sequence[int], answers: Sequence[Sequence[int]], right: int
 ) -> SamplePrompt:
-    """A prompt whose answers are scored; ``right`` is the index of the right one."""
+    """The sample of a prompt whose answers are scored; ``right`` is the index of the right answer."""
     texts = [model.tokenizer.decode(answer, special=True) for answer in answers]
-    others = tuple(text for index, text in enumerate(texts) if index != right)
-    return SamplePrompt(model.tokenizer.decode(prompt, special=True), texts[right], len(prompt), others)
+    wrong_answers = tuple(text for index, text in enumerate(texts) if index != right)
+    return SamplePrompt(model.tokenizer.decode(prompt, special=True), texts[right], len(prompt), wrong_answers)
 
 
 def token_sample(
     model: LanguageModel, prompts: PromptBuilder, prompt: Sequence[int], case: EvalExample
 ) -> SamplePrompt:
-    """A prompt whose answer holds item tokens, with what those in either stand for."""
+    """The sample of a prompt whose answer has item tokens, with the titles of all item tokens in it."""
     text, answer = model.tokenizer.decode(prompt, special=True), prompts.answer(case).text
     tokens = {item_token(item): prompts.catalogue[item].title for item in (*case.history.items, *case.targets)}
     titles = {token: title for token, title in tokens.items() if token in text + answer}
@@ -39,7 +39,7 @@ def token_sample(
 
 
 def sample_prompts(task: Task, recommender: Any, cases: Sequence[EvalExample]) -> tuple[SamplePrompt, ...]:
-    """The first of the test cases as the model sees them; none for a recommender that is no language model."""
+    """Samples of the first test cases; empty for recommenders that are not language models."""
     if not hasattr(recommender, "model"):
         return ()
     return tuple(task.sample(recommender, case) for case in islice(task.samples(cases), SHOWN))

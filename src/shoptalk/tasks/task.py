@@ -1,8 +1,8 @@
-"""What a task is: everything that depends on what a model is asked, in one object.
+"""The interface `Task`: everything that depends on what a model is asked.
 
-The rest of the package prepares, trains, evaluates, recommends and reports through this interface, and never asks which
-task it is. A new task is one module with a `Task`, one line in ``shoptalk.tasks`` and one mirrored test; see
-``docs/guide/adding.md``. Task modules import nothing heavy at the top, so that a recipe can be checked without a model.
+The rest of the package prepares, trains, evaluates, recommends and reports through this interface, and does not depend
+on which task it is. A new task is one module with a `Task`, one line in ``shoptalk.tasks`` and one mirrored test; see
+``docs/guide/adding.md``. Task modules import model libraries inside functions, so that recipes are checked fast.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ from shoptalk.schema import Catalogue, EvalExample, History, RankedList, Recomme
 if TYPE_CHECKING:
     from shoptalk.models.language_model import LanguageModel
     from shoptalk.results import SamplePrompt
-    from shoptalk.tasks.evaluation import Evaluation, Judged
+    from shoptalk.tasks.evaluation import Evaluation, TaskResult
     from shoptalk.training.loop import TrainingData
 
 
 class Task(ABC):
-    """One kind of question, and all that follows from it.
+    """What a model is asked, with its prompts, settings, training data, recommender and metrics.
 
     Attributes
     ----------
     name
-        As a recipe names it (``prompt.task``).
+        Its name in a recipe (``prompt.task``).
     summary
-        What is asked, for the documentation.
+        What the model does, for the documentation.
     prompts
-        How its questions and answers are worded: a subclass of `PromptBuilder`.
+        The subclass of `PromptBuilder` that writes its prompts and answers.
     columns
         Columns of items and interactions, beside the titles, that its prompts and answers read whatever
         ``prompt.fields`` holds: brand, categories, description, price or review.
     item_tokens
         Whether every item is one token whose embedding is built from its text (``[items]`` of the recipe).
     learns_choices
-        Whether it can learn to tell the right option from the others (``training.choice_epochs``).
+        Whether it has a choice phase (``training.choice_epochs``).
     styles, answer_forms
-        Values of ``prompt.style`` and ``prompt.answer`` that it can use.
+        Values of ``prompt.style`` and ``prompt.answer`` that it supports.
     validation_metrics
-        Figures of the validation cases that training itself measures, by which a sweep may choose.
+        Metrics on validation cases that training computes; a sweep can choose by them.
     """
 
     name: ClassVar[str]
@@ -72,12 +72,12 @@ class Task(ABC):
         return {}
 
     def check(self, recipe: Recipe) -> None:
-        """Make sure that a recipe has the settings that the task needs, and none that it cannot use.
+        """Make sure that a recipe has the settings that the task needs, and none that it does not support.
 
         Raises
         ------
         RecipeError
-            Naming the setting and the cure.
+            Naming the setting and what to do.
         """
         if self.prompts.shows_options and recipe.candidates is None:
             raise RecipeError(f'prompt.task = "{self.name}" needs a [candidates] section')
@@ -100,33 +100,33 @@ class Task(ABC):
         return True
 
     def vocabulary(self, prompt: Prompt, catalogue: Catalogue) -> list[str]:  # noqa: ARG002
-        """Ids of items that need an entry of the model's own vocabulary; by default none."""
+        """Ids of items that become tokens of the vocabulary; by default none."""
         return []
 
     def train_cases(self, split: Split, recipe: Recipe) -> Iterable[EvalExample]:
-        """The cases whose answers are learned."""
+        """The training cases: prompts with answers to learn."""
         return self.cases(split.train_cases, recipe)
 
     def cases(self, cases: Sequence[EvalExample], recipe: Recipe) -> Sequence[EvalExample]:  # noqa: ARG002
-        """Those cases of a split that the task can ask about, as it asks; by default all, without their options."""
+        """The cases that the task can use, in the form that it uses; by default all, without their options."""
         return [replace(case, candidates=None, answer=None) for case in cases]
 
     def training_data(
         self, recipe: Recipe, split: Split, choices: Sequence[EvalExample], prompts: PromptBuilder, model: LanguageModel
     ) -> TrainingData:
-        """Token ids of everything that is learned or watched; test cases are never looked at.
+        """Token ids of the training and validation examples; test cases are not used.
 
         Parameters
         ----------
         split
-            With the cases that the recipe's ``training.targets`` names.
+            The split with the training cases that ``training.targets`` selects.
         choices
-            Training cases with options, in the form of the test, for learning to choose among them.
+            Training cases with options, as in the test, for the choice phase.
 
         Raises
         ------
         PromptError
-            When nothing is left to learn from.
+            If there are no training examples.
         """
         from shoptalk.training.training_data import make_training_data
 
@@ -142,20 +142,25 @@ class Task(ABC):
 
     @abstractmethod
     def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:
-        """A trained model, ready to score and rank; ``folder`` is where it was saved."""
+        """The recommender of a trained model, which was saved in ``folder``."""
 
     @abstractmethod
-    def evaluate(self, evaluation: Evaluation) -> Judged:
-        """Judge the recommender on the test cases by the metrics that fit the task."""
+    def evaluate(self, evaluation: Evaluation) -> TaskResult:
+        """Evaluate the recommender on the test cases by the metrics of the task."""
 
     @abstractmethod
     def sample(self, recommender: Any, case: EvalExample) -> SamplePrompt:
-        """A case as the model sees it: the prompt and the right answer, decoded from token ids."""
+        """The prompt and the right answer of a case, decoded from the token ids that the model gets."""
 
     def samples(self, cases: Sequence[EvalExample]) -> Iterable[EvalExample]:
-        """Those of the test cases that a sample can be made of; by default all."""
+        """The test cases that `sample` supports; by default all."""
         return cases
 
-    def written(self, prompts: PromptBuilder, history: History, ranked: RankedList) -> Sequence[str] | None:  # noqa: ARG002
-        """What the model says in words with each recommended item; None where it says nothing."""
+    def recommendation_texts(
+        self,
+        prompts: PromptBuilder,  # noqa: ARG002
+        history: History,  # noqa: ARG002
+        ranked: RankedList,  # noqa: ARG002
+    ) -> Sequence[str] | None:
+        """A text for each recommended item; by default None."""
         return None

@@ -1,4 +1,4 @@
-"""Judging what a model writes freely: the exact title, and the reason beside it."""
+"""Evaluation of generated texts: the exact title, and the reason."""
 
 from __future__ import annotations
 
@@ -13,23 +13,24 @@ from shoptalk.prompts.rows import write_rows
 from shoptalk.recommend.titles import generate_titles
 from shoptalk.results import EvaluationResult
 from shoptalk.schema import EvalExample, Example, Message
-from shoptalk.tasks.evaluation import Evaluation, Judged
+from shoptalk.tasks.evaluation import Evaluation, TaskResult
 
-#: In a run's folder: what was asked and written.
+#: File in the folder of a run: prompts and generated texts.
 GENERATED = "generated.json"
 
 
-def judge_texts(
+def evaluate_texts(
     evaluation: Evaluation, title_of: Callable[[str], str], reason_of: Callable[[EvalExample, str], str] | None = None
-) -> Judged:
-    """The titles that a model writes for the first test users in an order drawn by the seed; all are written down.
+) -> TaskResult:
+    """Generate texts for a random sample of the test users, write them to a file and compute the metrics.
 
     Parameters
     ----------
     title_of
-        The title that a text recommends.
+        Returns the title that a text recommends.
     reason_of
-        The text with the true reason for an item; also judges how often the model writes that one.
+        Returns the text with the true reason for an item; adds the metric ``reason_match``, the share of generated
+        texts that equal it.
     """
     begin = time.perf_counter()
     model, prompts = evaluation.recommender.model, evaluation.recommender.builder
@@ -40,29 +41,29 @@ def judge_texts(
     )
     _write(evaluation, cases, texts)
     titles = {item: prompts.title(item) for item in prompts.catalogue}
-    written = [title_of(text) for text in texts]
+    generated_titles = [title_of(text) for text in texts]
     users = [case.history.user_id for case in cases]
-    judged = title_metrics(
-        written,
+    title_figures = title_metrics(
+        generated_titles,
         [[titles[item] for item in case.targets] for case in cases],
         list(titles.values()),
         users,
         [[titles[item] for item in case.history.items] for case in cases],
         **evaluation.bootstrap,
     )
-    metrics = {f"title_{name}": value for name, value in judged.items()}
+    metrics = {f"title_{name}": value for name, value in title_figures.items()}
     if reason_of is not None:
         items = {title: item for item, title in titles.items()}
-        true = [
+        matches = [
             title in items and reason_of(case, items[title]) == text
-            for case, title, text in zip(cases, written, texts, strict=True)
+            for case, title, text in zip(cases, generated_titles, texts, strict=True)
         ]
-        metrics["reason_match"] = estimate(np.array(true), users=users, **evaluation.bootstrap)
-    return Judged(EvaluationResult(metrics, {}, seconds={"titles": time.perf_counter() - begin}))
+        metrics["reason_match"] = estimate(np.array(matches), users=users, **evaluation.bootstrap)
+    return TaskResult(EvaluationResult(metrics, {}, seconds={"titles": time.perf_counter() - begin}))
 
 
 def _write(evaluation: Evaluation, cases: Sequence[EvalExample], texts: Sequence[str]) -> None:
-    """What was asked and answered, as rows of instruction, input and output that ``shoptalk audit --alpaca`` reads."""
+    """Write prompts and texts as rows of instruction, input and output, which ``shoptalk audit --alpaca`` reads."""
     prompts, model = evaluation.recommender.builder, evaluation.recommender.model
     rows = (
         Example((*prompts.ask(case.history), Message("assistant", text)))

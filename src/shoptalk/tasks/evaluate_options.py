@@ -1,4 +1,4 @@
-"""Judging choices among options: the recommender with the users' own and with other users' histories, and baselines."""
+"""Evaluation of choices among options: the recommender with own and with other users' histories, and the baselines."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shoptalk.evaluation.options import correctness, option_metrics, position_re
 from shoptalk.evaluation.paired import compare, holm
 from shoptalk.results import Difference, EvaluationResult, Metrics
 from shoptalk.schema import Candidates, Estimate, EvalExample, Recommender
-from shoptalk.tasks.evaluation import Columns, Evaluation, Judged
+from shoptalk.tasks.evaluation import Columns, Evaluation, TaskResult
 
 if TYPE_CHECKING:
     from shoptalk.progress import Notify
@@ -25,48 +25,51 @@ if TYPE_CHECKING:
 Scores = list[NDArray[np.float64]]
 
 
-def judge_options(evaluation: Evaluation) -> Judged:
-    """Accuracy and what goes with it, on the frozen candidates of the test cases."""
+def evaluate_options(evaluation: Evaluation) -> TaskResult:
+    """The accuracy and related metrics on the frozen candidates of the test cases."""
     begin = time.perf_counter()
     cases, users, bootstrap = evaluation.cases, evaluation.users, evaluation.bootstrap
     answers = [_answer(case) for case in cases]
-    own = _model_scores(evaluation, None)
-    cut = getattr(evaluation.recommender, "cut", 0)  # only what shows histories as text can run out of room for them
+    scores = _model_scores(evaluation, None)
+    cut = getattr(evaluation.recommender, "cut", 0)  # recommenders without prompts never shorten a history
     partners = permutation_partners(
         users,
         [case.history.items for case in cases],
         [_candidates(case).items for case in cases],
         seed=bootstrap["seed"],
     )
-    swapped = _model_scores(evaluation, partners)
-    right, swapped_right = correctness(own, answers), correctness(swapped, answers)
-    judged = option_metrics(own, answers, users, **bootstrap)
+    swapped_scores = _model_scores(evaluation, partners)
+    correct, swapped_correct = correctness(scores, answers), correctness(swapped_scores, answers)
+    by_scores = option_metrics(scores, answers, users, **bootstrap)
     metrics: dict[str, Estimate] = {
-        "accuracy": judged.pop("accuracy"),
-        "personalisation_gap": personalisation_gap(right, swapped_right, users, **bootstrap),
-        "swapped_accuracy": estimate(swapped_right, users=users, **bootstrap),
-        **judged,
+        "accuracy": by_scores.pop("accuracy"),
+        "personalisation_gap": personalisation_gap(correct, swapped_correct, users, **bootstrap),
+        "swapped_accuracy": estimate(swapped_correct, users=users, **bootstrap),
+        **by_scores,
     }
     tied = np.array([case.tied for case in cases])
-    for name, chosen in (("accuracy_tied", tied), ("accuracy_untied", ~tied)):
-        if chosen.any():
-            metrics[name] = estimate(np.where(chosen, right, np.nan), users=users, **bootstrap)
-    baselines, versus = _baselines(evaluation, answers, right)
+    for name, subset in (("accuracy_tied", tied), ("accuracy_untied", ~tied)):
+        if subset.any():
+            metrics[name] = estimate(np.where(subset, correct, np.nan), users=users, **bootstrap)
+    baselines, versus = _baselines(evaluation, answers, correct)
     result = EvaluationResult(
         metrics=metrics,
         baselines=baselines,
         versus=versus,
-        positions=position_report(own, answers),
+        positions=position_report(scores, answers),
         cut=cut / len(cases),
         seconds={"options": time.perf_counter() - begin},
     )
-    return Judged(result, _columns(cases, own, swapped))
+    return TaskResult(result, _columns(cases, scores, swapped_scores))
 
 
 def _baselines(
-    evaluation: Evaluation, answers: Sequence[int], right: NDArray[np.float64]
+    evaluation: Evaluation, answers: Sequence[int], correct: NDArray[np.float64]
 ) -> tuple[dict[str, Metrics], dict[str, dict[str, Difference]]]:
-    """Each baseline's figures, and the paired difference of the recommender's accuracy to its own."""
+    """The metrics of each baseline, and the paired difference of the recommender's accuracy to that of the baseline.
+
+    ``correct`` (N,) is the correctness of the recommender.
+    """
     users, bootstrap = evaluation.users, evaluation.bootstrap
     metrics: dict[str, Metrics] = {}
     differences: dict[str, Difference] = {}
@@ -74,17 +77,22 @@ def _baselines(
         evaluation.progress("baselines", number, len(evaluation.baselines), name)
         scores = _score(baseline, evaluation.cases)
         metrics[name] = option_metrics(scores, answers, users, **bootstrap)
-        differences[name] = compare(right, correctness(scores, answers), users=users, **bootstrap)
+        differences[name] = compare(correct, correctness(scores, answers), users=users, **bootstrap)
     evaluation.progress("baselines", 1, 1, "done")
-    corrected = zip(differences.items(), holm([one.p for one in differences.values()]), strict=True)
-    return metrics, {name: {"accuracy": replace(one, p_holm=p)} for (name, one), p in corrected}
+    p_values = holm([difference.p for difference in differences.values()])
+    corrected = {
+        name: {"accuracy": replace(difference, p_holm=p)}
+        for (name, difference), p in zip(differences.items(), p_values, strict=True)
+    }
+    return metrics, corrected
 
 
 def _model_scores(evaluation: Evaluation, partners: NDArray[np.int64] | None) -> Scores:
-    words = "own histories" if partners is None else "swapped histories"
+    """The scores of the recommender, with the histories of ``partners`` if given."""
+    message = "own histories" if partners is None else "swapped histories"
 
     def notify(done: int, of: int) -> None:
-        evaluation.progress("options", done, of, words)
+        evaluation.progress("options", done, of, message)
 
     return _score(evaluation.recommender, evaluation.cases, partners, notify)
 
@@ -95,7 +103,7 @@ def _score(
     partners: NDArray[np.int64] | None = None,
     notify: Notify | None = None,
 ) -> Scores:
-    """Scores of all cases; with ``partners`` each case gets another's history."""
+    """Scores of all cases; with ``partners``, each case has the history of the case with that index."""
     histories = [case.history for case in cases]
     if partners is not None:
         histories = [histories[int(partner)] for partner in partners]
@@ -103,15 +111,15 @@ def _score(
     return recommender.score(histories, candidates, **({} if notify is None else {"notify": notify}))
 
 
-def _columns(cases: Sequence[EvalExample], own: Scores, swapped: Scores) -> Columns:
-    """One value a case: what it was and what the recommender thought of it."""
+def _columns(cases: Sequence[EvalExample], scores: Scores, swapped_scores: Scores) -> Columns:
+    """One value a case: the case and its scores."""
     return {
         "user_id": [case.history.user_id for case in cases],
         "history": [list(case.history.items) for case in cases],
         "options": [list(_candidates(case).items) for case in cases],
         "answer": pa.array([_answer(case) for case in cases], pa.int8()),
-        "scores": [row.tolist() for row in own],
-        "swapped_scores": [row.tolist() for row in swapped],
+        "scores": [row.tolist() for row in scores],
+        "swapped_scores": [row.tolist() for row in swapped_scores],
         "tied": [case.tied for case in cases],
     }
 

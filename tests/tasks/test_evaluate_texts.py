@@ -11,10 +11,10 @@ import pytest
 from shoptalk.prompts.advice import recommended
 from shoptalk.recipe import Prompt
 from shoptalk.schema import EvalExample, History
+from shoptalk.tasks import evaluate_texts as module
 from shoptalk.tasks import get_task
-from shoptalk.tasks import judge_texts as module
-from shoptalk.tasks.judge_texts import GENERATED, judge_texts
-from tests.tasks.judged import evaluation_of
+from shoptalk.tasks.evaluate_texts import GENERATED, evaluate_texts
+from tests.tasks.evaluations import evaluation_of
 from tests.words import CATALOGUE, history, prompt_builder, tokenizer
 
 CASES = [
@@ -43,7 +43,7 @@ def evaluation(
 
 
 def test_exact_echoed_and_invented_titles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    judged = judge_texts(evaluation(tmp_path, TEXTS, "generate_title", monkeypatch), lambda text: text)
+    judged = evaluate_texts(evaluation(tmp_path, TEXTS, "generate_title", monkeypatch), lambda text: text)
     values = {name: estimate.value for name, estimate in judged.result.metrics.items()}
     assert values["title_exact_match"] == 2 / 4  # a, and b with its spaces tidied
     assert values["title_echo_share"] == 1 / 4  # c bought the Mint shampoo
@@ -55,7 +55,7 @@ def test_exact_echoed_and_invented_titles(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_as_many_are_judged_as_the_recipe_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     few = evaluation(tmp_path, TEXTS, "generate_title", monkeypatch, generate=3)
-    assert judge_texts(few, lambda text: text).result.metrics["title_exact_match"].n == 3
+    assert evaluate_texts(few, lambda text: text).result.metrics["title_exact_match"].n == 3
     assert len(json.loads((tmp_path / GENERATED).read_text(encoding="utf-8"))) == 3
 
 
@@ -68,14 +68,14 @@ def test_a_reason_counts_where_it_is_the_true_one(tmp_path: Path, monkeypatch: p
         "d": "Rose ladder, which is something new for you.",  # no item at all
     }
     asked = evaluation(tmp_path, texts, "generate_reason", monkeypatch)
-    judged = judge_texts(asked, recommended, lambda case, item: prompts.reason(case.history, item))
+    judged = evaluate_texts(asked, recommended, lambda case, item: prompts.reason(case.history, item))
     assert judged.result.metrics["title_exact_match"].value == 2 / 4
     assert judged.result.metrics["reason_match"].value == 2 / 4
-    by_task = get_task("generate_reason").judge_texts(asked)  # type: ignore[attr-defined]
+    by_task = get_task("generate_reason").evaluate_texts(asked)  # type: ignore[attr-defined]
     assert by_task.result.metrics["reason_match"].value == 2 / 4
 
 
 def test_a_task_that_writes_nothing_has_no_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = evaluation(tmp_path, TEXTS, "pointwise", monkeypatch)
-    assert get_task("pointwise").judge_texts(asked).result.metrics == {}  # type: ignore[attr-defined]
+    assert get_task("pointwise").evaluate_texts(asked).result.metrics == {}  # type: ignore[attr-defined]
     assert not (tmp_path / GENERATED).exists()
