@@ -26,7 +26,7 @@ JSON object ([keys](files.md)). Exit codes:
 | 70 | a bug of shoptalk |
 | 130 | interrupted; finished work is kept |
 """
-#: What an option without a name for its value takes.
+#: Placeholders for the values of options without a metavar.
 _VALUES = {int: "INTEGER", float: "NUMBER", str: "TEXT"}
 
 
@@ -95,7 +95,9 @@ def _value(kind: Any, info: OptionInfo) -> str:
         return info.metavar
     if get_origin(kind) is Literal:
         return "|".join(map(str, get_args(kind)))
-    kinds = [one for one in get_args(kind) if one is not type(None)] if _is_union(kind) or _is_list(kind) else [kind]
+    kinds = (
+        [inner for inner in get_args(kind) if inner is not type(None)] if _is_union(kind) or _is_list(kind) else [kind]
+    )
     return "" if kinds[0] is bool else _VALUES.get(kinds[0], "PATH")
 
 

@@ -23,6 +23,17 @@ def on_files(files: Files, config: Any) -> Files:
     return files
 
 
+def on_page_content(html: str, **_: Any) -> str:
+    """Remove the double colons by which docstrings announce literal blocks, which Markdown shows as text.
+
+    Examples
+    --------
+    >>> on_page_content("<p>The tree:</p><p>::</p><p>As in::</p>")
+    '<p>The tree:</p><p>As in:</p>'
+    """
+    return html.replace("<p>::</p>", "").replace("::</p>", ":</p>")
+
+
 def as_page(text: str) -> str:
     """The text of a file of the root as a page: links start in ``docs/``; to files that have no page, only their text.
 

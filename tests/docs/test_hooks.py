@@ -32,5 +32,7 @@ def test_links_are_rewritten(text: str, expected: str, hooks: ModuleType) -> Non
     assert hooks.as_page(text) == expected
 
 
-def test_the_example_of_the_docstring(hooks: ModuleType) -> None:
-    assert doctest.testmod(hooks).failed == 0
+def test_the_examples_of_the_docstrings(hooks: ModuleType) -> None:
+    tested = doctest.testmod(hooks)
+    assert tested.attempted == 2
+    assert tested.failed == 0

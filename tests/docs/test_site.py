@@ -50,7 +50,9 @@ def test_pages_fit_the_screen_and_load_nothing_from_elsewhere(site: Path, browse
         page.goto(path.as_uri())
         if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
             wide.append(path.name)
-        pictures = page.eval_on_selector_all("article img", "all => all.map(one => one.naturalWidth * one.alt.length)")
+        pictures = page.eval_on_selector_all(
+            "article img", "all => all.map(image => image.naturalWidth * image.alt.length)"
+        )
         without_text += [path.name] if 0 in pictures else []
     page.close()
     assert wide == []
