@@ -186,11 +186,11 @@ def _shared_metrics(runs: Sequence[EvaluatedRun]) -> tuple[list[str], list[str]]
             where=fewest.name,
             hint="compare runs of one task; with item tokens and a [candidates] section a run has both",
         )
-    lacking = {metric: [run.name for run in runs if metric not in run.values] for has in runs for metric in has.values}
+    partial = dict.fromkeys(metric for run in runs for metric in run.values if metric not in shared)
+    lacking = {metric: [run.name for run in runs if metric not in run.values] for metric in partial}
     return shared, [
         f"{metric} is not compared: {', '.join(names)} {'has' if len(names) == 1 else 'have'} none"
         for metric, names in lacking.items()
-        if names
     ]
 
 

@@ -38,7 +38,7 @@ SHOWN_ITEMS, SHORTENED_HISTORIES = 5, 5
 
 
 @dataclass(frozen=True)
-class JudgedAnswers:
+class EvaluatedAnswers:
     """The answers of a run to N test cases, by rankings or by options.
 
     Attributes
@@ -85,18 +85,18 @@ def analyse_errors(
         The analysis of the rankings, if there are any, then that of the options, if there are any.
     """
     item_stats = _item_stats(dataset, split)
-    judged_answers = []
+    evaluated_answers = []
     if "ranked" in columns:
-        judged_answers.append(_judge_rankings(run, dataset, split, columns))
+        evaluated_answers.append(_evaluated_rankings(run, dataset, split, columns))
     if "options" in columns:
-        judged_answers.append(_judge_options(dataset, split, columns))
+        evaluated_answers.append(_evaluated_options(dataset, split, columns))
     analyses = []
-    for file, judged in zip((FILE, OPTION_FILE), judged_answers, strict=False):
+    for file, evaluated in zip((FILE, OPTION_FILE), evaluated_answers, strict=False):
         groups = group_errors(
-            judged.answers, item_stats, resamples=run.recipe.evaluation.resamples, seed=run.recipe.seed
+            evaluated.answers, item_stats, resamples=run.recipe.evaluation.resamples, seed=run.recipe.seed
         )
-        _write(run.folder / file, judged, groups)
-        analyses.append(_analysis(run, dataset, model, item_stats, judged, groups))
+        _write(run.folder / file, evaluated, groups)
+        analyses.append(_analysis(run, dataset, model, item_stats, evaluated, groups))
     return analyses
 
 
@@ -112,7 +112,7 @@ def _item_stats(dataset: Dataset, split: Split) -> ItemStats:
     )
 
 
-def _judge_options(dataset: Dataset, split: Split, columns: Mapping[str, Any]) -> JudgedAnswers:
+def _evaluated_options(dataset: Dataset, split: Split, columns: Mapping[str, Any]) -> EvaluatedAnswers:
     """The answers to multiple-choice questions."""
     scores = columns["option_scores" if "option_scores" in columns else "scores"]
     rows = [np.asarray(row, dtype=np.float64) for row in scores]
@@ -123,10 +123,10 @@ def _judge_options(dataset: Dataset, split: Split, columns: Mapping[str, Any]) -
     assert answers.positions is not None  # of options
     calibration = reliability(answers.confidence, correctness(rows, right))
     chosen = answers.positions.chosen.tolist()
-    return JudgedAnswers("options", answers, split.test, columns["options"], scores, right, chosen, calibration)
+    return EvaluatedAnswers("options", answers, split.test, columns["options"], scores, right, chosen, calibration)
 
 
-def _judge_rankings(run: Run, dataset: Dataset, split: Split, columns: Mapping[str, Any]) -> JudgedAnswers:
+def _evaluated_rankings(run: Run, dataset: Dataset, split: Split, columns: Mapping[str, Any]) -> EvaluatedAnswers:
     """The answers given as ranked lists; the first item of a list counts as chosen."""
     ranked, targets = columns["ranked"], columns["truth"]
     answers = ranking_answers(
@@ -143,24 +143,24 @@ def _judge_rankings(run: Run, dataset: Dataset, split: Split, columns: Mapping[s
         for items, case_targets in zip(ranked, targets, strict=True)
     ]
     chosen = [0 if items else PAD_ID for items in ranked]
-    return JudgedAnswers("ranking", answers, split.test, ranked, columns["scores"], right, chosen, [])
+    return EvaluatedAnswers("ranking", answers, split.test, ranked, columns["scores"], right, chosen, [])
 
 
-def _write(path: Path, judged: JudgedAnswers, groups: Sequence[Group]) -> None:
+def _write(path: Path, evaluated: EvaluatedAnswers, groups: Sequence[Group]) -> None:
     """Write one row for each wrong answer, with the names of its groups."""
-    wrong = np.flatnonzero(judged.answers.wrong).tolist()
+    wrong = np.flatnonzero(evaluated.answers.wrong).tolist()
     group_names = [[group.kind.name for group in groups if group.members[n]] for n in wrong]
-    most = None if judged.what == "options" else DEFAULT_K
+    most = None if evaluated.what == "options" else DEFAULT_K
     columns = {
-        "user_id": pa.array([judged.answers.users[n] for n in wrong], pa.string()),
-        "history": pa.array([list(judged.cases[n].history.items) for n in wrong], pa.list_(pa.string())),
-        "truth": pa.array([list(judged.cases[n].targets) for n in wrong], pa.list_(pa.string())),
-        "options" if judged.what == "options" else "ranked": pa.array(
-            [list(judged.offered[n][:most]) for n in wrong], pa.list_(pa.string())
+        "user_id": pa.array([evaluated.answers.users[n] for n in wrong], pa.string()),
+        "history": pa.array([list(evaluated.cases[n].history.items) for n in wrong], pa.list_(pa.string())),
+        "truth": pa.array([list(evaluated.cases[n].targets) for n in wrong], pa.list_(pa.string())),
+        "options" if evaluated.what == "options" else "ranked": pa.array(
+            [list(evaluated.offered[n][:most]) for n in wrong], pa.list_(pa.string())
         ),
-        "scores": pa.array([list(judged.scores[n][:most]) for n in wrong], pa.list_(pa.float64())),
-        "answer": pa.array([judged.right[n] for n in wrong], pa.int16()),
-        "chosen": pa.array([judged.chosen[n] for n in wrong], pa.int16()),
+        "scores": pa.array([list(evaluated.scores[n][:most]) for n in wrong], pa.list_(pa.float64())),
+        "answer": pa.array([evaluated.right[n] for n in wrong], pa.int16()),
+        "chosen": pa.array([evaluated.chosen[n] for n in wrong], pa.int16()),
         "groups": pa.array(group_names, pa.list_(pa.string())),
     }
     with replacing(path) as temporary:
@@ -168,20 +168,20 @@ def _write(path: Path, judged: JudgedAnswers, groups: Sequence[Group]) -> None:
 
 
 def _analysis(
-    run: Run, dataset: Dataset, model: Any, item_stats: ItemStats, judged: JudgedAnswers, groups: Sequence[Group]
+    run: Run, dataset: Dataset, model: Any, item_stats: ItemStats, evaluated: EvaluatedAnswers, groups: Sequence[Group]
 ) -> ErrorAnalysis:
     """The analysis as it is reported."""
     asymmetric = run.recipe.data.cleaning == "asymmetric"  # distractors then have their raw titles
     distractor_titles = [item.raw_title for item in dataset.catalogue.values()] if asymmetric else item_stats.titles
     return ErrorAnalysis(
-        what=judged.what,
-        says=_DEFINITIONS[judged.what],
-        cases=len(judged.cases),
-        wrong=int(judged.answers.wrong.sum()),
-        groups=tuple(_error_group(dataset, judged, group) for group in groups),
-        words=tuple(pulling_words(judged.answers, distractor_titles)),
-        calibration=tuple(judged.calibration),
-        what_if=tuple(_shortened_histories(dataset, model, judged, groups)),
+        what=evaluated.what,
+        says=_DEFINITIONS[evaluated.what],
+        cases=len(evaluated.cases),
+        wrong=int(evaluated.answers.wrong.sum()),
+        groups=tuple(_error_group(dataset, evaluated, group) for group in groups),
+        words=tuple(pulling_words(evaluated.answers, distractor_titles)),
+        calibration=tuple(evaluated.calibration),
+        what_if=tuple(_shortened_histories(dataset, model, evaluated, groups)),
     )
 
 
@@ -195,9 +195,9 @@ _DEFINITIONS = {
 }
 
 
-def _error_group(dataset: Dataset, judged: JudgedAnswers, group: Group) -> ErrorGroup:
+def _error_group(dataset: Dataset, evaluated: EvaluatedAnswers, group: Group) -> ErrorGroup:
     """A group of wrong answers as it is reported, with its examples."""
-    users = {judged.answers.users[n] for n in np.flatnonzero(judged.answers.wrong).tolist()}
+    users = {evaluated.answers.users[n] for n in np.flatnonzero(evaluated.answers.wrong).tolist()}
     return ErrorGroup(
         name=group.kind.name,
         title=group.kind.title,
@@ -209,26 +209,26 @@ def _error_group(dataset: Dataset, judged: JudgedAnswers, group: Group) -> Error
         wrong=int(group.members.sum()),
         reference=group.reference.value,
         excess=group.excess,
-        examples=tuple(_example(dataset, judged, n, group.describe(n)) for n in group.typical),
+        examples=tuple(_example(dataset, evaluated, n, group.describe(n)) for n in group.typical),
     )
 
 
-def _example(dataset: Dataset, judged: JudgedAnswers, n: int, why: str) -> ErrorExample:
+def _example(dataset: Dataset, evaluated: EvaluatedAnswers, n: int, why: str) -> ErrorExample:
     """One wrong answer in titles: all options, or the first items of a list and after them the right item."""
-    case = judged.cases[n]
-    scores = list(judged.scores[n])
-    if judged.what == "options":
+    case = evaluated.cases[n]
+    scores = list(evaluated.scores[n])
+    if evaluated.what == "options":
         assert case.candidates is not None  # as the answer is one of them
-        titles, right = list(case.candidates.titles), judged.right[n]
+        titles, right = list(case.candidates.titles), evaluated.right[n]
     else:
-        index = judged.right[n]
+        index = evaluated.right[n]
         listed = index != PAD_ID
-        titles = [dataset.catalogue[item].title for item in judged.offered[n][:SHOWN_ITEMS]]
+        titles = [dataset.catalogue[item].title for item in evaluated.offered[n][:SHOWN_ITEMS]]
         right = len(titles)
-        item = judged.offered[n][index] if listed else case.targets[0]
+        item = evaluated.offered[n][index] if listed else case.targets[0]
         titles.append(dataset.catalogue[item].title)
         scores = [*scores[:right], scores[index] if listed else math.nan]
-        rank = f"has rank {index + 1}" if listed else f"is not among the first {len(judged.offered[n])}"
+        rank = f"has rank {index + 1}" if listed else f"is not among the first {len(evaluated.offered[n])}"
         why = f"{why}; the right product {rank}"
     return ErrorExample(
         user=case.history.user_id,
@@ -236,13 +236,13 @@ def _example(dataset: Dataset, judged: JudgedAnswers, n: int, why: str) -> Error
         options=tuple(titles),
         scores=tuple(scores),
         answer=right,
-        chosen=judged.chosen[n],
+        chosen=evaluated.chosen[n],
         why=why,
     )
 
 
 def _shortened_histories(
-    dataset: Dataset, model: Any, judged: JudgedAnswers, groups: Sequence[Group]
+    dataset: Dataset, model: Any, evaluated: EvaluatedAnswers, groups: Sequence[Group]
 ) -> list[ShortenedHistory]:
     """What the model answers when purchases are removed from the history.
 
@@ -251,21 +251,21 @@ def _shortened_histories(
     typical = dict.fromkeys(
         n for index in range(EXAMPLES) for group in groups for n in group.typical[index : index + 1]
     )
-    numbers = [n for n in typical if len(judged.cases[n].history.items) > 1 and judged.chosen[n] != PAD_ID][
+    numbers = [n for n in typical if len(evaluated.cases[n].history.items) > 1 and evaluated.chosen[n] != PAD_ID][
         :SHORTENED_HISTORIES
     ]
-    cases = [judged.cases[n] for n in numbers]
+    cases = [evaluated.cases[n] for n in numbers]
     if not cases:
         return []
-    steps_by_case = options_what_if(model, cases) if judged.what == "options" else ranking_what_if(model.rank, cases)
+    steps_by_case = options_what_if(model, cases) if evaluated.what == "options" else ranking_what_if(model.rank, cases)
     titles = {item_id: item.title for item_id, item in dataset.catalogue.items()}
     return [
         ShortenedHistory(
             user=case.history.user_id,
             history=tuple(titles[item] for item in case.history.items),
             answer=titles[case.targets[0]],
-            chosen=titles[judged.offered[n][judged.chosen[n]]],
-            steps=tuple(_shortened_step(step, titles, judged.what) for step in steps),
+            chosen=titles[evaluated.offered[n][evaluated.chosen[n]]],
+            steps=tuple(_shortened_step(step, titles, evaluated.what) for step in steps),
         )
         for n, case, steps in zip(numbers, cases, steps_by_case, strict=True)
     ]
