@@ -49,6 +49,19 @@ def test_a_map_for_both_files(shared_engine: Engine, tmp_path: Path) -> None:
     assert [(item["title"], item["fallback"]) for item in items] == [("Soap", "Acme B's"), (None, "Best D")]
 
 
+@pytest.mark.parametrize(("columns", "titles"), [({"title": "name"}, ["Soap", "Mint Oil"]), ({}, ["a", "b"])])
+def test_titles_in_the_file_of_interactions(
+    columns: dict[str, str], titles: list[str], shared_engine: Engine, tmp_path: Path
+) -> None:
+    rows_of_a = "u,a,1,Soap\nv,a,2,Soap (new)\n"
+    (tmp_path / "i.csv").write_text(f"user_id,item_id,timestamp,name\n{rows_of_a}u,b,3,Mint Oil\n")
+    tables = load(shared_engine, "table", tmp_path / "i.csv", None, EVERYTHING, columns=columns)
+    assert [item["title"] for item in rows(tables.items, shared_engine, "item_id")] == titles
+    assert tables.read["bad_lines"] == 0
+    different = f"{tmp_path / 'i.csv'}: 1 item ids have different titles; the first title is used"
+    assert (different in tables.warnings) == bool(columns)
+
+
 def test_json_lines_and_numbers_as_ids(shared_engine: Engine, tmp_path: Path) -> None:
     path = json_lines(tmp_path / "i", {"user_id": 1, "item_id": 22, "timestamp": 5, "position": 9}, "", "bad")
     items = json_lines(tmp_path / "p", {"item_id": 22, "title": "Soap", "categories": ["A"]})

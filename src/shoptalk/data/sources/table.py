@@ -1,7 +1,8 @@
 """Any pair of tables in CSV, TSV, Parquet or JSON lines; ``data.columns`` maps canonical names of columns to theirs.
 
 A column that is not in the map has its canonical name in the file. ``interactions`` need user_id, item_id and
-timestamp; ``items`` need item_id and title; the other columns are optional. Ids may be numbers. For a file of text
+timestamp; ``items`` need item_id and title; the other columns are optional. Without a file of items, the items have the
+titles in a column ``title`` of the interactions, or else their ids. Ids may be numbers. For a file of text
 without a header, the map gives the number of each column, from 1. ``items.item_id`` is the column of ids in the file of
 items, where its name or number differs from that in the purchases.
 
@@ -62,27 +63,38 @@ def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
         raise RecipeError(
             f"data.columns: unknown column {min(unknown)!r}", hint=f"known here: {', '.join(sorted(known))}"
         )
-    interactions, dated = _read_interactions(data, fields, engine)
+    opened = _open_interactions(data, fields, engine)
+    interactions, dated = _read_interactions(opened, data, engine)
     files = [resolve(data.purchases)]
     counts = {"reviews": interactions.good, "items": 0, "bad_lines": interactions.bad}
     warnings = interactions.warnings
-    if data.items is None:
+    if data.items is None and not _has_titles(opened, data):
         table = amazon.items_from_ids(interactions.table, engine)
     else:
-        files.append(resolve(data.items))
-        items = read_items(files[1], data, fields, engine)
-        table, title_warnings = checks.first_of_each(items.table, files[1], engine)
+        files += [resolve(data.items)] if data.items is not None else []
+        items = read_items(files[-1], data, fields, engine)
+        table, title_warnings = checks.first_of_each(items.table, files[-1], engine)
         warnings += items.warnings + title_warnings
+    if data.items is not None:
         counts |= {"items": items.good, "bad_lines": interactions.bad + items.bad}
     return RawTables(interactions.table, table, counts, warnings, tuple(files), dated)
 
 
-def _read_interactions(data: Data, fields: frozenset[str], engine: Engine) -> tuple[malformed.Checked, bool]:
-    """The interactions, and whether they have timestamps (and not only an order)."""
+def _has_titles(opened: _OpenedTable, data: Data) -> bool:
+    """Whether the file of interactions also holds the titles of the items."""
+    title = data.columns.get("title", "title")
+    return isinstance(title, int) or title in opened.known
+
+
+def _open_interactions(data: Data, fields: frozenset[str], engine: Engine) -> _OpenedTable:
     optional = ["timestamp", "position", "verified", *(["review", "summary"] if "review" in fields else [])]
     needed = ["user_id", "item_id", *(["rating"] if data.min_rating is not None else [])]
     optional += [] if data.min_rating is not None else ["rating"]
-    opened = _open(resolve(data.purchases), data.columns, needed, optional, engine)
+    return _open(resolve(data.purchases), data.columns, needed, optional, engine)
+
+
+def _read_interactions(opened: _OpenedTable, data: Data, engine: Engine) -> tuple[malformed.Checked, bool]:
+    """The interactions, and whether they have timestamps (and not only an order)."""
     dated = _check_order(opened, data)
     raw = opened.table
     order = raw.order.try_cast("int64") if "order" in raw.columns else raw.position
