@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from shoptalk.evaluation.verdict import decide, main_result, options_result, reads_histories
-from shoptalk.report.verdict import LOOKS, show_verdict
+from shoptalk.report.verdict import LABELS, show_verdict
 from shoptalk.results import AuditResult
 from shoptalk.schema import Estimate
 from tests.report.runs import audit, audited, difference, estimate, option_metrics, ranking_metrics, result
@@ -22,7 +22,7 @@ from tests.report.runs import audit, audited, difference, estimate, option_metri
 )
 def test_options_by_their_intervals(own: float, swapped: float, simple: float, look: str, says: str) -> None:
     verdict = show_verdict(result(option_metrics(own, swapped, simple)))
-    assert verdict.look == look
+    assert verdict.kind == look
     assert says in verdict.sentence
     assert f"Accuracy is {own:.3f} for 1,000 users (95 % interval {own - 0.01:.3f} to" in verdict.sentence
 
@@ -46,7 +46,7 @@ def test_a_paired_test_decides_before_intervals_do(apart: float, p: float, look:
 )
 def test_rankings(own: float, swapped: float, p: float, look: str, says: str) -> None:
     verdict = show_verdict(result(ranking_metrics(own, swapped, p)))
-    assert verdict.look == look
+    assert verdict.kind == look
     assert says in verdict.sentence
     assert f"Recall@10 is {own:.4f} for 1,000 users" in verdict.sentence
 
@@ -56,7 +56,7 @@ def test_a_failed_audit_comes_first() -> None:
     failed = AuditResult((replace(fail, says="a leak"), replace(fail, says="another")), clean=False)
     verdict = show_verdict(result(option_metrics()), failed)
     assert decide(result(option_metrics()), failed).failures == ("a leak", "another")
-    assert (verdict.look, verdict.title) == ("stop", "Results are not reliable: the audit failed")
+    assert (verdict.kind, verdict.title) == ("stop", "Results are not reliable: the audit failed")
     assert (verdict.warning, verdict.more) == ("A leak.", 1)
     assert "Accuracy is 0.600" in verdict.sentence
 
@@ -99,5 +99,5 @@ def test_generated_titles_alone() -> None:
 
 
 def test_every_look_has_a_symbol_and_words_of_its_own() -> None:
-    assert len({words for _, words in LOOKS.values()}) == len(LOOKS)
-    assert all(symbol for symbol, _ in LOOKS.values())
+    assert len({title for _, title in LABELS.values()}) == len(LABELS)
+    assert all(symbol for symbol, _ in LABELS.values())

@@ -70,11 +70,11 @@ def _show_rankings(console: Any, result: "EvaluationResult") -> None:
 
     from shoptalk.evaluation.verdict import best_baseline
     from shoptalk.report.names import baseline_label, metric_label
-    from shoptalk.report.rankings import BESIDE, MAIN, method_rows, segment_panels
+    from shoptalk.report.rankings import MAIN, SECONDARY, method_rows, segment_panels
 
     rows = method_rows(result)
     if len(rows) > 1:
-        columns = (metric_label(MAIN), metric_label(BESIDE), "model minus method", "95 % interval", "p (Holm)")
+        columns = (metric_label(MAIN), metric_label(SECONDARY), "model minus method", "95 % interval", "p (Holm)")
         table = Table("method", *columns, title="ranking the whole catalogue", title_justify="left")
         for row in rows:
             difference = ("", "", "")
@@ -84,7 +84,9 @@ def _show_rankings(console: Any, result: "EvaluationResult") -> None:
                     f"{row.versus.low:+.4f} to {row.versus.high:+.4f}",
                     row.p,
                 )
-            table.add_row(row.name, f"{row.metrics[MAIN].value:.4f}", f"{row.metrics[BESIDE].value:.4f}", *difference)
+            table.add_row(
+                row.name, f"{row.metrics[MAIN].value:.4f}", f"{row.metrics[SECONDARY].value:.4f}", *difference
+            )
         console.print(table)
     best = best_baseline(result)
     best_label = baseline_label(best, MAIN) if best else ""

@@ -113,7 +113,7 @@ def dates(dataset: Path) -> tuple[str, str] | None:
         first, last = pc.min_max(times).as_py().values()
         if first is None or first < _EARLIEST:
             return None
-        start, end = (datetime.fromtimestamp(moment, UTC).date().isoformat() for moment in (first, last))
+        start, end = (datetime.fromtimestamp(seconds, UTC).date().isoformat() for seconds in (first, last))
     except (OSError, pa.ArrowException, KeyError, ValueError, OverflowError):
         return None
     return start, end
@@ -148,6 +148,7 @@ def cost(run: Run, result: EvaluationResult) -> CostView:
 
 
 def _facts(run: Run, training: dict[str, Any], seconds: float | None) -> list[tuple[str, str]]:
+    """Names and formatted values of the properties; empty values are unknown."""
     tokens, parameters = training.get("tokens"), training.get("parameters")
     share = training.get("trainable_share")
     memory, joules = run.info.get("peak_memory_bytes"), training.get("joules")

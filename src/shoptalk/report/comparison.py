@@ -73,27 +73,28 @@ def verdict(report: ComparisonResult) -> str:
         return _verdict_on_two(best.compared[0], values, metric_label(metric), clear=not best.unclear)
     if not best.unclear:
         return f"{statement}: significantly better than each of the other {len(best.compared)}."
-    others = ", ".join(
+    unclear_recipes = ", ".join(
         f"{comparison.other} ({values[comparison.other]:.4f}, {show_p(comparison.p_holm)})"
         for comparison in best.unclear
     )
     if len(best.unclear) == len(best.compared):
-        return f"{statement}, but not significantly better than any other: {others}."
-    return f"{statement}, but not significantly better than {others}."
+        return f"{statement}, but not significantly better than any other: {unclear_recipes}."
+    return f"{statement}, but not significantly better than {unclear_recipes}."
 
 
-def _verdict_on_two(versus: Comparison, values: Mapping[str, float], metric: str, *, clear: bool) -> str:
-    one, other = versus.one, versus.other
-    if not versus.difference:
-        return f"{one} and {other} are equally good by {metric}: {values[one]:.4f}."
-    statement = f"{metric} {values[one]:.4f} against {values[other]:.4f}"
-    span = f"95 % interval {signed(versus.low)} to {signed(versus.high)}"
-    interval = f"{signed(versus.difference)}, {span}, {show_p(versus.p_holm)}"
+def _verdict_on_two(comparison: Comparison, values: Mapping[str, float], metric: str, *, clear: bool) -> str:
+    """The sentence for two recipes; ``clear`` is whether the difference is significant."""
+    best, second = comparison.one, comparison.other
+    if not comparison.difference:
+        return f"{best} and {second} are equally good by {metric}: {values[best]:.4f}."
+    statement = f"{metric} {values[best]:.4f} against {values[second]:.4f}"
+    interval_text = f"95 % interval {signed(comparison.low)} to {signed(comparison.high)}"
+    difference = f"{signed(comparison.difference)}, {interval_text}, {show_p(comparison.p_holm)}"
     if clear:
-        return f"{one} is significantly better than {other}: {statement} ({interval})."
-    more = show_more(versus)
+        return f"{best} is significantly better than {second}: {statement} ({difference})."
+    more = show_more(comparison)
     needed = f"; {more} more users would be needed to detect it" if more else ""
-    return f"{one} is not significantly better than {other}: {statement} ({interval}){needed}."
+    return f"{best} is not significantly better than {second}: {statement} ({difference}){needed}."
 
 
 def by_metric(report: ComparisonResult) -> dict[str, list[Comparison]]:
@@ -104,11 +105,11 @@ def by_metric(report: ComparisonResult) -> dict[str, list[Comparison]]:
     return rows
 
 
-def show_more(versus: Comparison) -> str:
+def show_more(comparison: Comparison) -> str:
     """How many more users a power of 0.8 needs; empty if the difference is significant or zero."""
-    if versus.users_needed is None:
+    if comparison.users_needed is None:
         return ""
-    more = versus.users_needed - versus.n
+    more = comparison.users_needed - comparison.n
     return "over a million" if more > 1_000_000 else f"{more:,}"
 
 

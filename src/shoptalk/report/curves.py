@@ -71,29 +71,31 @@ def _figure(losses: Rows, refit: Rows, best_epoch: int | None, width: float) -> 
     validated = [row for row in losses if row.get(VALIDATION_METRIC) is not None]
     panels = len(kinds) + bool(validated)
     figure = Figure(figsize=(width, 2.7 * panels), layout="constrained")
-    drawn = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0].tolist()
-    for axes, kind in zip(drawn, kinds, strict=False):
+    panel_axes = figure.subplots(panels, 1, sharex=True, squeeze=False)[:, 0].tolist()
+    for axes, kind in zip(panel_axes, kinds, strict=False):
         rows = [row for row in losses if _unit(row) == kind]
         _line(axes, rows, "train", "model", marker="o", label="train")
         _line(axes, rows, "validation", "swapped", marker="s", linestyle="--", label="validation")
-        again = [row for row in refit if _unit(row) == kind]
-        _line(axes, again, "train", "third", marker="^", linestyle=":", label="train, refit")
+        refit_rows = [row for row in refit if _unit(row) == kind]
+        _line(axes, refit_rows, "train", "third", marker="^", linestyle=":", label="train, refit")
         axes.set_ylabel(kind if width >= WIDE else kind.replace(" (", "\n("))
     if validated:
-        _line(drawn[-1], validated, VALIDATION_METRIC, "swapped", marker="s", linestyle="--", label="validation")
-        drawn[-1].set_ylabel(metric_label(VALIDATION_METRIC))
-    _phases(drawn, losses)
-    for axes in drawn:
+        _line(panel_axes[-1], validated, VALIDATION_METRIC, "swapped", marker="s", linestyle="--", label="validation")
+        panel_axes[-1].set_ylabel(metric_label(VALIDATION_METRIC))
+    _phases(panel_axes, losses)
+    for axes in panel_axes:
         _finish(axes, [row["epoch"] for row in [*losses, *refit]], best_epoch)
-    drawn[-1].set_xlabel("epoch")
+    panel_axes[-1].set_xlabel("epoch")
     return figure
 
 
 def _unit(row: dict[str, Any]) -> str:
+    """The unit of the loss of an epoch."""
     return UNITS.get(str(row.get("phase")), ANSWERS)
 
 
 def _line(axes: Any, rows: Rows, key: str, colour: str, **style: Any) -> None:
+    """A line over epochs; nothing if no epoch has the value."""
     values = [float("nan") if row.get(key) is None else row[key] for row in rows]
     if any(value == value for value in values):  # noqa: PLR0124  (NaN)
         axes.plot([row["epoch"] for row in rows], values, color=COLOURS[colour], **style)
@@ -122,6 +124,7 @@ def _phases(panels: Sequence[Any], losses: Rows) -> None:
 
 
 def _finish(axes: Any, epochs: Sequence[int], best_epoch: int | None) -> None:
+    """Mark the selected epoch, set the ticks and the legend."""
     from matplotlib.ticker import FixedLocator, MaxNLocator
 
     if best_epoch is not None and best_epoch in epochs:

@@ -24,13 +24,13 @@ def draw_differences(rows: Sequence[Comparison], metric: str) -> str:
     """A line per pair: the difference with its 95 % interval, filled if significant; as the data URI of an SVG."""
     names = [f"{row.one} − {row.other}" for row in rows]
     if max(map(len, names)) > _MAX_LABEL:
-        names = [f"{_short(row.one)}\n− {_short(row.other)}" for row in rows]
+        names = [f"{_shortened(row.one)}\n− {_shortened(row.other)}" for row in rows]
     figure, axes = _figure(len(rows), _ROW + (0.2 if "\n" in names[0] else 0))
     for index, (row, name) in enumerate(zip(rows, names, strict=True)):
         significant = row.p_holm < SIGNIFICANCE
         colour = (COLOURS["model"] if row.difference > 0 else COLOURS["swapped"]) if significant else "#666666"
-        _line(axes, -index, row, row.difference, colour, "o", filled=significant)
-        _above(axes, -index, name, f"{row.difference:+.4f}")
+        _interval(axes, -index, row, row.difference, colour, "o", filled=significant)
+        _labels(axes, -index, name, f"{row.difference:+.4f}")
     axes.axvline(0, color=_INK, linewidth=1, linestyle="--", zorder=0)
     axes.margins(x=0.08)
     axes.set_xlabel(f"difference in {metric}, with 95 % interval")
@@ -42,12 +42,12 @@ def draw_metrics(groups: Sequence[ComparedRecipe], metric: str, name: str) -> st
     figure, axes = _figure(len(groups))
     for index, group in enumerate(groups):
         estimate = group.metrics[metric]
-        _line(axes, -index, estimate, estimate.value, *style(index), filled=True)
+        _interval(axes, -index, estimate, estimate.value, *style(index), filled=True)
         if len(estimate.by_seed) > 1:
             axes.plot(estimate.by_seed, [-index - 0.22] * len(estimate.by_seed), "|", color=_INK, markersize=7)
-        _above(axes, -index, _short(group.name), f"{estimate.value:.4f}")
+        _labels(axes, -index, _shortened(group.name), f"{estimate.value:.4f}")
     axes.margins(x=0.08)
-    axes.set_xlabel(f"{name}, with 95 % interval over users" + ("; | one seed" if _several(groups) else ""))
+    axes.set_xlabel(f"{name}, with 95 % interval over users" + ("; | one seed" if _has_several_seeds(groups) else ""))
     return as_svg(figure)
 
 
@@ -71,7 +71,7 @@ def draw_cost(groups: Sequence[ComparedRecipe], metric: str, name: str) -> str:
             color=colour,
             markersize=8,
             capsize=3,
-            label=_short(group.name),
+            label=_shortened(group.name),
         )
     axes.set_xlim(0, max(times) / 60 * 1.1)
     axes.margins(y=0.1)
@@ -89,6 +89,7 @@ def style(index: int) -> tuple[str, str]:
 
 
 def _figure(rows: int, height: float = _ROW) -> tuple[Any, Any]:
+    """A figure and its axes, with a line for each row."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(_WIDTH, height * rows + 0.75), layout="constrained")
@@ -99,14 +100,14 @@ def _figure(rows: int, height: float = _ROW) -> tuple[Any, Any]:
     return figure, axes
 
 
-def _line(axes: Any, y: float, ends: Interval, value: float, colour: str, marker: str, *, filled: bool) -> None:
+def _interval(axes: Any, y: float, interval: Interval, value: float, colour: str, marker: str, *, filled: bool) -> None:
     """A point with its interval."""
-    axes.plot([ends.low, ends.high], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
+    axes.plot([interval.low, interval.high], [y, y], color=colour, linewidth=2, solid_capstyle="butt")
     face = colour if filled else "white"
     axes.plot([value], [y], marker, color=colour, markersize=8, markerfacecolor=face, markeredgewidth=1.8)
 
 
-def _above(axes: Any, y: float, left: str, right: str) -> None:
+def _labels(axes: Any, y: float, left: str, right: str) -> None:
     """Labels above a line, at its left and right end."""
     transform = axes.get_yaxis_transform()  # x in axes fractions, y in data coordinates
     background = {"facecolor": "white", "edgecolor": "none", "pad": 1}  # covers the line of no difference
@@ -114,9 +115,11 @@ def _above(axes: Any, y: float, left: str, right: str) -> None:
     axes.text(1, y + 0.25, right, transform=transform, va="bottom", ha="right", color=_INK, bbox=background)
 
 
-def _several(groups: Sequence[ComparedRecipe]) -> bool:
+def _has_several_seeds(groups: Sequence[ComparedRecipe]) -> bool:
+    """Whether a group has more than one run."""
     return any(len(group.runs) > 1 for group in groups)
 
 
-def _short(name: str) -> str:
+def _shortened(name: str) -> str:
+    """A name cut to the length of a label."""
     return name if len(name) <= _MAX_LABEL else name[: _MAX_LABEL - 1] + "…"

@@ -7,10 +7,10 @@ from shoptalk.evaluation.verdict import OPTION_METRIC
 from shoptalk.registry import BASELINES
 
 #: Names of methods that are not in the registry of baselines.
-_METHODS = {"majority": "majority class"}
+_METHOD_LABELS = {"majority": "majority class"}
 MODEL, SWAPPED = "this model", "this model, permuted histories"
-#: Display names of figures that are no ranking metrics, where they are not the capitalised metric name.
-_OTHERS = {
+#: Display names of other metrics, if they are not the capitalised metric name.
+_LABELS = {
     "f1": "F1",
     "ece": "ECE",
     "repeat_share": "duplicate rate",
@@ -33,16 +33,16 @@ class Interval(Protocol):
 
 def metric_label(name: str) -> str:
     """The display name of a metric: Recall@10, NDCG@10, Accuracy, Personalisation gap."""
-    word, at, k = name.partition("@")
-    metric = METRICS.get(word)
-    label = _OTHERS.get(word, word.capitalize().replace("_", " ")) if metric is None else metric.label
-    return label + at + k
+    base_name, separator, k = name.partition("@")
+    metric = METRICS.get(base_name)
+    label = _LABELS.get(base_name, base_name.capitalize().replace("_", " ")) if metric is None else metric.label
+    return label + separator + k
 
 
 def column_label(name: str) -> str:
     """The display name as a column head, without the cutoff where the table names it: Recall@10, coverage."""
-    word = name.partition("@")[0]
-    return word if word in _WITHOUT_CUTOFF else metric_label(name)
+    base_name = name.partition("@")[0]
+    return base_name if base_name in _WITHOUT_CUTOFF else metric_label(name)
 
 
 def baseline_label(name: str, metric: str) -> str:
@@ -50,7 +50,7 @@ def baseline_label(name: str, metric: str) -> str:
     if name == "popularity" and metric == OPTION_METRIC:
         return "most popular option"
     entry = BASELINES.get(name)
-    return _METHODS.get(name, name) if entry is None else entry.label
+    return _METHOD_LABELS.get(name, name) if entry is None else entry.label
 
 
 def show_p(p: float | None) -> str:

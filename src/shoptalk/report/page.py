@@ -66,7 +66,7 @@ class PersonalisationView:
 
     metric: str
     digits: int
-    own: Estimate
+    original: Estimate
     swapped: Estimate
     gap: Estimate
     reads: bool | None
@@ -184,6 +184,7 @@ def _tiles(result: EvaluationResult, audit: AuditResult | None) -> list[Tile]:
 
 
 def _audit_tile(severities: Sequence[str]) -> Tile:
+    """The tile with the numbers of failures and warnings of the audit."""
     failed, warned = severities.count("fail"), severities.count("warn")
     warnings = f"{warned} warning{'s' * (warned != 1)}" if warned else ""
     if failed:
@@ -192,6 +193,7 @@ def _audit_tile(severities: Sequence[str]) -> Tile:
 
 
 def _tile(label: str, figure: Estimate, digits: int, note: str = "") -> Tile:
+    """A tile with a value; its note is the interval by default."""
     if not note and figure.has_interval:
         note = f"{figure.low:.{digits}f} to {figure.high:.{digits}f}"
     return Tile(label, f"{figure.value:.{digits}f}" if figure.known else "n/a", note)
@@ -218,13 +220,14 @@ def _chosen(result: EvaluationResult) -> MethodsView | None:
     return MethodsView(
         rows=method_rows(result, OPTION_METRIC),
         bars=picture(draw_bars, best_first(bars)),
-        columns=_present(options.BESIDE, result),
+        columns=_present(options.SECONDARY, result),
         more=_present(options.MORE, result),
         beyond_accuracy=[],
     )
 
 
 def _present(columns: tuple[str, ...], result: EvaluationResult) -> list[str]:
+    """The metrics of these that the result has."""
     return [name for name in columns if name in result.metrics]
 
 
@@ -244,7 +247,7 @@ def _personalisation(result: EvaluationResult, main: MainResult) -> Personalisat
     return PersonalisationView(
         metric=label,
         digits=digits,
-        own=main.model,
+        original=main.model,
         swapped=main.swapped,
         gap=main.gap,
         reads=reads_histories(main),
@@ -253,6 +256,7 @@ def _personalisation(result: EvaluationResult, main: MainResult) -> Personalisat
 
 
 def _segments(result: EvaluationResult) -> SegmentsView | None:
+    """Results by segment; None if there are none."""
     panels = segment_panels(result) if has_rankings(result) else []
     if not panels:
         return None
@@ -262,6 +266,7 @@ def _segments(result: EvaluationResult) -> SegmentsView | None:
 
 
 def _positions(result: EvaluationResult) -> PositionsView | None:
+    """Position bias; None without options."""
     report = result.positions
     if report is None or not report.positions:
         return None
@@ -269,6 +274,7 @@ def _positions(result: EvaluationResult) -> PositionsView | None:
 
 
 def _calibration(result: EvaluationResult) -> CalibrationView | None:
+    """Calibration; None without options."""
     bins = [row for analysis in result.analyses for row in analysis.calibration if row.cases]  # multiple choice only
     if not bins:
         return None

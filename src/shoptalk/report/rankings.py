@@ -11,9 +11,9 @@ from shoptalk.report.names import MODEL, SWAPPED, baseline_label, show_p
 from shoptalk.results import Difference, EvaluationResult, Metrics
 from shoptalk.schema import Estimate
 
-#: The main metric, and the one beside it.
-MAIN, BESIDE = RANKING_METRIC, next(name for name in tested_names(DEFAULT_K) if name != RANKING_METRIC)
-#: The other columns, and those of shorter and longer lists.
+#: The main metric, and the second one.
+MAIN, SECONDARY = RANKING_METRIC, next(name for name in tested_names(DEFAULT_K) if name != RANKING_METRIC)
+#: Further columns of the table, and metrics of shorter and longer lists.
 ACCURACY = tuple(name for name in compared_names(DEFAULT_K) if name != MAIN)
 MORE = tuple(name for k in KS if k != DEFAULT_K for name in tested_names(k))
 BEYOND_ACCURACY = ("coverage@10", "novelty@10", "diversity@10", "repeat_share", "echo_share", "invalid_share")

@@ -22,8 +22,8 @@ from shoptalk.runs import read_log
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKS = "osD^vP"
 GREY = "#9a9a9a"
-#: With at most so many settings, a label names them all.
-MAX_NAMED = 3
+#: Most settings for which a label names all.
+MAX_LABELLED = 3
 #: Headline metrics on the test cases.
 MAIN = (OPTION_METRIC, RANKING_METRIC, "title_exact_match")
 NAMES = {
@@ -80,7 +80,7 @@ def label(settings: Mapping[str, Any], recipe: Recipe) -> str:
     defaults, shown = recipe.model_dump(), []
     for key, value in settings.items():
         section, name = key.split(".")
-        if len(settings) <= MAX_NAMED or defaults[section][name] != (
+        if len(settings) <= MAX_LABELLED or defaults[section][name] != (
             tuple(value) if isinstance(value, list) else value
         ):
             shown.append(f"{name.replace('_', ' ')} {_show_setting(value)}")
@@ -88,7 +88,7 @@ def label(settings: Mapping[str, Any], recipe: Recipe) -> str:
 
 
 def _show_setting(value: Any) -> str:
-    """A setting's value, short."""
+    """A setting's value as short text."""
     if isinstance(value, (list, tuple)):
         return " ".join(map(str, value)) or "none"
     return f"{value:.3g}" if isinstance(value, float) else "" if value is None else str(value)
@@ -97,10 +97,13 @@ def _show_setting(value: Any) -> str:
 def verdict(report: SweepResult, rows: Sequence[TrialRow]) -> str:
     """One sentence: the best configuration, the number of trials and the metric."""
     winner = report.winner
-    name = next(row.label for row in rows if row.trial.number == winner.number)
-    tried = sum(row.trial.state != "interrupted" for row in rows)
-    what = NAMES[report.metric]
-    return f"Best of {tried} configurations by {what}: {name} (trial {winner.number}, {winner.value:.4f})."
+    configuration = next(row.label for row in rows if row.trial.number == winner.number)
+    trial_count = sum(row.trial.state != "interrupted" for row in rows)
+    metric_name = NAMES[report.metric]
+    return (
+        f"Best of {trial_count} configurations by {metric_name}: {configuration} "
+        f"(trial {winner.number}, {winner.value:.4f})."
+    )
 
 
 def _statement(winner: SweepWinner) -> str:
@@ -125,7 +128,7 @@ def _statement(winner: SweepWinner) -> str:
 
 
 def _order(row: TrialRow, recipe: Recipe) -> tuple[bool, float, int]:
-    """The best first, then those without a value."""
+    """A key that sorts the best trial first, and those without a value last."""
     assert recipe.sweep is not None
     trial, value = row.trial, row.trial.value or 0.0
     return trial.value is None, -value if larger_is_better(recipe.sweep.metric) else value, trial.number
@@ -141,7 +144,7 @@ def draw_curves(rows: Sequence[TrialRow], winner: int) -> str:
     for index, kind in enumerate(kinds):
         axes = figure.add_subplot(len(kinds), 1, index + 1)
         for order, row in enumerate(rows):
-            _draw_curve(axes, row, order, kind, few=len(rows) <= len(COLOURS), won=row.trial.number == winner)
+            _draw_curve(axes, row, order, kind, coloured=len(rows) <= len(COLOURS), is_best=row.trial.number == winner)
         _set_top(axes)
         axes.set_xlabel("epoch")
         axes.set_ylabel(kind)
@@ -160,30 +163,31 @@ def draw_curves(rows: Sequence[TrialRow], winner: int) -> str:
     return as_svg(figure)
 
 
-def _draw_curve(axes: Any, row: TrialRow, order: int, kind: str, *, few: bool, won: bool) -> None:
+def _draw_curve(axes: Any, row: TrialRow, order: int, kind: str, *, coloured: bool, is_best: bool) -> None:
+    """Draw the losses of a trial; labelled if curves have colours, or for the best trial."""
     events = [event for event in row.losses if _unit(event) == kind]
     epochs = [event["epoch"] for event in events]
-    colour = COLOURS[order % len(COLOURS)] if few else COLOURS[0] if won else GREY
-    ended = f"{' (winner)' if won else ''}{', stopped' if row.trial.state == 'pruned' else ''}"
-    name = f"{row.trial.number}: {row.label}{ended}"
-    look = {"color": colour, "zorder": 3 if won else 2, "linewidth": 2.4 if won else 1.3}
+    colour = COLOURS[order % len(COLOURS)] if coloured else COLOURS[0] if is_best else GREY
+    suffix = f"{' (winner)' if is_best else ''}{', stopped' if row.trial.state == 'pruned' else ''}"
+    name = f"{row.trial.number}: {row.label}{suffix}"
+    style = {"color": colour, "zorder": 3 if is_best else 2, "linewidth": 2.4 if is_best else 1.3}
     axes.plot(
         epochs,
         [_number(event["validation"]) for event in events],
-        **look,
+        **style,
         markersize=4,
-        marker=MARKS[order % len(MARKS)] if few else None,
-        label=name if few or won else "_",
+        marker=MARKS[order % len(MARKS)] if coloured else None,
+        label=name if coloured or is_best else "_",
     )
-    if few or won:
+    if coloured or is_best:
         axes.plot(epochs, [_number(event["train"]) for event in events], color=colour, linewidth=1, linestyle=":")
 
 
 def _set_top(axes: Any) -> None:
     """Limit the y axis, so that a diverged trial does not flatten the other curves."""
     values = [value for line in axes.get_lines() for value in line.get_ydata() if value == value]  # noqa: PLR0124
-    if values and max(values) > (most := 3 * median(values)):
-        axes.set_ylim(top=most)
+    if values and max(values) > (limit := 3 * median(values)):
+        axes.set_ylim(top=limit)
 
 
 def draw_importance(importance: Mapping[str, float]) -> str:
@@ -202,8 +206,10 @@ def draw_importance(importance: Mapping[str, float]) -> str:
 
 
 def _unit(event: dict[str, Any]) -> str:
+    """The unit of the loss of an epoch."""
     return UNITS.get(str(event.get("phase")), "loss (nats per answer token)")
 
 
 def _number(value: float | None) -> float:
+    """The value, NaN for None."""
     return float("nan") if value is None else value

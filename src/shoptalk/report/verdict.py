@@ -7,7 +7,7 @@ from shoptalk.report.names import baseline_label, metric_label, show_p, span
 from shoptalk.results import AuditResult, EvaluationResult, Verdict
 
 #: Symbol and title of each verdict (not only a colour).
-LOOKS = {
+LABELS = {
     "stop": ("⚠", "Results are not reliable: the audit failed"),
     "blind": ("✗", "The model hardly uses the purchase history"),
     "worse": ("✗", "Worse than the best baseline"),
@@ -15,27 +15,27 @@ LOOKS = {
     "better": ("✓", "Better than the best baseline"),
     "plain": ("•", "No comparison"),
 }
-_COMPARED = {"better": "better than", "worse": "worse than", "even": "not significantly different from"}
+_COMPARISONS = {"better": "better than", "worse": "worse than", "even": "not significantly different from"}
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictView:
-    """``look`` is a key of `LOOKS`; ``warning`` is the first audit failure, ``more`` the number of further ones."""
+    """``kind`` is a key of `LABELS`; ``warning`` is the first audit failure, ``more`` the number of further ones."""
 
-    look: str
+    kind: str
     sentence: str
     warning: str = ""
     more: int = 0
 
     @property
     def symbol(self) -> str:
-        """A symbol."""
-        return LOOKS[self.look][0]
+        """The symbol of the verdict."""
+        return LABELS[self.kind][0]
 
     @property
     def title(self) -> str:
-        """The title."""
-        return LOOKS[self.look][1]
+        """The title of the verdict."""
+        return LABELS[self.kind][1]
 
 
 def show_verdict(result: EvaluationResult, audit: AuditResult | None = None) -> VerdictView:
@@ -60,6 +60,7 @@ def sentence_of(text: str) -> str:
 
 
 def _sentence(main: MainResult, verdict: Verdict) -> str:
+    """The main result, its comparison with the best baseline, and whether the model uses the history."""
     model, digits = main.model, digits_of(main.metric)
     if not model.known:
         return "There were no test cases to evaluate."
@@ -79,7 +80,7 @@ def _sentence(main: MainResult, verdict: Verdict) -> str:
         return f"{statement}{personal}."
     p = show_p(main.versus.corrected) if main.versus else ""
     baseline = f"{baseline_label(main.baseline, main.metric)}, with {main.baseline_estimate.value:.{digits}f}"
-    return f"{statement}: {_COMPARED[verdict.kind]} the best baseline, {baseline}{f' ({p})' if p else ''}{personal}."
+    return f"{statement}: {_COMPARISONS[verdict.kind]} the best baseline, {baseline}{f' ({p})' if p else ''}{personal}."
 
 
 def _generated(result: EvaluationResult) -> str:
