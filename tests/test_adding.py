@@ -22,7 +22,7 @@ from shoptalk.report.names import baseline_label
 from shoptalk.results import as_json
 from shoptalk.schema import Catalogue, EvalExample, History, Item, Split
 from shoptalk.stages import judge as stage
-from tests.data.shops import small_shop
+from tests.data.small_dataset import write_small_dataset
 from tests.stages.test_rankings import Following, recipe, run_of
 
 GUIDE = (Path(__file__).parents[1] / "docs/guide/adding.md").read_text(encoding="utf-8")
@@ -87,7 +87,7 @@ def test_score_writes_a_new_metric(tmp_path: Path, rbp: ModuleType, capsys: pyte
 def test_evaluate_writes_a_new_metric_and_a_new_baseline(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rbp: ModuleType, same_brand: ModuleType
 ) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     made = recipe(tmp_path, evaluation={"resamples": 100, "baselines": ("same_brand",)})
     prepare(made, tmp_path / "dataset")
     shop = open_dataset(tmp_path / "dataset")

@@ -13,13 +13,13 @@ from shoptalk.data.prepare import prepare
 from shoptalk.progress import silent
 from shoptalk.results import EvaluationResult, as_json, from_json, read_evaluation
 from shoptalk.stages import judge as stage
-from tests.data.shops import small_shop
+from tests.data.small_dataset import write_small_dataset
 from tests.stages.test_rankings import Following, recipe, run_of
 
 
 def judged(folder: Path, monkeypatch: pytest.MonkeyPatch, step: int, **sections: Any) -> EvaluationResult:
     """User n of 20 had items n .. n + 3 and bought n + 4 next; the model begins ``step`` behind the last one."""
-    small_shop(folder, users=20, items=40)
+    write_small_dataset(folder, users=20, items=40)
     made = recipe(folder, **{"evaluation": {"resamples": 100, "baselines": ("popularity",)}, **sections})
     prepare(made, folder / "dataset")
     shop = open_dataset(folder / "dataset")

@@ -28,7 +28,7 @@ from shoptalk.stages import judge as stage
 from shoptalk.stages.load_dataset import run_split
 from shoptalk.tasks.evaluation import Columns, Evaluation
 from shoptalk.tasks.judge_rankings import judge_rankings
-from tests.data.shops import recipe_of, small_shop
+from tests.data.small_dataset import recipe_of, write_small_dataset
 
 ITEMS = {"task": "next_item"}
 
@@ -51,7 +51,7 @@ class Following(CatalogueRecommender):
 @pytest.fixture
 def shop(tmp_path: Path) -> Dataset:
     """User n had items n .. n + 3 and bought n + 4 next: ten items, six users."""
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     prepare(recipe(tmp_path), tmp_path / "dataset")
     return open_dataset(tmp_path / "dataset")
 
@@ -182,7 +182,7 @@ def test_the_stage_writes_what_score_reads(tmp_path: Path, shop: Dataset, monkey
 
 
 def test_options_are_judged_by_the_same_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     made = recipe(
         tmp_path, candidates={"options": 4}, evaluation={"resamples": 100, "baselines": ("popularity", "chance")}
     )
