@@ -26,7 +26,7 @@ from shoptalk.results import as_json
 from shoptalk.schema import Catalogue, EvalExample, History, Item, Split
 from shoptalk.stages.judge import judge
 from shoptalk.stages.trained_run import TrainedRun
-from tests.data.shops import small_shop
+from tests.data.small_dataset import write_small_dataset
 from tests.stages.test_rankings import Following, recipe, run_of
 from tests.test_plugins import distribution, run_python, shoptalk
 
@@ -97,7 +97,7 @@ def test_score_writes_a_new_metric(tmp_path: Path, rbp: ModuleType, capsys: pyte
 def test_evaluate_writes_a_new_metric_and_a_new_baseline(
     tmp_path: Path, rbp: ModuleType, same_brand: ModuleType
 ) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     with_baseline = recipe(tmp_path, evaluation={"resamples": 100, "baselines": ("same_brand",)})
     prepare(with_baseline, tmp_path / "dataset")
     dataset = open_dataset(tmp_path / "dataset")

@@ -44,7 +44,10 @@ class Data(Section):
     source: str = Field(description="format of the files: see docs/guide/data.md")
     reviews: str | None = Field(None, description="file of reviews or ratings; of `table`: the same as interactions")
     interactions: str | None = Field(None, description="file of interactions (source `table`)")
-    items: str | None = Field(None, description="file of products; without one, items have the title in the interactions, or else their id (source `table`)")
+    items: str | None = Field(
+        None,
+        description="file of products; without one, items have the title in the interactions, or else their id (source `table`)",
+    )
     columns: dict[str, str | Positive] = Field(
         {},
         description="name of a column = its name in the file, or its number from 1 without a header (source `table`)",

@@ -1,4 +1,4 @@
-"""Raw files for the tests of sources, and how they are read."""
+"""Helpers for the tests of sources: write raw files and read them."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ EVERYTHING = frozenset({"brand", "categories", "description", "review"})
 
 
 def json_lines(path: Path, *rows: dict[str, Any] | str) -> Path:
-    """Write objects, and texts as they are, one per line."""
+    """Write objects as JSON, and texts unchanged, one per line."""
     texts = [row if isinstance(row, str) else json.dumps(row) for row in rows]
     path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
     return path
@@ -27,11 +27,11 @@ def load(
     fields: frozenset[str] = frozenset(),
     **data: Any,
 ) -> RawTables:
-    """Read a shop with as little recipe as possible."""
+    """Read raw files with a minimal recipe."""
     content = {"source": source, "reviews": str(reviews), "items": str(items) if items else None, **data}
     return read(Data.model_validate(content), fields, engine)
 
 
 def rows(table: Any, engine: Engine, by: str = "position") -> list[dict[str, Any]]:
-    """A table as dictionaries, sorted."""
+    """The rows of a table as dictionaries, sorted by a column."""
     return engine.to_pyarrow(table.order_by(by)).to_pylist()

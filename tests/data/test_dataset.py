@@ -12,7 +12,7 @@ from shoptalk.data.dataset import Dataset, check_fit, open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.errors import DatasetError
 
-from .shops import recipe_of, small_shop, write_shop
+from .small_dataset import recipe_of, write_small_dataset, write_tables
 
 
 def opened(folder: Path, **recipe: object) -> Dataset:
@@ -21,7 +21,7 @@ def opened(folder: Path, **recipe: object) -> Dataset:
 
 
 def test_leave_one_out_cases(tmp_path: Path) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     dataset = opened(tmp_path, split={"method": "leave-one-out"})
     split = dataset.split("every")
     test = split.test[1]  # user u1: i01 i02 i03 i04 i05
@@ -42,7 +42,7 @@ def test_leave_one_out_cases(tmp_path: Path) -> None:
 
 
 def test_by_user_cases_follow_the_exam(tmp_path: Path) -> None:
-    small_shop(tmp_path, users=10)
+    write_small_dataset(tmp_path, users=10)
     dataset = opened(tmp_path, split={"method": "by-user", "fractions": [0.6, 0.2, 0.2], "history": 2})
     split = dataset.split("last")
     assert (len(split.train), len(split.validation), len(split.test)) == (6, 2, 2)
@@ -58,7 +58,7 @@ def test_by_user_cases_follow_the_exam(tmp_path: Path) -> None:
 
 
 def test_options_belong_to_their_case(tmp_path: Path) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     dataset = opened(tmp_path, data={"cleaning": "unescape"})
     split = dataset.split()
     for case in [*split.train_cases, *split.validation, *split.test]:
@@ -74,7 +74,7 @@ def test_ties_are_marked_and_may_be_a_set(tmp_path: Path) -> None:
     titles = {f"i{n}": f"title {chr(97 + n)}" for n in range(9)}
     rows = [("a", "i0", 1), ("a", "i1", 2), ("a", "i2", 3), ("a", "i3", 3)]
     rows += [("b", "i0", 1), ("b", "i1", 2), ("b", "i2", 3), *[("c", f"i{n}", n) for n in range(4, 9)]]
-    write_shop(tmp_path, rows, titles)
+    write_tables(tmp_path, rows, titles)
     cases = {case.history.user_id: case for case in opened(tmp_path).split().test}
     assert (cases["a"].tied, cases["b"].tied) == (True, False)
     cases = {case.history.user_id: case for case in opened(tmp_path, split={"ties": "set"}).split().test}
@@ -86,7 +86,7 @@ def test_ties_are_marked_and_may_be_a_set(tmp_path: Path) -> None:
 
 
 def test_uneven_titles_show_the_distractors_raw(tmp_path: Path) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     dataset = opened(tmp_path, data={"cleaning": "asymmetric"})
     case = dataset.split().test[0]
     assert case.candidates is not None
@@ -97,7 +97,7 @@ def test_uneven_titles_show_the_distractors_raw(tmp_path: Path) -> None:
 
 
 def test_without_candidates_there_are_no_options(tmp_path: Path) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     dataset = opened(tmp_path, candidates=None)
     assert not (dataset.folder / "candidates.parquet").exists()
     assert dataset.split().test[0].candidates is None
@@ -105,7 +105,7 @@ def test_without_candidates_there_are_no_options(tmp_path: Path) -> None:
 
 
 def test_reviews_run_beside_the_items_when_a_prompt_tells_them(tmp_path: Path) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     table = pq.read_table(tmp_path / "interactions.parquet")
     stated = [f"review {row}" for row in range(table.num_rows)]
     pq.write_table(table.append_column("review", [stated]), tmp_path / "interactions.parquet")
@@ -116,7 +116,7 @@ def test_reviews_run_beside_the_items_when_a_prompt_tells_them(tmp_path: Path) -
 
 
 def test_sequences_slice_and_index(tmp_path: Path) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     cases = opened(tmp_path).split().test
     assert cases[-1] == cases[5] == list(cases)[5]
     assert list(cases[1:3]) == [cases[1], cases[2]]
@@ -125,7 +125,7 @@ def test_sequences_slice_and_index(tmp_path: Path) -> None:
 
 
 def test_an_unknown_user_is_told_the_nearest(tmp_path: Path) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     with pytest.raises(DatasetError, match=r"no user 'u44'.*u4"):
         opened(tmp_path).history("u44")
 
@@ -133,7 +133,7 @@ def test_an_unknown_user_is_told_the_nearest(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
-    small_shop(folder)
+    write_small_dataset(folder)
     return opened(folder).folder
 
 
@@ -219,7 +219,7 @@ def test_a_folder_that_is_none(tmp_path: Path) -> None:
     ],
 )
 def test_a_dataset_of_other_settings_is_refused(tmp_path: Path, change: dict, says: str) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     prepare(recipe_of(tmp_path), tmp_path / "dataset")
     dataset = open_dataset(tmp_path / "dataset")
     check_fit(recipe_of(tmp_path / "elsewhere"), dataset)  # paths may differ
@@ -230,6 +230,6 @@ def test_a_dataset_of_other_settings_is_refused(tmp_path: Path, change: dict, sa
 
 
 def test_a_seed_that_decides_nothing_may_differ(tmp_path: Path) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     prepare(recipe_of(tmp_path, candidates=None), tmp_path / "dataset")
     check_fit(recipe_of(tmp_path, candidates=None, seed=2), open_dataset(tmp_path / "dataset"))

@@ -199,11 +199,11 @@ def test_gift_cards_against_an_independent_count(
         products = [json.loads(line) for line in file]
     positions, dropped = by_hand(table, {p["asin"] for p in products if p["title"].strip()}, data)
 
-    shop = read(data, frozenset(), shared_engine)
-    items = clean_titles(shop.items, data.cleaning, shared_engine)
-    interactions, sold, counted = filter_interactions(shop.interactions, items, data, shared_engine)
+    raw_tables = read(data, frozenset(), shared_engine)
+    items = clean_titles(raw_tables.items, data.cleaning, shared_engine)
+    interactions, sold, counted = filter_interactions(raw_tables.interactions, items, data, shared_engine)
     assert (
-        shop.read
+        raw_tables.read
         == {"reviews": len(table), "items": len(products), "bad_lines": 0}
         == {
             "reviews": 2972,

@@ -190,9 +190,9 @@ def test_damaged_files(
     data = Data.model_validate({**content, "cleaning": cleaning, "user_core": core})
     shown: tuple[str, str | None] | None = None
     try:
-        shop = read(data, frozenset({"categories", "brand", "review"}), shared_engine)
-        items = clean_titles(shop.items, data.cleaning, shared_engine)
-        interactions, sold, dropped = filter_interactions(shop.interactions, items, data, shared_engine)
+        raw_tables = read(data, frozenset({"categories", "brand", "review"}), shared_engine)
+        items = clean_titles(raw_tables.items, data.cleaning, shared_engine)
+        interactions, sold, dropped = filter_interactions(raw_tables.interactions, items, data, shared_engine)
         counts = shared_engine.counts(kept=interactions, sold=sold)
     except ShoptalkError as error:
         shown = (str(error), error.where)
@@ -202,7 +202,7 @@ def test_damaged_files(
         assert "\n" not in shown[0]
         assert shown[1]
         return
-    assert counts["kept"] + sum(dropped.values()) == shop.read["reviews"]
+    assert counts["kept"] + sum(dropped.values()) == raw_tables.read["reviews"]
     assert counts["sold"] <= counts["kept"]
 
 
@@ -211,5 +211,5 @@ def test_the_undamaged_files_are_read(originals: Originals, shared_engine: Engin
         (tmp_path / "r").write_bytes(reviews)
         (tmp_path / "i").write_bytes(items)
         content = {"source": source, "reviews": str(tmp_path / "r"), "items": str(tmp_path / "i")}
-        shop = read(Data.model_validate(content), frozenset({"categories"}), shared_engine)
-        assert shop.read == {"reviews": N, "items": 5, "bad_lines": 0}, name
+        raw_tables = read(Data.model_validate(content), frozenset({"categories"}), shared_engine)
+        assert raw_tables.read == {"reviews": N, "items": 5, "bad_lines": 0}, name

@@ -18,7 +18,7 @@ from shoptalk.errors import DatasetError, ShoptalkError, UsageError
 from shoptalk.recipe import Recipe, parse_recipe, read_recipe
 from shoptalk.results import DatasetInfo, as_json, from_json
 
-from .shops import recipe_of, small_shop, write_shop
+from .small_dataset import recipe_of, write_small_dataset, write_tables
 
 DATA = Path(os.environ.get("SHOPTALK_DATA") or Path(__file__).parents[3] / "shared" / "data")
 RECIPES = Path(__file__).parents[2] / "recipes"
@@ -34,7 +34,9 @@ def prepare(recipe: Recipe, out: Path, *progress: Any) -> dict[str, Any]:
 
 
 def test_folder_and_report(tmp_path: Path) -> None:
-    small_shop(tmp_path)  # six users with five of twenty items; user n has items n to n + 4, so ten items are bought
+    write_small_dataset(
+        tmp_path
+    )  # six users with five of twenty items; user n has items n to n + 4, so ten items are bought
     shown: list[tuple[str, float, float, str]] = []
     report = prepare(recipe_of(tmp_path), tmp_path / "dataset", lambda *stated: shown.append(stated))
     assert report["kept"] == {"users": 6, "items": 10, "interactions": 30}
@@ -62,7 +64,7 @@ def test_folder_and_report(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("negatives", ["uniform", "popularity", "similar-title"])
 def test_answers_are_at_every_place_equally_often(tmp_path: Path, negatives: str) -> None:
-    small_shop(tmp_path, users=12, items=24)
+    write_small_dataset(tmp_path, users=12, items=24)
     prepare(recipe_of(tmp_path, candidates={"options": 4, "negatives": negatives}), tmp_path / "dataset")
     asked = pq.read_table(tmp_path / "dataset" / "candidates.parquet").to_pandas()
     for _, part in asked.groupby("split"):
@@ -99,7 +101,7 @@ def test_the_same_recipe_gives_the_same_bytes_on_any_number_of_threads(
 def test_the_fingerprint_knows_no_paths(tmp_path: Path) -> None:
     reports = []
     for name in ("here", "there"):
-        small_shop(tmp_path / name)
+        write_small_dataset(tmp_path / name)
         reports.append(prepare(recipe_of(tmp_path / name), tmp_path / name / "dataset"))
     assert reports[0]["fingerprint"] == reports[1]["fingerprint"]
 
@@ -111,7 +113,7 @@ def test_nothing_learned_counts_what_is_tested(tmp_path: Path) -> None:
         (f"u{n}", item, at) for n in range(8) for at, item in enumerate([f"x{n}", f"x{(n + 1) % 12}", "hit", "flop"])
     ]
     rows += [("v", f"x{n}", n) for n in range(4)]
-    write_shop(tmp_path, rows, titles)
+    write_tables(tmp_path, rows, titles)
     section = {"options": 2, "negatives": "popularity"}
     prepare(recipe_of(tmp_path, candidates=section), tmp_path / "dataset")
     split = open_dataset(tmp_path / "dataset").split()
@@ -122,14 +124,14 @@ def test_nothing_learned_counts_what_is_tested(tmp_path: Path) -> None:
 
 
 def test_uneven_cleaning_is_loud(tmp_path: Path) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     report = prepare(recipe_of(tmp_path, data={"cleaning": "asymmetric"}), tmp_path / "dataset")
     assert any("ASYMMETRICALLY" in warning for warning in report["warnings"])
     assert json.loads((tmp_path / "dataset" / "dataset.json").read_text())["warnings"] == report["warnings"]
 
 
 def test_a_dataset_is_replaced_and_nothing_else(tmp_path: Path) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     out = tmp_path / "dataset"
     first = prepare(recipe_of(tmp_path), out)
     second = prepare(recipe_of(tmp_path, seed=2), out)
@@ -147,7 +149,7 @@ def test_a_dataset_is_replaced_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_a_failure_leaves_the_old_dataset(tmp_path: Path) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     out = tmp_path / "sets" / "dataset"
     kept = prepare(recipe_of(tmp_path), out)["fingerprint"]
     for bad in (
@@ -162,7 +164,7 @@ def test_a_failure_leaves_the_old_dataset(tmp_path: Path) -> None:
 
 
 def test_filters_that_leave_nothing_say_so(tmp_path: Path) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     with pytest.raises(DatasetError, match="nothing is left"):
         prepare(recipe_of(tmp_path, data={"min_history": 99}), tmp_path / "dataset")
 
@@ -180,7 +182,7 @@ def test_the_generated_shop_goes_through_the_chain(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("ties", ["source", "random", "set"])
 def test_cold_items_are_withheld_from_everything_but_the_test(tmp_path: Path, ties: str) -> None:
-    small_shop(tmp_path, users=40, each=6, items=60)  # 45 items are bought, each by up to six users
+    write_small_dataset(tmp_path, users=40, each=6, items=60)  # 45 items are bought, each by up to six users
     section = {"cold": 0.3, "ties": ties}
     report = prepare(recipe_of(tmp_path, split=section), tmp_path / "cold")
     plain = prepare(recipe_of(tmp_path, split={"ties": ties}), tmp_path / "plain")
@@ -207,7 +209,7 @@ def test_cold_items_are_withheld_from_everything_but_the_test(tmp_path: Path, ti
 
 
 def test_a_share_of_nothing_changes_no_fingerprint(tmp_path: Path) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     report = prepare(recipe_of(tmp_path), tmp_path / "dataset")
     info = json.loads((tmp_path / "dataset" / "dataset.json").read_text())
     del info["recipe"]["split"]["cold"]  # a dataset that was made before there was such a share
@@ -254,7 +256,7 @@ def test_gift_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_nobody_bought_is_counted_or_kept(tmp_path: Path) -> None:
-    small_shop(tmp_path)  # ten of twenty items are bought
+    write_small_dataset(tmp_path)  # ten of twenty items are bought
     plain = prepare(recipe_of(tmp_path), tmp_path / "drop")
     full = prepare(recipe_of(tmp_path, data={"unbought": "keep"}), tmp_path / "keep")
     assert (plain["dropped"]["unbought"], plain["kept"]["items"]) == (20 - 10, 10)
@@ -280,7 +282,7 @@ def test_what_nobody_bought_is_counted_or_kept(tmp_path: Path) -> None:
     ],
 )
 def test_too_little_data_is_refused_before_training(tmp_path: Path, each: int, split: dict, says: str) -> None:
-    small_shop(tmp_path, each=each)
+    write_small_dataset(tmp_path, each=each)
     with pytest.raises(DatasetError, match=says):
         prepare(recipe_of(tmp_path, split=split, candidates={"options": 2}), tmp_path / "dataset")
     assert not (tmp_path / "dataset").exists()

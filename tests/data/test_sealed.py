@@ -13,7 +13,7 @@ from shoptalk.data.prepare import prepare
 from shoptalk.data.sealed import seal
 from shoptalk.errors import DatasetError
 
-from .shops import recipe_of, small_shop
+from .small_dataset import recipe_of, write_small_dataset
 
 SPLITS: list[dict[str, Any]] = [
     {"method": "leave-one-out"},
@@ -24,7 +24,7 @@ SPLITS: list[dict[str, Any]] = [
 
 
 def both(folder: Path, **recipe: object) -> tuple[Dataset, Dataset]:
-    small_shop(folder, users=8)
+    write_small_dataset(folder, users=8)
     prepare(recipe_of(folder, **recipe), folder / "whole")  # type: ignore[arg-type]
     seal(folder / "whole", folder / "sealed")
     return open_dataset(folder / "whole"), open_dataset(folder / "sealed")

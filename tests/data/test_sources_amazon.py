@@ -1,4 +1,4 @@
-"""The three Amazon releases: fields, Python literals, malformed lines, and files that are not what they should be."""
+"""The three Amazon releases: fields, Python literals, malformed lines, and files that cannot be read."""
 
 import ast
 import gzip
@@ -41,48 +41,48 @@ def test_2018(shared_engine: Engine, tmp_path: Path) -> None:
         {**product, "description": ["one", "two"], "feature": ["strong"]},
         {**product, "asin": "i2", "title": "", "description": "plain text", "feature": []},
     )
-    shop = load(shared_engine, "amazon2018", reviews, items, EVERYTHING)
+    raw_tables = load(shared_engine, "amazon2018", reviews, items, EVERYTHING)
     first = {"user_id": "u1", "item_id": "i1", "timestamp": 1_500_000_001, "rating": 4.0, "verified": True}
     second = {"user_id": "u2", "item_id": "i2", "timestamp": 1_500_000_002, "rating": None, "verified": False}
     texts = {"review": "good &amp; cheap", "summary": "Five"}
-    assert rows(shop.interactions, shared_engine) == [
+    assert rows(raw_tables.interactions, shared_engine) == [
         {**first, **texts, "position": 0},
-        {**second, **texts, "position": 1},  # the blank line is no line
+        {**second, **texts, "position": 1},  # blank lines do not count
     ]
-    stated = {"brand": "Acme", "categories": ["A", "B"]}
-    assert rows(shop.items, shared_engine, "item_id") == [
-        {"item_id": "i1", "title": "Soap", "fallback": "Acme B", **stated, "description": "one two"},
-        {"item_id": "i2", "title": None, "fallback": "Acme B", **stated, "description": "plain text"},
+    brand_and_categories = {"brand": "Acme", "categories": ["A", "B"]}
+    assert rows(raw_tables.items, shared_engine, "item_id") == [
+        {"item_id": "i1", "title": "Soap", "fallback": "Acme B", **brand_and_categories, "description": "one two"},
+        {"item_id": "i2", "title": None, "fallback": "Acme B", **brand_and_categories, "description": "plain text"},
     ]
-    assert shop.read == {"reviews": 2, "items": 2, "bad_lines": 0}
-    assert shop.files == (reviews, items)
-    assert shop.warnings == ()
+    assert raw_tables.read == {"reviews": 2, "items": 2, "bad_lines": 0}
+    assert raw_tables.files == (reviews, items)
+    assert raw_tables.warnings == ()
 
 
-def test_only_what_is_needed(shared_engine: Engine, tmp_path: Path) -> None:
+def test_only_needed_columns_are_read(shared_engine: Engine, tmp_path: Path) -> None:
     reviews = json_lines(tmp_path / "r.json", review(1))
     items = json_lines(tmp_path / "m.json", {"asin": "i1", "title": "Soap", "category": ["A"]})
-    shop = load(shared_engine, "amazon2018", reviews, items, frozenset({"categories"}))
-    assert set(shop.interactions.columns) == {"user_id", "item_id", "timestamp", "position", "rating", "verified"}
-    assert set(shop.items.columns) == {"item_id", "title", "fallback", "categories"}
+    raw_tables = load(shared_engine, "amazon2018", reviews, items, frozenset({"categories"}))
+    assert set(raw_tables.interactions.columns) == {"user_id", "item_id", "timestamp", "position", "rating", "verified"}
+    assert set(raw_tables.items.columns) == {"item_id", "title", "fallback", "categories"}
 
 
 @pytest.mark.parametrize("source", ["amazon2014", "amazon2018", "amazon2023"])
 @pytest.mark.parametrize(
-    ("stated", "price"),
+    ("written", "price"),
     [
         ("$12.99", 12.99), (12.5, 12.5), (7, 7.0), ("$1,299.00", 1299.0), ("£ 3", 3.0), (0, 0.0),
         ("$5.00 - $9.99", None), ("12,99", None), ("-3", None), ("", None), (None, None), ("None", None),
         ("inf", None), (".a-box-inner{background-color:#fff}", None), ([], None), ({"from": 3}, None),
     ],
 )  # fmt: skip
-def test_prices(shared_engine: Engine, tmp_path: Path, source: str, stated: Any, price: float | None) -> None:
+def test_prices(shared_engine: Engine, tmp_path: Path, source: str, written: Any, price: float | None) -> None:
     key = "parent_asin" if source == "amazon2023" else "asin"
     names = {"user_id": "u1", "parent_asin": "i1", "timestamp": 1_500_000_001_000}  # of the 2023 release
     reviews = json_lines(tmp_path / "r.json", {**review(1), **(names if source == "amazon2023" else {})})
-    items = json_lines(tmp_path / "m.json", {key: "i1", "title": "Soap", "price": stated})
-    shop = load(shared_engine, source, reviews, items, frozenset({"price"}))
-    assert rows(shop.items, shared_engine, "item_id")[0]["price"] == price
+    items = json_lines(tmp_path / "m.json", {key: "i1", "title": "Soap", "price": written})
+    raw_tables = load(shared_engine, source, reviews, items, frozenset({"price"}))
+    assert rows(raw_tables.items, shared_engine, "item_id")[0]["price"] == price
 
 
 @pytest.mark.parametrize(
@@ -101,14 +101,14 @@ def test_fallbacks_of_a_title(
     product: dict[str, Any], fallback: str | None, shared_engine: Engine, tmp_path: Path
 ) -> None:
     items = json_lines(tmp_path / "m.json", {"asin": "i1", "title": None, **product})
-    shop = load(shared_engine, "amazon2018", json_lines(tmp_path / "r.json", review(1)), items)
-    assert rows(shop.items, shared_engine, "item_id")[0]["fallback"] == fallback
+    raw_tables = load(shared_engine, "amazon2018", json_lines(tmp_path / "r.json", review(1)), items)
+    assert rows(raw_tables.items, shared_engine, "item_id")[0]["fallback"] == fallback
 
 
-def test_without_items_ids_are_titles(shared_engine: Engine, tmp_path: Path) -> None:
-    shop = load(shared_engine, "amazon2018", json_lines(tmp_path / "r.json", review(1), review(2), review(2)))
-    assert [row["title"] for row in rows(shop.items, shared_engine, "item_id")] == ["i1", "i2"]
-    assert shop.read["items"] == 0
+def test_ids_are_titles_without_a_file_of_items(shared_engine: Engine, tmp_path: Path) -> None:
+    raw_tables = load(shared_engine, "amazon2018", json_lines(tmp_path / "r.json", review(1), review(2), review(2)))
+    assert [row["title"] for row in rows(raw_tables.items, shared_engine, "item_id")] == ["i1", "i2"]
+    assert raw_tables.read["items"] == 0
 
 
 def test_2023(shared_engine: Engine, tmp_path: Path) -> None:
@@ -116,11 +116,15 @@ def test_2023(shared_engine: Engine, tmp_path: Path) -> None:
     reviews = json_lines(tmp_path / "r", {**line, "verified_purchase": False, "title": "Nice", "text": "Very"})
     product = {"parent_asin": "p", "title": "Pump", "store": "Acme", "categories": ["A", "B"], "price": None}
     items = json_lines(tmp_path / "m", {**product, "description": [], "features": ["quiet"], "details": {}})
-    shop = load(shared_engine, "amazon2023", reviews, items, EVERYTHING)
-    found = rows(shop.interactions, shared_engine)[0]
-    assert (found["user_id"], found["item_id"], found["timestamp"]) == ("u", "p", 1_600_000_000.999)  # ms
-    assert (found["verified"], found["summary"], found["review"]) == (False, "Nice", "Very")
-    assert rows(shop.items, shared_engine, "item_id")[0]["brand"] == "Acme"
+    raw_tables = load(shared_engine, "amazon2023", reviews, items, EVERYTHING)
+    interactions = rows(raw_tables.interactions, shared_engine)[0]
+    assert (interactions["user_id"], interactions["item_id"], interactions["timestamp"]) == (
+        "u",
+        "p",
+        1_600_000_000.999,
+    )  # ms
+    assert (interactions["verified"], interactions["summary"], interactions["review"]) == (False, "Nice", "Very")
+    assert rows(raw_tables.items, shared_engine, "item_id")[0]["brand"] == "Acme"
 
 
 def test_2014_literals(shared_engine: Engine, tmp_path: Path) -> None:
@@ -133,15 +137,15 @@ def test_2014_literals(shared_engine: Engine, tmp_path: Path) -> None:
     reviews = tmp_path / "r.json"
     old = {"reviewerID": "u", "asin": "01", "overall": 5.0, "unixReviewTime": 1_300_000_000, "helpful": [0, 1]}
     reviews.write_text(f"{old!r}\n" + repr({**old, "asin": "02", "reviewText": 'it\'s "fine"\n'}) + "\n")
-    shop = load(shared_engine, "amazon2014", reviews, items, EVERYTHING)
-    first, second = rows(shop.items, shared_engine, "item_id")
+    raw_tables = load(shared_engine, "amazon2014", reviews, items, EVERYTHING)
+    first, second = rows(raw_tables.items, shared_engine, "item_id")
     assert first["title"] == 'Men\'s "Soap" \\ café'
     assert first["categories"] == ["A", "B", "C"]
     assert second["description"] == "True: it's None"
     assert (second["brand"], second["fallback"]) == (None, "True: it's None")
-    found = rows(shop.interactions, shared_engine)
-    assert [row["verified"] for row in found] == [None, None]
-    assert found[1]["review"] == 'it\'s "fine"\n'
+    interactions = rows(raw_tables.interactions, shared_engine)
+    assert [row["verified"] for row in interactions] == [None, None]
+    assert interactions[1]["review"] == 'it\'s "fine"\n'
 
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\n\r\x00"), max_size=12) | st.sampled_from(
@@ -158,13 +162,13 @@ VALUE = st.recursive(
 def test_literals_as_the_standard_library_reads_them(
     objects: list[dict[str, Any]], old: bool, shared_engine: Engine
 ) -> None:
-    """What ``repr`` (or ``ascii``, as Python 2 wrote it) makes of any dictionary comes back as the same dictionary."""
-    texts = [(ascii if old else repr)(each) for each in objects]
-    table = shared_engine.table_of({"place": list(range(len(texts))), "text": texts})
-    made = shared_engine.to_pyarrow(table.order_by("place").select(json=literal_to_json(table.text)))[
+    """The ``repr`` (or ``ascii``, as in Python 2) of any dictionary is read as the same dictionary."""
+    texts = [(ascii if old else repr)(value) for value in objects]
+    table = shared_engine.table_of({"index": list(range(len(texts))), "text": texts})
+    converted = shared_engine.to_pyarrow(table.order_by("index").select(json=literal_to_json(table.text)))[
         "json"
     ].to_pylist()
-    assert [json.loads(text) for text in made] == [ast.literal_eval(text) for text in texts]
+    assert [json.loads(text) for text in converted] == [ast.literal_eval(text) for text in texts]
 
 
 @pytest.mark.parametrize("line", ["{'a': 'b", "{'a': 1'}", "'"])
@@ -175,11 +179,17 @@ def test_unpaired_quotes_are_no_json(line: str, shared_engine: Engine) -> None:
 
 def test_malformed_lines_are_counted_and_named(shared_engine: Engine, tmp_path: Path) -> None:
     path = tmp_path / "r.json"
-    wrong = [review(overall="five"), review(unixReviewTime="soon"), {"asin": "i"}, review(verified="perhaps"), [1]]
-    json_lines(path, *REVIEWS[:3], "", '{"a": ', *wrong, *REVIEWS[3:])
-    shop = load(shared_engine, "amazon2018", path, max_bad_lines=0.03)
-    assert shop.read == {"reviews": 200, "items": 0, "bad_lines": 6}
-    assert shop.warnings == (
+    malformed_lines = [
+        review(overall="five"),
+        review(unixReviewTime="soon"),
+        {"asin": "i"},
+        review(verified="perhaps"),
+        [1],
+    ]
+    json_lines(path, *REVIEWS[:3], "", '{"a": ', *malformed_lines, *REVIEWS[3:])
+    raw_tables = load(shared_engine, "amazon2018", path, max_bad_lines=0.03)
+    assert raw_tables.read == {"reviews": 200, "items": 0, "bad_lines": 6}
+    assert raw_tables.warnings == (
         f"{path}:5: not valid JSON: Expecting value (column 6) (2 such lines)",  # the fourth line is blank
         f"{path}:6: overall cannot be understood: 'five'",
         f"{path}:7: no usable unixReviewTime: 'soon' (2 such lines)",
@@ -193,9 +203,9 @@ def test_malformed_lines_are_counted_and_named(shared_engine: Engine, tmp_path: 
     assert error.value.hint == "data.max_bad_lines = 0.03 would leave them out"
 
 
-BODY = "".join(json.dumps(each) + "\n" for each in REVIEWS).encode()
-#: Bytes after the good lines -> what is said of the malformed one.
-STRANGE = {
+BODY = "".join(json.dumps(line) + "\n" for line in REVIEWS).encode()
+#: A malformed last line, and the beginning of its reason.
+MALFORMED_LINES = {
     "cut": (b'{"reviewerID": "u', "not valid JSON"),
     "bytes": (b'{"asin": "\xff"}', "not UTF-8"),
     "nul": (b'{"asin\x00": 1}', "not valid JSON"),
@@ -204,15 +214,15 @@ STRANGE = {
 }
 
 
-@pytest.mark.parametrize("name", STRANGE)
+@pytest.mark.parametrize("name", MALFORMED_LINES)
 @pytest.mark.parametrize("packed", [False, True])
-def test_one_strange_line(name: str, packed: bool, shared_engine: Engine, tmp_path: Path) -> None:
-    line, reason = STRANGE[name]
+def test_one_malformed_line(name: str, packed: bool, shared_engine: Engine, tmp_path: Path) -> None:
+    line, reason = MALFORMED_LINES[name]
     path = tmp_path / "r"
     path.write_bytes(gzip.compress(BODY + line) if packed else BODY + line)
-    shop = load(shared_engine, "amazon2018", path, max_bad_lines=0.01)
-    assert shop.read == {"reviews": 200, "items": 0, "bad_lines": 1}
-    assert shop.warnings[0].startswith(f"{path}:201: {reason}")
+    raw_tables = load(shared_engine, "amazon2018", path, max_bad_lines=0.01)
+    assert raw_tables.read == {"reviews": 200, "items": 0, "bad_lines": 1}
+    assert raw_tables.warnings[0].startswith(f"{path}:201: {reason}")
 
 
 @pytest.mark.parametrize(
@@ -244,7 +254,7 @@ def test_files_that_cannot_be_read(content: bytes, message: str, shared_engine: 
     assert error.value.hint
 
 
-def test_a_missing_file_a_folder_a_wrong_name(shared_engine: Engine, tmp_path: Path) -> None:
+def test_missing_file_folder_and_wrong_extension(shared_engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no such file"):
         load(shared_engine, "amazon2018", tmp_path / "none")
     with pytest.raises(SourceError, match="is a folder"):
@@ -266,17 +276,19 @@ def test_a_missing_file_a_folder_a_wrong_name(shared_engine: Engine, tmp_path: P
     ],
     ids=["plain", "gzip", "gzip in two parts", "zstd", "byte order mark", "windows"],
 )
-def test_every_packing_reads_the_same(content: bytes, shared_engine: Engine, tmp_path: Path) -> None:
+def test_every_compression_and_line_end_gives_the_same_rows(
+    content: bytes, shared_engine: Engine, tmp_path: Path
+) -> None:
     (tmp_path / "r").write_bytes(content)
-    shop = load(shared_engine, "amazon2018", tmp_path / "r")
-    found = rows(shop.interactions, shared_engine)
-    assert [row["user_id"] for row in found] == [f"u{n}" for n in range(200)]
-    assert [row["position"] for row in found] == list(range(200))
+    raw_tables = load(shared_engine, "amazon2018", tmp_path / "r")
+    interactions = rows(raw_tables.interactions, shared_engine)
+    assert [row["user_id"] for row in interactions] == [f"u{n}" for n in range(200)]
+    assert [row["position"] for row in interactions] == list(range(200))
 
 
 def test_repeated_products(shared_engine: Engine, tmp_path: Path) -> None:
     titles = [("i1", "first"), ("i2", "same"), ("i1", "second"), ("i2", "same"), ("i1", None)]
     items = json_lines(tmp_path / "m", *({"asin": item, "title": title} for item, title in titles))
-    shop = load(shared_engine, "amazon2018", json_lines(tmp_path / "r", review(1)), items)
-    assert [row["title"] for row in rows(shop.items, shared_engine, "item_id")] == ["first", "same"]
-    assert shop.warnings == (f"{items}: 1 item ids have different titles; the first title is used",)
+    raw_tables = load(shared_engine, "amazon2018", json_lines(tmp_path / "r", review(1)), items)
+    assert [row["title"] for row in rows(raw_tables.items, shared_engine, "item_id")] == ["first", "same"]
+    assert raw_tables.warnings == (f"{items}: 1 item ids have different titles; the first title is used",)

@@ -1,4 +1,4 @@
-"""Files as users have them: odd names, other formats, malformed lines, ids that do not fit."""
+"""Difficult files: special characters in names, other formats, malformed lines, ids that do not match."""
 
 import hashlib
 import io
@@ -17,7 +17,7 @@ from shoptalk.data.prepare import prepare
 from shoptalk.errors import BadLines, RecipeError, SourceError
 
 from .raw import json_lines, load, rows
-from .shops import recipe_of, small_shop
+from .small_dataset import recipe_of, write_small_dataset
 
 HEADER = "user_id,item_id,timestamp\n"
 NAMES = ["a[1].csv", "a[0-9].csv", "[!a].csv", "*.csv", "**", "a?.csv", "it's.csv", 'a"b.csv', "100%.csv", "{a,b}.csv",
@@ -26,14 +26,14 @@ NAMES = ["a[1].csv", "a[0-9].csv", "[!a].csv", "*.csv", "**", "a?.csv", "it's.cs
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_file_name_means_that_file(name: str, shared_engine: Engine, tmp_path: Path) -> None:
+def test_file_names_are_taken_literally(name: str, shared_engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "a1.csv").write_text(HEADER + "wrong,1,1\n")
     (tmp_path / name).write_text(HEADER + "right,1,1\n")
     json_lines(tmp_path / f"{name}.json", {"user_id": "json", "item_id": 1, "timestamp": 1})
     pq.write_table(pa.table({"user_id": ["parquet"], "item_id": ["1"], "timestamp": [1]}), tmp_path / f"{name}.pq")
     for path, user in ((name, "right"), (f"{name}.json", "json"), (f"{name}.pq", "parquet")):
-        shop = load(shared_engine, "table", tmp_path / path)
-        assert [row["user_id"] for row in rows(shop.interactions, shared_engine)] == [user]
+        raw_tables = load(shared_engine, "table", tmp_path / path)
+        assert [row["user_id"] for row in rows(raw_tables.interactions, shared_engine)] == [user]
 
 
 def test_a_relative_path_is_not_expanded(
@@ -42,25 +42,25 @@ def test_a_relative_path_is_not_expanded(
     monkeypatch.chdir(tmp_path)
     for name in ("-r.csv", "~none.csv", "http:", "s[1].csv"):
         Path(name).write_text(HEADER + f"{name},1,1\n")
-        found = rows(load(shared_engine, "table", Path(name)).interactions, shared_engine)
-        assert [row["user_id"] for row in found] == [name]
+        interactions = rows(load(shared_engine, "table", Path(name)).interactions, shared_engine)
+        assert [row["user_id"] for row in interactions] == [name]
 
 
-def test_a_folder_is_no_column(shared_engine: Engine, tmp_path: Path) -> None:
-    """DuckDB makes a column of a folder ``user_id=7`` and puts it in place of the file's own."""
+def test_a_partition_folder_is_not_a_column(shared_engine: Engine, tmp_path: Path) -> None:
+    """By default, DuckDB replaces the file's column by one from a folder ``user_id=7``."""
     (tmp_path / "user_id=7").mkdir()
     pq.write_table(pa.table({"user_id": ["u"], "item_id": ["1"], "timestamp": [1]}), tmp_path / "user_id=7" / "p")
     (tmp_path / "user_id=7" / "c").write_text(HEADER + "u,1,1\n")
     for name in ("p", "c"):
-        found = rows(load(shared_engine, "table", tmp_path / "user_id=7" / name).interactions, shared_engine)
-        assert [row["user_id"] for row in found] == ["u"]
+        interactions = rows(load(shared_engine, "table", tmp_path / "user_id=7" / name).interactions, shared_engine)
+        assert [row["user_id"] for row in interactions] == ["u"]
 
 
 def test_the_recorded_digest_is_of_the_file_that_was_read(tmp_path: Path) -> None:
-    """The work folder and both files lie under a path of odd characters, beside files that a pattern would match."""
-    folder = tmp_path / "sh[o]p *?'\"%{}\\~\n=ü"
-    small_shop(folder)
-    small_shop(tmp_path / "shop", users=3)
+    """The work folder and both files have special characters in their path, and a pattern would match other files."""
+    folder = tmp_path / "[o]ther *?'\"%{}\\~\n=ü"
+    write_small_dataset(folder)
+    write_small_dataset(tmp_path / "other", users=3)
     report = prepare(recipe_of(folder, seed=1), folder / "dataset")
     assert report.read["reviews"] == 6 * 5
     sources = json.loads((folder / "dataset" / "dataset.json").read_text())["sources"]
@@ -69,11 +69,11 @@ def test_the_recorded_digest_is_of_the_file_that_was_read(tmp_path: Path) -> Non
 
 
 def workbook() -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
         archive.writestr("[Content_Types].xml", "<Types/>")
         archive.writestr("xl/workbook.xml", "<workbook/>")
-    return packed.getvalue()
+    return content.getvalue()
 
 
 RECORD = {"user_id": "u", "item_id": "i", "timestamp": 1}
@@ -92,7 +92,7 @@ FORMATS = {
 
 @pytest.mark.parametrize("source", ["table", "amazon2018", "movielens"])
 @pytest.mark.parametrize("name", FORMATS)
-def test_other_formats_are_named(name: str, source: str, shared_engine: Engine, tmp_path: Path) -> None:
+def test_unreadable_formats_are_named(name: str, source: str, shared_engine: Engine, tmp_path: Path) -> None:
     content, message = FORMATS[name]
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(SourceError) as error:
@@ -107,13 +107,13 @@ def test_without_a_header(shared_engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"has no header.*'A000'.*user_id = 1, item_id = 2, timestamp = 3"):
         load(shared_engine, "table", tmp_path / "t")
     columns = {"user_id": 1, "item_id": 2, "rating": 3, "timestamp": 4, "items.item_id": 2, "title": 1}
-    shop = load(shared_engine, "table", tmp_path / "t", tmp_path / "i", columns=columns)
-    found = rows(shop.interactions, shared_engine)
-    assert [(row["user_id"], row["item_id"], row["rating"]) for row in found] == [
+    raw_tables = load(shared_engine, "table", tmp_path / "t", tmp_path / "i", columns=columns)
+    interactions = rows(raw_tables.interactions, shared_engine)
+    assert [(row["user_id"], row["item_id"], row["rating"]) for row in interactions] == [
         ("A000", "B01", 5),
         ("A001", "B02", 4),
     ]
-    assert [row["title"] for row in rows(shop.items, shared_engine, "item_id")] == ["Soap", "Comb"]
+    assert [row["title"] for row in rows(raw_tables.items, shared_engine, "item_id")] == ["Soap", "Comb"]
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_without_a_header(shared_engine: Engine, tmp_path: Path) -> None:
         ('{"user_id": 1}\n', {"user_id": 1, "item_id": 2, "timestamp": 3}, "have names"),
     ],
 )
-def test_numbers_that_do_not_fit(
+def test_column_numbers_that_do_not_fit(
     text: str, columns: dict[str, Any], message: str, shared_engine: Engine, tmp_path: Path
 ) -> None:
     (tmp_path / "t").write_text(text)
@@ -135,7 +135,7 @@ def test_numbers_that_do_not_fit(
 
 
 def test_every_reason_is_counted_with_a_line_and_a_value(shared_engine: Engine, tmp_path: Path) -> None:
-    """Of 10 lines, 8 have dates with words, 2 of them no customer, and one is latin-1: 9 malformed."""
+    """Of 10 lines, 8 have no valid date, 2 of these have no user, and another one is latin-1: 9 are malformed."""
     lines = ["1,a,soon"] * 6 + [",a,soon"] * 2 + ["1,caf\xe9,3", "1,a,4"]
     (tmp_path / "t").write_bytes((HEADER + "\n".join(lines) + "\n").encode("latin-1"))
     with pytest.raises(BadLines) as error:
@@ -148,10 +148,10 @@ def test_every_reason_is_counted_with_a_line_and_a_value(shared_engine: Engine, 
     assert "(line 10)" in message
     assert "data.time_format" in hint
     assert "UTF-8" in hint
-    assert "max_bad_lines" not in hint  # it would lose nine lines of ten
+    assert "max_bad_lines" not in hint  # nine of ten lines would be left out
 
 
-def test_nothing_left_is_an_error_whatever_is_allowed(shared_engine: Engine, tmp_path: Path) -> None:
+def test_only_malformed_lines_are_always_an_error(shared_engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "t").write_text(HEADER + "1,a,soon\n")
     with pytest.raises(BadLines, match="1 of 1 lines"):
         load(shared_engine, "table", tmp_path / "t", max_bad_lines=1.0)
@@ -160,24 +160,24 @@ def test_nothing_left_is_an_error_whatever_is_allowed(shared_engine: Engine, tmp
 def test_ids_with_a_decimal_point(shared_engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "t").write_text(HEADER + "104.0,7.0,1\n105.0,8,2\n")
     (tmp_path / "i").write_text("item_id,title\n7,Soap\n8,Comb\n")
-    shop = load(shared_engine, "table", tmp_path / "t", tmp_path / "i")
-    found = rows(shop.interactions, shared_engine)
-    assert [(row["user_id"], row["item_id"]) for row in found] == [("104", "7"), ("105", "8")]
-    assert any("104.0 is read as 104" in warning for warning in shop.warnings)
-    (tmp_path / "t").write_text(HEADER + "1.0,x,1\n1.5,x,2\n")  # 1.5 is no whole number: nothing changes
-    shop = load(shared_engine, "table", tmp_path / "t")
-    assert [row["user_id"] for row in rows(shop.interactions, shared_engine)] == ["1.0", "1.5"]
+    raw_tables = load(shared_engine, "table", tmp_path / "t", tmp_path / "i")
+    interactions = rows(raw_tables.interactions, shared_engine)
+    assert [(row["user_id"], row["item_id"]) for row in interactions] == [("104", "7"), ("105", "8")]
+    assert any("104.0 is read as 104" in warning for warning in raw_tables.warnings)
+    (tmp_path / "t").write_text(HEADER + "1.0,x,1\n1.5,x,2\n")  # 1.5 is not an integer, so nothing changes
+    raw_tables = load(shared_engine, "table", tmp_path / "t")
+    assert [row["user_id"] for row in rows(raw_tables.interactions, shared_engine)] == ["1.0", "1.5"]
 
 
-def test_a_missing_id_is_no_customer(shared_engine: Engine, tmp_path: Path) -> None:
+def test_rows_with_a_missing_id_are_malformed(shared_engine: Engine, tmp_path: Path) -> None:
     users = pa.array([1.0, math.nan, None, 2.0])
     pq.write_table(pa.table({"user_id": users, "item_id": ["a"] * 4, "timestamp": [1, 2, 3, 4]}), tmp_path / "t")
-    shop = load(shared_engine, "table", tmp_path / "t", max_bad_lines=0.5)
-    assert [row["user_id"] for row in rows(shop.interactions, shared_engine)] == ["1", "2"]
-    assert shop.read["bad_lines"] == 2
+    raw_tables = load(shared_engine, "table", tmp_path / "t", max_bad_lines=0.5)
+    assert [row["user_id"] for row in rows(raw_tables.interactions, shared_engine)] == ["1", "2"]
+    assert raw_tables.read["bad_lines"] == 2
     json_lines(tmp_path / "j", '{"user_id": NaN, "item_id": 1, "timestamp": 1}', dict(RECORD))
-    shop = load(shared_engine, "table", tmp_path / "j", max_bad_lines=0.5)
-    assert [row["user_id"] for row in rows(shop.interactions, shared_engine)] == ["u"]
+    raw_tables = load(shared_engine, "table", tmp_path / "j", max_bad_lines=0.5)
+    assert [row["user_id"] for row in rows(raw_tables.interactions, shared_engine)] == ["u"]
 
 
 def test_unknown_products(shared_engine: Engine, tmp_path: Path) -> None:
@@ -186,5 +186,5 @@ def test_unknown_products(shared_engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no item_id of the purchases \('1', '2'\).*\('p1', 'p2'\)"):
         load(shared_engine, "table", tmp_path / "t", tmp_path / "i")
     (tmp_path / "t").write_text(HEADER + "1,p1,1\n1,x1,2\n1,p2,3\n1,x2,4\n")
-    shop = load(shared_engine, "table", tmp_path / "t", tmp_path / "i")
-    assert any("2 of 4 purchases (50.0%)" in warning and "'x1', 'x2'" in warning for warning in shop.warnings)
+    raw_tables = load(shared_engine, "table", tmp_path / "t", tmp_path / "i")
+    assert any("2 of 4 purchases (50.0%)" in warning and "'x1', 'x2'" in warning for warning in raw_tables.warnings)

@@ -1,4 +1,4 @@
-"""Any table: formats, the map of columns, what a timestamp is, and a real data set as it comes."""
+"""The source `table`: formats, the map of columns, timestamps, and a real data set."""
 
 import datetime as dt
 import gzip
@@ -19,32 +19,35 @@ DATA = Path(os.environ.get("SHOPTALK_DATA") or Path(__file__).parents[3] / "shar
 HEADER = "user_id,item_id,timestamp\n"
 
 
-def times(shared_engine: Engine, path: Path, **data: Any) -> list[float]:
-    shop = load(shared_engine, "table", path, **data)
-    return [row["timestamp"] for row in rows(shop.interactions, shared_engine)]
+def timestamps(shared_engine: Engine, path: Path, **data: Any) -> list[float]:
+    raw_tables = load(shared_engine, "table", path, **data)
+    return [row["timestamp"] for row in rows(raw_tables.interactions, shared_engine)]
 
 
-@pytest.mark.parametrize("mark", [",", "\t", ";", "|"])
-@pytest.mark.parametrize("packed", [False, True])
-def test_delimiters(mark: str, packed: bool, shared_engine: Engine, tmp_path: Path) -> None:
-    text = f'user_id,item_id,timestamp,rating\n1,"a{mark}\n""b""",60,4.5\n2,c,61,\n'
-    text = text.replace(",", mark).replace(f"a{mark}", f"a{mark}")
-    (tmp_path / "t").write_bytes(gzip.compress(text.encode()) if packed else text.encode())
-    found = rows(load(shared_engine, "table", tmp_path / "t").interactions, shared_engine)
-    assert [row["user_id"] for row in found] == ["1", "2"]
-    assert [row["item_id"] for row in found] == [f'a{mark}\n"b"', "c"]
-    assert [row["rating"] for row in found] == [4.5, None]
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_delimiters(delimiter: str, compressed: bool, shared_engine: Engine, tmp_path: Path) -> None:
+    text = f'user_id,item_id,timestamp,rating\n1,"a{delimiter}\n""b""",60,4.5\n2,c,61,\n'
+    text = text.replace(",", delimiter)
+    (tmp_path / "t").write_bytes(gzip.compress(text.encode()) if compressed else text.encode())
+    interactions = rows(load(shared_engine, "table", tmp_path / "t").interactions, shared_engine)
+    assert [row["user_id"] for row in interactions] == ["1", "2"]
+    assert [row["item_id"] for row in interactions] == [f'a{delimiter}\n"b"', "c"]
+    assert [row["rating"] for row in interactions] == [4.5, None]
 
 
-def test_a_map_for_both_files(shared_engine: Engine, tmp_path: Path) -> None:
+def test_one_map_of_columns_for_both_files(shared_engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "i.csv").write_text("who,sku,when,n\n7,01,100,3\n7,02,90,1\n")
     (tmp_path / "p.csv").write_text('sku,name,maker,kinds\n01,Soap,Acme,"[\'A\', ""B\'s""]"\n02,,Best,C|D|C\n')
     columns = {"user_id": "who", "item_id": "sku", "timestamp": "when", "position": "n"}
     columns |= {"title": "name", "brand": "maker", "categories": "kinds"}
-    shop = load(shared_engine, "table", tmp_path / "i.csv", tmp_path / "p.csv", EVERYTHING, columns=columns)
-    found = rows(shop.interactions, shared_engine)
-    assert [(row["item_id"], row["timestamp"], row["position"]) for row in found] == [("02", 90, 1), ("01", 100, 3)]
-    items = rows(shop.items, shared_engine, "item_id")
+    raw_tables = load(shared_engine, "table", tmp_path / "i.csv", tmp_path / "p.csv", EVERYTHING, columns=columns)
+    interactions = rows(raw_tables.interactions, shared_engine)
+    assert [(row["item_id"], row["timestamp"], row["position"]) for row in interactions] == [
+        ("02", 90, 1),
+        ("01", 100, 3),
+    ]
+    items = rows(raw_tables.items, shared_engine, "item_id")
     assert [item["categories"] for item in items] == [["A", "B's"], ["C", "D"]]
     assert [(item["title"], item["fallback"]) for item in items] == [("Soap", "Acme B's"), (None, "Best D")]
 
@@ -65,11 +68,11 @@ def test_titles_in_the_file_of_interactions(
 def test_json_lines_and_numbers_as_ids(shared_engine: Engine, tmp_path: Path) -> None:
     path = json_lines(tmp_path / "i", {"user_id": 1, "item_id": 22, "timestamp": 5, "position": 9}, "", "bad")
     items = json_lines(tmp_path / "p", {"item_id": 22, "title": "Soap", "categories": ["A"]})
-    shop = load(shared_engine, "table", path, items, EVERYTHING, max_bad_lines=0.5)
-    found = rows(shop.interactions, shared_engine)[0]
-    assert (found["user_id"], found["item_id"], found["position"]) == ("1", "22", 9)
-    assert rows(shop.items, shared_engine, "item_id")[0]["categories"] == ["A"]
-    assert shop.warnings[:1] == (f"{path}:3: not valid JSON: Expecting value (column 1)",)
+    raw_tables = load(shared_engine, "table", path, items, EVERYTHING, max_bad_lines=0.5)
+    interactions = rows(raw_tables.interactions, shared_engine)[0]
+    assert (interactions["user_id"], interactions["item_id"], interactions["position"]) == ("1", "22", 9)
+    assert rows(raw_tables.items, shared_engine, "item_id")[0]["categories"] == ["A"]
+    assert raw_tables.warnings[:1] == (f"{path}:3: not valid JSON: Expecting value (column 1)",)
 
 
 def test_parquet(shared_engine: Engine, tmp_path: Path) -> None:
@@ -77,10 +80,10 @@ def test_parquet(shared_engine: Engine, tmp_path: Path) -> None:
     table = pa.table({"user_id": [1], "item_id": [2], "timestamp": [moment], "verified": [False]})
     pq.write_table(table, tmp_path / "i.parquet")
     pq.write_table(pa.table({"item_id": [2], "title": ["x"], "categories": [["A", "A"]]}), tmp_path / "p")
-    shop = load(shared_engine, "table", tmp_path / "i.parquet", tmp_path / "p", EVERYTHING)
+    raw_tables = load(shared_engine, "table", tmp_path / "i.parquet", tmp_path / "p", EVERYTHING)
     expected = {"user_id": "1", "item_id": "2", "timestamp": 1_577_923_200, "rating": None, "verified": False}
-    assert rows(shop.interactions, shared_engine) == [{**expected, "position": 0}]
-    assert rows(shop.items, shared_engine, "item_id")[0]["categories"] == ["A"]
+    assert rows(raw_tables.interactions, shared_engine) == [{**expected, "position": 0}]
+    assert rows(raw_tables.items, shared_engine, "item_id")[0]["categories"] == ["A"]
 
 
 @pytest.mark.parametrize(
@@ -99,24 +102,26 @@ def test_parquet(shared_engine: Engine, tmp_path: Path) -> None:
 )
 def test_timestamps(written: list[str], seconds: list[float], shared_engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "t").write_text(HEADER + "".join(f"1,{n},{text}\n" for n, text in enumerate(written)))
-    assert times(shared_engine, tmp_path / "t") == seconds
+    assert timestamps(shared_engine, tmp_path / "t") == seconds
 
 
 def test_a_column_has_one_unit(shared_engine: Engine, tmp_path: Path) -> None:
-    """Two of three values are milliseconds, so the third is too; what is no number there is malformed."""
+    """Two of three numbers are milliseconds, so all are; a value that is not a number is malformed."""
     lines = ["1,1,1500000000000", "1,2,1500000001000", "1,3,5000", "1,4,2018-01-01"]
     (tmp_path / "t").write_text(HEADER + "\n".join(lines))
-    assert times(shared_engine, tmp_path / "t", max_bad_lines=0.25) == [1_500_000_000, 1_500_000_001, 5]
+    assert timestamps(shared_engine, tmp_path / "t", max_bad_lines=0.25) == [1_500_000_000, 1_500_000_001, 5]
     with pytest.raises(BadLines, match="no usable timestamp") as error:
-        times(shared_engine, tmp_path / "t", max_bad_lines=0.2)
+        timestamps(shared_engine, tmp_path / "t", max_bad_lines=0.2)
     assert error.value.where == f"{tmp_path / 't'}:5"
 
 
-def test_a_position_stands_for_a_missing_timestamp(shared_engine: Engine, tmp_path: Path) -> None:
+def test_a_position_replaces_a_missing_timestamp(shared_engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "t").write_text("user_id,item_id,n\n1,a,8\n1,b,3\n")
-    shop = load(shared_engine, "table", tmp_path / "t", columns={"position": "n"})
-    found = [(row["item_id"], row["timestamp"], row["position"]) for row in rows(shop.interactions, shared_engine)]
-    assert found == [("b", 3, 3), ("a", 8, 8)]
+    raw_tables = load(shared_engine, "table", tmp_path / "t", columns={"position": "n"})
+    order = [
+        (row["item_id"], row["timestamp"], row["position"]) for row in rows(raw_tables.interactions, shared_engine)
+    ]
+    assert order == [("b", 3, 3), ("a", 8, 8)]
     with pytest.raises(SourceError, match="no column 'timestamp'") as error:
         load(shared_engine, "table", tmp_path / "t")
     assert "position" in str(error.value.hint)
@@ -146,7 +151,7 @@ def test_tables_that_cannot_be_read(
     assert str(tmp_path / "t") in str(error.value.where)
 
 
-def test_unknown_names_in_the_map(shared_engine: Engine, tmp_path: Path) -> None:
+def test_unknown_columns_in_the_map(shared_engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "t").write_text(HEADER + "1,2,3\n")
     with pytest.raises(RecipeError, match="unknown column 'user'"):
         load(shared_engine, "table", tmp_path / "t", columns={"user": "user_id"})
@@ -161,23 +166,21 @@ def test_latin_1_is_malformed(shared_engine: Engine, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not (DATA / "amazon-beauty").is_dir(), reason=f"no real data in {DATA}")
-def test_beauty_as_it_is(shared_engine: Engine) -> None:
+def test_beauty(shared_engine: Engine) -> None:
     folder = DATA / "amazon-beauty"
-    shop = load(shared_engine, "table", folder / "interactions.parquet", folder / "items.parquet")
-    assert shop.read == {"reviews": 198_215, "items": 12_086, "bad_lines": 0}
-    assert shared_engine.counts(users=shop.interactions.user_id.nunique()) == {"users": 22_332}
-    ours = shop.interactions.select("user_id", "item_id", "timestamp", "position")
-    theirs = pq.read_table(folder / "interactions.parquet").to_pandas()
-    same = shared_engine.to_pandas(ours).merge(theirs.astype({"user_id": str, "item_id": str}))
-    assert len(same) == 198_215
+    raw_tables = load(shared_engine, "table", folder / "interactions.parquet", folder / "items.parquet")
+    assert raw_tables.read == {"reviews": 198_215, "items": 12_086, "bad_lines": 0}
+    assert shared_engine.counts(users=raw_tables.interactions.user_id.nunique()) == {"users": 22_332}
+    interactions = raw_tables.interactions.select("user_id", "item_id", "timestamp", "position")
+    expected = pq.read_table(folder / "interactions.parquet").to_pandas()
+    matching = shared_engine.to_pandas(interactions).merge(expected.astype({"user_id": str, "item_id": str}))
+    assert len(matching) == 198_215
 
 
-def test_a_price_is_read_where_it_is_asked_for(shared_engine: Engine, tmp_path: Path) -> None:
+def test_prices_are_read_where_they_are_needed(shared_engine: Engine, tmp_path: Path) -> None:
     (tmp_path / "t").write_text(HEADER + "1,a,3\n")
     (tmp_path / "i").write_text('item_id,title,cost\na,Soap,"$1,200.50"\nb,Comb,3\nc,Mask,cheap\n')
     columns = {"price": "cost"}
-    shop = load(shared_engine, "table", tmp_path / "t", tmp_path / "i", frozenset({"price"}), columns=columns)
-    assert [row["price"] for row in shared_engine.to_pyarrow(shop.items.order_by("item_id")).to_pylist()] == [
-        1200.5, 3.0, None,
-    ]  # fmt: skip
+    raw_tables = load(shared_engine, "table", tmp_path / "t", tmp_path / "i", frozenset({"price"}), columns=columns)
+    assert [row["price"] for row in rows(raw_tables.items, shared_engine, "item_id")] == [1200.5, 3.0, None]
     assert "price" not in load(shared_engine, "table", tmp_path / "t", tmp_path / "i").items.columns

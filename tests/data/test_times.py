@@ -1,6 +1,7 @@
-"""What a column of timestamps means: precision, units, written forms, days and months, years that cannot be."""
+"""Timestamps: precision, units, date formats, order of day and month, implausible years."""
 
 import datetime as dt
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from shoptalk.data.sources import times
 from shoptalk.errors import RecipeError, SourceError
 
 from .raw import load, rows
-from .shops import BEGIN, recipe_of, write_shop
+from .small_dataset import BEGIN, recipe_of, write_tables
 
 NOVEMBER = 1_572_566_400  # 2019-11-01 00:00:00 UTC
 
@@ -21,8 +22,8 @@ NOVEMBER = 1_572_566_400  # 2019-11-01 00:00:00 UTC
 def seconds(engine: Engine, folder: Path, written: list[str], time_format: str | None = None) -> list[float]:
     lines = [f"1;{n};{text}" for n, text in enumerate(written)]
     (folder / "t").write_text("user_id;item_id;timestamp\n" + "\n".join(lines))
-    found = load(engine, "table", folder / "t", time_format=time_format)
-    return [row["timestamp"] for row in rows(found.interactions, engine)]
+    raw_tables = load(engine, "table", folder / "t", time_format=time_format)
+    return [row["timestamp"] for row in rows(raw_tables.interactions, engine)]
 
 
 @pytest.mark.parametrize(
@@ -42,11 +43,11 @@ def seconds(engine: Engine, folder: Path, written: list[str], time_format: str |
         ["11/1/2019 12:00 AM", "11/13/2019 12:00 AM"],
     ],
 )
-def test_common_forms(written: list[str], shared_engine: Engine, tmp_path: Path) -> None:
+def test_common_date_formats(written: list[str], shared_engine: Engine, tmp_path: Path) -> None:
     assert seconds(shared_engine, tmp_path, written) == [NOVEMBER, NOVEMBER + 12 * 86_400]
 
 
-def test_day_and_month_are_not_guessed(shared_engine: Engine, tmp_path: Path) -> None:
+def test_the_order_of_day_and_month_is_not_guessed(shared_engine: Engine, tmp_path: Path) -> None:
     written = ["12/1/2010 8:26", "1/2/2011 9:00"]
     with pytest.raises(SourceError, match=r"'12/1/2010 8:26'.*%d/%m/%Y %H:%M.*%m/%d/%Y %H:%M"):
         seconds(shared_engine, tmp_path, written)
@@ -54,10 +55,10 @@ def test_day_and_month_are_not_guessed(shared_engine: Engine, tmp_path: Path) ->
     assert month_first[0] == dt.datetime(2010, 12, 1, 8, 26, tzinfo=dt.UTC).timestamp()
     day_first = seconds(shared_engine, tmp_path, written, "%d/%m/%Y %H:%M")
     assert day_first[0] == dt.datetime(2010, 1, 12, 8, 26, tzinfo=dt.UTC).timestamp()
-    assert seconds(shared_engine, tmp_path, ["11/11/2019"]) == [NOVEMBER + 10 * 86_400]  # the same either way
+    assert seconds(shared_engine, tmp_path, ["11/11/2019"]) == [NOVEMBER + 10 * 86_400]  # the same in both orders
 
 
-def test_a_time_format_that_is_none(shared_engine: Engine, tmp_path: Path) -> None:
+def test_invalid_time_formats(shared_engine: Engine, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no pattern such as"):
         seconds(shared_engine, tmp_path, ["1"], "%Q")
     with pytest.raises(RecipeError, match="time_format is a setting of"):
@@ -70,32 +71,32 @@ def test_units_by_name(shared_engine: Engine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
-def test_moments_keep_their_fraction(unit: str, shared_engine: Engine, tmp_path: Path) -> None:
+def test_date_times_keep_their_fraction(unit: str, shared_engine: Engine, tmp_path: Path) -> None:
     stamps = pa.array([NOVEMBER * 1000 + 150, None], pa.timestamp("ms")).cast(pa.timestamp(unit))
     pq.write_table(pa.table({"user_id": ["1"] * 2, "item_id": ["a"] * 2, "timestamp": stamps}), tmp_path / "t")
-    shop = load(shared_engine, "table", tmp_path / "t", max_bad_lines=0.5)
-    assert [row["timestamp"] for row in rows(shop.interactions, shared_engine)] == [NOVEMBER + 0.15]
+    raw_tables = load(shared_engine, "table", tmp_path / "t", max_bad_lines=0.5)
+    assert [row["timestamp"] for row in rows(raw_tables.interactions, shared_engine)] == [NOVEMBER + 0.15]
 
 
 def test_milliseconds_keep_the_order_of_a_newest_first_file(tmp_path: Path) -> None:
     """Five purchases of one user 150 ms apart, the newest in the first row: item 0 is the oldest.
 
-    ``write_shop`` adds `BEGIN` to what it is given.
+    ``write_tables`` adds `BEGIN` to the timestamps.
     """
-    whole = [("u", f"i{n}", NOVEMBER * 1000 + 150 * n - BEGIN) for n in range(4, -1, -1)]
-    write_shop(tmp_path, whole, {f"i{n}": f"Soap number {n}" for n in range(5)})
+    purchases = [("u", f"i{n}", NOVEMBER * 1000 + 150 * n - BEGIN) for n in range(4, -1, -1)]
+    write_tables(tmp_path, purchases, {f"i{n}": f"Soap number {n}" for n in range(5)})
     prepare(recipe_of(tmp_path, candidates=None), tmp_path / "dataset")
     table = pq.read_table(tmp_path / "dataset" / "interactions.parquet")
     assert table["item_id"].to_pylist() == ["i0", "i1", "i2", "i3", "i4"]
     assert table["timestamp"].to_pylist()[:2] == [NOVEMBER, NOVEMBER + 0.15]
 
 
-def test_years_that_cannot_be_are_reported(shared_engine: Engine, tmp_path: Path) -> None:
-    (tmp_path / "t").write_text("user_id,item_id,timestamp\n1,a,-48470400000\n1,b,1572566400000\n1,c,1572566400001\n"
-                                "1,d,4102444800000\n")  # fmt: skip
-    shop = load(shared_engine, "table", tmp_path / "t")
-    plain = times.replace(shop, warnings=())
-    warnings = times.check_years(plain, shared_engine, now=dt.datetime(2020, 1, 1, tzinfo=dt.UTC)).warnings
+def test_implausible_years_are_reported(shared_engine: Engine, tmp_path: Path) -> None:
+    lines = ["1,a,-48470400000", "1,b,1572566400000", "1,c,1572566400001", "1,d,4102444800000"]
+    (tmp_path / "t").write_text("\n".join(["user_id,item_id,timestamp", *lines]))
+    raw_tables = load(shared_engine, "table", tmp_path / "t")
+    without_warnings = replace(raw_tables, warnings=())
+    warnings = times.check_years(without_warnings, shared_engine, now=dt.datetime(2020, 1, 1, tzinfo=dt.UTC)).warnings
     # -48,470,400 s = 561 days before 1970; 4,102,444,800 s = 2100-01-01
     assert "1 of 4 purchases (25.0%) are dated before 1995, such as 1968-06-19 00:00:00" in warnings[0]
     assert "1 of 4 purchases (25.0%) are dated after tomorrow, such as 2100-01-01 00:00:00" in warnings[1]

@@ -14,13 +14,13 @@ from shoptalk.progress import silent
 from shoptalk.results import EvaluationResult, as_json, from_json, read_evaluation
 from shoptalk.stages.judge import judge
 from shoptalk.stages.trained_run import TrainedRun
-from tests.data.shops import small_shop
+from tests.data.small_dataset import write_small_dataset
 from tests.stages.test_rankings import Following, recipe, run_of
 
 
 def evaluate(folder: Path, step: int, **sections: Any) -> EvaluationResult:
     """User n of 20 has the history n .. n + 3 and the target n + 4; lists begin ``step`` after the last purchase."""
-    small_shop(folder, users=20, items=40)
+    write_small_dataset(folder, users=20, items=40)
     parsed = recipe(folder, **{"evaluation": {"resamples": 100, "baselines": ("popularity",)}, **sections})
     prepare(parsed, folder / "dataset")
     dataset = open_dataset(folder / "dataset")

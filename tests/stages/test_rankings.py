@@ -29,7 +29,7 @@ from shoptalk.stages.load_dataset import run_split
 from shoptalk.stages.trained_run import TrainedRun
 from shoptalk.tasks.evaluate_rankings import evaluate_rankings
 from shoptalk.tasks.evaluation import Columns, Evaluation
-from tests.data.shops import recipe_of, small_shop
+from tests.data.small_dataset import recipe_of, write_small_dataset
 
 ITEMS = {"task": "next_item"}
 
@@ -52,7 +52,7 @@ class Following(CatalogueRecommender):
 @pytest.fixture
 def shop(tmp_path: Path) -> Dataset:
     """User n had items n .. n + 3 and bought n + 4 next: ten items, six users."""
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     prepare(recipe(tmp_path), tmp_path / "dataset")
     return open_dataset(tmp_path / "dataset")
 
@@ -183,7 +183,7 @@ def test_the_stage_writes_what_score_reads(tmp_path: Path, shop: Dataset, monkey
 
 
 def test_options_are_judged_by_the_same_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    small_shop(tmp_path)
+    write_small_dataset(tmp_path)
     made = recipe(
         tmp_path, candidates={"options": 4}, evaluation={"resamples": 100, "baselines": ("popularity", "chance")}
     )

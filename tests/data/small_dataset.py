@@ -1,4 +1,4 @@
-"""Small shops as files, and recipes over them."""
+"""Small tables of interactions and items, and recipes that read them."""
 
 from pathlib import Path
 from typing import Any
@@ -9,15 +9,15 @@ import pyarrow.parquet as pq
 from shoptalk.recipe import Recipe, parse_recipe
 
 Row = tuple[str, str, int]  # user, item, seconds after `BEGIN`
-#: 2017-07-14, as purchases dated 1970 would be warned of.
+#: 2017-07-14; there are warnings for purchases dated 1970.
 BEGIN = 1_500_000_000
 
 
-def write_shop(folder: Path, rows: list[Row], titles: dict[str, str], **columns: list[Any]) -> None:
-    """``interactions.parquet`` (``columns`` beside the rows) and ``items.parquet``."""
+def write_tables(folder: Path, rows: list[Row], titles: dict[str, str], **columns: list[Any]) -> None:
+    """Write ``interactions.parquet`` (with additional ``columns``) and ``items.parquet``."""
     folder.mkdir(parents=True, exist_ok=True)
-    user, item, after = zip(*rows, strict=True)
-    time = [BEGIN + seconds for seconds in after]
+    user, item, offset = zip(*rows, strict=True)
+    time = [BEGIN + seconds for seconds in offset]
     pq.write_table(
         pa.table({"user_id": user, "item_id": item, "timestamp": time, **columns}), folder / "interactions.parquet"
     )
@@ -25,7 +25,7 @@ def write_shop(folder: Path, rows: list[Row], titles: dict[str, str], **columns:
 
 
 def recipe_of(folder: Path, seed: int = 1, data: dict[str, Any] | None = None, **sections: Any) -> Recipe:
-    """A recipe over the files of :func:`write_shop`; four options unless ``candidates`` says otherwise."""
+    """A recipe for the files of :func:`write_tables`; with four options, unless ``candidates`` is given."""
     files = {name: str(folder / f"{name}.parquet") for name in ("interactions", "items")}
     content: dict[str, Any] = {"seed": seed, "data": {"source": "table", **files, **(data or {})}, **sections}
     content.setdefault("candidates", {"options": 4})
@@ -35,8 +35,8 @@ def recipe_of(folder: Path, seed: int = 1, data: dict[str, Any] | None = None, *
     return parse_recipe(content)
 
 
-def small_shop(folder: Path, users: int = 6, each: int = 5, items: int = 20) -> None:
-    """Users ``u0``.. with ``each`` items, a second apart; user n starts at item n."""
-    rows = [(f"u{user}", f"i{(user + at) % items:02}", at) for user in range(users) for at in range(each)]
+def write_small_dataset(folder: Path, users: int = 6, each: int = 5, items: int = 20) -> None:
+    """Write users ``u0``.. with ``each`` purchases, one second apart; user n begins with item n."""
+    rows = [(f"u{user}", f"i{(user + index) % items:02}", index) for user in range(users) for index in range(each)]
     titles = {f"i{n:02}": f"Soap &amp; {chr(65 + n)} number {n}" for n in range(items)}
-    write_shop(folder, rows, titles, rating=[float(1 + at % 5) for _ in range(users) for at in range(each)])
+    write_tables(folder, rows, titles, rating=[float(1 + index % 5) for _ in range(users) for index in range(each)])
