@@ -16,10 +16,10 @@ def call(*arguments: object) -> int:
 
 def test_what_was_added_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     report = {"added": 2, "known": 1, "items": 12_000}
-    asked: list[Path] = []
+    arguments: list[Path] = []
 
     def add_items(run: Path, file: Path) -> dict[str, int]:
-        asked.extend([run, file])
+        arguments.extend([run, file])
         return report
 
     monkeypatch.setattr("shoptalk.stages.catalogue.add_items", add_items)
@@ -27,7 +27,7 @@ def test_what_was_added_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert capsys.readouterr().out == "added 2 products; 1 were already in the catalogue, which now has 12,000\n"
     assert call("add", "RUN", "new.csv", "--json") == 0
     assert json.loads(capsys.readouterr().out) == report
-    assert asked == [Path("RUN"), Path("new.csv")] * 2
+    assert arguments == [Path("RUN"), Path("new.csv")] * 2
 
 
 def test_no_run_is_one_clear_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

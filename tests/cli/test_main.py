@@ -1,4 +1,4 @@
-"""What the command settles before any command runs."""
+"""What the command does before it runs a subcommand."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from shoptalk.cli.main import SPIN_COUNT, main
 CHILD = """
 import os, sys
 from shoptalk.cli.main import main
-assert "torch" not in sys.modules  # it reads the setting once, when it is loaded
+assert "torch" not in sys.modules  # torch reads the setting when it is imported
 try:
     main(["--version"])
 finally:
@@ -20,12 +20,16 @@ finally:
 
 
 @pytest.mark.parametrize(
-    ("shown", "spins"), [({}, SPIN_COUNT), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")]
+    ("settings", "expected"),
+    [({}, SPIN_COUNT), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "None")],
 )
-def test_threads_that_wait_soon_sleep_unless_told_otherwise(shown: dict[str, str], spins: str) -> None:
-    own = {name: value for name, value in os.environ.items() if name not in ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")}
-    done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, env=own | shown, check=True)
-    assert done.stdout.split()[-1] == spins
+def test_waiting_threads_spin_for_a_short_time_by_default(settings: dict[str, str], expected: str) -> None:
+    variables = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+    environment = {name: value for name, value in os.environ.items() if name not in variables} | settings
+    completed = subprocess.run(
+        [sys.executable, "-c", CHILD], capture_output=True, text=True, env=environment, check=True
+    )
+    assert completed.stdout.split()[-1] == expected
 
 
 @pytest.mark.parametrize("system", ["win32", "cygwin", "emscripten"])
@@ -36,6 +40,6 @@ def test_a_system_that_is_not_supported_is_refused_by_name(
     with pytest.raises(SystemExit) as caught:
         main(["train", "recipe.toml"])
     assert caught.value.code == 2
-    stated = capsys.readouterr().err
-    assert stated.startswith(f"error: shoptalk runs on Linux and macOS, and this is {system} (")
-    assert stated.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith(f"error: shoptalk runs on Linux and macOS, and this is {system} (")
+    assert message.count("\n") == 1

@@ -12,45 +12,45 @@ from shoptalk.errors import UsageError
 
 
 def app() -> typer.Typer:
-    made = typer.Typer()
-    made.command("prepare")(prepare.command)
-    made.command("sample")(sample.command)
-    return made
+    application = typer.Typer()
+    application.command("prepare")(prepare.command)
+    application.command("sample")(sample.command)
+    return application
 
 
 def test_sample_then_prepare_prints_json_alone(tmp_path: Path) -> None:
-    run = CliRunner().invoke(app(), ["sample", str(tmp_path), "--users", "60", "--items", "50", "--json"])
-    assert run.exit_code == 0, run.output
-    assert json.loads(run.stdout)["users"] == 60
+    outcome = CliRunner().invoke(app(), ["sample", str(tmp_path), "--users", "60", "--items", "50", "--json"])
+    assert outcome.exit_code == 0, outcome.output
+    assert json.loads(outcome.stdout)["users"] == 60
     out = tmp_path / "dataset"
-    run = CliRunner().invoke(
+    outcome = CliRunner().invoke(
         app(), ["prepare", str(tmp_path / "recipe.toml"), "--out", str(out), "--json", "--seed", "9"]
     )
-    assert run.exit_code == 0, run.output
-    report = json.loads(run.stdout)
+    assert outcome.exit_code == 0, outcome.output
+    report = json.loads(outcome.stdout)
     assert {"read", "dropped", "kept", "fingerprint", "seconds", "peak_memory_bytes"} <= report.keys()
     assert list(report["dropped"])[:4] == ["unverified", "duplicate", "rating", "no_title"]
     assert json.loads((out / "dataset.json").read_text())["recipe"]["seed"] == 9
-    assert "reading" in run.stderr
+    assert "reading" in outcome.stderr
 
 
 def test_people_read_a_table(tmp_path: Path) -> None:
     CliRunner().invoke(app(), ["sample", str(tmp_path), "--users", "60", "--items", "50"])
-    run = CliRunner().invoke(app(), ["prepare", str(tmp_path / "recipe.toml"), "--out", str(tmp_path / "dataset")])
-    assert run.exit_code == 0, run.output
-    for words in ("unverified", "duplicate", "kept", "interactions", "fingerprint"):
-        assert words in run.stdout
+    outcome = CliRunner().invoke(app(), ["prepare", str(tmp_path / "recipe.toml"), "--out", str(tmp_path / "dataset")])
+    assert outcome.exit_code == 0, outcome.output
+    for word in ("unverified", "duplicate", "kept", "interactions", "fingerprint"):
+        assert word in outcome.stdout
 
 
 def test_a_place_with_other_things_is_refused(tmp_path: Path) -> None:
     CliRunner().invoke(app(), ["sample", str(tmp_path), "--users", "60", "--items", "50"])
-    run = CliRunner().invoke(app(), ["prepare", str(tmp_path / "recipe.toml"), "--out", str(tmp_path)])
-    assert isinstance(run.exception, UsageError)
+    outcome = CliRunner().invoke(app(), ["prepare", str(tmp_path / "recipe.toml"), "--out", str(tmp_path)])
+    assert isinstance(outcome.exception, UsageError)
     assert (tmp_path / "planted.json").exists()
 
 
 @pytest.mark.parametrize("name", ["prepare", "sample"])
 def test_help_has_an_example(name: str) -> None:
-    run = CliRunner().invoke(app(), [name, "--help"])
-    assert run.exit_code == 0
-    assert "Example" in run.output
+    outcome = CliRunner().invoke(app(), [name, "--help"])
+    assert outcome.exit_code == 0
+    assert "Example" in outcome.output

@@ -20,16 +20,16 @@ REPORT = {
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    """What the stage is asked, which answers `REPORT`."""
-    seen: dict[str, Any] = {}
+def stage_arguments(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The arguments of the stage, which is replaced by one that returns `REPORT`."""
+    arguments: dict[str, Any] = {}
 
-    def recommend(run: Path, progress: object, **given: Any) -> RecommendResult:
-        seen.update(given, run=run)
+    def recommend(run: Path, progress: object, **options: Any) -> RecommendResult:
+        arguments.update(options, run=run)
         return from_json(RecommendResult, REPORT)
 
     monkeypatch.setattr("shoptalk.stages.recommend.recommend", recommend)
-    return seen
+    return arguments
 
 
 def call(*arguments: object) -> int:
@@ -38,7 +38,9 @@ def call(*arguments: object) -> int:
     return int(caught.value.code or 0)
 
 
-def test_options_become_filters(asked: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_become_filters(
+    stage_arguments: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "in").write_text("a\nb\n")
     (tmp_path / "out").write_text("c\n")
     code = call(
@@ -46,50 +48,61 @@ def test_options_become_filters(asked: dict[str, Any], tmp_path: Path, capsys: p
         "--allow", tmp_path / "in", "--deny", tmp_path / "out", "--repeats", "-k", 3, "--explain", "--json",
     )  # fmt: skip
     assert code == 0
-    filters = asked["filters"]
+    filters = stage_arguments["filters"]
     assert (filters.categories, filters.lowest, filters.highest) == (("Hair", "Bath"), 1.0, 2.5)
     assert (filters.allow, filters.deny) == ({"a", "b"}, {"c"})
-    assert (asked["repeats"], asked["k"], asked["why"], asked["typed"]) == (True, 3, True, ["a"])
+    assert (stage_arguments["repeats"], stage_arguments["k"], stage_arguments["why"], stage_arguments["typed"]) == (
+        True,
+        3,
+        True,
+        ["a"],
+    )
     assert json.loads(capsys.readouterr().out) == REPORT
 
 
-def test_without_options_nothing_is_filtered(asked: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_options_nothing_is_filtered(
+    stage_arguments: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert call("RUN", "--user", "u") == 0
-    assert (asked["filters"].allow, asked["filters"].deny, asked["repeats"]) == (None, (), False)
-    stated = capsys.readouterr().out
-    assert "history: Soap" in stated
-    assert "1. Comb  [b]  score 1.500" in stated
-    assert "+0.250 because of Soap" in stated
+    assert (stage_arguments["filters"].allow, stage_arguments["filters"].deny, stage_arguments["repeats"]) == (
+        None,
+        (),
+        False,
+    )
+    output = capsys.readouterr().out
+    assert "history: Soap" in output
+    assert "1. Comb  [b]  score 1.500" in output
+    assert "+0.250 because of Soap" in output
 
 
-def test_a_terminal_shows_titles_as_they_are_but_obeys_none(capsys: pytest.CaptureFixture[str]) -> None:
+def test_titles_are_printed_without_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     from shoptalk.cli.recommend import show_recommendations
 
     books = "\u06a9\u062a\u0627\u0628\u200c\u0647\u0627"  # Persian, with a joiner inside the word
     titles = {"a": "</s> [INST] soap", "b": "bell\x07 \x1b[31mred\nline", "c": books}
     items = tuple(RecommendedItem(name, title, 1.0) for name, title in titles.items())
     show_recommendations(RecommendResult(None, items, (), 3, ("only 3 of the 9 products asked for",), 0.0))
-    stated = capsys.readouterr().out
-    assert "1. </s> [INST] soap  [a]" in stated
-    assert "2. bell [31mred line  [b]" in stated
-    assert f"3. {titles['c']}  [c]" in stated
-    assert stated.endswith("only 3 of the 9 products asked for\n")
+    output = capsys.readouterr().out
+    assert "1. </s> [INST] soap  [a]" in output
+    assert "2. bell [31mred line  [b]" in output
+    assert f"3. {titles['c']}  [c]" in output
+    assert output.endswith("only 3 of the 9 products asked for\n")
 
 
 @pytest.mark.parametrize("option", ["--allow", "--deny"])
-def test_a_bad_list_is_one_line_with_its_place(
-    asked: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
+def test_an_unreadable_list_is_an_error_with_its_line(
+    stage_arguments: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
     path = tmp_path / "ids"
     path.write_bytes(b"a\n\xff\n")
     assert call("RUN", "--user", "u", option, path, "--json") == 2
     error = json.loads(capsys.readouterr().out)["error"]
     assert error["where"] == f"{path}:2"
-    assert not asked
+    assert not stage_arguments
 
 
-def test_a_long_list_is_read_whole(asked: dict[str, Any], tmp_path: Path) -> None:
+def test_a_long_list_is_read_whole(stage_arguments: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "ids"
     path.write_text("".join(f"item{number}\n" for number in range(100_000)))
     assert call("RUN", "--user", "u", "--allow", path, "--json") == 0
-    assert len(asked["filters"].allow) == 100_000
+    assert len(stage_arguments["filters"].allow) == 100_000

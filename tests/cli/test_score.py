@@ -34,26 +34,28 @@ def score(*arguments: str) -> str:
 
 
 def test_json_by_hand(file: Path) -> None:
-    found = json.loads(score(str(file), "--k", "3", "--json"))
-    assert (found["users"], found["without_truth"]) == (2, 1)
-    assert found["precision@3"] == pytest.approx((2 / 3 + 0) / 2)
-    assert found["recall@3"] == pytest.approx((2 / 2 + 0) / 2)
-    assert found["mrr@3"] == pytest.approx((1 / 1 + 0) / 2)
-    assert found["hr@3"] == 1 / 2
-    assert found["ndcg@3"] == pytest.approx(((1 + 1 / 2) / (1 + 1 / 1.5849625) + 0) / 2)  # log2(4) = 2, log2(3) = 1.585
-    assert found["map@3"] == pytest.approx(((1 / 1 + 2 / 3) / 2 + 0) / 2)
+    scores = json.loads(score(str(file), "--k", "3", "--json"))
+    assert (scores["users"], scores["without_truth"]) == (2, 1)
+    assert scores["precision@3"] == pytest.approx((2 / 3 + 0) / 2)
+    assert scores["recall@3"] == pytest.approx((2 / 2 + 0) / 2)
+    assert scores["mrr@3"] == pytest.approx((1 / 1 + 0) / 2)
+    assert scores["hr@3"] == 1 / 2
+    assert scores["ndcg@3"] == pytest.approx(
+        ((1 + 1 / 2) / (1 + 1 / 1.5849625) + 0) / 2
+    )  # log2(4) = 2, log2(3) = 1.585
+    assert scores["map@3"] == pytest.approx(((1 / 1 + 2 / 3) / 2 + 0) / 2)
 
 
 def test_precision_by_distinct(file: Path) -> None:
-    found = json.loads(score(str(file), "--k", "3", "--precision", "distinct", "--json"))
-    assert found["precision@3"] == pytest.approx((2 / 2 + 0) / 2)  # a, a, b are two items
-    assert found["recall@3"] == pytest.approx(1 / 2)
+    scores = json.loads(score(str(file), "--k", "3", "--precision", "distinct", "--json"))
+    assert scores["precision@3"] == pytest.approx((2 / 2 + 0) / 2)  # a, a, b are two items
+    assert scores["recall@3"] == pytest.approx(1 / 2)
 
 
 def test_names_carry_k_which_is_10_by_default(file: Path) -> None:
-    found = json.loads(score(str(file), "--json"))
-    assert [name for name in found if "@" in name] == [key.format(10) for key in KEYS]
-    assert found["mrr@10"] == pytest.approx((1 + 1 / 4) / 2)
+    scores = json.loads(score(str(file), "--json"))
+    assert [name for name in scores if "@" in name] == [key.format(10) for key in KEYS]
+    assert scores["mrr@10"] == pytest.approx((1 + 1 / 4) / 2)
 
 
 def test_table_for_people(file: Path) -> None:
@@ -63,11 +65,11 @@ def test_table_for_people(file: Path) -> None:
     assert "2 users, 1 without relevant items excluded" in text
 
 
-def test_nobody_has_truth(tmp_path: Path) -> None:
+def test_no_user_has_relevant_items(tmp_path: Path) -> None:
     path = tmp_path / "p.jsonl"
     path.write_text('{"user": "u", "truth": [], "ranked": ["a"]}', encoding="utf-8")
-    found = json.loads(score(str(path), "--json"))
-    assert (found["users"], found["without_truth"], found["recall@10"]) == (0, 1, None)
+    scores = json.loads(score(str(path), "--json"))
+    assert (scores["users"], scores["without_truth"], scores["recall@10"]) == (0, 1, None)
 
 
 @pytest.mark.parametrize("arguments", [["--k", "0"], ["--k", "many"], ["--precision", "else"]])

@@ -1,4 +1,4 @@
-"""Evaluations of a few test cases, without a run's other files, for tests of what tasks judge."""
+"""Evaluations of a few test cases, without the files of a run, for tests of tasks."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ def evaluation_of(
     folder: Path = Path(),
     **sections: Any,
 ) -> Evaluation:
-    """An evaluation of ``recommender`` on ``test``; 100 resamples unless ``evaluation`` says otherwise."""
+    """An evaluation of ``recommender`` on ``test``; 100 resamples unless ``evaluation`` sets another number."""
     evaluation = {"resamples": 100, **sections.pop("evaluation", {})}
     recipe = parse_recipe({"data": DATA, "evaluation": evaluation, **sections})
     split = Split(train, train_cases, (), test)

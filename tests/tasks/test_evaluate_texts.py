@@ -1,4 +1,4 @@
-"""Judging texts that a model writes: exact titles, reasons, and what is written down."""
+"""Evaluation of generated texts: exact titles, reasons, and the file with the texts."""
 
 import json
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ def evaluation(
 
     def write(_model: object, _prompts: object, histories: Sequence[History], notify: Any) -> list[str]:
         notify(len(histories), len(histories))
-        return [texts[one.user_id] for one in histories]
+        return [texts[shown.user_id] for shown in histories]
 
     monkeypatch.setattr(module, "generate_titles", write)
     prompts = prompt_builder(Prompt(task=task, style="alpaca"))
@@ -42,10 +42,10 @@ def evaluation(
     return evaluation_of(recommender, CASES, folder=folder, evaluation=settings, prompt={"task": task})
 
 
-def test_exact_echoed_and_invented_titles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    judged = evaluate_texts(evaluation(tmp_path, TEXTS, "generate_title", monkeypatch), lambda text: text)
-    values = {name: estimate.value for name, estimate in judged.result.metrics.items()}
-    assert values["title_exact_match"] == 2 / 4  # a, and b with its spaces tidied
+def test_shares_of_exact_repeated_and_unknown_titles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    task_result = evaluate_texts(evaluation(tmp_path, TEXTS, "generate_title", monkeypatch), lambda text: text)
+    values = {name: estimate.value for name, estimate in task_result.result.metrics.items()}
+    assert values["title_exact_match"] == 2 / 4  # a, and b after its spaces are normalised
     assert values["title_echo_share"] == 1 / 4  # c bought the Mint shampoo
     assert values["title_invalid_share"] == 1 / 4  # no product is a ladder
     assert "reason_match" not in values
@@ -53,9 +53,9 @@ def test_exact_echoed_and_invented_titles(tmp_path: Path, monkeypatch: pytest.Mo
     assert sorted(row["output"] for row in rows) == sorted(TEXTS.values())
 
 
-def test_as_many_are_judged_as_the_recipe_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = evaluation(tmp_path, TEXTS, "generate_title", monkeypatch, generate=3)
-    assert evaluate_texts(few, lambda text: text).result.metrics["title_exact_match"].n == 3
+def test_the_recipe_sets_the_number_of_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluation_of_three = evaluation(tmp_path, TEXTS, "generate_title", monkeypatch, generate=3)
+    assert evaluate_texts(evaluation_of_three, lambda text: text).result.metrics["title_exact_match"].n == 3
     assert len(json.loads((tmp_path / GENERATED).read_text(encoding="utf-8"))) == 3
 
 
@@ -67,15 +67,15 @@ def test_a_reason_counts_where_it_is_the_true_one(tmp_path: Path, monkeypatch: p
         "c": "Mint soap, because you have bought Rose soap: both say soap.",  # right item, invented reason
         "d": "Rose ladder, which is something new for you.",  # no item at all
     }
-    asked = evaluation(tmp_path, texts, "generate_reason", monkeypatch)
-    judged = evaluate_texts(asked, recommended, lambda case, item: prompts.reason(case.history, item))
-    assert judged.result.metrics["title_exact_match"].value == 2 / 4
-    assert judged.result.metrics["reason_match"].value == 2 / 4
-    by_task = get_task("generate_reason").evaluate_texts(asked)  # type: ignore[attr-defined]
-    assert by_task.result.metrics["reason_match"].value == 2 / 4
+    reason_evaluation = evaluation(tmp_path, texts, "generate_reason", monkeypatch)
+    task_result = evaluate_texts(reason_evaluation, recommended, lambda case, item: prompts.reason(case.history, item))
+    assert task_result.result.metrics["title_exact_match"].value == 2 / 4
+    assert task_result.result.metrics["reason_match"].value == 2 / 4
+    result_of_task = get_task("generate_reason").evaluate_texts(reason_evaluation)  # type: ignore[attr-defined]
+    assert result_of_task.result.metrics["reason_match"].value == 2 / 4
 
 
 def test_a_task_that_writes_nothing_has_no_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked = evaluation(tmp_path, TEXTS, "pointwise", monkeypatch)
-    assert get_task("pointwise").evaluate_texts(asked).result.metrics == {}  # type: ignore[attr-defined]
+    pointwise_evaluation = evaluation(tmp_path, TEXTS, "pointwise", monkeypatch)
+    assert get_task("pointwise").evaluate_texts(pointwise_evaluation).result.metrics == {}  # type: ignore[attr-defined]
     assert not (tmp_path / GENERATED).exists()

@@ -1,4 +1,4 @@
-"""The task that writes the next title."""
+"""The task `generate_title`."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ def lines(messages: list) -> list[str]:
     return [message.text for message in messages if message.role == "user"]
 
 
-def test_a_sequence_says_the_same_as_one_question_after_another() -> None:
-    words = builder(task="generate_title", style="plain")
-    whole = words.sequence(history("R0", "R1", "R2"))
-    one = words.examples(EvalExample(history("R0", "R1"), ("R2",)))[0]
-    assert [message.text for message in whole.messages] == [message.text for message in one.messages]
-    assert [message.role for message in whole.messages] == ["system", "user", "assistant", "assistant"]
+def test_a_sequence_has_the_text_of_the_single_example() -> None:
+    prompts = builder(task="generate_title", style="plain")
+    sequence = prompts.sequence(history("R0", "R1", "R2"))
+    example = prompts.examples(EvalExample(history("R0", "R1"), ("R2",)))[0]
+    assert [message.text for message in sequence.messages] == [message.text for message in example.messages]
+    assert [message.role for message in sequence.messages] == ["system", "user", "assistant", "assistant"]

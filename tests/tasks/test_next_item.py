@@ -1,4 +1,4 @@
-"""The task of item tokens: its prompts, its recipes and what it learns."""
+"""The task `next_item`: its prompts, its recipes and its training examples."""
 
 from typing import Any
 
@@ -21,13 +21,16 @@ def recipe_of(tasks: tuple[str, ...] = ("next",), style: str = "plain", **sectio
     return parse_recipe({"data": data, "prompt": prompt, "items": {"tasks": tasks}, **sections})
 
 
-def learned(tasks: tuple[str, ...]) -> tuple[TokenSet, Any]:
-    """What the task learns of two histories, and the model."""
+def training_examples(tasks: tuple[str, ...]) -> tuple[TokenSet, Any]:
+    """The training examples of two histories, and the model."""
     model = model_with_items()
     assert model.items is not None
     recipe = recipe_of(tasks)
     prompts = prompt_builder(recipe.prompt, CATALOGUE, model.tokenizer.control)
-    cases = [EvalExample(History(one.user_id, one.items[:-1]), one.items[-1:]) for one in HISTORIES]
+    cases = [
+        EvalExample(History(whole_history.user_id, whole_history.items[:-1]), whole_history.items[-1:])
+        for whole_history in HISTORIES
+    ]
     split = Split(HISTORIES, cases, (), ())
     data = get_task("next_item").training_data(recipe, split, (), prompts, model)
     assert data.negatives == recipe.items.negatives
@@ -39,8 +42,8 @@ def answers(train: TokenSet, number: int) -> list[int]:
     return [label for label in train.labels[start : int(train.ends[number])].tolist() if label >= 0]
 
 
-def test_histories_are_learned_by_items_alone() -> None:
-    train, model = learned(("next",))
+def test_only_items_are_labels_by_default() -> None:
+    train, model = training_examples(("next",))
     assert len(train) == len(HISTORIES)
     first = model.items.first
     order = list(model.items.ids)
@@ -49,19 +52,19 @@ def test_histories_are_learned_by_items_alone() -> None:
     assert answers(train, 1) == [first + order.index("C1")]
 
 
-def test_titles_are_learned_as_well_where_the_recipe_says_so() -> None:
-    alone, model = learned(("next",))
-    both, _ = learned(("next", "next_title"))
-    assert len(both) == len(alone)
-    assert both.ids.tolist() == alone.ids.tolist()
-    words = [label for label in both.labels.tolist() if 0 <= label < model.items.first]
-    assert words
-    assert not [label for label in alone.labels.tolist() if 0 <= label < model.items.first]
+def test_titles_are_labels_with_next_title() -> None:
+    items_only, model = training_examples(("next",))
+    with_titles, _ = training_examples(("next", "next_title"))
+    assert len(with_titles) == len(items_only)
+    assert with_titles.ids.tolist() == items_only.ids.tolist()
+    title_labels = [label for label in with_titles.labels.tolist() if 0 <= label < model.items.first]
+    assert title_labels
+    assert not [label for label in items_only.labels.tolist() if 0 <= label < model.items.first]
 
 
 @pytest.mark.parametrize("kinds", [("title_of",), ("item_of",), ("title_of", "item_of")])
 def test_facts_are_added_for_every_item_that_was_bought(kinds: tuple[str, ...]) -> None:
-    train, model = learned(("next", *kinds))
+    train, model = training_examples(("next", *kinds))
     seen = sorted(model.items.seen)
     assert len(train) == len(HISTORIES) + len(kinds) * len(seen)
     items = {model.items.first + index: item for index, item in enumerate(model.items.ids)}
@@ -72,14 +75,14 @@ def test_facts_are_added_for_every_item_that_was_bought(kinds: tuple[str, ...]) 
             number += 1
             if kind == "item_of":
                 assert items[answer[0]] == item
-            else:  # words alone: a title's tokens are not cut out as those of histories are
+            else:  # tokens of the title alone
                 assert CATALOGUE[item].title in model.tokenizer.decode(answer)
 
 
 def test_facts_are_a_question_and_an_answer_in_both_directions() -> None:
     prompts = prompt_builder(Prompt(task="next_item", style="plain"))
-    stated = [[message.text for message in fact.messages] for fact in prompts.facts(("title_of", "item_of"), ["R0"])]
-    assert stated == [["<|item_R0|>", "Rose shampoo"], ["Rose shampoo", "<|item_R0|>"]]
+    texts = [[message.text for message in fact.messages] for fact in prompts.facts(("title_of", "item_of"), ["R0"])]
+    assert texts == [["<|item_R0|>", "Rose shampoo"], ["Rose shampoo", "<|item_R0|>"]]
 
 
 @pytest.mark.parametrize(
@@ -91,14 +94,12 @@ def test_facts_are_a_question_and_an_answer_in_both_directions() -> None:
         ("alpaca", ("title",), False),
     ],
 )
-def test_each_line_is_an_answer_where_nothing_stands_between_them(
-    style: str, fields: tuple[str, ...], expected: bool
-) -> None:
+def test_in_sequence_needs_lines_without_reviews(style: str, fields: tuple[str, ...], expected: bool) -> None:
     prompt = Prompt.model_validate({"task": "next_item", "style": style, "fields": fields})
     assert prompt_builder(prompt).in_sequence is expected
 
 
-def test_its_recipes() -> None:
+def test_recipes_that_fit_and_that_do_not() -> None:
     for style in ("bare", "plain", "alpaca"):
         check_recipe(recipe_of(style=style))
     check_recipe(recipe_of(training={"choice_epochs": 1}, candidates={}))

@@ -1,4 +1,4 @@
-"""The task that says yes or no about one item."""
+"""The task `pointwise`."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,15 +25,17 @@ def lines(messages: list) -> list[str]:
     return [message.text for message in messages if message.role == "user"]
 
 
-def test_liking_goes_by_the_options_where_there_are_some_else_by_the_rating() -> None:
-    words = builder(task="pointwise")
-    stated = [example.messages[-1].text for example in words.examples(EvalExample(history("R0"), ("C1",), OPTIONS, 1))]
-    assert stated == ["Yes", "No"]
+def test_labels_come_from_options_or_else_from_the_rating() -> None:
+    prompts = builder(task="pointwise")
+    answers = [
+        example.messages[-1].text for example in prompts.examples(EvalExample(history("R0"), ("C1",), OPTIONS, 1))
+    ]
+    assert answers == ["Yes", "No"]
     for rating, answer in ((4.0, "Yes"), (3.0, "No")):
-        (example,) = words.examples(EvalExample(history("R0"), ("C1",), rating=rating))
+        (example,) = prompts.examples(EvalExample(history("R0"), ("C1",), rating=rating))
         assert example.messages[-1].text == answer
     with pytest.raises(PromptError, match="needs ratings"):
-        words.examples(EvalExample(history("R0"), ("C1",)))
+        prompts.examples(EvalExample(history("R0"), ("C1",)))
 
 
 class Odds:
@@ -52,19 +54,19 @@ def rated(item: str, rating: float | None, user: str) -> EvalExample:
 TEST = [rated("R1", 5.0, "a"), rated("C1", 2.0, "b"), rated("M1", 1.0, "c"), rated("M1", None, "d")]
 
 
-def test_ratings_are_judged_beside_the_more_usual_answer() -> None:
+def test_labels_are_evaluated_beside_the_majority_answer() -> None:
     learned = [rated("R1", rating, f"t{number}") for number, rating in enumerate((5.0, 4.0, 3.0))]
-    judged = evaluate_labels(evaluation_of(Odds(), TEST, train_cases=learned)).result
-    assert judged.metrics["accuracy"].n == 3  # the case without a rating is not asked
-    assert judged.metrics["accuracy"].value == pytest.approx(2 / 3)  # R1 yes, C1 no; M1 yes is wrong
-    # 2 of 3 training ratings are liked, so the usual answer is Yes: right for R1 alone.
-    assert judged.baselines["majority"]["accuracy"].value == pytest.approx(1 / 3)
+    result = evaluate_labels(evaluation_of(Odds(), TEST, train_cases=learned)).result
+    assert result.metrics["accuracy"].n == 3  # the case without a rating is left out
+    assert result.metrics["accuracy"].value == pytest.approx(2 / 3)  # R1 yes, C1 no; M1 yes is wrong
+    # 2 of 3 training ratings are liked, so the majority answer is Yes: right for R1 alone.
+    assert result.baselines["majority"]["accuracy"].value == pytest.approx(1 / 3)
     disliked = [rated("R1", rating, f"t{number}") for number, rating in enumerate((5.0, 3.0, 3.0))]
-    judged = evaluate_labels(evaluation_of(Odds(), TEST, train_cases=disliked)).result
-    assert judged.baselines["majority"]["accuracy"].value == pytest.approx(2 / 3)  # No: right for C1 and M1
+    result = evaluate_labels(evaluation_of(Odds(), TEST, train_cases=disliked)).result
+    assert result.baselines["majority"]["accuracy"].value == pytest.approx(2 / 3)  # No: right for C1 and M1
 
 
-def test_ratings_are_needed_where_there_are_no_options() -> None:
+def test_ratings_are_needed_without_options() -> None:
     with pytest.raises(DatasetError, match="have no ratings"):
         evaluate_labels(evaluation_of(Odds(), TEST[3:]))
     task, without = get_task("pointwise"), evaluation_of(Odds(), TEST, prompt={"task": "pointwise"})

@@ -1,4 +1,4 @@
-"""Tasks that rank the whole catalogue: options beside rankings, each figure under a name of its own."""
+"""Tasks that rank the whole catalogue: metrics of options beside those of rankings."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +30,7 @@ class SameBrand(CatalogueRecommender):
         return tuple(CATALOGUE)
 
     def score_all(self, histories: Sequence[History]) -> Any:
-        return np.array([[self.sign * (item[0] == one.items[-1][0]) for item in CATALOGUE] for one in histories])
+        return np.array([[self.sign * (item[0] == shown.items[-1][0]) for item in CATALOGUE] for shown in histories])
 
 
 class BrandRanking(RankingTask):
@@ -43,8 +43,8 @@ class BrandRanking(RankingTask):
         return SameBrand()
 
 
-def judged(**sections: Any) -> Any:
-    """The task's figures with candidates, beside a baseline that avoids the brand."""
+def result_of_task(**sections: Any) -> Any:
+    """The result of the task, beside a baseline that avoids the brand."""
     evaluation = evaluation_of(
         SameBrand(),
         CASES,
@@ -55,9 +55,9 @@ def judged(**sections: Any) -> Any:
     return BrandRanking().evaluate(evaluation)
 
 
-def test_options_stand_beside_rankings_under_their_own_names() -> None:
-    judgement = judged(candidates={"options": 3})
-    metrics = judgement.result.metrics
+def test_metrics_of_options_have_their_own_names() -> None:
+    task_result = result_of_task(candidates={"options": 3})
+    metrics = task_result.result.metrics
     assert metrics["accuracy"].value == 1  # one option of the three is of the brand, and it is the right one
     # 3 of the brand's 6 items are in the history, so the target is among the first 3, and so among the first 10
     assert metrics["recall@10"].value == 1
@@ -65,23 +65,23 @@ def test_options_stand_beside_rankings_under_their_own_names() -> None:
     assert metrics["options_personalisation_gap"].value == pytest.approx(gap)
     gap = metrics["recall@10"].value - metrics["swapped_recall@10"].value
     assert metrics["personalisation_gap"].value == pytest.approx(gap)
-    assert {"option_scores", "swapped_option_scores", "scores", "ranked"} <= judgement.columns.keys()
-    assert [len(row) for row in judgement.columns["option_scores"]] == [3] * len(CASES)
-    assert [len(row) for row in judgement.columns["scores"]] == [len(CATALOGUE) - 3] * len(CASES)
-    baseline = judgement.result.baselines["other_brands"]
+    assert {"option_scores", "swapped_option_scores", "scores", "ranked"} <= task_result.columns.keys()
+    assert [len(row) for row in task_result.columns["option_scores"]] == [3] * len(CASES)
+    assert [len(row) for row in task_result.columns["scores"]] == [len(CATALOGUE) - 3] * len(CASES)
+    baseline = task_result.result.baselines["other_brands"]
     assert baseline["accuracy"].value == 0
     assert {"recall@10", "accuracy"} <= baseline.keys()
-    assert {"recall@10", "accuracy"} <= judgement.result.versus["other_brands"].keys()
+    assert {"recall@10", "accuracy"} <= task_result.result.versus["other_brands"].keys()
 
 
 def test_without_candidates_there_are_rankings_alone() -> None:
-    judgement = judged()
-    assert "recall@10" in judgement.result.metrics
-    assert not {"accuracy", "options_personalisation_gap"} & judgement.result.metrics.keys()
-    assert not {"options", "option_scores"} & judgement.columns.keys()
+    task_result = result_of_task()
+    assert "recall@10" in task_result.result.metrics
+    assert not {"accuracy", "options_personalisation_gap"} & task_result.result.metrics.keys()
+    assert not {"options", "option_scores"} & task_result.columns.keys()
 
 
-def test_cases_are_asked_without_their_options() -> None:
+def test_cases_have_no_options_by_default() -> None:
     (case,) = Task.cases(BrandRanking(), CASES[:1], evaluation_of(None, CASES).recipe)
     assert case == EvalExample(CASES[0].history, CASES[0].targets)
 

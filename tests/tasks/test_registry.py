@@ -1,4 +1,4 @@
-"""Tasks are known by name, checked with their recipe, and nobody else asks which task it is."""
+"""Tasks are found by name and checked with their recipe; other modules do not depend on which task it is."""
 
 import ast
 import re
@@ -26,7 +26,7 @@ def test_every_task_is_known_by_its_own_name(name: str) -> None:
     assert "validation_loss" in task.validation_metrics
 
 
-def test_an_unknown_task_has_a_nearest() -> None:
+def test_an_unknown_task_is_an_error_with_the_nearest_name() -> None:
     with pytest.raises(RecipeError, match="unknown task 'multiple_choise'.*did you mean multiple_choice"):
         get_task("multiple_choise")
 
@@ -111,19 +111,19 @@ def test_the_guide_lists_every_task_as_a_value_of_its_setting() -> None:
     assert re.findall(r"`(\w+)`", values[1]) == list(task_names())
 
 
-def test_nothing_outside_the_tasks_asks_which_task_it_is() -> None:
+def test_no_other_module_depends_on_the_name_of_the_task() -> None:
     """No comparison of a task's name, and no isinstance of a recommender, anywhere but in ``tasks/``."""
-    found = [
+    comparisons = [
         f"{path.relative_to(SOURCE)}:{node.lineno}"
         for path in sorted(SOURCE.rglob("*.py"))
         if "tasks" not in path.relative_to(SOURCE).parts
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if _asks(node)
+        if _depends_on_task(node)
     ]
-    assert found == []
+    assert comparisons == []
 
 
-def _asks(node: ast.AST) -> bool:
+def _depends_on_task(node: ast.AST) -> bool:
     if isinstance(node, ast.Compare):
         return any(isinstance(part, ast.Attribute) and part.attr == "task" for part in [node.left, *node.comparators])
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "isinstance":

@@ -1,4 +1,4 @@
-"""A task of one's own, as the guide writes it, from the purchases to recommendations; nothing else knows of it."""
+"""The task of the guide and others that are registered, from purchases to recommendations."""
 
 import re
 import subprocess
@@ -29,7 +29,7 @@ ITEMS, USERS = len(TITLES), 24
 
 
 def dataset_recipe(folder: Path, **sections: Any) -> Recipe:
-    """Users who stay with one of two brands, and a recipe over their purchases."""
+    """Write purchases of users who buy one of two brands; returns a recipe for them."""
     items = [f"i{number},{title},{BRANDS[number % 2]}" for number, title in enumerate(TITLES)]
     purchases = [
         f"u{user},i{(user + 2 * step) % ITEMS},{1_600_000_000 + 100 * step}"
@@ -52,7 +52,7 @@ def dataset_recipe(folder: Path, **sections: Any) -> Recipe:
 
 @pytest.fixture
 def brand() -> Iterator[None]:
-    """The task of the guide, registered as its last line does."""
+    """Register the task of the guide."""
     exec(compile(EXAMPLE, "docs/guide/adding.md", "exec"), {"__name__": "brand_task"})
     yield
     unregister("brand")
@@ -71,11 +71,11 @@ def test_the_task_of_the_guide_from_purchases_to_recommendations(tmp_path: Path)
     assert len(result.evaluation.samples[0].others) == 2
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "Name the brand and the product" in page
-    found = recommend(tmp_path / "run", user="u0", k=3, explain=True)
-    assert len({item["item_id"] for item in found["items"]}) == 3
-    assert {item["title"] for item in found["items"]} <= set(TITLES)
-    bought = {item["item_id"] for item in found["history"]}
-    assert {reason["item_id"] for reason in found["items"][0]["because"]} == bought
+    recommended = recommend(tmp_path / "run", user="u0", k=3, explain=True)
+    assert len({item["item_id"] for item in recommended["items"]}) == 3
+    assert {item["title"] for item in recommended["items"]} <= set(TITLES)
+    bought = {item["item_id"] for item in recommended["history"]}
+    assert {reason["item_id"] for reason in recommended["items"][0]["because"]} == bought
 
 
 @pytest.mark.usefixtures("brand")
@@ -100,13 +100,13 @@ print(*(len(ranked.items) for ranked in recommender.rank(histories, 4)))
 options = Candidates(("i4", "i1"), ("face cream", "hand soap"))
 print(*(len(scores) for scores in recommender.score(histories, [options, options])))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.splitlines() == ["4 4", "2 2"]
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert completed.returncode == 0, completed.stderr[-2000:]
+    assert completed.stdout.splitlines() == ["4 4", "2 2"]
 
 
 class RenamedNextItem(NextItem):
-    """Ranks the catalogue as `NextItem` does, another name."""
+    """Ranks the catalogue as `NextItem` does, under another name."""
 
     name = "renamed_next_item"
     summary = "predict the next item's token, under another name"
@@ -149,5 +149,5 @@ from shoptalk.tasks import get_task, load_recipe, task_names
 load_recipe(Path({str(path)!r}))
 print([name for name in ("torch", "transformers", "peft") if name in sys.modules])
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.stdout.strip() == "[]", done.stderr[-2000:]
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert completed.stdout.strip() == "[]", completed.stderr[-2000:]
