@@ -23,6 +23,25 @@ def on_files(files: Files, config: Any) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """Let links from ``docs/`` to files of the root lead to their pages."""
+    return to_pages(markdown, page.file.src_uri)
+
+
+def to_pages(text: str, page: str) -> str:
+    """The text of a page of ``docs/`` with such links rewritten.
+
+    Examples
+    --------
+    >>> to_pages("[install](../../README.md#cpu-or-gpu) [data](data.md)", "guide/start.md")
+    '[install](../index.md#cpu-or-gpu) [data](data.md)'
+    """
+    up = "../" * page.count("/")
+    for source, target in PAGES.items():
+        text = re.sub(rf"\]\({re.escape(f'../{up}{source}')}(?=[)#])", f"]({up}{target}", text)
+    return text
+
+
 def on_page_content(html: str, **_: Any) -> str:
     """Remove the double colons by which docstrings announce literal blocks, which Markdown shows as text.
 

@@ -34,5 +34,5 @@ def test_links_are_rewritten(text: str, expected: str, hooks: ModuleType) -> Non
 
 def test_the_examples_of_the_docstrings(hooks: ModuleType) -> None:
     tested = doctest.testmod(hooks)
-    assert tested.attempted == 2
+    assert tested.attempted == 3
     assert tested.failed == 0
