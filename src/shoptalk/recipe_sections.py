@@ -46,7 +46,8 @@ class Data(Section):
     interactions: str | None = Field(None, description="file of interactions (source `table`)")
     items: str | None = Field(
         None,
-        description="file of products; without one, items have the title in the interactions, or else their id (source `table`)",
+        description="file of products; without one, items have their title in the interactions (source `table`), or "
+        "else their id",
     )
     columns: dict[str, str | Positive] = Field(
         {},
