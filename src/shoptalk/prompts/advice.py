@@ -66,7 +66,8 @@ class Adviser:
         Of equal items it is the latest. The weight of a word is its inverse document frequency log(I / n), where n of
         the I items have it. None where no item shares a word of positive weight.
         """
-        best_weight, best_item, best_words = 0.0, "", ()
+        best_weight, best_item = 0.0, ""
+        best_words: tuple[str, ...] = ()
         for seen_item in seen_items:
             shared = tuple(word for word in self._words[item] if word in self._words[seen_item])
             weight = sum(self._idf[word] for word in shared)
