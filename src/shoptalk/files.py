@@ -1,4 +1,4 @@
-"""Writing files so that a crash leaves the old one or the new one, never half of it."""
+"""Atomic writing of files: a crash leaves the old content or the new content. JSON files and checksums."""
 
 import ctypes
 import hashlib
@@ -14,7 +14,7 @@ from typing import Any
 
 from shoptalk.errors import ShoptalkError, StorageError
 
-#: A JSON object as it was read or will be written: nothing of it is checked.
+#: A JSON object of which nothing is checked.
 JsonObject = dict[str, Any]
 
 
@@ -22,12 +22,12 @@ JsonObject = dict[str, Any]
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name beside ``path``; on success it is synced and renamed to ``path``.
 
-    What is written may be a file or a folder. On an error the temporary is removed and ``path`` stays as it was.
+    The caller writes a file or a folder there. On an error it is removed, and ``path`` does not change.
 
     Raises
     ------
     StorageError
-        When the disk is full or the place cannot be written.
+        When the disk is full or the folder cannot be written.
     """
     temporary = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.tmp"
     try:
@@ -45,13 +45,13 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write one UTF-8 file, all or nothing."""
+    """Write a UTF-8 file atomically."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write one JSON file, all or nothing; NaN becomes null, because JSON has no NaN."""
+    """Write a JSON file atomically; NaN becomes null, because JSON has no NaN."""
     write_text(path, json.dumps(without_nan(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -63,7 +63,7 @@ def read_json(
     Raises
     ------
     ShoptalkError
-        Of the type ``error``, when it is not such a file.
+        Of the type ``error``, when the file cannot be read or holds no JSON object.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -95,6 +95,7 @@ def sha256(path: Path) -> str:
 
 
 def _sync(path: Path) -> None:
+    """Flush a file, or a folder with all its content, to the disk."""
     for file in [path, *path.rglob("*")] if path.is_dir() else [path]:
         descriptor = os.open(file, os.O_RDONLY)
         try:
@@ -104,7 +105,7 @@ def _sync(path: Path) -> None:
 
 
 def _exchange_paths(new: Path, path: Path) -> None:
-    """Rename ``new`` to ``path``; a folder that is in the way changes places with it, then goes."""
+    """Rename ``new`` to ``path``; an existing folder is exchanged with it and then removed."""
     if path.is_dir() and _exchange(new, path):
         _remove(new)
     elif path.is_dir():
@@ -122,18 +123,19 @@ def _exchange_paths(new: Path, path: Path) -> None:
 
 
 def _exchange(first: Path, second: Path) -> bool:
-    """Swap two names in one step, so that a crash finds either; False where the system cannot (Linux can)."""
+    """Exchange two paths atomically; False on systems without this operation (Linux has it)."""
     try:
         rename_function = ctypes.CDLL(None, use_errno=True).renameat2
     except (AttributeError, OSError):
         return False
-    here, exchange = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
-    return bool(rename_function(here, os.fsencode(first), here, os.fsencode(second), exchange) == 0)
+    at_fdcwd, rename_exchange = -100, 2  # constants of Linux
+    return bool(rename_function(at_fdcwd, os.fsencode(first), at_fdcwd, os.fsencode(second), rename_exchange) == 0)
 
 
 def _remove(path: Path) -> None:
+    """Remove a file or a folder, if it exists."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        with suppress(OSError):  # it never came to be
+        with suppress(OSError):
             path.unlink()

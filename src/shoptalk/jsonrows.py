@@ -1,4 +1,4 @@
-"""Reading JSON objects that anybody wrote: lines or one array, plain or gzip, every fault with its file and line."""
+"""Reading of untrusted JSON objects: lines or one array, plain or gzip; every error names file and line."""
 
 import gzip
 import json
@@ -10,35 +10,36 @@ from typing import Any, Never
 from shoptalk.errors import ShoptalkError
 from shoptalk.files import JsonObject
 
-_GZIP, _MARK = b"\x1f\x8b", b"\xef\xbb\xbf"
+#: First bytes of a gzip file, and the byte order mark of UTF-8.
+_GZIP, _BYTE_ORDER_MARK = b"\x1f\x8b", b"\xef\xbb\xbf"
 
 
 def read_objects(
     path: Path, error: type[ShoptalkError], example: str, *, arrays: bool = False
 ) -> Iterator[tuple[int, str, JsonObject]]:
-    """The objects of a file of JSON lines, with their numbers from 1 and their places (``file:line``).
+    """The objects of a file of JSON lines, with their line numbers from 1 and their locations (``file:line``).
 
-    Empty lines are skipped, a byte order mark is allowed. With ``arrays`` the file may also be one JSON array, whose
-    members are then numbered.
+    Empty lines are skipped, a byte order mark is allowed. With ``arrays`` the file may also be one JSON array; then the
+    numbers are those of its members.
 
     Raises
     ------
     ShoptalkError
-        Of the type ``error``, showing the ``example``: when the file is missing, a folder or cut off; when a line is
-        not UTF-8, not a JSON object, nested too deeply or holds NaN.
+        Of the type ``error``, with ``example`` in its hint: when the file is missing, a folder or cut off; when a line
+        is not UTF-8, not a JSON object, nested too deeply or holds NaN.
     """
-    number, begun = 0, False
+    number, has_object = 0, False
     try:
         with path.open("rb") as file:
             packed = file.peek(2)[:2] == _GZIP
             lines: Any = gzip.GzipFile(fileobj=file) if packed else file
             for number, line in enumerate(lines, 1):
-                text = line.removeprefix(_MARK) if number == 1 else line
-                if arrays and not begun and text.lstrip().startswith(b"["):
+                text = line.removeprefix(_BYTE_ORDER_MARK) if number == 1 else line
+                if arrays and not has_object and text.lstrip().startswith(b"["):
                     yield from _members(text + lines.read(), path, error, example)
                     return
                 if text.strip():
-                    begun = True
+                    has_object = True
                     where = f"{path}:{number}"
                     yield number, where, _object(_parse(text, where, error, example), where, error, example)
     except (EOFError, zlib.error, gzip.BadGzipFile) as damage:
@@ -54,7 +55,7 @@ def read_objects(
 
 
 def kind_of(value: Any) -> str:
-    """What a JSON value is, in the words of JSON."""
+    """The type of a JSON value in words, for messages."""
     names = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")
 
@@ -62,18 +63,21 @@ def kind_of(value: Any) -> str:
 def _members(
     text: bytes, path: Path, error: type[ShoptalkError], example: str
 ) -> Iterator[tuple[int, str, JsonObject]]:
+    """The members of a JSON array, with their numbers from 1 and their locations."""
     for number, row in enumerate(_parse(text, str(path), error, example), 1):
         where = f"{path}, member {number}"
         yield number, where, _object(row, where, error, example)
 
 
 def _object(content: Any, where: str, error: type[ShoptalkError], example: str) -> JsonObject:
+    """The content, which must be an object."""
     if not isinstance(content, dict):
         raise error(f"expected a JSON object, not {kind_of(content)}", where=where, hint=f"write lines like {example}")
     return content
 
 
 def _parse(line: bytes, where: str, error: type[ShoptalkError], example: str) -> Any:
+    """The content of a JSON text."""
     try:
         return json.loads(line.decode("utf-8"), parse_constant=_refuse)
     except UnicodeDecodeError as damage:

@@ -1,16 +1,16 @@
-"""How long work reports how far it is: one signature for a stage, one for a loop inside it."""
+"""Progress callbacks: the signature for a stage of an experiment, and that for a loop inside a stage."""
 
 from collections.abc import Callable
 
-#: A stage of an experiment: its name, how much is done, of how much, and a few words.
+#: Called with the name of a stage, the amount done, the amount in all, and a short text.
 Progress = Callable[[str, float, float, str], None]
-#: A loop: how many rows are done, and how many there are.
+#: Called by a loop with the number of rows done and the number of all rows.
 Notify = Callable[[int, int], None]
 
 
-def silent(stage: str, done: float, total: float, words: str) -> None:
-    """Report to nobody."""
+def silent(stage: str, done: float, total: float, text: str) -> None:
+    """A `Progress` that does nothing."""
 
 
 def quiet(done: int, total: int) -> None:
-    """Report to nobody."""
+    """A `Notify` that does nothing."""

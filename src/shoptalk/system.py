@@ -1,4 +1,4 @@
-"""What a process took and ran on: its peak memory and the versions of its packages."""
+"""The peak memory of the process, and the versions of Python and of packages."""
 
 import platform
 import resource
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
-#: Packages whose versions a dataset and a run write down.
+#: Packages whose versions are recorded with a dataset and a run.
 PACKAGES = (
     "shoptalk",
     "torch",
@@ -23,7 +23,8 @@ PACKAGES = (
 
 
 def peak_memory() -> int:
-    """Most memory that this process has held, in bytes; Linux counts in KiB, macOS in bytes."""
+    """Peak resident memory of this process in bytes."""
+    # Linux reports KiB, macOS bytes.
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

@@ -1,8 +1,8 @@
 """Frozen dataclasses as JSON and back, with every value checked, and a table of what the JSON holds.
 
-A class says all that is needed: the names and types of its fields, and under ``Attributes`` in its docstring what they
-mean. Fields may be numbers, texts, booleans, literals, other such classes, tuples of one type, mappings from text, and
-any of these or None. JSON has no NaN: it is written as null, and null is read as NaN where a field must be a float.
+The format is defined by the class: the names and types of its fields, and their meanings under ``Attributes`` in its
+docstring. Fields may be numbers, texts, booleans, literals, other such classes, tuples of one type, mappings from text,
+and any of these or None. JSON has no NaN: it is written as null, and null is read as NaN where a field must be a float.
 """
 
 import dataclasses
@@ -15,16 +15,16 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 T = TypeVar("T")
 #: Metadata of a field that is left out of the JSON where it is None.
 ABSENT = {"absent": True}
-#: Metadata of a field whose own fields stand in the JSON beside the others, without a name of its own.
+#: Metadata of a field whose fields are written beside the other keys, not as an object under its name.
 INLINE = {"inline": True}
 
 
 class SchemaError(ValueError):
-    """Content that is not what a class says; the message names the place in it."""
+    """Content that does not have the fields and types of a class; the message names the location."""
 
 
 def as_json(value: Any) -> Any:
-    """A dataclass, or anything made of dataclasses, as what ``json.dumps`` takes; NaN and infinities become None."""
+    """A dataclass, or a structure of dataclasses, as values for ``json.dumps``; NaN and infinities become None."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         content: dict[str, Any] = {}
         for field in dataclasses.fields(value):
@@ -44,12 +44,12 @@ def as_json(value: Any) -> Any:
 
 
 def from_json(cls: type[T], content: object) -> T:
-    """What ``as_json`` wrote, checked. Keys that the class does not know are ignored, so that newer files can be read.
+    """The object of a class from the result of `as_json`, checked. Unknown keys are ignored, as newer files have them.
 
     Raises
     ------
     SchemaError
-        Naming the first value that is missing or of another type.
+        When a value is missing or of another type; the message names the first.
     """
     value: T = _read(cls, content, "")
     return value
@@ -115,20 +115,22 @@ def _read_plain(kind: type, content: object, where: str) -> Any:
             return content
     elif isinstance(content, kind):
         return content
-    raise SchemaError(f"{_at(where)}expected {_WORDS[kind]}, not {_show(content)}")
+    raise SchemaError(f"{_at(where)}expected {_TYPE_NAMES[kind]}, not {_show(content)}")
 
 
-_WORDS: dict[Any, str] = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
-_SHOWN = 40
+_TYPE_NAMES: dict[Any, str] = {float: "a number", int: "a whole number", str: "a text", bool: "true or false"}
+#: Most characters of a value in a message.
+_MOST_SHOWN = 40
 
 
 def _show(content: object) -> str:
+    """A value as shown in a message."""
     if isinstance(content, dict):
         return "an object"
     if isinstance(content, list):
         return "a list"
     text = "null" if content is None else ascii(content)
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + "..."
+    return text if len(text) <= _MOST_SHOWN else text[:_MOST_SHOWN] + "..."
 
 
 def _at(where: str) -> str:
@@ -187,12 +189,12 @@ def _table(cls: type) -> str:
 
 
 def _cell(text: str) -> str:
-    """Words of a docstring as they may stand in a table of Markdown."""
+    """Text of a docstring, escaped for a table of Markdown."""
     return text.replace("``", "`").replace("|", "\\|")
 
 
 def _type(kind: Any) -> str:
-    """A type in the words of JSON."""
+    """The name of a JSON type, for the table."""
     if dataclasses.is_dataclass(kind):
         name = kind.__name__  # type: ignore[union-attr]
         return f"[{name}](#{name.lower()})"

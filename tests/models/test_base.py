@@ -95,8 +95,11 @@ def test_attention_that_is_a_models_own_stays_its_own(tmp_path: Path) -> None:
 
 def test_lora_is_scaled_by_alpha_over_r(base: str) -> None:
     model = create(Model(base=base, tuning="lora", precision="fp32"), Lora(r=4, alpha=8), [], 1, 128)
-    scales = {layer.scaling["default"] for layer in model.network.modules() if hasattr(layer, "scaling")
-              and isinstance(layer.scaling, dict)}  # fmt: skip
+    scales = {
+        layer.scaling["default"]
+        for layer in model.network.modules()
+        if hasattr(layer, "scaling") and isinstance(layer.scaling, dict)
+    }
     assert scales == {8 / 4}
 
 

@@ -24,14 +24,30 @@ def base(folder: Path, kind: str) -> str:
     words = tokenizer()
     size = len(words.hugging_face)
     if kind == "gpt2":
-        config: object = GPT2Config(vocab_size=size, n_positions=256, n_embd=64, n_layer=2, n_head=2, eos_token_id=1,
-                                     resid_pdrop=0.0, embd_pdrop=0.0, attn_pdrop=0.0)  # fmt: skip
+        config: object = GPT2Config(
+            vocab_size=size,
+            n_positions=256,
+            n_embd=64,
+            n_layer=2,
+            n_head=2,
+            eos_token_id=1,
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+        )
         network: object = GPT2LMHeadModel(config)
     else:
         config = LlamaConfig(
-            vocab_size=size, hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2,
-            num_key_value_heads=2, max_position_embeddings=256, eos_token_id=1, tie_word_embeddings=False,
-        )  # fmt: skip
+            vocab_size=size,
+            hidden_size=64,
+            intermediate_size=128,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=2,
+            max_position_embeddings=256,
+            eos_token_id=1,
+            tie_word_embeddings=False,
+        )
         network = LlamaForCausalLM(config)
     network.save_pretrained(folder / kind)
     words.save(folder / kind)

@@ -13,36 +13,36 @@ from shoptalk.models.tokenizer import Tokenizer, load_tokenizer
 from shoptalk.schema import ITEM_OPENS
 from tests.words import TITLES, tokenizer
 
-TOKENS = tokenizer()
+TOKENIZER = tokenizer()
 
 
 @given(st.text(max_size=40))
 def test_every_text_comes_back(text: str) -> None:
-    calm = " ".join(text.encode("utf-8", "ignore").decode().split())
-    if not any(token in calm for token in TOKENS.control):
-        assert TOKENS.decode(TOKENS.encode(calm)).strip() == calm.strip()
+    plain = " ".join(text.encode("utf-8", "ignore").decode().split())
+    if not any(token in plain for token in TOKENIZER.control):
+        assert TOKENIZER.decode(TOKENIZER.encode(plain)).strip() == plain.strip()
 
 
 def test_training_again_gives_the_same() -> None:
-    assert [TOKENS.encode(title) for title in TITLES] == [tokenizer().encode(title) for title in TITLES]
+    assert [TOKENIZER.encode(title) for title in TITLES] == [tokenizer().encode(title) for title in TITLES]
 
 
 def test_a_chat_ends_where_the_assistant_begins() -> None:
-    assert TOKENS.chat("What next?") == "<|user|>\nWhat next?<|end|>\n<|assistant|>\n"
+    assert TOKENIZER.chat("What next?") == "<|user|>\nWhat next?<|end|>\n<|assistant|>\n"
 
 
 def test_control_tokens_are_known() -> None:
-    assert {"<|pad|>", "<|end|>", "<|user|>", "<|assistant|>"} <= set(TOKENS.control)
+    assert {"<|pad|>", "<|end|>", "<|user|>", "<|assistant|>"} <= set(TOKENIZER.control)
 
 
 def test_item_tokens_are_one_token_each_and_survive_saving(tmp_path: Path) -> None:
     tokens = tokenizer()
-    odd = ["B00", "B 01", "täg|x", "a<|b"]
-    first = tokens.add_names(ITEM_OPENS, odd)[0]
+    names = ["B00", "B 01", "täg|x", "a<|b"]
+    first = tokens.add_names(ITEM_OPENS, names)[0]
     tokens.save(tmp_path)
     for each in (tokens, load_tokenizer(str(tmp_path))):
-        ids = [each.encode(f"<|item_{name}|>") for name in odd]
-        assert ids == [[first + index] for index in range(len(odd))]
+        ids = [each.encode(f"<|item_{name}|>") for name in names]
+        assert ids == [[first + index] for index in range(len(names))]
         assert not any("<|item_" in text for text in each.control)
 
 

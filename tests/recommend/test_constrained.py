@@ -30,16 +30,26 @@ def gpt2() -> LanguageModel:
     torch.manual_seed(0)
     words = tokenizer()
     config = GPT2Config(
-        vocab_size=len(words.hugging_face), n_positions=1024, n_embd=32, n_layer=2, n_head=2, bos_token_id=1,
-        eos_token_id=1, attn_implementation="sdpa",
-    )  # fmt: skip
+        vocab_size=len(words.hugging_face),
+        n_positions=1024,
+        n_embd=32,
+        n_layer=2,
+        n_head=2,
+        bos_token_id=1,
+        eos_token_id=1,
+        attn_implementation="sdpa",
+    )
     return LanguageModel(GPT2LMHeadModel(config), words, "gpt2", "full", "fp32")
 
 
 def pair(
-    catalogue: Catalogue = CATALOGUE, *, beams: int = 10, scoring: str = "sum", model: LanguageModel | None = None,
+    catalogue: Catalogue = CATALOGUE,
+    *,
+    beams: int = 10,
+    scoring: str = "sum",
+    model: LanguageModel | None = None,
     **settings: object,
-) -> tuple[TitleSearch, LanguageModelRecommender]:  # fmt: skip
+) -> tuple[TitleSearch, LanguageModelRecommender]:
     """The search, and the recommender that scores every title."""
     model = sharp(model or small_model())
     builder = prompt_builder(Prompt.model_validate({"task": "generate_title", "style": "plain", **settings}), catalogue)
@@ -118,10 +128,27 @@ def test_of_the_same_title_the_first_by_id_that_is_new_is_meant() -> None:
 
 
 HOSTILE = [
-    "a", "aa", "a a", "A) soap", "<|end|>", "soap<|end|> balm", "soap", "soap\nbalm", "\n", "", "\x00",
+    "a",
+    "aa",
+    "a a",
+    "A) soap",
+    "<|end|>",
+    "soap<|end|> balm",
+    "soap",
+    "soap\nbalm",
+    "\n",
+    "",
+    "\x00",
     "😀 \u200b soap",
-    "### Response:", "$title", "soap soap", "soap soap soap", "x" * 5000, "日本語のシャンプー", "<|item_R0|>", "\ud800",
-]  # fmt: skip
+    "### Response:",
+    "$title",
+    "soap soap",
+    "soap soap soap",
+    "x" * 5000,
+    "日本語のシャンプー",
+    "<|item_R0|>",
+    "\ud800",
+]
 
 
 @pytest.mark.parametrize("style", ["plain", "alpaca"])

@@ -29,8 +29,15 @@ def test_nodes_by_hand() -> None:
     assert trie.count.tolist() == [2, 0, 2, 3, 0, 0, 0, 0]
     assert trie.first[:4].tolist() == [1, 0, 3, 5]
     assert [(int(low), int(high)) for low, high in zip(trie.low, trie.high, strict=True)] == [
-        (0, 5), (0, 1), (1, 5), (1, 4), (4, 5), (1, 2), (2, 3), (3, 4),
-    ]  # fmt: skip
+        (0, 5),
+        (0, 1),
+        (1, 5),
+        (1, 4),
+        (4, 5),
+        (1, 2),
+        (2, 3),
+        (3, 4),
+    ]
 
 
 def test_a_chain_without_choice_ends_where_there_is_one() -> None:

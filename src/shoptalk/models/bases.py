@@ -98,12 +98,12 @@ def item_folder(name: str, encoder: str) -> Path | None:
         return None
     path = folder / "encoder.json"
     saved = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"encoder": "none"}
-    former = saved["encoder"]
-    if not (former == encoder if saved.get("path") is None else _has_digest(encoder, saved["sha256"])):
+    saved_encoder = saved["encoder"]
+    if not (saved_encoder == encoder if saved.get("path") is None else _has_digest(encoder, saved["sha256"])):
         raise ModelError(
-            f"the items of this base were built with the encoder {former!r}, not with {encoder!r}",
+            f"the items of this base were built with the encoder {saved_encoder!r}, not with {encoder!r}",
             where=str(folder),
-            hint=f'set items.encoder to "{former}"',
+            hint=f'set items.encoder to "{saved_encoder}"',
         )
     return folder
 

@@ -78,9 +78,8 @@ class TransitionTextScorer:
         self.graph, self.mixing = graph, mixing
         self.text_vectors: Any = text_vectors
         self.has_interactions = has_interactions
-        self.transposed_vectors = self.text_vectors.T
-        if sparse.issparse(text_vectors):
-            self.transposed_vectors = self.transposed_vectors.tocsr()
+        transposed: Any = self.text_vectors.T
+        self.transposed_vectors: Any = transposed.tocsr() if sparse.issparse(text_vectors) else transposed
 
     def scores(self, purchases: InteractionMatrix) -> Floats:
         """What is added to a model's scores (B, I) for the histories of B users."""
