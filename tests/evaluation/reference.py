@@ -1,8 +1,7 @@
-"""Metrics of one ranked list at k, written as their definitions read: what the tables are checked against.
+"""Reference implementations of the metrics for one ranked list, written like their definitions.
 
-All look at the first k entries of a list. An item that a list names again counts once, at its first place; its other
-places stay empty (they are places wasted, so the items behind them do not move up). All are NaN where nothing is
-relevant: such a user has no recall, not a recall of zero.
+All use the first k entries of a list. A repeated item counts once, at its first rank; its other ranks count as misses,
+and the items behind them keep their ranks. All are NaN without relevant items.
 """
 
 import math
@@ -13,7 +12,7 @@ PrecisionBy = Literal["k", "distinct"]
 
 
 def hits(ranked: Sequence[str], relevant: Collection[str], k: int) -> list[int]:
-    """Ranks (from 1, at most k) at which a relevant item stands for the first time.
+    """Ranks (from 1, at most k) of the first occurrences of relevant items.
 
     Raises
     ------
@@ -31,15 +30,15 @@ def hits(ranked: Sequence[str], relevant: Collection[str], k: int) -> list[int]:
 def precision(ranked: Sequence[str], relevant: Collection[str], k: int, by: PrecisionBy = "k") -> float:
     """Share of the first k that is relevant: |top-k ∩ relevant| / k, in [0, 1].
 
-    With ``by="distinct"`` the division is by the number of different items among the first k: what system D reports,
-    and kinder to short and repetitive lists. 0 for an empty list, NaN when nothing is relevant.
+    With ``by="distinct"`` the denominator is the number of different items among the first k, as system D reports it;
+    this favours short and repetitive lists. 0 for an empty list, NaN when nothing is relevant.
 
     Source: C. Manning, P. Raghavan, H. Schütze, "Introduction to Information Retrieval", 2008, section 8.4.
     """
     if not relevant:
         return math.nan
-    below = k if by == "k" else max(1, len(set(ranked[:k])))
-    return len(hits(ranked, relevant, k)) / below
+    denominator = k if by == "k" else max(1, len(set(ranked[:k])))
+    return len(hits(ranked, relevant, k)) / denominator
 
 
 def recall(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
@@ -73,8 +72,8 @@ def reciprocal_rank(ranked: Sequence[str], relevant: Collection[str], k: int) ->
     """
     if not relevant:
         return math.nan
-    found = hits(ranked, relevant, k)
-    return 1 / found[0] if found else 0.0
+    ranks = hits(ranked, relevant, k)
+    return 1 / ranks[0] if ranks else 0.0
 
 
 def ndcg(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
@@ -94,8 +93,8 @@ def average_precision(ranked: Sequence[str], relevant: Collection[str], k: int) 
     """
     if not relevant:
         return math.nan
-    found = hits(ranked, relevant, k)
-    return sum(so_far / rank for so_far, rank in enumerate(found, 1)) / min(k, len(set(relevant)))
+    ranks = hits(ranked, relevant, k)
+    return sum(so_far / rank for so_far, rank in enumerate(ranks, 1)) / min(k, len(set(relevant)))
 
 
 #: By the names in `shoptalk.evaluation.metrics.METRICS`.
@@ -112,6 +111,6 @@ REFERENCE: dict[str, Callable[[Sequence[str], Collection[str], int], float]] = {
 def per_user(ranked: Sequence[Sequence[str]], targets: Sequence[Collection[str]], k: int) -> dict[str, list[float]]:
     """Every metric of every user, NaN for users without truth; the names carry k, as in ``recall@10``."""
     return {
-        f"{name}@{k}": [metric(one, right, k) for one, right in zip(ranked, targets, strict=True)]
+        f"{name}@{k}": [metric(items, relevant, k) for items, relevant in zip(ranked, targets, strict=True)]
         for name, metric in REFERENCE.items()
     }

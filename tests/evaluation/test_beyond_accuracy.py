@@ -1,4 +1,4 @@
-"""What lists are like: every formula by hand, every empty case."""
+"""Beyond-accuracy metrics: every formula by hand, and every empty case."""
 
 import math
 
@@ -40,11 +40,11 @@ def test_novelty() -> None:
 def test_diversity() -> None:
     # cos(a, b) = 2 words in common / sqrt(2 * 3); cos(a, c) = cos(b, c) = 0.
     vectors = title_vectors(TITLES)
-    found = diversity(LISTS, vectors)
-    assert found[0] == pytest.approx(1 - (2 / math.sqrt(6) + 0 + 0) / 3)
-    assert found[1] == pytest.approx(0)  # twice the same item
-    assert math.isnan(found[2])
-    assert math.isnan(found[3])  # one item of the catalogue has no pair
+    values = diversity(LISTS, vectors)
+    assert values[0] == pytest.approx(1 - (2 / math.sqrt(6) + 0 + 0) / 3)
+    assert values[1] == pytest.approx(0)  # twice the same item
+    assert math.isnan(values[2])
+    assert math.isnan(values[3])  # one item of the catalogue has no pair
     without_words = diversity(CODES.table([["d", "a"]], 10), vectors)
     assert without_words == [1]  # a title without words is like nothing
 

@@ -13,47 +13,47 @@ values = st.lists(st.floats(0, 1), min_size=2, max_size=40)
 
 
 def test_mean_and_number_of_users() -> None:
-    found = estimate([1, 0, 0, 1, 1])
-    assert found.value == pytest.approx(3 / 5)
-    assert found.n == 5
+    result = estimate([1, 0, 0, 1, 1])
+    assert result.value == pytest.approx(3 / 5)
+    assert result.n == 5
 
 
 def test_missing_values_are_left_out_and_not_counted() -> None:
-    found = estimate([1, math.nan, 0, math.nan])
-    assert (found.value, found.n) == (1 / 2, 2)
+    result = estimate([1, math.nan, 0, math.nan])
+    assert (result.value, result.n) == (1 / 2, 2)
 
 
 @pytest.mark.parametrize("nothing", [[], [math.nan, math.nan]])
 def test_nothing_left(nothing: list[float]) -> None:
-    found = estimate(nothing)
-    assert found.n == 0
-    assert np.isnan([found.value, found.low, found.high]).all()
+    result = estimate(nothing)
+    assert result.n == 0
+    assert np.isnan([result.value, result.low, result.high]).all()
 
 
 def test_one_user_has_no_spread() -> None:
-    found = estimate([0, 1], users=["a", "a"])
-    assert (found.value, found.n) == (1 / 2, 1)
-    assert np.isnan([found.low, found.high]).all()
+    result = estimate([0, 1], users=["a", "a"])
+    assert (result.value, result.n) == (1 / 2, 1)
+    assert np.isnan([result.low, result.high]).all()
 
 
 def test_equal_users_give_an_interval_without_width() -> None:
-    found = estimate([0.25] * 7)
-    assert (found.low, found.value, found.high) == (0.25, 0.25, 0.25)
+    result = estimate([0.25] * 7)
+    assert (result.low, result.value, result.high) == (0.25, 0.25, 0.25)
 
 
 def test_without_resamples_there_is_a_value_and_no_interval() -> None:
-    found = estimate([0, 1], resamples=0)
-    assert found.value == 1 / 2
-    assert np.isnan([found.low, found.high]).all()
+    result = estimate([0, 1], resamples=0)
+    assert result.value == 1 / 2
+    assert np.isnan([result.low, result.high]).all()
 
 
 def test_mean_stays_that_over_cases_when_users_have_several() -> None:
     # a: 1, 1, 1 and b: 0. Over cases 3/4; over means of users it would be 1/2.
-    found = estimate([1, 1, 0, 1], users=["a", "a", "b", "a"])
-    assert (found.value, found.n) == (3 / 4, 2)
+    result = estimate([1, 1, 0, 1], users=["a", "a", "b", "a"])
+    assert (result.value, result.n) == (3 / 4, 2)
     # The resamples are aa (1), ab, ba (3/4), bb (0): all percentiles are among these.
-    assert found.low == 0
-    assert found.high == 1
+    assert result.low == 0
+    assert result.high == 1
 
 
 def test_cases_of_one_user_make_the_interval_wider() -> None:
@@ -67,12 +67,12 @@ def test_cases_of_one_user_make_the_interval_wider() -> None:
 
 def test_agrees_with_scipy() -> None:
     sample = np.random.default_rng(3).exponential(size=300)
-    ours = estimate(sample, resamples=5000)
-    theirs = stats.bootstrap(
+    computed = estimate(sample, resamples=5000)
+    scipy_interval = stats.bootstrap(
         (sample,), np.mean, n_resamples=5000, method="percentile", rng=np.random.default_rng(4)
     ).confidence_interval
-    assert ours.low == pytest.approx(theirs.low, abs=0.01)
-    assert ours.high == pytest.approx(theirs.high, abs=0.01)
+    assert computed.low == pytest.approx(scipy_interval.low, abs=0.01)
+    assert computed.high == pytest.approx(scipy_interval.high, abs=0.01)
 
 
 def test_same_seed_same_interval_other_seed_another() -> None:
@@ -93,8 +93,8 @@ def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_interval_covers_the_truth_about_95_times_in_100() -> None:
     generator, covered, trials = np.random.default_rng(11), 0, 600
     for trial in range(trials):
-        found = estimate(generator.random(80) < 0.3, resamples=300, seed=trial)
-        covered += found.low <= 0.3 <= found.high
+        result = estimate(generator.random(80) < 0.3, resamples=300, seed=trial)
+        covered += result.low <= 0.3 <= result.high
     # 600 trials: the standard error of the coverage is sqrt(.95 * .05 / 600) = .009; percentiles run a bit short.
     assert 0.915 <= covered / trials <= 0.975
 
@@ -104,8 +104,8 @@ def test_interval_covers_the_truth_when_users_have_several_cases() -> None:
     users = [f"u{index // 4}" for index in range(320)]
     for trial in range(trials):
         taste = generator.random(80)  # a user's own accuracy, so that his four cases hang together; the mean is 1/2
-        found = estimate(generator.random(320) < np.repeat(taste, 4), users=users, resamples=300, seed=trial)
-        covered += found.low <= 0.5 <= found.high
+        result = estimate(generator.random(320) < np.repeat(taste, 4), users=users, resamples=300, seed=trial)
+        covered += result.low <= 0.5 <= result.high
     assert 0.90 <= covered / trials <= 0.98
 
 
@@ -118,16 +118,16 @@ def test_any_statistic_of_sums() -> None:
 def test_resamples_without_the_statistic_are_left_out() -> None:
     # Columns: hits, cases that count. Resamples that draw only the user without such cases are 0 / 0.
     with np.errstate(invalid="ignore"):
-        found = estimate_statistic(np.array([[1.0, 2.0], [0.0, 0.0]]), ratio)
-    assert (found.value, found.low, found.high) == (1 / 2, 1 / 2, 1 / 2)
+        result = estimate_statistic(np.array([[1.0, 2.0], [0.0, 0.0]]), ratio)
+    assert (result.value, result.low, result.high) == (1 / 2, 1 / 2, 1 / 2)
 
 
 def test_interval_is_stretched_to_hold_a_biased_statistic() -> None:
     # |mean| of -1, 1, -1, 1 is 0 and grows with any resample; its percentiles alone could miss it.
     parts = np.stack([np.tile([-1.0, 1.0], 400), np.ones(800)], axis=1)
-    found = estimate_statistic(parts, lambda sums: np.abs(ratio(sums)))
-    assert found.low == found.value == 0
-    assert found.high > 0
+    result = estimate_statistic(parts, lambda sums: np.abs(ratio(sums)))
+    assert result.low == result.value == 0
+    assert result.high > 0
 
 
 def test_users_must_match() -> None:
@@ -138,9 +138,9 @@ def test_users_must_match() -> None:
 @given(values)
 @settings(max_examples=50, deadline=None)
 def test_interval_holds_the_mean_and_stays_in_range(sample: list[float]) -> None:
-    found = estimate(sample, resamples=100)
-    assert min(sample) - 1e-9 <= found.low <= found.value <= found.high <= max(sample) + 1e-9
-    assert found.value == pytest.approx(np.mean(sample))
+    result = estimate(sample, resamples=100)
+    assert min(sample) - 1e-9 <= result.low <= result.value <= result.high <= max(sample) + 1e-9
+    assert result.value == pytest.approx(np.mean(sample))
 
 
 @given(st.permutations(range(12)))

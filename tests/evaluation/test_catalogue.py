@@ -1,4 +1,4 @@
-"""Whole tables of lists against the reference of one user, and by hand."""
+"""Metrics of tables of lists, compared with the reference for one list, and by hand."""
 
 import math
 from dataclasses import astuple
@@ -21,18 +21,18 @@ ITEMS = st.sampled_from("abcdefghijklmnopqrstuvwxyz")
     st.sampled_from([KS, (1,), (3, 25)]),
 )
 def test_the_same_as_the_reference(cases: list[tuple[list[str], list[str]]], ks: tuple[int, ...]) -> None:
-    """Lists may be short, empty, repetitive; truths may be empty or name an item twice."""
-    ranked, targets = [list(one) for one, _ in cases], [right for _, right in cases]
-    found = per_user(ranked, targets, ks)
+    """Lists may be short, empty or repetitive; truths may be empty or contain an item twice."""
+    ranked, targets = [list(ranked_list) for ranked_list, _ in cases], [right for _, right in cases]
+    results = per_user(ranked, targets, ks)
     expected = {name: values for k in ks for name, values in reference.per_user(ranked, targets, k).items()}
-    assert found.keys() == expected.keys()
+    assert results.keys() == expected.keys()
     for name, values in expected.items():
         # The same sums in the same order; NaN exactly where the reference has NaN.
-        np.testing.assert_allclose(found[name], values, rtol=1e-13, atol=0, equal_nan=True, err_msg=name)
+        np.testing.assert_allclose(results[name], values, rtol=1e-13, atol=0, equal_nan=True, err_msg=name)
 
 
 def test_by_hand() -> None:
-    found = per_user([list("xaxbyz"), list("abcde"), []], [{"a", "b"}, set(), {"a"}], (5,))
+    results = per_user([list("xaxbyz"), list("abcde"), []], [{"a", "b"}, set(), {"a"}], (5,))
     log = math.log2
     # Hits at ranks 2 and 4 of five; two are relevant. Nothing is relevant to the second user; the third gets nothing.
     expected = {
@@ -44,72 +44,74 @@ def test_by_hand() -> None:
         "map@5": [(1 / 2 + 2 / 4) / 2, math.nan, 0],
     }
     for name, values in expected.items():
-        assert found[name] == pytest.approx(values, nan_ok=True), name
+        assert results[name] == pytest.approx(values, nan_ok=True), name
 
 
 def test_means_leave_out_users_without_truth() -> None:
     columns = per_user([["a"], ["a"], ["b"]], [{"a"}, set(), {"a"}], (5, 10))
-    found = means(columns, resamples=100)
-    assert (found["recall@5"].value, found["recall@5"].n) == (1 / 2, 2)  # one hit, one miss, one left out
-    assert found["precision@10"].value == (1 / 10 + 0) / 2
+    results = means(columns, resamples=100)
+    assert (results["recall@5"].value, results["recall@5"].n) == (1 / 2, 2)  # one hit, one miss, one left out
+    assert results["precision@10"].value == (1 / 10 + 0) / 2
 
 
 def test_means_are_those_of_each_column_alone() -> None:
     generator = np.random.default_rng(2)
-    full, other, holes = generator.random((3, 30))
+    full, second_column, holes = generator.random((3, 30))
     holes[::3] = np.nan
-    columns = {"full": full, "holes": holes, "other": other, "none": np.full(30, np.nan)}
-    found = means(columns, resamples=100)
-    assert list(found) == list(columns)
+    columns = {"full": full, "holes": holes, "other": second_column, "none": np.full(30, np.nan)}
+    results = means(columns, resamples=100)
+    assert list(results) == list(columns)
     for name in ("full", "holes", "other"):
-        assert astuple(found[name]) == pytest.approx(astuple(estimate(columns[name], resamples=100))), name
-    assert found["none"].n == 0
+        assert astuple(results[name]) == pytest.approx(astuple(estimate(columns[name], resamples=100))), name
+    assert results["none"].n == 0
 
 
 def test_nobody_has_truth() -> None:
-    found = means(per_user([["a"]], [set()], (5,)), resamples=100)["recall@5"]
-    assert (math.isnan(found.value), found.n) == (True, 0)
+    results = means(per_user([["a"]], [set()], (5,)), resamples=100)["recall@5"]
+    assert (math.isnan(results.value), results.n) == (True, 0)
 
 
 def test_lists_and_truths_must_match_and_k_must_fit() -> None:
     with pytest.raises(ValueError, match="2 ranked lists, but 1 truths"):
         per_user([["a"], ["b"]], [{"a"}])
     codes = IdMap()
-    found = find(codes.table([["a"]], 5), codes.pairs([["a"]]))
+    results = find(codes.table([["a"]], 5), codes.pairs([["a"]]))
     for k in (0, 6):
         with pytest.raises(ValueError, match="between 1 and 5"):
-            found.metrics(k)
+            results.metrics(k)
 
 
 def test_only_the_wanted_metrics() -> None:
     codes = IdMap()
-    found = find(codes.table([["a"]], 5), codes.pairs([["a", "b"]]))
-    assert {name: values.tolist() for name, values in found.metrics(5, ("recall@5",)).items()} == {"recall@5": [1 / 2]}
+    results = find(codes.table([["a"]], 5), codes.pairs([["a", "b"]]))
+    assert {name: values.tolist() for name, values in results.metrics(5, ("recall@5",)).items()} == {
+        "recall@5": [1 / 2]
+    }
 
 
 def test_scores_of_lists_leave_out_users_without_truth_and_count_them() -> None:
-    found = score_lists(["ab", "xy", "ab"], [{"a"}, {"a"}, set()], 2, resamples=100)
-    assert (found.users, found.without_truth) == (2, 1)
+    results = score_lists(["ab", "xy", "ab"], [{"a"}, {"a"}, set()], 2, resamples=100)
+    assert (results.users, results.without_truth) == (2, 1)
     # The first user's only relevant item stands at rank 1 of 2, the second has no hit, the third no truth.
     expected = {"precision": (1 / 2 + 0) / 2, "recall": (1 + 0) / 2, "mrr": (1 / 1 + 0) / 2, "hr": (1 + 0) / 2,
                 "ndcg": (1 + 0) / 2, "map": (1 / 1 + 0) / 2}  # fmt: skip
     for name, value in expected.items():
-        assert (found.metrics[f"{name}@2"].value, found.metrics[f"{name}@2"].n) == (value, 2)
+        assert (results.metrics[f"{name}@2"].value, results.metrics[f"{name}@2"].n) == (value, 2)
 
 
 def test_scores_of_lists_where_nobody_has_truth() -> None:
-    found = score_lists(["ab"], [[]], 2, resamples=100)
-    assert (found.users, found.without_truth) == (0, 1)
-    assert math.isnan(found.metrics["recall@2"].value)
+    results = score_lists(["ab"], [[]], 2, resamples=100)
+    assert (results.users, results.without_truth) == (0, 1)
+    assert math.isnan(results.metrics["recall@2"].value)
 
 
 def test_precision_by_distinct_items() -> None:
     # Of the first four a list has 2, 4, 1 and 0 different items; the hits are 1, 1, 1 and 0.
     lists = ["aacc", "acde", "aaaab", ""]
-    found = score_lists(lists, ["a"] * 4, 4, precision_by="distinct", resamples=100).metrics["precision@4"]
-    assert found.value == pytest.approx((1 / 2 + 1 / 4 + 1 / 1 + 0) / 4)
-    by_one = [reference.precision(one, "a", 4, by="distinct") for one in lists]
-    assert found.value == pytest.approx(sum(by_one) / 4)
+    results = score_lists(lists, ["a"] * 4, 4, precision_by="distinct", resamples=100).metrics["precision@4"]
+    assert results.value == pytest.approx((1 / 2 + 1 / 4 + 1 / 1 + 0) / 4)
+    by_one = [reference.precision(ranked_list, "a", 4, by="distinct") for ranked_list in lists]
+    assert results.value == pytest.approx(sum(by_one) / 4)
 
 
 def test_order_of_users_changes_no_mean() -> None:
@@ -141,6 +143,6 @@ def test_pairs_hold_what_they_were_made_of() -> None:
     codes = IdMap("abc")
     pairs = codes.pairs([["b", "a", "b"], [], ["c"]])
     assert pairs.counts().tolist() == [2, 0, 1]
-    asked = codes.table([["a", "c"], ["a", "c"], ["c"]], 2)
-    assert pairs.contains(asked).tolist() == [[True, False], [False, False], [True, False]]
+    table_of_items = codes.table([["a", "c"], ["a", "c"], ["c"]], 2)
+    assert pairs.contains(table_of_items).tolist() == [[True, False], [False, False], [True, False]]
     assert pairs.select(np.array([True, False, False])).counts().tolist() == [1, 0, 0]

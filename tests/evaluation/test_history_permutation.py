@@ -20,8 +20,8 @@ def test_everybody_gets_a_history_and_never_the_own() -> None:
 
 def test_same_seed_same_partners() -> None:
     users = [f"u{index}" for index in range(30)]
-    first, again, other = (permutation_partners(users, [[]] * 30, [[]] * 30, seed=seed) for seed in (1, 1, 2))
-    assert first.tolist() == again.tolist() != other.tolist()
+    first, repeated, other_seed = (permutation_partners(users, [[]] * 30, [[]] * 30, seed=seed) for seed in (1, 1, 2))
+    assert first.tolist() == repeated.tolist() != other_seed.tolist()
 
 
 @pytest.mark.parametrize("seed", range(10))
@@ -40,7 +40,7 @@ def test_no_user_gets_another_case_of_his_own() -> None:
     users = ["a", "a", "a", "b", "b", "b"]
     partners = permutation_partners(users, [[]] * 6, [[]] * 6)
     assert sorted(partners) == list(range(6))
-    assert all(users[case] != users[giver] for case, giver in enumerate(partners))
+    assert all(users[case] != users[partner] for case, partner in enumerate(partners))
 
 
 def test_a_user_with_most_cases_shares_the_others_histories() -> None:
@@ -71,7 +71,7 @@ def test_never_the_same_user(cases: list[tuple[str, set[str], set[str]]], seed: 
     users, histories, options = ([case[column] for case in cases] for column in range(3))
     partners = permutation_partners(users, histories, options, seed=seed)
     assert len(partners) == len(users)
-    assert all(users[case] != users[giver] for case, giver in enumerate(partners))
+    assert all(users[case] != users[partner] for case, partner in enumerate(partners))
 
 
 def test_gap_by_hand() -> None:
@@ -88,6 +88,6 @@ def test_gap_of_what_never_looks_at_the_history_is_exactly_zero() -> None:
 
 def test_gap_is_paired() -> None:
     # Everybody loses exactly .1, whoever is drawn: no width, although the accuracies themselves spread widely.
-    own = np.random.default_rng(0).random(50)
-    gap = personalisation_gap(own, own - 0.1, [str(index) for index in range(50)])
+    values = np.random.default_rng(0).random(50)
+    gap = personalisation_gap(values, values - 0.1, [str(index) for index in range(50)])
     assert (gap.low, gap.high) == pytest.approx((0.1, 0.1))

@@ -11,13 +11,13 @@ from shoptalk.results import PositionShare
 
 
 def metrics(scores: list[list[float]], answers: list[int], users: list[str] | None = None) -> dict[str, float]:
-    found = option_metrics(
+    results = option_metrics(
         [np.array(row) for row in scores],
         answers,
         users or [f"u{index}" for index in range(len(scores))],
         resamples=100,
     )
-    return {name: value.value for name, value in found.items()}
+    return {name: value.value for name, value in results.items()}
 
 
 @pytest.mark.parametrize(
@@ -56,35 +56,35 @@ def test_cases_of_different_sizes() -> None:
 
 def test_all_metrics_by_hand() -> None:
     # Choices 0, 1, 1, 0 for answers 0, 1, 0, 1 with two options.
-    found = metrics([[1, 0], [0, 1], [0, 1], [1, 0]], [0, 1, 0, 1])
-    assert found["accuracy"] == found["exact_match"] == 2 / 4
-    assert found["mrr"] == (1 + 1 + 1 / 2 + 1 / 2) / 4
-    assert found["precision"] == (1 / 2 + 1 / 2) / 2
-    assert found["recall"] == (1 / 2 + 1 / 2) / 2
-    assert found["f1"] == pytest.approx(1 / 2)
+    results = metrics([[1, 0], [0, 1], [0, 1], [1, 0]], [0, 1, 0, 1])
+    assert results["accuracy"] == results["exact_match"] == 2 / 4
+    assert results["mrr"] == (1 + 1 + 1 / 2 + 1 / 2) / 4
+    assert results["precision"] == (1 / 2 + 1 / 2) / 2
+    assert results["recall"] == (1 / 2 + 1 / 2) / 2
+    assert results["f1"] == pytest.approx(1 / 2)
     # Every confidence is e / (e + 1) = .731, so one bin holds all: |.5 - .731|.
-    assert found["ece"] == pytest.approx(math.e / (math.e + 1) - 1 / 2)
+    assert results["ece"] == pytest.approx(math.e / (math.e + 1) - 1 / 2)
 
 
 def test_a_position_never_chosen_has_precision_0() -> None:
     # Always the first of two: precision 1/2 and 0, recall 1 and 0, F1 = 2/3 and 0.
-    found = metrics([[1, 0], [1, 0]], [0, 1])
-    assert found["precision"] == (1 / 2 + 0) / 2
-    assert found["recall"] == (1 + 0) / 2
-    assert found["f1"] == pytest.approx((2 / 3 + 0) / 2)
+    results = metrics([[1, 0], [1, 0]], [0, 1])
+    assert results["precision"] == (1 / 2 + 0) / 2
+    assert results["recall"] == (1 + 0) / 2
+    assert results["f1"] == pytest.approx((2 / 3 + 0) / 2)
 
 
 def test_constant_scores_get_chance_in_everything() -> None:
-    found = metrics([[7.0] * 4] * 8, [0, 1, 2, 3] * 2)
-    assert found["accuracy"] == found["precision"] == found["recall"] == found["f1"] == 1 / 4
-    assert found["ece"] == pytest.approx(0)
+    results = metrics([[7.0] * 4] * 8, [0, 1, 2, 3] * 2)
+    assert results["accuracy"] == results["precision"] == results["recall"] == results["f1"] == 1 / 4
+    assert results["ece"] == pytest.approx(0)
 
 
 def test_nan_stays_in_the_denominator() -> None:
-    found = metrics([[math.nan, 1], [0, 1]], [1, 1])
-    assert found["accuracy"] == 1 / 2
-    assert found["recall"] == 1 / 2  # position 1 is asked twice, hit once; position 0 does not occur
-    assert found["precision"] == 1.0
+    results = metrics([[math.nan, 1], [0, 1]], [1, 1])
+    assert results["accuracy"] == 1 / 2
+    assert results["recall"] == 1 / 2  # position 1 is asked twice, hit once; position 0 does not occur
+    assert results["precision"] == 1.0
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -98,23 +98,23 @@ def test_agrees_with_scikit_learn(seed: int) -> None:
     scores[:, 3] -= 9 * (seed == 4)  # a position that is never chosen
     choices = scores.argmax(axis=1)
     precision, recall, f1, _ = precision_recall_fscore_support(answers, choices, average="macro", zero_division=0)
-    found = metrics(scores.tolist(), answers.tolist())
+    results = metrics(scores.tolist(), answers.tolist())
     expected = (accuracy_score(answers, choices), precision, recall, f1)
-    assert (found["accuracy"], found["precision"], found["recall"], found["f1"]) == pytest.approx(expected)
+    assert (results["accuracy"], results["precision"], results["recall"], results["f1"]) == pytest.approx(expected)
 
 
 def test_intervals_are_over_users() -> None:
-    found = option_metrics([np.array([1.0, 0.0])] * 4, [0, 0, 1, 1], ["a", "a", "b", "b"], resamples=200)
-    assert all(value.n == 2 for value in found.values())
-    assert (found["accuracy"].low, found["accuracy"].high) == (0, 1)  # users aa, ab or bb
+    results = option_metrics([np.array([1.0, 0.0])] * 4, [0, 0, 1, 1], ["a", "a", "b", "b"], resamples=200)
+    assert all(value.n == 2 for value in results.values())
+    assert (results["accuracy"].low, results["accuracy"].high) == (0, 1)  # users aa, ab or bb
 
 
 def test_macro_interval_covers_a_fair_coin() -> None:
     generator = np.random.default_rng(1)
     scores = list(generator.normal(size=(400, 4)))
-    found = option_metrics(scores, generator.integers(0, 4, 400).tolist(), [str(index) for index in range(400)])
-    assert found["f1"].low < 0.25 < found["f1"].high
-    assert found["f1"].high - found["f1"].low == pytest.approx(2 * 1.96 * math.sqrt(0.25 * 0.75 / 400), rel=0.25)
+    results = option_metrics(scores, generator.integers(0, 4, 400).tolist(), [str(index) for index in range(400)])
+    assert results["f1"].low < 0.25 < results["f1"].high
+    assert results["f1"].high - results["f1"].low == pytest.approx(2 * 1.96 * math.sqrt(0.25 * 0.75 / 400), rel=0.25)
 
 
 def test_no_cases() -> None:

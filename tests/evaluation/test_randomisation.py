@@ -1,4 +1,4 @@
-"""The randomisation test: every flip by hand, beside scipy's, and right where there is no difference."""
+"""The randomisation test: all flips by hand, compared with scipy, and calibrated without a difference."""
 
 import math
 from itertools import product
@@ -35,10 +35,18 @@ def test_several_metrics_share_their_flips_and_change_nothing() -> None:
 @pytest.mark.parametrize("users", [9, 300])
 def test_it_is_the_test_of_scipy(users: int) -> None:
     column = np.random.default_rng(users).choice([-1.0, 0, 0, 0, 1, 1], users)
-    theirs = permutation_test((column,), lambda x, axis: x.mean(axis=axis), permutation_type="samples", vectorized=True,
-                              n_resamples=FLIPS, rng=np.random.default_rng(1)).pvalue  # fmt: skip
+    scipy_p = permutation_test(
+        (column,),
+        lambda x, axis: x.mean(axis=axis),
+        permutation_type="samples",
+        vectorized=True,
+        n_resamples=FLIPS,
+        rng=np.random.default_rng(1),
+    ).pvalue
     # Two estimates from 10,000 flips each: four standard errors of their difference. Small ones are exact.
-    assert randomise(column[:, None])[0] == pytest.approx(theirs, abs=4 * math.sqrt(2 * theirs * (1 - theirs) / FLIPS))
+    assert randomise(column[:, None])[0] == pytest.approx(
+        scipy_p, abs=4 * math.sqrt(2 * scipy_p * (1 - scipy_p) / FLIPS)
+    )
 
 
 def test_users_without_a_difference_count_for_nothing() -> None:
@@ -84,5 +92,5 @@ def test_hits_of_equally_good_methods_are_not_told_apart_too_often() -> None:
     """Hits are 0 or 1, so that p has few values: it is at most, and not exactly, 5 % of 600."""
     generator = np.random.default_rng(5)
     hits = (generator.random((600, 2, 150)) < 0.3).astype(float)
-    p = [randomise((one - other)[:, None], flips=400, seed=seed)[0] for seed, (one, other) in enumerate(hits)]
+    p = [randomise((first - second)[:, None], flips=400, seed=seed)[0] for seed, (first, second) in enumerate(hits)]
     assert sum(value < 0.05 for value in p) <= 30 + 16

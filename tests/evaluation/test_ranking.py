@@ -1,4 +1,4 @@
-"""The metrics of one list by hand: what the tables are checked against."""
+"""The reference metrics of one list, by hand."""
 
 import math
 from collections.abc import Callable
@@ -51,8 +51,8 @@ def test_hits(ranked: str, k: int, expected: list[int]) -> None:
     ],
 )
 def test_by_hand(ranked: str, p: float, r: float, hr: float, rr: float, gain: float, ap: float) -> None:
-    found = [metric(ranked, {"a", "b"}, 4) for metric in METRICS]
-    assert found == pytest.approx([p, r, hr, rr, gain, ap])
+    values = [metric(ranked, {"a", "b"}, 4) for metric in METRICS]
+    assert values == pytest.approx([p, r, hr, rr, gain, ap])
 
 
 def test_more_relevant_items_than_places() -> None:
@@ -100,9 +100,9 @@ def test_ndcg_agrees_with_scikit_learn(k: int) -> None:
     for _ in range(20):
         order, relevant = generator.permutation(12), generator.random(12) < 0.3
         if relevant.any():
-            theirs = ndcg_score([relevant.astype(float)], [-np.argsort(order).astype(float)], k=k)
-            ours = ndcg([str(item) for item in order], {str(item) for item in np.flatnonzero(relevant)}, k)
-            assert ours == pytest.approx(theirs)
+            expected = ndcg_score([relevant.astype(float)], [-np.argsort(order).astype(float)], k=k)
+            computed = ndcg([str(item) for item in order], {str(item) for item in np.flatnonzero(relevant)}, k)
+            assert computed == pytest.approx(expected)
 
 
 lists, truths = st.lists(st.sampled_from("abcdefgh"), max_size=12), st.sets(st.sampled_from("abcdefgh"), min_size=1)
@@ -117,9 +117,9 @@ def test_all_are_shares(ranked: list[str], relevant: set[str], k: int) -> None:
 
 @given(lists, truths, st.integers(1, 12), st.permutations("abcdefgh"))
 def test_names_do_not_matter(ranked: list[str], relevant: set[str], k: int, names: list[str]) -> None:
-    other = dict(zip("abcdefgh", names, strict=True))
+    renaming = dict(zip("abcdefgh", names, strict=True))
     for metric in METRICS:
-        renamed = metric([other[item] for item in ranked], {other[item] for item in relevant}, k)
+        renamed = metric([renaming[item] for item in ranked], {renaming[item] for item in relevant}, k)
         assert renamed == metric(ranked, relevant, k)
 
 

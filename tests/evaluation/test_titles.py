@@ -9,9 +9,11 @@ CATALOGUE = ["red lipstick", "blue lipstick", "hair dryer"]
 
 def metrics(generated: list[str], targets: list[str | tuple[str, ...]]) -> dict[str, float]:
     users = [f"u{index}" for index in range(len(generated))]
-    found = title_metrics(generated, targets, CATALOGUE, users, [["hair dryer"]] * len(users), resamples=100)
-    assert {value.n for value in found.values()} == {len(users)}
-    return {name: value.value for name, value in found.items()}
+    metrics_of_titles = title_metrics(
+        generated, targets, CATALOGUE, users, [["hair dryer"]] * len(users), resamples=100
+    )
+    assert {value.n for value in metrics_of_titles.values()} == {len(users)}
+    return {name: value.value for name, value in metrics_of_titles.items()}
 
 
 @pytest.mark.parametrize(
@@ -37,9 +39,9 @@ def test_one_text(text: str, exact: float, nearest: float, invalid: float) -> No
 
 
 def test_invalid_outputs_stay_in_the_denominator() -> None:
-    found = metrics(["red lipstick", "nonsense", "", "hair dryer"], ["red lipstick"] * 4)
-    assert found["exact_match"] == 1 / 4
-    assert found["invalid_share"] == 2 / 4
+    metrics_of_titles = metrics(["red lipstick", "nonsense", "", "hair dryer"], ["red lipstick"] * 4)
+    assert metrics_of_titles["exact_match"] == 1 / 4
+    assert metrics_of_titles["invalid_share"] == 2 / 4
 
 
 def test_a_substring_is_not_a_match() -> None:
@@ -52,8 +54,8 @@ def test_any_of_several_right_titles() -> None:
 
 def test_equally_near_titles_share() -> None:
     assert nearest_titles(["ad"], ["ab", "ac", "xy"]) == {"ad": {"ab", "ac"}}
-    found = title_metrics(["ad"], ["ab"], ["ab", "ac", "xy"], ["u"], [[]], resamples=100)
-    assert found["nearest_match"].value == 1 / 2
+    metrics_of_titles = title_metrics(["ad"], ["ab"], ["ab", "ac", "xy"], ["u"], [[]], resamples=100)
+    assert metrics_of_titles["nearest_match"].value == 1 / 2
 
 
 def test_nearness_by_hand() -> None:
@@ -66,5 +68,5 @@ def test_empty_catalogue() -> None:
 
 
 def test_no_cases() -> None:
-    found = title_metrics([], [], CATALOGUE, [], [])
-    assert all(math.isnan(value.value) and value.n == 0 for value in found.values())
+    metrics_of_titles = title_metrics([], [], CATALOGUE, [], [])
+    assert all(math.isnan(value.value) and value.n == 0 for value in metrics_of_titles.values())

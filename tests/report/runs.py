@@ -1,4 +1,4 @@
-"""A run's folder as training, evaluation and audit leave it, written by hand."""
+"""Folders of runs, written by hand as training, evaluation and audit write them."""
 
 import json
 from pathlib import Path
@@ -16,37 +16,39 @@ HOSTILE = ("<script>document.title = 'owned'</script>", "</pre></script><img src
 
 
 def result(content: dict[str, Any]) -> EvaluationResult:
-    """What ``metrics.json`` with this content is read as."""
+    """The result read from a ``metrics.json`` with this content."""
     return from_json(EvaluationResult, content)
 
 
 def audited(content: dict[str, Any]) -> AuditResult:
-    """What ``audit.json`` with this content is read as."""
+    """The result read from an ``audit.json`` with this content."""
     return from_json(AuditResult, content)
 
 
 def estimate(value: float, half: float = 0.01, n: int = 1000) -> dict[str, Any]:
+    """An estimate as in ``metrics.json``."""
     return {"value": value, "low": value - half, "high": value + half, "n": n}
 
 
 def difference(value: float, p: float) -> dict[str, Any]:
+    """A paired difference as in ``metrics.json``."""
     return {"difference": value, "low": value - 0.001, "high": value + 0.001, "p": p / 2, "p_holm": p, "n": 1000}
 
 
-def option_metrics(own: float = 0.6, swapped: float = 0.3, simple: float = 0.5) -> dict[str, Any]:
-    """Choices among options, as ``metrics.json`` tells them."""
+def option_metrics(original: float = 0.6, swapped: float = 0.3, simple: float = 0.5) -> dict[str, Any]:
+    """Choices among options, as in ``metrics.json``."""
     return {
         "metrics": {
-            "accuracy": estimate(own),
+            "accuracy": estimate(original),
             "swapped_accuracy": estimate(swapped),
-            "personalisation_gap": estimate(own - swapped),
-            **{name: estimate(own) for name in ("precision", "recall", "f1", "mrr")},
+            "personalisation_gap": estimate(original - swapped),
+            **{name: estimate(original) for name in ("precision", "recall", "f1", "mrr")},
             "ece": {"value": 0.1, "low": None, "high": None, "n": 1000},
         },
         "baselines": {
             "chance": {"accuracy": estimate(0.25, 0)},
             "tfidf": {"accuracy": estimate(simple)},
-            "options_only": {"accuracy": estimate(0.99)},  # a probe is no competitor
+            "options_only": {"accuracy": estimate(0.99)},  # a probe is no baseline
         },
         "positions": {
             "positions": [
@@ -62,28 +64,28 @@ def option_metrics(own: float = 0.6, swapped: float = 0.3, simple: float = 0.5) 
     }
 
 
-def ranking_metrics(own: float = 0.06, swapped: float = 0.002, p: float = 0.002) -> dict[str, Any]:
-    """Rankings of the whole catalogue, as ``metrics.json`` tells them."""
+def ranking_metrics(original: float = 0.06, swapped: float = 0.002, p: float = 0.002) -> dict[str, Any]:
+    """Rankings of the whole catalogue, as in ``metrics.json``."""
     heads = ("recall@5", "recall@10", "recall@20", "ndcg@10", "mrr@10")
 
-    def all_of(value: float) -> dict[str, Any]:
+    def metrics_of(value: float) -> dict[str, Any]:
         return dict.fromkeys(heads, estimate(value, 0.001))
 
     segment = {
         name: {"recall@10": estimate(value, 0.001)}
-        for name, value in (("model", own), ("als", 0.04), ("popularity", 0.01))
+        for name, value in (("model", original), ("als", 0.04), ("popularity", 0.01))
     }
     return {
         "metrics": {
-            **all_of(own),
+            **metrics_of(original),
             "coverage@10": {"value": 0.5, "low": None, "high": None, "n": 1000},
             "swapped_recall@10": estimate(swapped, 0.001),
-            "personalisation_gap": estimate(own - swapped, 0.001),
+            "personalisation_gap": estimate(original - swapped, 0.001),
         },
-        "baselines": {"popularity": all_of(0.01), "als": all_of(0.04), "chance": {"accuracy": estimate(0.25)}},
+        "baselines": {"popularity": metrics_of(0.01), "als": metrics_of(0.04), "chance": {"accuracy": estimate(0.25)}},
         "versus": {
-            "popularity": {"recall@10": difference(own - 0.01, 0.002)},
-            "als": {"recall@10": difference(own - 0.04, p)},
+            "popularity": {"recall@10": difference(original - 0.01, 0.002)},
+            "als": {"recall@10": difference(original - 0.04, p)},
         },
         "segments": {"ties": {"tied": segment, "untied": segment}, "cold": {"warm": segment}},
     }
@@ -166,7 +168,7 @@ def write_run(folder: Path, metrics: dict[str, Any], name: str = "small", **extr
 
 
 def full_run(folder: Path) -> Path:
-    """A run with everything that a page can show, in hostile words."""
+    """A run with data for all sections, with hostile titles."""
     metrics = option_metrics() | {"errors": errors()}
     ranked = ranking_metrics()
     both = {key: {**metrics.get(key, {}), **ranked[key]} for key in ("metrics", "baselines", "versus")}
@@ -174,6 +176,6 @@ def full_run(folder: Path) -> Path:
     samples = [{"prompt": HOSTILE[1], "answer": HOSTILE[0]},
                {"prompt": "<|item_1|>", "answer": "<|item_2|>", "tokens": 1, "others": [HOSTILE[2]],
                 "titles": {"<|item_1|>": HOSTILE[0]}}]  # fmt: skip
-    more = {"option_errors": {**metrics["errors"], "what": "ranking", "calibration": []}}
-    whole = {**ranked, **metrics, **both, **more, "samples": samples, "warnings": [HOSTILE[0]]}
-    return write_run(folder, whole, name=HOSTILE[0], audit=audit())
+    option_errors = {"option_errors": {**metrics["errors"], "what": "ranking", "calibration": []}}
+    content = {**ranked, **metrics, **both, **option_errors, "samples": samples, "warnings": [HOSTILE[0]]}
+    return write_run(folder, content, name=HOSTILE[0], audit=audit())

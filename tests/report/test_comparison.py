@@ -1,4 +1,4 @@
-"""The page of a comparison: every figure is on it, and nothing of it comes from elsewhere."""
+"""The report of a comparison contains every value and loads nothing from elsewhere."""
 
 import base64
 import math
@@ -31,30 +31,41 @@ def report(tmp_path: Path) -> ComparisonResult:
     return compare([*both, bad, near])
 
 
-def words(page: str) -> str:
+def page_text(page: str) -> str:
+    """The text of a page without tags."""
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page.split("</style>")[1]))
 
 
 def test_every_figure_is_on_the_page(report: ComparisonResult, tmp_path: Path) -> None:
     write_comparison(report, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    stated = words(page).replace("&lt;", "<")
-    figures = [number(figure) for group in report.groups for own in group.metrics.values()
-               for figure in (own.value, own.low, own.high, own.spread) if figure is not None]  # fmt: skip
-    for one in report.comparisons:
-        figures += [signed(figure) for figure in (one.difference, one.low, one.high)] + [signed(one.effect, 3)]
-        figures += [f"{one.wins:.3f} / {one.losses:.3f} / {one.ties:.3f}", bare_p(one.p_holm)]
-        figures += [f"randomisation {bare_p(one.p_randomisation)} bootstrap {bare_p(one.p)}", show_more(one)]
+    text = page_text(page).replace("&lt;", "<")
+    figures = [number(figure) for group in report.groups for metric in group.metrics.values()
+               for figure in (metric.value, metric.low, metric.high, metric.spread) if figure is not None]  # fmt: skip
+    for comparison in report.comparisons:
+        figures += [signed(figure) for figure in (comparison.difference, comparison.low, comparison.high)] + [
+            signed(comparison.effect, 3)
+        ]
+        figures += [
+            f"{comparison.wins:.3f} / {comparison.losses:.3f} / {comparison.ties:.3f}",
+            bare_p(comparison.p_holm),
+        ]
+        figures += [
+            f"randomisation {bare_p(comparison.p_randomisation)} bootstrap {bare_p(comparison.p)}",
+            show_more(comparison),
+        ]
     figures += [show_cost(name, group.cost) for group in report.groups for name in
                 ("training_seconds", "evaluation_seconds", "peak_memory_bytes", "tokens", "parameters")]  # fmt: skip
     figures += [report.fingerprint, f"{USERS} test users", "c", "d", "model.width", "1, 2"]
     figures += [run for group in report.groups for run in group.runs]
-    assert [figure for figure in figures if figure not in stated] == []
-    assert "<b>" not in page.split("</style>")[1]  # a name is text, whatever it holds
+    assert [figure for figure in figures if figure not in text] == []
+    assert "<b>" not in page.split("</style>")[1]  # names are escaped
     assert "a &amp; &lt;b&gt;" in page
 
 
-def test_the_page_stands_alone_and_every_picture_is_told_in_words(report: ComparisonResult, tmp_path: Path) -> None:
+def test_the_page_is_self_contained_and_every_picture_has_a_description(
+    report: ComparisonResult, tmp_path: Path
+) -> None:
     write_comparison(report, tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert not re.findall(r"(?:src|href)=[\"'](?!data:)", page)
@@ -77,7 +88,7 @@ def test_seeds_alone_and_unknown_costs_make_a_page_too(tmp_path: Path) -> None:
     report = compare(runs)
     unknown = replace(report, groups=(replace(report.groups[0], cost=Cost()),))
     write_comparison(unknown, tmp_path / "page.html")
-    stated = words((tmp_path / "page.html").read_text(encoding="utf-8"))
+    stated = page_text((tmp_path / "page.html").read_text(encoding="utf-8"))
     assert "Differences" not in stated
     assert "energy needs readable hardware counters" in stated
 
@@ -111,10 +122,10 @@ def test_how_figures_are_shown() -> None:
 
 
 def test_figures_at_their_limits() -> None:
-    """One user has no interval, a long name is cut, and ten groups are still told apart."""
+    """A single user without an interval, a long name, and the styles of many groups."""
     assert draw_differences([replace(PAIR, one="n$^" * 80)], "Recall@10").startswith("data:image/svg+xml;base64,")
-    own = SeededEstimate(0.1, 0.1, 0.1, n=1, spread=None, by_seed=(0.1,))
-    group = ComparedRecipe("$x^$", ("r",), (1,), {}, {"recall@10": own}, Cost(training_seconds=1.0))
+    metric = SeededEstimate(0.1, 0.1, 0.1, n=1, spread=None, by_seed=(0.1,))
+    group = ComparedRecipe("$x^$", ("r",), (1,), {}, {"recall@10": metric}, Cost(training_seconds=1.0))
     assert draw_cost([replace(group, cost=Cost())], "recall@10", "Recall@10") == ""
     assert draw_cost([group, group], "recall@10", "Recall@10")  # no formula, however it looks
     assert len({style(index) for index in range(7)}) == 7

@@ -1,4 +1,4 @@
-"""The page: every section where its material is, none where it is not, and nothing that a title could break."""
+"""The report of a run: sections with and without data, and escaping."""
 
 import json
 import re
@@ -15,18 +15,20 @@ SECTIONS = ("results", "personal", "audit", "segments", "positions", "calibratio
 
 
 def page(folder: Path) -> str:
+    """The text of the report of a run."""
     write_report(folder)
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
 def sections(text: str) -> list[str]:
+    """The ids of the sections of a page."""
     return re.findall(r'<section id="(\w+)"', text)
 
 
 def test_everything_is_shown_in_order(tmp_path: Path) -> None:
     text = page(full_run(tmp_path / "run"))
-    found = sections(text)
-    assert [name for name in found if name != "choices"] == list(SECTIONS)
+    section_ids = sections(text)
+    assert [name for name in section_ids if name != "choices"] == list(SECTIONS)
     assert re.findall(r'<li><a href="#(\w+)"', text) == list(SECTIONS)
     assert "Results are not reliable: the audit failed" in text
 
@@ -64,7 +66,7 @@ def test_the_same_run_makes_the_same_page(tmp_path: Path) -> None:
     assert page(run) == page(run)
 
 
-def test_no_path_of_the_machine_is_told(tmp_path: Path) -> None:
+def test_no_path_of_the_machine_is_shown(tmp_path: Path) -> None:
     text = page(full_run(tmp_path / "run"))
     assert "shop/buys.csv" in text
     assert "/somewhere" not in text

@@ -1,4 +1,4 @@
-"""The page's verdict says what the numbers say, and what the audit says before that."""
+"""The verdict of the report: from the metrics, and from the audit first."""
 
 from dataclasses import replace
 
@@ -12,7 +12,7 @@ from tests.report.runs import audit, audited, difference, estimate, option_metri
 
 
 @pytest.mark.parametrize(
-    ("own", "swapped", "simple", "look", "says"),
+    ("original", "swapped", "simple", "kind", "says"),
     [
         (0.99, 0.985, 0.53, "blind", "hardly uses the history: it loses only 0.005 with another user's history"),
         (0.60, 0.30, 0.53, "better", "best baseline, TF-IDF similarity to the history, with 0.530; the model uses"),
@@ -20,23 +20,23 @@ from tests.report.runs import audit, audited, difference, estimate, option_metri
         (0.45, 0.26, 0.53, "worse", "worse than the best baseline"),
     ],
 )
-def test_options_by_their_intervals(own: float, swapped: float, simple: float, look: str, says: str) -> None:
-    verdict = show_verdict(result(option_metrics(own, swapped, simple)))
-    assert verdict.kind == look
+def test_options_by_their_intervals(original: float, swapped: float, simple: float, kind: str, says: str) -> None:
+    verdict = show_verdict(result(option_metrics(original, swapped, simple)))
+    assert verdict.kind == kind
     assert says in verdict.sentence
-    assert f"Accuracy is {own:.3f} for 1,000 users (95 % interval {own - 0.01:.3f} to" in verdict.sentence
+    assert f"Accuracy is {original:.3f} for 1,000 users (95 % interval {original - 0.01:.3f} to" in verdict.sentence
 
 
 @pytest.mark.parametrize(
-    ("apart", "p", "look"), [(-0.015, 0.01, "worse"), (-0.015, 0.2, "even"), (0.015, 0.01, "better")]
+    ("apart", "p", "kind"), [(-0.015, 0.01, "worse"), (-0.015, 0.2, "even"), (0.015, 0.01, "better")]
 )
-def test_a_paired_test_decides_before_intervals_do(apart: float, p: float, look: str) -> None:
+def test_a_paired_test_decides_before_intervals_do(apart: float, p: float, kind: str) -> None:
     versus = {"versus": {"tfidf": {"accuracy": difference(apart, p)}}}
-    assert decide(result(option_metrics(0.58, 0.3, 0.58 - apart) | versus)).kind == look
+    assert decide(result(option_metrics(0.58, 0.3, 0.58 - apart) | versus)).kind == kind
 
 
 @pytest.mark.parametrize(
-    ("own", "swapped", "p", "look", "says"),
+    ("original", "swapped", "p", "kind", "says"),
     [
         (0.06, 0.002, 0.002, "better", "better than the best baseline, ALS, with 0.0400 (p = 0.002)"),
         (0.06, 0.002, 0.2, "even", "not significantly different from the best baseline, ALS"),
@@ -44,15 +44,15 @@ def test_a_paired_test_decides_before_intervals_do(apart: float, p: float, look:
         (0.06, 0.05, 0.002, "blind", "hardly uses the history: it loses only 0.0100 with another user's history"),
     ],
 )
-def test_rankings(own: float, swapped: float, p: float, look: str, says: str) -> None:
-    verdict = show_verdict(result(ranking_metrics(own, swapped, p)))
-    assert verdict.kind == look
+def test_rankings(original: float, swapped: float, p: float, kind: str, says: str) -> None:
+    verdict = show_verdict(result(ranking_metrics(original, swapped, p)))
+    assert verdict.kind == kind
     assert says in verdict.sentence
-    assert f"Recall@10 is {own:.4f} for 1,000 users" in verdict.sentence
+    assert f"Recall@10 is {original:.4f} for 1,000 users" in verdict.sentence
 
 
 def test_a_failed_audit_comes_first() -> None:
-    fail = next(one for one in audited(audit()).findings if one.severity == "fail")
+    fail = next(finding for finding in audited(audit()).findings if finding.severity == "fail")
     failed = AuditResult((replace(fail, says="a leak"), replace(fail, says="another")), clean=False)
     verdict = show_verdict(result(option_metrics()), failed)
     assert decide(result(option_metrics()), failed).failures == ("a leak", "another")
@@ -62,7 +62,7 @@ def test_a_failed_audit_comes_first() -> None:
 
 
 def test_a_gap_that_may_be_nothing_is_no_reading_of_histories() -> None:
-    metrics = option_metrics(0.27, 0.255)  # 0.02 beyond chance, 0.015 of it by the history: but 0.005 to 0.025
+    metrics = option_metrics(0.27, 0.255)  # 0.02 above chance, 0.015 of it by the history (0.005 to 0.025)
     main = main_result(result(metrics))
     assert main is not None
     assert reads_histories(main) is True
@@ -98,6 +98,6 @@ def test_generated_titles_alone() -> None:
     assert show_verdict(result({"metrics": {}, "baselines": {}})).sentence == "Nothing was evaluated."
 
 
-def test_every_look_has_a_symbol_and_words_of_its_own() -> None:
+def test_every_verdict_has_a_symbol_and_its_own_title() -> None:
     assert len({title for _, title in LABELS.values()}) == len(LABELS)
     assert all(symbol for symbol, _ in LABELS.values())

@@ -1,4 +1,4 @@
-"""Every registered metric: its contract, its example, its reference; and that nothing else lists metrics."""
+"""Every registered metric: its contract, example and reference; and that no other module lists metrics."""
 
 import doctest
 import importlib
@@ -19,7 +19,7 @@ from tests.evaluation.reference import REFERENCE
 MODULES = [metrics.__name__, *(f"{metrics.__name__}.{module.name}" for module in iter_modules(metrics.__path__))]
 
 
-def drawn(k: int, users: int = 50) -> tuple[Bools, Ints]:
+def random_hits(k: int, users: int = 50) -> tuple[Bools, Ints]:
     """Hits (N, k) and relevant items (N,); at least as many are relevant as are found, and to some nothing is."""
     generator = np.random.default_rng(k)
     hits = generator.random((users, k)) < 0.2
@@ -35,23 +35,23 @@ def test_every_metric_has_a_reference() -> None:
 @pytest.mark.parametrize("k", [1, 3, 20])
 @pytest.mark.parametrize("name", METRICS)
 def test_the_contract(name: str, k: int) -> None:
-    hits, relevant = drawn(k)
+    hits, relevant = random_hits(k)
     before = hits.copy(), relevant.copy()
-    found = METRICS[name](hits, relevant, k)
-    assert found.shape == (50,)
-    assert found.dtype == np.float64
-    np.testing.assert_array_equal(np.isnan(found), relevant == 0)
+    values = METRICS[name](hits, relevant, k)
+    assert values.shape == (50,)
+    assert values.dtype == np.float64
+    np.testing.assert_array_equal(np.isnan(values), relevant == 0)
     np.testing.assert_array_equal(hits, before[0])  # what a metric is given belongs to all of them
     np.testing.assert_array_equal(relevant, before[1])
-    np.testing.assert_array_equal(found[3:5], METRICS[name](hits[3:5], relevant[3:5], k))  # no user depends on another
+    np.testing.assert_array_equal(values[3:5], METRICS[name](hits[3:5], relevant[3:5], k))  # no user depends on another
     assert METRICS[name](hits[:0], relevant[:0], k).shape == (0,)
 
 
 @pytest.mark.parametrize("name", METRICS)
 def test_moving_a_hit_up_never_hurts(name: str) -> None:
     indices = np.eye(6, dtype=np.bool_)  # user n has the only relevant item at rank n + 1
-    found = METRICS[name](indices, np.ones(6, dtype=np.int64), 6)
-    steps = np.diff(found)
+    values = METRICS[name](indices, np.ones(6, dtype=np.int64), 6)
+    steps = np.diff(values)
     assert (steps <= 0 if METRICS[name].larger_is_better else steps >= 0).all()
 
 
@@ -65,7 +65,7 @@ def test_examples_run(module: str) -> None:
 def test_one_value_per_user() -> None:
     wrong = Metric("Mean", lambda hits, relevant, k: np.asarray(hits.mean()))
     with pytest.raises(ValueError, match=r"Mean gives an array of shape \(\) for 50 users"):
-        wrong(*drawn(3), 3)
+        wrong(*random_hits(3), 3)
 
 
 def test_names_and_directions_come_from_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
