@@ -117,13 +117,13 @@ def test_2023(shared_engine: Engine, tmp_path: Path) -> None:
     product = {"parent_asin": "p", "title": "Pump", "store": "Acme", "categories": ["A", "B"], "price": None}
     items = json_lines(tmp_path / "m", {**product, "description": [], "features": ["quiet"], "details": {}})
     raw_tables = load(shared_engine, "amazon2023", reviews, items, EVERYTHING)
-    interactions = rows(raw_tables.interactions, shared_engine)[0]
-    assert (interactions["user_id"], interactions["item_id"], interactions["timestamp"]) == (
+    row = rows(raw_tables.interactions, shared_engine)[0]
+    assert (row["user_id"], row["item_id"], row["timestamp"]) == (
         "u",
         "p",
         1_600_000_000.999,
     )  # ms
-    assert (interactions["verified"], interactions["summary"], interactions["review"]) == (False, "Nice", "Very")
+    assert (row["verified"], row["summary"], row["review"]) == (False, "Nice", "Very")
     assert rows(raw_tables.items, shared_engine, "item_id")[0]["brand"] == "Acme"
 
 
