@@ -71,11 +71,24 @@ def test_only_needed_columns_are_read(shared_engine: Engine, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("written", "price"),
     [
-        ("$12.99", 12.99), (12.5, 12.5), (7, 7.0), ("$1,299.00", 1299.0), ("£ 3", 3.0), (0, 0.0),
-        ("$5.00 - $9.99", None), ("12,99", None), ("-3", None), ("", None), (None, None), ("None", None),
-        ("inf", None), (".a-box-inner{background-color:#fff}", None), ([], None), ({"from": 3}, None),
+        ("$12.99", 12.99),
+        (12.5, 12.5),
+        (7, 7.0),
+        ("$1,299.00", 1299.0),
+        ("£ 3", 3.0),
+        (0, 0.0),
+        ("$5.00 - $9.99", None),
+        ("12,99", None),
+        ("-3", None),
+        ("", None),
+        (None, None),
+        ("None", None),
+        ("inf", None),
+        (".a-box-inner{background-color:#fff}", None),
+        ([], None),
+        ({"from": 3}, None),
     ],
-)  # fmt: skip
+)
 def test_prices(shared_engine: Engine, tmp_path: Path, source: str, written: Any, price: float | None) -> None:
     key = "parent_asin" if source == "amazon2023" else "asin"
     names = {"user_id": "u1", "parent_asin": "i1", "timestamp": 1_500_000_001_000}  # of the 2023 release
