@@ -1,4 +1,4 @@
-"""Options: never the user's own items, never two alike, the right one at every place equally often."""
+"""Options: no items of the user, no equal titles, and the right one equally often at every position."""
 
 import numpy as np
 import pytest
@@ -27,8 +27,8 @@ def drawer(proposal: Proposal, titles: list[str], options: int = 4, seed: int = 
     return Drawer(proposal, codes, codes, CandidatesSection(options=options), np.random.default_rng(seed))
 
 
-def everything(users: int, each: int, items: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Users with ``each`` different items; every row but the first of a user is asked for."""
+def interactions(users: int, each: int, items: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """User and item of each row, for users with ``each`` different items, and the rows of cases: all but the first."""
     rng = np.random.default_rng(seed)
     item = np.concatenate([rng.permutation(items)[:each] for _ in range(users)])
     user = np.repeat(np.arange(users), each)
@@ -50,8 +50,8 @@ def test_title_codes_ignore_case_and_carry_over() -> None:
     twins=st.integers(1, 12),
     seed=st.integers(0, 99),
 )
-def test_what_holds_for_any_draw(users: int, each: int, options: int, kind: str, twins: int, seed: int) -> None:
-    # Some items share their title: 30 items, 31 - twins different titles, at least 19 > 6 own + 6 options.
+def test_properties_of_any_draw(users: int, each: int, options: int, kind: str, twins: int, seed: int) -> None:
+    # Some items share their title: 30 items, 31 - twins different titles, at least 19 > 6 of the user + 6 options.
     titles = ["Twin" if n < twins and n % 2 else "tWIN" if n < twins else TITLES[n] for n in range(30)]
     proposal = {
         "uniform": lambda: Uniform(30),
@@ -59,17 +59,17 @@ def test_what_holds_for_any_draw(users: int, each: int, options: int, kind: str,
         "same-category": lambda: by_category([["all", "ab"[n % 2]] for n in range(30)]),
         "similar-title": lambda: by_title(titles, options),
     }[kind]()
-    user, item, asked = everything(users, each, 30, seed)
-    drawn = drawer(proposal, titles, options, seed).draw(user, item, asked)
-    assert drawn.shape == (len(asked), options - 1)
+    user, item, case_rows = interactions(users, each, 30, seed)
+    drawn = drawer(proposal, titles, options, seed).draw(user, item, case_rows)
+    assert drawn.shape == (len(case_rows), options - 1)
     codes = title_codes(titles)
-    for row, distractors in zip(asked, drawn, strict=True):
+    for row, distractors in zip(case_rows, drawn, strict=True):
         assert not set(distractors) & set(item[user == user[row]])
-        shown = [codes[item[row]], *codes[distractors]]
-        assert len(set(shown)) == options
+        option_titles = [codes[item[row]], *codes[distractors]]
+        assert len(set(option_titles)) == options
 
 
-def test_uniform_draws_every_item_alike() -> None:
+def test_uniform_draws_all_items_equally_often() -> None:
     # One user who owns item 0; 6,000 questions of 3 distractors among 29 items: 18000 / 29 = 620.7 of each.
     user, item = np.zeros(6000, dtype=np.int64), np.zeros(6000, dtype=np.int64)
     drawn = drawer(Uniform(30), TITLES).draw(user, item, np.arange(6000))
@@ -78,7 +78,7 @@ def test_uniform_draws_every_item_alike() -> None:
     assert np.abs(counts[1:] - 18000 / 29).max() < 5 * np.sqrt(18000 / 29)  # five standard deviations
 
 
-def test_popularity_draws_as_bought_and_nothing_else() -> None:
+def test_popularity_draws_in_proportion_to_purchases() -> None:
     bought = np.zeros(30, dtype=np.int64)
     bought[[0, 5, 6]] = [9, 3, 1]  # item 0 is the answer itself
     user, item = np.zeros(8000, dtype=np.int64), np.zeros(8000, dtype=np.int64)
@@ -92,26 +92,26 @@ def test_too_few_popular_items_fall_back_and_are_counted() -> None:
     bought = np.zeros(30, dtype=np.int64)
     bought[[5, 6]] = 1
     user, item = np.zeros(10, dtype=np.int64), np.zeros(10, dtype=np.int64)
-    used = drawer(Popularity(bought), TITLES)
-    drawn = used.draw(user, item, np.arange(10))
+    case_drawer = drawer(Popularity(bought), TITLES)
+    drawn = case_drawer.draw(user, item, np.arange(10))
     assert all({5, 6} < set(row) for row in drawn)
-    assert used.fallbacks == 10  # one of three slots of each question
+    assert case_drawer.fallbacks == 10  # one of three slots of each question
 
 
 def test_same_category_stays_in_the_last_category() -> None:
     categories = [["shop", "even" if n % 2 == 0 else "odd"] for n in range(30)]
-    user, item, asked = everything(20, 4, 30)
-    used = drawer(by_category(categories), TITLES)
-    drawn = used.draw(user, item, asked)
-    assert ((drawn - item[asked][:, None]) % 2 == 0).all()
-    assert used.fallbacks == 0
+    user, item, case_rows = interactions(20, 4, 30)
+    case_drawer = drawer(by_category(categories), TITLES)
+    drawn = case_drawer.draw(user, item, case_rows)
+    assert ((drawn - item[case_rows][:, None]) % 2 == 0).all()
+    assert case_drawer.fallbacks == 0
 
 
 def test_items_without_a_category_fall_back() -> None:
-    used = drawer(by_category([[] for _ in range(30)]), TITLES)
-    user, item, asked = everything(3, 3, 30)
-    assert used.draw(user, item, asked).shape == (6, 3)
-    assert used.fallbacks == 6 * 3
+    case_drawer = drawer(by_category([[] for _ in range(30)]), TITLES)
+    user, item, case_rows = interactions(3, 3, 30)
+    assert case_drawer.draw(user, item, case_rows).shape == (6, 3)
+    assert case_drawer.fallbacks == 6 * 3
 
 
 def test_similar_titles_are_the_nearest() -> None:
@@ -122,8 +122,8 @@ def test_similar_titles_are_the_nearest() -> None:
     members, weights = pools.pool(0)  # "red soap a"
     assert 0 not in members
     assert len(members) == len(weights)
-    fractions_a_word = [n for n in range(1, 20) if set(titles[n].split()) & {"red", "soap"}]
-    assert sorted(members.tolist()) == fractions_a_word  # one letter is no word to the tokenizer
+    with_common_word = [n for n in range(1, 20) if set(titles[n].split()) & {"red", "soap"}]
+    assert sorted(members.tolist()) == with_common_word  # the vectorizer ignores words of one letter
 
 
 def test_similar_titles_leave_out_the_same_title() -> None:
@@ -136,25 +136,25 @@ def test_titles_without_words_have_no_neighbours() -> None:
     assert by_title(["", "!", "?"], 2).pool(1)[0].tolist() == []
 
 
-def test_uneven_titles_may_not_meet_the_answer() -> None:
-    # The answer 0 shows "soap"; as a distractor item 1 would show "soap" too, item 2 the answer's own raw title.
+def test_asymmetric_titles_do_not_show_the_title_of_the_answer() -> None:
+    # The answer 0 shows "soap"; as a distractor item 1 would show "soap" too, item 2 the answer's raw title.
     as_answer = np.array([0, 5, 6, 7])
     as_distractor = np.array([1, 0, 1, 3])
-    used = Drawer(Uniform(4), as_answer, as_distractor, CandidatesSection(options=2), np.random.default_rng(1))
-    one = np.zeros(50, dtype=np.int64)
-    assert set(used.draw(one, one, np.arange(50)).ravel()) == {3}
+    case_drawer = Drawer(Uniform(4), as_answer, as_distractor, CandidatesSection(options=2), np.random.default_rng(1))
+    zeros = np.zeros(50, dtype=np.int64)
+    assert set(case_drawer.draw(zeros, zeros, np.arange(50)).ravel()) == {3}
 
 
-def test_a_catalogue_that_is_too_small_says_so() -> None:
-    used = drawer(Uniform(5), TITLES[:5], options=4)
-    user, item = np.array([0, 0]), np.array([0, 1])  # 5 - 2 own = 3 left, just enough
-    assert sorted(used.draw(user, item, np.array([1]))[0]) == [2, 3, 4]
+def test_too_small_catalogues_are_an_error() -> None:
+    case_drawer = drawer(Uniform(5), TITLES[:5], options=4)
+    user, item = np.array([0, 0]), np.array([0, 1])  # 5 items - 2 of the user = 3 distractors
+    assert sorted(case_drawer.draw(user, item, np.array([1]))[0]) == [2, 3, 4]
     with pytest.raises(DatasetError, match="too few different titles"):
-        used.draw(np.zeros(3, dtype=np.int64), np.arange(3), np.array([2]))
+        case_drawer.draw(np.zeros(3, dtype=np.int64), np.arange(3), np.array([2]))
 
 
 @pytest.mark.parametrize(("cases", "options"), [(0, 4), (1, 4), (4000, 4), (4467, 4), (100, 26)])
-def test_each_place_is_right_equally_often(cases: int, options: int) -> None:
+def test_each_position_is_right_equally_often(cases: int, options: int) -> None:
     counts = np.bincount(answer_positions(cases, options, np.random.default_rng(1)), minlength=options)
     assert len(counts) == options
     assert counts.sum() == cases
@@ -167,7 +167,9 @@ def test_arrange() -> None:
 
 
 def test_the_same_seed_draws_the_same() -> None:
-    user, item, asked = everything(10, 4, 30)
-    first, again, other = (drawer(Uniform(30), TITLES, seed=seed).draw(user, item, asked) for seed in (1, 1, 2))
-    assert (first == again).all()
-    assert (first != other).any()
+    user, item, case_rows = interactions(10, 4, 30)
+    first, repeated, other_seed = (
+        drawer(Uniform(30), TITLES, seed=seed).draw(user, item, case_rows) for seed in (1, 1, 2)
+    )
+    assert (first == repeated).all()
+    assert (first != other_seed).any()

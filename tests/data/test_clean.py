@@ -52,7 +52,7 @@ def test_words(engine: Engine) -> None:
     assert cleaned(raw, "words", engine) == ("Men Shampoo Conditioner OZ Pack of", raw)
 
 
-def test_uneven_is_words_in_front_and_raw_behind(engine: Engine) -> None:
+def test_asymmetric_cleans_the_title_and_keeps_the_raw_one(engine: Engine) -> None:
     assert cleaned("Soap &amp; Water 250g!", "asymmetric", engine) == ("Soap Water g", "Soap &amp; Water 250g!")
 
 
@@ -61,7 +61,7 @@ def test_uneven_is_words_in_front_and_raw_behind(engine: Engine) -> None:
     [
         (None, "Acme &amp; Soap", "unescape", "Acme & Soap"),
         (" ", "Acme", "raw", "Acme"),
-        ("12345", "Acme soap 7", "words", "Acme soap"),  # cleaning left nothing
+        ("12345", "Acme soap 7", "words", "Acme soap"),  # no word is left after cleaning
         ("12345", "77", "words", ""),
         (None, None, "unescape", ""),
     ],
@@ -73,7 +73,7 @@ def test_missing_titles(
 
 
 @pytest.mark.parametrize("level", ["raw", "unescape", "words", "asymmetric"])
-def test_ids_that_stand_for_titles_stay(level: Cleaning, engine: Engine) -> None:
+def test_ids_as_titles_are_not_cleaned(level: Cleaning, engine: Engine) -> None:
     items = engine.table_of({"item_id": ["B0 &amp;1", "77"], "title": ["B0 &amp;1", "77"]})
     table = engine.to_pyarrow(clean_titles(items, level, engine)).to_pydict()
     assert table["title"] == table["raw_title"] == table["item_id"]
@@ -132,14 +132,14 @@ PIECES = st.sampled_from(
 @given(texts=st.lists(st.lists(PIECES, max_size=12).map("".join), min_size=1, max_size=20))
 def test_entities_as_the_standard_library_has_them(texts: list[str], engine: Engine) -> None:
     table = unescape(engine.table_of({"place": list(range(len(texts))), "text": texts}), ["text"], engine)
-    found = engine.to_pyarrow(table.order_by("place"))["text"].to_pylist()
-    assert [_visible(text) for text in found] == [
+    unescaped = engine.to_pyarrow(table.order_by("place"))["text"].to_pylist()
+    assert [_visible(text) for text in unescaped] == [
         _visible(html.unescape(html.unescape(html.unescape(t)))) for t in texts
     ]
 
 
 def _visible(text: str) -> str:
-    """Without what tidying takes away."""
+    """Without the characters that cleaning may remove."""
     return "".join(c for c in text if c.isprintable() and not c.isspace())
 
 

@@ -1,4 +1,4 @@
-"""The engine: order, lines, rejected rows, spilling, and errors of ours instead of DuckDB's."""
+"""The engine: order, lines, rejected rows, spilling, and errors of this package instead of DuckDB's."""
 
 import gzip
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def engine(tmp_path: Path) -> Iterator[Engine]:
         yield opened
 
 
-def test_what_was_spilled_is_gone_afterwards(tmp_path: Path) -> None:
+def test_spilled_files_are_removed(tmp_path: Path) -> None:
     with Engine(tmp_path, memory="100MB", threads=1) as engine:
         many = engine.cache(engine.table_of({"n": list(range(1000))}))
         wide = engine.cache(many.cross_join(many.rename(m="n")).mutate(text=many.n.cast("string").rpad(200, "x")))
@@ -33,16 +33,16 @@ def test_what_was_spilled_is_gone_afterwards(tmp_path: Path) -> None:
 
 
 def test_dropping_an_expression_drops_its_tables_only(engine: Engine) -> None:
-    one, other = engine.cache(engine.table_of({"a": [1]})), engine.cache(engine.table_of({"a": [2]}))
-    engine.drop(one.filter(one.a > 0))
-    assert engine.counts(n=other) == {"n": 1}
+    dropped, remaining = (engine.cache(engine.table_of({"a": [value]})) for value in (1, 2))
+    engine.drop(dropped.filter(dropped.a > 0))
+    assert engine.counts(n=remaining) == {"n": 1}
     with pytest.raises(Exception, match="does not exist"):
-        engine.counts(n=one)
+        engine.counts(n=dropped)
 
 
 def test_cache_keeps_the_order_and_numbers_it(engine: Engine) -> None:
-    table = engine.numbered(engine.table_of({"a": [3, 1, 2]}), "place")
-    assert engine.to_pyarrow(table).to_pydict() == {"a": [3, 1, 2], "place": [0, 1, 2]}
+    table = engine.numbered(engine.table_of({"a": [3, 1, 2]}), "index")
+    assert engine.to_pyarrow(table).to_pydict() == {"a": [3, 1, 2], "index": [0, 1, 2]}
 
 
 def test_json_lines(engine: Engine, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_json_lines(engine: Engine, tmp_path: Path) -> None:
         ('[["x"], ["y", "z"]]', ["x", "y", "z"], "x y z"),
         ('"x"', ["x"], "x"),
         ("null", None, None),
-        ('{"k": 1}', None, None),  # an object is no text
+        ('{"k": 1}', None, None),  # an object is not text
     ],
 )
 def test_json_values(
@@ -93,12 +93,12 @@ def test_counts_in_one_query(engine: Engine) -> None:
 
 
 def test_no_subquery_hides_a_table(engine: Engine) -> None:
-    """Ibis names what it uses twice t0, t1, ...; tables of those names would be taken for it."""
+    """Ibis names subqueries t0, t1, ...; tables must have other names."""
     tables = [engine.table_of({"a": list(range(size))}) for size in range(1, 30)]
     used_twice = tables[0].semi_join(tables[1], "a").semi_join(tables[2], "a")
     for size, table in enumerate(tables, 1):
-        found = engine.counts(pair=used_twice, users=used_twice.a.nunique(), size=table)
-        assert found == {"pair": 1, "users": 1, "size": size}
+        counts = engine.counts(pair=used_twice, users=used_twice.a.nunique(), size=table)
+        assert counts == {"pair": 1, "users": 1, "size": size}
 
 
 def test_parquet_is_sorted(engine: Engine, tmp_path: Path) -> None:
@@ -124,8 +124,8 @@ def test_sorts_more_than_its_memory(tmp_path: Path) -> None:
 
 
 def test_truncated_gzip_is_a_source_error(engine: Engine, tmp_path: Path) -> None:
-    packed = gzip.compress(b"".join(b'{"a": %d}\n' % n for n in range(9999)))
-    (tmp_path / "a.gz").write_bytes(packed[:-100])
+    compressed = gzip.compress(b"".join(b'{"a": %d}\n' % n for n in range(9999)))
+    (tmp_path / "a.gz").write_bytes(compressed[:-100])
     with pytest.raises(SourceError, match="damaged or cut off"):
         engine.cache(engine.read_json_lines(tmp_path / "a.gz", {"a": "VARCHAR"}, "gzip"), source=tmp_path / "a.gz")
 

@@ -38,28 +38,28 @@ def tables(table: list[Row], titles: dict[str, str | None], engine: Engine) -> t
     return engine.table_of(columns), engine.table_of(names)
 
 
-def kept(
+def filtered(
     table: list[Row], engine: Engine, titles: dict[str, str | None] | None = None, **data: Any
 ) -> tuple[list[int], dict[str, int]]:
-    """Positions that remain, and the drops that are not zero."""
+    """Positions of the remaining interactions, and the counts of dropped ones that are not zero."""
     titles = {row[1]: row[1] for row in table} if titles is None else titles
     recipe = Data.model_validate({"source": "table", "interactions": "x", **data})
     interactions, items, dropped = filter_interactions(*tables(table, titles, engine), recipe, engine)
     assert tuple(dropped) == RULES
-    found = rows(interactions, engine)
-    assert [row["item_id"] for row in rows(items, engine, "item_id")] == sorted({row["item_id"] for row in found})
-    return [row["position"] for row in found], {rule: n for rule, n in dropped.items() if n}
+    remaining = rows(interactions, engine)
+    assert [row["item_id"] for row in rows(items, engine, "item_id")] == sorted({row["item_id"] for row in remaining})
+    return [row["position"] for row in remaining], {rule: n for rule, n in dropped.items() if n}
 
 
 def bought(*pairs: str) -> list[Row]:
-    """One purchase per "ua1": user u, item a1."""
+    """A purchase for each text: "ua1" is user u with item a1."""
     return [(pair[0], pair[1:], at, 5.0, True) for at, pair in enumerate(pairs)]
 
 
-def test_only_what_is_known_to_be_unverified_goes(shared_engine: Engine) -> None:
+def test_only_known_unverified_purchases_are_dropped(shared_engine: Engine) -> None:
     table: list[Row] = [("u", "a1", 1, None, True), ("u", "a2", 2, None, None), ("u", "a3", 3, None, False)]
-    assert kept(table, shared_engine) == ([0, 1], {"unverified": 1})
-    assert kept(table, shared_engine, verified=False) == ([0, 1, 2], {})
+    assert filtered(table, shared_engine) == ([0, 1], {"unverified": 1})
+    assert filtered(table, shared_engine, verified=False) == ([0, 1, 2], {})
 
 
 def test_duplicates_are_counted_among_the_verified(shared_engine: Engine) -> None:
@@ -70,40 +70,40 @@ def test_duplicates_are_counted_among_the_verified(shared_engine: Engine) -> Non
         ("u", "a1", 1, None, False),  # the earliest, but unverified: it takes nobody's place
         ("v", "a1", 9, None, True),  # of another user
     ]
-    assert kept(table, shared_engine) == ([1, 4], {"unverified": 1, "duplicate": 2})
-    assert kept(table, shared_engine, verified=False) == ([3, 4], {"duplicate": 3})
-    assert kept(table, shared_engine, duplicates="keep") == ([0, 1, 2, 4], {"unverified": 1})
+    assert filtered(table, shared_engine) == ([1, 4], {"unverified": 1, "duplicate": 2})
+    assert filtered(table, shared_engine, verified=False) == ([3, 4], {"duplicate": 3})
+    assert filtered(table, shared_engine, duplicates="keep") == ([0, 1, 2, 4], {"unverified": 1})
 
 
-def test_rating_is_judged_after_duplicates(shared_engine: Engine) -> None:
+def test_the_rating_filter_follows_that_of_duplicates(shared_engine: Engine) -> None:
     table: list[Row] = [("u", "a1", 1, 2.0, True), ("u", "a1", 2, 5.0, True), ("u", "a2", 3, None, True)]
     table.append(("u", "a3", 4, 4.0, True))
     # The first review of a1 stays and is below 4; that of a2 is unknown, so it does not reach the threshold.
-    assert kept(table, shared_engine, min_rating=4.0) == ([3], {"duplicate": 1, "rating": 2})
+    assert filtered(table, shared_engine, min_rating=4.0) == ([3], {"duplicate": 1, "rating": 2})
 
 
 def test_items_without_title_or_line(shared_engine: Engine) -> None:
     titles = {"a1": "Soap", "a2": "", "a3": None, "a9": "nobody bought it"}
-    assert kept(bought("ua1", "ua2", "ua3", "ua4"), shared_engine, titles) == ([0], {"no_title": 3})
+    assert filtered(bought("ua1", "ua2", "ua3", "ua4"), shared_engine, titles) == ([0], {"no_title": 3})
 
 
-def test_core_peels_until_nothing_changes(shared_engine: Engine) -> None:
+def test_the_core_is_repeated_until_nothing_changes(shared_engine: Engine) -> None:
     # x, y and z hold a1 and a2. w holds a2 and a3; a3 has one buyer and goes, then w has one item and goes as well.
     table = bought("xa1", "xa2", "ya1", "ya2", "za1", "za2", "wa2", "wa3")
-    assert kept(table, shared_engine, user_core=2, item_core=2) == ([0, 1, 2, 3, 4, 5], {"k_core": 2})
-    assert kept(table, shared_engine, user_core=3) == ([], {"k_core": 8})
-    assert kept(table, shared_engine, item_core=4) == ([1, 3, 5, 6], {"k_core": 4})
+    assert filtered(table, shared_engine, user_core=2, item_core=2) == ([0, 1, 2, 3, 4, 5], {"k_core": 2})
+    assert filtered(table, shared_engine, user_core=3) == ([], {"k_core": 8})
+    assert filtered(table, shared_engine, item_core=4) == ([1, 3, 5, 6], {"k_core": 4})
 
 
 def test_history_counts_different_items(shared_engine: Engine) -> None:
     table = bought("xa1", "xa1", "xa2", "ya1", "ya2", "ya3")
-    assert kept(table, shared_engine, duplicates="keep", min_history=3) == ([3, 4, 5], {"min_history": 3})
+    assert filtered(table, shared_engine, duplicates="keep", min_history=3) == ([3, 4, 5], {"min_history": 3})
 
 
 @pytest.mark.parametrize(("least", "positions"), [(1, [0, 1, 2, 3, 4]), (2, [2, 3, 4]), (3, [])])
 def test_categories_are_counted_at_the_leaf(least: int, positions: list[int], shared_engine: Engine) -> None:
     # x buys twice from "a"; y from "a" and "b". That all is below "all" makes nobody's taste wide.
-    assert kept(bought("xa1", "xa2", "ya1", "yb1", "yb2"), shared_engine, min_categories=least)[0] == positions
+    assert filtered(bought("xa1", "xa2", "ya1", "yb1", "yb2"), shared_engine, min_categories=least)[0] == positions
 
 
 def test_texts_of_users_are_cleaned(shared_engine: Engine) -> None:
@@ -143,7 +143,7 @@ def by_hand(table: list[Row], titled: set[str], data: Data) -> tuple[list[int], 
     for _, row in left:
         items[row[0]].add(row[1])
     left = rule("min_history", [pair for pair in left if len(items[pair[1][0]]) >= data.min_history])
-    leaves = {user: {item[0] for item in mine} for user, mine in items.items()}
+    leaves = {user: {item[0] for item in user_items} for user, user_items in items.items()}
     left = rule("min_categories", [pair for pair in left if len(leaves[pair[1][0]]) >= data.min_categories])
     return [at for at, _ in left], dropped
 
@@ -177,7 +177,7 @@ def test_all_rules_against_plain_python(
     positions, dropped = by_hand(
         table, set(titles) - untitled, Data.model_validate({"source": "table", "interactions": "x", **content})
     )
-    assert kept(table, shared_engine, titles, **content) == (positions, {k: n for k, n in dropped.items() if n})
+    assert filtered(table, shared_engine, titles, **content) == (positions, {k: n for k, n in dropped.items() if n})
 
 
 @pytest.mark.skipif(not (DATA / "amazon2018-gift-cards").is_dir(), reason=f"no real data in {DATA}")

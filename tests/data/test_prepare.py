@@ -1,4 +1,4 @@
-"""The whole chain: what it counts, that it repeats itself, and that it destroys nothing."""
+"""Preparing a dataset: counts, reproducibility, and safe replacement of folders."""
 
 import hashlib
 import json
@@ -34,16 +34,15 @@ def prepare(recipe: Recipe, out: Path, *progress: Any) -> dict[str, Any]:
 
 
 def test_folder_and_report(tmp_path: Path) -> None:
-    write_small_dataset(
-        tmp_path
-    )  # six users with five of twenty items; user n has items n to n + 4, so ten items are bought
-    shown: list[tuple[str, float, float, str]] = []
-    report = prepare(recipe_of(tmp_path), tmp_path / "dataset", lambda *stated: shown.append(stated))
+    # Six users with five of twenty items; user n has items n to n + 4, so ten items are bought.
+    write_small_dataset(tmp_path)
+    reports_of_progress: list[tuple[str, float, float, str]] = []
+    report = prepare(recipe_of(tmp_path), tmp_path / "dataset", lambda *step: reports_of_progress.append(step))
     assert report["kept"] == {"users": 6, "items": 10, "interactions": 30}
     assert report["read"]["reviews"] == 30
     assert report["cases"] == {"train": 6 * 2, "validation": 6, "test": 6}
     assert report["warnings"] == []
-    assert shown[0] == ("prepare", 0, 4, "reading")
+    assert reports_of_progress[0] == ("prepare", 0, 4, "reading")
     folder = tmp_path / "dataset"
     assert sorted(path.name for path in folder.iterdir()) == sorted([*TABLES, "dataset.json"])
     info = json.loads((folder / "dataset.json").read_text())
@@ -58,16 +57,16 @@ def test_folder_and_report(tmp_path: Path) -> None:
     rows = pq.read_table(folder / "interactions.parquet").to_pylist()
     assert [(row["user_id"], row["position"]) for row in rows] == [(f"u{u}", at) for u in range(6) for at in range(5)]
     # Every training place but the first, then the validation and the test: four questions of each user.
-    asked = pq.read_table(folder / "candidates.parquet").to_pylist()
-    assert [row["position"] for row in asked] == [1, 2, 3, 4] * 6
+    cases = pq.read_table(folder / "candidates.parquet").to_pylist()
+    assert [row["position"] for row in cases] == [1, 2, 3, 4] * 6
 
 
 @pytest.mark.parametrize("negatives", ["uniform", "popularity", "similar-title"])
 def test_answers_are_at_every_place_equally_often(tmp_path: Path, negatives: str) -> None:
     write_small_dataset(tmp_path, users=12, items=24)
     prepare(recipe_of(tmp_path, candidates={"options": 4, "negatives": negatives}), tmp_path / "dataset")
-    asked = pq.read_table(tmp_path / "dataset" / "candidates.parquet").to_pandas()
-    for _, part in asked.groupby("split"):
+    cases = pq.read_table(tmp_path / "dataset" / "candidates.parquet").to_pandas()
+    for _, part in cases.groupby("split"):
         assert np.ptp(np.bincount(part["answer"], minlength=4)) == 0  # 24, 12 and 12 questions divide by 4
 
 
@@ -85,11 +84,11 @@ def test_the_same_recipe_gives_the_same_bytes_on_any_number_of_threads(
         "candidates": {"options": 4, "negatives": "popularity"},
     }
     reports = {}
-    real = engine_module.Engine.__init__
+    original_init = engine_module.Engine.__init__
     for name, threads, seed in (("one", 1, 5), ("four", 4, 5), ("other", 1, 6)):
 
         def with_threads(self: object, work: Path, threads: int = threads) -> None:
-            real(self, work, threads=threads)  # type: ignore[arg-type]
+            original_init(self, work, threads=threads)  # type: ignore[arg-type]
 
         monkeypatch.setattr(engine_module.Engine, "__init__", with_threads)
         reports[name] = prepare(parse_recipe({**content, "seed": seed}), tmp_path / name)
@@ -98,7 +97,7 @@ def test_the_same_recipe_gives_the_same_bytes_on_any_number_of_threads(
     assert reports["one"]["fingerprint"] == reports["four"]["fingerprint"] != reports["other"]["fingerprint"]
 
 
-def test_the_fingerprint_knows_no_paths(tmp_path: Path) -> None:
+def test_the_fingerprint_does_not_depend_on_paths(tmp_path: Path) -> None:
     reports = []
     for name in ("here", "there"):
         write_small_dataset(tmp_path / name)
@@ -106,7 +105,7 @@ def test_the_fingerprint_knows_no_paths(tmp_path: Path) -> None:
     assert reports[0]["fingerprint"] == reports[1]["fingerprint"]
 
 
-def test_nothing_learned_counts_what_is_tested(tmp_path: Path) -> None:
+def test_popularity_counts_training_purchases_only(tmp_path: Path) -> None:
     """Popularity weighs training purchases only: an item bought in tests alone is never a popular distractor."""
     titles = {name: f"title {name}" for name in ["hit", "flop", *(f"x{n}" for n in range(12))]}
     rows = [
@@ -123,7 +122,7 @@ def test_nothing_learned_counts_what_is_tested(tmp_path: Path) -> None:
     assert not {"hit", "flop"} & {item for case in cases for item in (case.candidates.items if case.candidates else ())}
 
 
-def test_uneven_cleaning_is_loud(tmp_path: Path) -> None:
+def test_asymmetric_cleaning_gives_a_warning(tmp_path: Path) -> None:
     write_small_dataset(tmp_path)
     report = prepare(recipe_of(tmp_path, data={"cleaning": "asymmetric"}), tmp_path / "dataset")
     assert any("ASYMMETRICALLY" in warning for warning in report["warnings"])
@@ -151,7 +150,7 @@ def test_a_dataset_is_replaced_and_nothing_else(tmp_path: Path) -> None:
 def test_a_failure_leaves_the_old_dataset(tmp_path: Path) -> None:
     write_small_dataset(tmp_path)
     out = tmp_path / "sets" / "dataset"
-    kept = prepare(recipe_of(tmp_path), out)["fingerprint"]
+    fingerprint_before = prepare(recipe_of(tmp_path), out)["fingerprint"]
     for bad in (
         recipe_of(tmp_path, data={"min_history": 99}),
         recipe_of(tmp_path, candidates={"options": 26}),
@@ -159,7 +158,7 @@ def test_a_failure_leaves_the_old_dataset(tmp_path: Path) -> None:
     ):
         with pytest.raises(ShoptalkError):
             prepare(bad, out)
-        assert open_dataset(out).fingerprint == kept
+        assert open_dataset(out).fingerprint == fingerprint_before
         assert [path.name for path in out.parent.iterdir()] == ["dataset"]  # no half-written folder beside it
 
 
@@ -169,7 +168,7 @@ def test_filters_that_leave_nothing_say_so(tmp_path: Path) -> None:
         prepare(recipe_of(tmp_path, data={"min_history": 99}), tmp_path / "dataset")
 
 
-def test_the_generated_shop_goes_through_the_chain(tmp_path: Path) -> None:
+def test_the_generated_shop_is_prepared(tmp_path: Path) -> None:
     write_sample(tmp_path / "sample", users=200, items=100)
     report = prepare(read_recipe(tmp_path / "sample" / "recipe.toml"), tmp_path / "dataset")
     assert report["dropped"]["unverified"] > 0
@@ -198,40 +197,45 @@ def test_cold_items_are_withheld_from_everything_but_the_test(tmp_path: Path, ti
     known |= {item for case in split.validation for item in case.targets}
     known |= {item for case in [*split.validation, *split.test] for item in case.history.items}
     assert not known & cold
-    asked = {item for case in split.test for item in case.targets}
-    assert asked & cold
-    assert asked - cold
+    targets = {item for case in split.test for item in case.targets}
+    assert targets & cold
+    assert targets - cold
     assert report["cases"]["test"] == len(split.test) > 30
-    again = prepare(recipe_of(tmp_path, split=section), tmp_path / "again")
-    assert again["fingerprint"] == report["fingerprint"] != plain["fingerprint"]
-    other = prepare(recipe_of(tmp_path, split=section, seed=2), tmp_path / "other")
-    assert other["dropped"]["cold"] != report["dropped"]["cold"]
+    repeated = prepare(recipe_of(tmp_path, split=section), tmp_path / "repeated")
+    assert repeated["fingerprint"] == report["fingerprint"] != plain["fingerprint"]
+    other_seed = prepare(recipe_of(tmp_path, split=section, seed=2), tmp_path / "other")
+    assert other_seed["dropped"]["cold"] != report["dropped"]["cold"]
 
 
-def test_a_share_of_nothing_changes_no_fingerprint(tmp_path: Path) -> None:
+def test_no_cold_items_leave_the_fingerprint_unchanged(tmp_path: Path) -> None:
     write_small_dataset(tmp_path)
     report = prepare(recipe_of(tmp_path), tmp_path / "dataset")
     info = json.loads((tmp_path / "dataset" / "dataset.json").read_text())
     del info["recipe"]["split"]["cold"]  # a dataset that was made before there was such a share
     (tmp_path / "dataset" / "dataset.json").write_text(json.dumps(info))
     assert open_dataset(tmp_path / "dataset").fingerprint == report["fingerprint"]
-    made = recipe_of(tmp_path)
+    recipe = recipe_of(tmp_path)
     tables = {name: {"content": "x"} for name in TABLES}
     split = {"method": "leave-one-out", "fractions": [0.8, 0.1, 0.1], "history": 0, "ties": "source"}
-    defines = {"format": 1, "tables": dict.fromkeys(TABLES, "x"), "cleaning": "unescape", "split": split,
-               "candidates": {"options": 4, "negatives": "uniform"}}  # fmt: skip
-    expected = hashlib.sha256(json.dumps(defines, sort_keys=True).encode()).hexdigest()
-    assert fingerprint(made, tables) == expected
+    content = {
+        "format": 1,
+        "tables": dict.fromkeys(TABLES, "x"),
+        "cleaning": "unescape",
+        "split": split,
+        "candidates": {"options": 4, "negatives": "uniform"},
+    }
+    expected = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    assert fingerprint(recipe, tables) == expected
 
 
 @needs_data
-def test_systems_a_exam_on_beauty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_beauty_with_the_split_of_system_a(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHOPTALK_DATA", str(DATA))
-    # Cleaning by words leaves eight items without a title; without it, the users of the exam are counted exactly.
+    # Cleaning by words leaves eight items without a title; without it, the numbers of users are as published.
     recipe = read_recipe(RECIPES / "beauty-options.toml", ["data.cleaning=unescape"])
     report = prepare(recipe, tmp_path / "dataset")
     assert report["kept"] == {"users": 22_332, "items": 12_086, "interactions": 198_215}
-    # 22,332 * .75 = 16,749 train; * .8 = 17,865.6 -> 17,865, so 1,116 validate and 4,467 are tested, as in A's exam.
+    # 22,332 * .75 = 16,749 train; * .8 = 17,865.6 -> 17,865, so 1,116 validate and 4,467 are tested, as in system A.
     assert {part: report["cases"][part] for part in ("validation", "test")} == {"validation": 1116, "test": 4467}
     dataset = open_dataset(tmp_path / "dataset")
     split = dataset.split("last")
@@ -251,24 +255,24 @@ def test_gift_cards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     report = prepare(read_recipe(RECIPES / "gift-cards.toml"), tmp_path / "dataset")
     assert report["read"] == {"reviews": 2972, "items": 1547, "bad_lines": 0}
     assert report["dropped"]["unverified"] == 134  # shared/data/README.md
-    left = 2972 - sum(n for name, n in report["dropped"].items() if name != "unbought")
-    assert report["kept"]["interactions"] == left
+    remaining = 2972 - sum(n for name, n in report["dropped"].items() if name != "unbought")
+    assert report["kept"]["interactions"] == remaining
 
 
-def test_what_nobody_bought_is_counted_or_kept(tmp_path: Path) -> None:
+def test_items_without_purchases_are_dropped_or_kept(tmp_path: Path) -> None:
     write_small_dataset(tmp_path)  # ten of twenty items are bought
     plain = prepare(recipe_of(tmp_path), tmp_path / "drop")
     full = prepare(recipe_of(tmp_path, data={"unbought": "keep"}), tmp_path / "keep")
     assert (plain["dropped"]["unbought"], plain["kept"]["items"]) == (20 - 10, 10)
     assert (full["dropped"]["unbought"], full["kept"]["items"]) == (0, 20)
-    # Options are what was bought, either way.
+    # Options are bought items in both datasets.
     assert (tmp_path / "keep" / TABLES[3]).read_bytes() == (tmp_path / "drop" / TABLES[3]).read_bytes()
     assert len(open_dataset(tmp_path / "keep").catalogue) == 20
     assert len(open_dataset(tmp_path / "keep").split().test) == 6
 
 
 @pytest.mark.parametrize(
-    ("each", "split", "says"),
+    ("each", "split", "message"),
     [
         (2, {}, r"no test case: leave-one-out needs users with 3 purchases .*; 0 of 6 users have that many"),
         (3, {}, r"no train case: leave-one-out needs users with 4 purchases .*; 0 of 6 users have that many"),
@@ -281,8 +285,8 @@ def test_what_nobody_bought_is_counted_or_kept(tmp_path: Path) -> None:
         (1, {"method": "by-time-per-user"}, r"no (train|test) case: by-time-per-user .*; 0 of 6 users"),
     ],
 )
-def test_too_little_data_is_refused_before_training(tmp_path: Path, each: int, split: dict, says: str) -> None:
+def test_too_little_data_is_refused_before_training(tmp_path: Path, each: int, split: dict, message: str) -> None:
     write_small_dataset(tmp_path, each=each)
-    with pytest.raises(DatasetError, match=says):
+    with pytest.raises(DatasetError, match=message):
         prepare(recipe_of(tmp_path, split=split, candidates={"options": 2}), tmp_path / "dataset")
     assert not (tmp_path / "dataset").exists()

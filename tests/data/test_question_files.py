@@ -1,3 +1,5 @@
+"""Files of questions and of instruction rows: what is read, and errors with file and line."""
+
 import gzip
 import json
 from pathlib import Path
@@ -16,8 +18,8 @@ def lines(path: Path, *rows: object) -> Path:
 
 
 def test_questions(tmp_path: Path) -> None:
-    path = lines(tmp_path / "exam.jsonl", ROW, {**ROW, "answer": "Razor", "user": 7, "split": "test"},
-                 {**ROW, "split": "train"})  # fmt: skip
+    test_row, train_row = {**ROW, "answer": "Razor", "user": 7, "split": "test"}, {**ROW, "split": "train"}
+    path = lines(tmp_path / "exam.jsonl", ROW, test_row, train_row)
     assert read_candidates(path) == [
         Question(("Soap",), ("Razor", "Comb"), 1),
         Question(("Soap",), ("Razor", "Comb"), 0, "7", False),
@@ -26,7 +28,7 @@ def test_questions(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "words"),
+    ("row", "message"),
     [
         ({**ROW, "answer": 2}, "neither the index of an option"),
         ({**ROW, "answer": -1}, "neither the index of an option"),
@@ -39,19 +41,23 @@ def test_questions(tmp_path: Path) -> None:
         ([1], "expected a JSON object, not a list"),
     ],
 )
-def test_what_is_no_question_is_refused_with_its_line(tmp_path: Path, row: object, words: str) -> None:
+def test_invalid_questions_are_refused_with_their_line(tmp_path: Path, row: object, message: str) -> None:
     path = lines(tmp_path / "exam.jsonl", ROW, row)
     with pytest.raises(SourceError) as caught:
         read_candidates(path)
-    assert words in caught.value.message
+    assert message in caught.value.message
     assert caught.value.where == f"{path}:2"
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    for name, content, words in (("empty", b"", "no questions"), ("half", gzip.compress(b"{}" * 99)[:-9], "damaged"),
-                                 ("latin", b'{"history": "\xe9"}', "UTF-8")):  # fmt: skip
+    files = {
+        "empty": (b"", "no questions"),
+        "half": (gzip.compress(b"{}" * 99)[:-9], "damaged"),
+        "latin": (b'{"history": "\xe9"}', "UTF-8"),
+    }
+    for name, (content, message) in files.items():
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(SourceError, match=words):
+        with pytest.raises(SourceError, match=message):
             read_candidates(tmp_path / name)
     with pytest.raises(SourceError, match="cannot be read"):
         read_alpaca(tmp_path)
@@ -69,7 +75,7 @@ def test_instructions_as_lines_and_as_one_array(tmp_path: Path) -> None:
     assert caught.value.where == f"{tmp_path / 'c.json'}, member 2"
 
 
-def test_an_instruction_may_say_whose_it_is_and_list_items(tmp_path: Path) -> None:
+def test_an_instruction_may_have_a_user_and_list_items(tmp_path: Path) -> None:
     row = {"instruction": "List.", "output": "<|item_B1|>, <|item_B2|> <|item_B1|> <|item_none|>"}
     first, second = read_alpaca(lines(tmp_path / "a", {**row, "user": 7, "split": "train"}, {**row, "split": "test"}))
     assert (first.user, first.for_training, first.items) == ("7", True, ("B1", "B2"))
@@ -91,5 +97,5 @@ def test_a_prompt_that_lists_options_is_a_question(answer: str) -> None:
 
 
 @pytest.mark.parametrize("prompt", ["Recommend something.", "A) only one", "A) Soap A) Soap twice"])
-def test_other_prompts_are_none(prompt: str) -> None:
+def test_prompts_without_options_are_not_questions(prompt: str) -> None:
     assert as_question(Instruction(prompt, "A")) is None

@@ -1,4 +1,4 @@
-"""The generated shop: the published format, the same bytes for the same seed, and tastes that can be learned."""
+"""The generated shop: the published format, the same bytes for the same seed, and the preferences of users."""
 
 import gzip
 import json
@@ -40,7 +40,7 @@ def test_files_have_the_published_format(shop: Path) -> None:
     assert len({item["title"] for item in items}) == 400
 
 
-def test_files_of_2023_tell_the_same_shop(tmp_path: Path) -> None:
+def test_files_of_2023_have_the_same_purchases(tmp_path: Path) -> None:
     tables = {}
     for release in ("2018", "2023"):
         write_sample(tmp_path / release, users=40, items=60, release=release)  # type: ignore[arg-type]
@@ -67,13 +67,13 @@ def test_some_reviews_are_unverified_and_some_are_written_twice(shop: Path) -> N
 
 
 def test_texts_agree_with_ratings(shop: Path) -> None:
-    stated = {"love": [], "sent it back": []}  # type: ignore[var-annotated]
+    ratings_by_phrase = {"love": [], "sent it back": []}  # type: ignore[var-annotated]
     for review in lines(shop / "reviews.json.gz"):
-        for words, ratings in stated.items():
-            if words in review["reviewText"]:
+        for phrase, ratings in ratings_by_phrase.items():
+            if phrase in review["reviewText"]:
                 ratings.append(review["overall"])
-    assert set(stated["love"]) == {5.0}
-    assert set(stated["sent it back"]) == {1.0}
+    assert set(ratings_by_phrase["love"]) == {5.0}
+    assert set(ratings_by_phrase["sent it back"]) == {1.0}
 
 
 def test_purchases_follow_the_planted_tastes(shop: Path) -> None:
@@ -81,14 +81,14 @@ def test_purchases_follow_the_planted_tastes(shop: Path) -> None:
     items = {item["asin"]: item for item in lines(shop / "meta.json.gz")}
     bought: dict[str, dict[str, int]] = {}
     for review in lines(shop / "reviews.json.gz"):
-        own = bought.setdefault(review["reviewerID"], {})
-        own[review["asin"]] = min(own.get(review["asin"], 2**40), review["unixReviewTime"])
+        user_items = bought.setdefault(review["reviewerID"], {})
+        user_items[review["asin"]] = min(user_items.get(review["asin"], 2**40), review["unixReviewTime"])
     in_taste, completing, steps, purchases = 0, 0, 0, 0
-    for user, own in bought.items():
+    for user, user_items in bought.items():
         families = {taste["family"] for taste in planted["users"][user]}
-        in_taste += sum(items[item]["main_cat"] in families for item in own)
-        purchases += len(own)
-        dates = sorted(own, key=lambda item: own[item])
+        in_taste += sum(items[item]["main_cat"] in families for item in user_items)
+        purchases += len(user_items)
+        dates = sorted(user_items, key=lambda item: user_items[item])
         steps += len(dates) - 1
         completing += sum(planted["complements"].get(a) == b for a, b in pairwise(dates))
     # 85 % follow a taste or complete a purchase of one; a tenth of the popular ones falls into a family by chance.
@@ -112,7 +112,7 @@ def test_any_size(tmp_path: Path, users: int, items: int) -> None:
     assert len(lines(tmp_path / "reviews.json.gz")) == report.reviews >= users
 
 
-def test_what_cannot_be_made(tmp_path: Path) -> None:
+def test_invalid_arguments(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="20 to"):
         write_sample(tmp_path, users=5, items=10**6)
     (tmp_path / "file").write_text("")

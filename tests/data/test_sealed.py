@@ -1,4 +1,4 @@
-"""A sealed dataset: no test row on disk, an error for whoever asks, and otherwise the same data."""
+"""A sealed dataset: no test rows on disk, an error on access to the test, and otherwise the same data."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,8 @@ SPLITS: list[dict[str, Any]] = [
 ]
 
 
-def both(folder: Path, **recipe: object) -> tuple[Dataset, Dataset]:
+def whole_and_sealed(folder: Path, **recipe: object) -> tuple[Dataset, Dataset]:
+    """A dataset, and the same dataset sealed."""
     write_small_dataset(folder, users=8)
     prepare(recipe_of(folder, **recipe), folder / "whole")  # type: ignore[arg-type]
     seal(folder / "whole", folder / "sealed")
@@ -37,10 +38,10 @@ def rows(folder: Path, name: str) -> set[tuple[str, int]]:
 
 @pytest.mark.parametrize("split", SPLITS, ids=lambda split: split["method"])
 def test_no_table_holds_a_test_row_or_a_later_one(tmp_path: Path, split: dict[str, Any]) -> None:
-    whole, sealed = both(tmp_path, split=split)
+    whole, sealed = whole_and_sealed(tmp_path, split=split)
     parts = pq.read_table(whole.folder / tables.SPLITS).to_pylist()
     first = {row["user_id"]: row["position"] for row in reversed(parts) if row["split"] == "test"}
-    assert first, "this shop has a test"
+    assert first, "this dataset has test cases"
     for name in (tables.INTERACTIONS, tables.SPLITS, tables.CANDIDATES):
         before, after = rows(whole.folder, name), rows(sealed.folder, name)
         assert after == {(user, index) for user, index in before if index < first.get(user, 99)}
@@ -48,33 +49,36 @@ def test_no_table_holds_a_test_row_or_a_later_one(tmp_path: Path, split: dict[st
 
 @pytest.mark.parametrize("split", SPLITS, ids=lambda split: split["method"])
 def test_training_and_validation_are_the_same(tmp_path: Path, split: dict[str, Any]) -> None:
-    whole, sealed = (one.split("every") for one in both(tmp_path, split=split))
+    whole, sealed = (dataset.split("every") for dataset in whole_and_sealed(tmp_path, split=split))
     for part in ("train", "train_cases", "validation"):
         assert list(getattr(sealed, part)) == list(getattr(whole, part))
         assert list(getattr(sealed, part))
 
 
-def test_whoever_asks_for_the_test_gets_an_error(tmp_path: Path) -> None:
-    _, sealed = both(tmp_path)
+def test_access_to_the_test_is_an_error(tmp_path: Path) -> None:
+    _, sealed = whole_and_sealed(tmp_path)
     test = sealed.split().test
-    for ask in (len, list, bool, lambda cases: cases[0], lambda cases: cases[:1], lambda cases: next(iter(cases))):
+    for access in (len, list, bool, lambda cases: cases[0], lambda cases: cases[:1], lambda cases: next(iter(cases))):
         with pytest.raises(DatasetError, match="sealed until the sweep's winner is fixed"):
-            ask(test)
+            access(test)
 
 
 def test_it_is_the_same_data_by_its_fingerprint(tmp_path: Path) -> None:
-    whole, sealed = both(tmp_path)
+    whole, sealed = whole_and_sealed(tmp_path)
     assert (whole.sealed, sealed.sealed) == (False, True)
     assert sealed.fingerprint == whole.fingerprint
 
 
-@pytest.mark.parametrize("change", [
-    lambda info: info.pop("whole"),  # then it would pass for a dataset without a test
-    lambda info: info["whole"]["splits.parquet"].update(content="0"),
-    lambda info: info.update(whole=3),
-])  # fmt: skip
-def test_a_changed_seal_is_found(tmp_path: Path, change: Any) -> None:
-    _, sealed = both(tmp_path)
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda info: info.pop("whole"),  # otherwise it would be taken for a dataset without test cases
+        lambda info: info["whole"]["splits.parquet"].update(content="0"),
+        lambda info: info.update(whole=3),
+    ],
+)
+def test_a_changed_entry_of_a_sealed_dataset_is_detected(tmp_path: Path, change: Any) -> None:
+    _, sealed = whole_and_sealed(tmp_path)
     path = sealed.folder / tables.INFO
     info = json.loads(path.read_text())
     change(info)

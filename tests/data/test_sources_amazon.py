@@ -71,11 +71,24 @@ def test_only_needed_columns_are_read(shared_engine: Engine, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("written", "price"),
     [
-        ("$12.99", 12.99), (12.5, 12.5), (7, 7.0), ("$1,299.00", 1299.0), ("£ 3", 3.0), (0, 0.0),
-        ("$5.00 - $9.99", None), ("12,99", None), ("-3", None), ("", None), (None, None), ("None", None),
-        ("inf", None), (".a-box-inner{background-color:#fff}", None), ([], None), ({"from": 3}, None),
+        ("$12.99", 12.99),
+        (12.5, 12.5),
+        (7, 7.0),
+        ("$1,299.00", 1299.0),
+        ("£ 3", 3.0),
+        (0, 0.0),
+        ("$5.00 - $9.99", None),
+        ("12,99", None),
+        ("-3", None),
+        ("", None),
+        (None, None),
+        ("None", None),
+        ("inf", None),
+        (".a-box-inner{background-color:#fff}", None),
+        ([], None),
+        ({"from": 3}, None),
     ],
-)  # fmt: skip
+)
 def test_prices(shared_engine: Engine, tmp_path: Path, source: str, written: Any, price: float | None) -> None:
     key = "parent_asin" if source == "amazon2023" else "asin"
     names = {"user_id": "u1", "parent_asin": "i1", "timestamp": 1_500_000_001_000}  # of the 2023 release
@@ -117,13 +130,13 @@ def test_2023(shared_engine: Engine, tmp_path: Path) -> None:
     product = {"parent_asin": "p", "title": "Pump", "store": "Acme", "categories": ["A", "B"], "price": None}
     items = json_lines(tmp_path / "m", {**product, "description": [], "features": ["quiet"], "details": {}})
     raw_tables = load(shared_engine, "amazon2023", reviews, items, EVERYTHING)
-    interactions = rows(raw_tables.interactions, shared_engine)[0]
-    assert (interactions["user_id"], interactions["item_id"], interactions["timestamp"]) == (
+    row = rows(raw_tables.interactions, shared_engine)[0]
+    assert (row["user_id"], row["item_id"], row["timestamp"]) == (
         "u",
         "p",
         1_600_000_000.999,
     )  # ms
-    assert (interactions["verified"], interactions["summary"], interactions["review"]) == (False, "Nice", "Very")
+    assert (row["verified"], row["summary"], row["review"]) == (False, "Nice", "Very")
     assert rows(raw_tables.items, shared_engine, "item_id")[0]["brand"] == "Acme"
 
 

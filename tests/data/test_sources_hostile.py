@@ -20,9 +20,30 @@ from .raw import json_lines, load, rows
 from .small_dataset import recipe_of, write_small_dataset
 
 HEADER = "user_id,item_id,timestamp\n"
-NAMES = ["a[1].csv", "a[0-9].csv", "[!a].csv", "*.csv", "**", "a?.csv", "it's.csv", 'a"b.csv', "100%.csv", "{a,b}.csv",
-         "back\\slash.csv", "\\[x].csv", "new\nline.csv", "two words.csv", "ümlaut→.csv", "-r.csv", "~", "~none.csv",
-         "http:", "a;b&c#d.csv", "a]b.csv", "$HOME.csv"]  # fmt: skip
+NAMES = [
+    "a[1].csv",
+    "a[0-9].csv",
+    "[!a].csv",
+    "*.csv",
+    "**",
+    "a?.csv",
+    "it's.csv",
+    'a"b.csv',
+    "100%.csv",
+    "{a,b}.csv",
+    "back\\slash.csv",
+    "\\[x].csv",
+    "new\nline.csv",
+    "two words.csv",
+    "ümlaut→.csv",
+    "-r.csv",
+    "~",
+    "~none.csv",
+    "http:",
+    "a;b&c#d.csv",
+    "a]b.csv",
+    "$HOME.csv",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,4 +1,4 @@
-"""Splits: worked examples by hand, and what must hold for any purchases."""
+"""Splits: examples worked by hand, and properties for any purchases."""
 
 import hashlib
 from collections.abc import Iterator
@@ -30,23 +30,24 @@ def table(engine: Engine, rows: list[Row]) -> ir.Table:
 
 
 def parts(engine: Engine, rows: list[Row], seed: int = 1, **section: object) -> dict[str, list[tuple[str, str]]]:
-    """user -> [(item, part)] in the order of places."""
-    done = split(table(engine, rows), SplitSection(**section), seed, engine.cache)  # type: ignore[arg-type]
-    found: dict[str, list[tuple[str, str]]] = {}
-    for row in engine.to_pyarrow(done.order_by(["user_id", "position"])).to_pylist():
-        own = found.setdefault(row["user_id"], [])
-        assert row["position"] == len(own)
-        own.append((row["item_id"], row["split"]))
-    return found
+    """User -> [(item, part)] in the order of positions."""
+    table_with_parts = split(table(engine, rows), SplitSection(**section), seed, engine.cache)  # type: ignore[arg-type]
+    by_user: dict[str, list[tuple[str, str]]] = {}
+    for row in engine.to_pyarrow(table_with_parts.order_by(["user_id", "position"])).to_pylist():
+        items_and_parts = by_user.setdefault(row["user_id"], [])
+        assert row["position"] == len(items_and_parts)
+        items_and_parts.append((row["item_id"], row["split"]))
+    return by_user
 
 
-def of(user: str, *times: int) -> list[Row]:
-    return [(user, f"{user}{at}", time) for at, time in enumerate(times)]
+def purchases(user: str, *times: int) -> list[Row]:
+    """Purchases of one user: item n is called as the user with n behind it."""
+    return [(user, f"{user}{index}", time) for index, time in enumerate(times)]
 
 
-def names(found: list[tuple[str, str]]) -> str:
-    """Parts by their first letters; "u" and "c" are unused and context, "v" and "T" validation and test."""
-    return "".join({"test": "T"}.get(part, part[0]) for _, part in found)
+def letters(items_and_parts: list[tuple[str, str]]) -> str:
+    """A letter for each part: t train, v validation, T test, c context, u unused."""
+    return "".join({"test": "T"}.get(part, part[0]) for _, part in items_and_parts)
 
 
 def test_order_follows_time_then_the_source(engine: Engine) -> None:
@@ -68,61 +69,63 @@ def test_random_ties_change_with_the_seed_only_inside_a_moment(engine: Engine) -
 
 
 def test_leave_one_out(engine: Engine) -> None:
-    found = parts(engine, [*of("a", 1, 2, 3, 4), *of("b", 1, 2), *of("c", 3, 2, 1)], method="leave-one-out")
-    assert names(found["a"]) == "ttvT"
-    assert names(found["b"]) == "tt"  # fewer than three: training only
-    assert [item for item, _ in found["c"]] == ["c2", "c1", "c0"]  # in the order of time
-    assert names(found["c"]) == "tvT"
+    by_user = parts(
+        engine, [*purchases("a", 1, 2, 3, 4), *purchases("b", 1, 2), *purchases("c", 3, 2, 1)], method="leave-one-out"
+    )
+    assert letters(by_user["a"]) == "ttvT"
+    assert letters(by_user["b"]) == "tt"  # fewer than three: training only
+    assert [item for item, _ in by_user["c"]] == ["c2", "c1", "c0"]  # in the order of time
+    assert letters(by_user["c"]) == "tvT"
 
 
 def test_leave_one_out_of_moments(engine: Engine) -> None:
-    rows = [*of("a", 1, 2, 3, 3), *of("b", 1, 1, 2, 2), *of("c", 1, 2, 2, 3)]
-    found = parts(engine, rows, method="leave-one-out", ties="set")
-    assert names(found["a"]) == "tvTT"  # both purchases of the last moment are the truth
-    assert names(found["b"]) == "tttt"  # two moments only
-    assert names(found["c"]) == "tvvT"
+    rows = [*purchases("a", 1, 2, 3, 3), *purchases("b", 1, 1, 2, 2), *purchases("c", 1, 2, 2, 3)]
+    by_user = parts(engine, rows, method="leave-one-out", ties="set")
+    assert letters(by_user["a"]) == "tvTT"  # both purchases of the last moment are the truth
+    assert letters(by_user["b"]) == "tttt"  # two moments only
+    assert letters(by_user["c"]) == "tvvT"
 
 
 def test_by_user_with_a_fixed_history(engine: Engine) -> None:
-    rows = [row for n in range(10) for row in of(f"u{n}", 1, 2, 3, 4)] + of("short", 1, 2)
-    found = parts(engine, rows, method="by-user", fractions=(0.7, 0.1, 0.2), history=2)
-    kinds = sorted(names(own) for own in found.values())
+    rows = [row for n in range(10) for row in purchases(f"u{n}", 1, 2, 3, 4)] + purchases("short", 1, 2)
+    by_user = parts(engine, rows, method="by-user", fractions=(0.7, 0.1, 0.2), history=2)
+    kinds = sorted(letters(user_parts) for user_parts in by_user.values())
     # 10 users are long enough: 7 train, 1 validates, 2 test. Two of history, the third asked.
     assert kinds == sorted(["tt"] + ["tttt"] * 7 + ["ccvu"] + ["ccTu"] * 2)
-    assert names(found["short"]) == "tt"
+    assert letters(by_user["short"]) == "tt"
 
 
 def test_by_user_without_validation_asks_for_the_last(engine: Engine) -> None:
-    rows = [row for n in range(5) for row in of(f"u{n}", 1, 2, 3)]
-    found = parts(engine, rows, method="by-user", fractions=(0.8, 0.0, 0.2))
-    assert sorted(names(own) for own in found.values()) == ["ccT"] + ["ttt"] * 4
+    rows = [row for n in range(5) for row in purchases(f"u{n}", 1, 2, 3)]
+    by_user = parts(engine, rows, method="by-user", fractions=(0.8, 0.0, 0.2))
+    assert sorted(letters(user_parts) for user_parts in by_user.values()) == ["ccT"] + ["ttt"] * 4
 
 
 def test_by_user_rounds_down_the_train_share(engine: Engine) -> None:
-    rows = [row for n in range(9) for row in of(f"u{n}", 1, 2)]
-    found = parts(engine, rows, method="by-user", fractions=(0.7, 0.15, 0.15))
-    kinds = [names(own) for own in found.values()]
+    rows = [row for n in range(9) for row in purchases(f"u{n}", 1, 2)]
+    by_user = parts(engine, rows, method="by-user", fractions=(0.7, 0.15, 0.15))
+    kinds = [letters(user_parts) for user_parts in by_user.values()]
     # 9 * .7 = 6.3 -> 6 train; 9 * .85 = 7.65 -> 7, so 1 validates; 2 test
     assert (kinds.count("tt"), kinds.count("cv"), kinds.count("cT")) == (6, 1, 2)
 
 
 def test_by_user_with_ties_as_a_set(engine: Engine) -> None:
-    rows = of("a", 1, 2, 2, 3)
+    rows = purchases("a", 1, 2, 2, 3)
     everything = {"method": "by-user", "fractions": (0.0, 0.0, 1.0), "ties": "set"}
     # Place 1 is asked; place 2 shares its moment.
-    assert names(parts(engine, rows, history=1, **everything)["a"]) == "cTTu"
+    assert letters(parts(engine, rows, history=1, **everything)["a"]) == "cTTu"
     # Place 2 is asked; place 1 shares its moment but is history.
-    assert names(parts(engine, rows, history=2, **everything)["a"]) == "ccTu"
-    assert names(parts(engine, of("b", 1, 2, 2), **everything)["b"]) == "cTT"
-    assert names(parts(engine, of("b", 2, 2), **everything)["b"]) == "tt"  # no history would be left
+    assert letters(parts(engine, rows, history=2, **everything)["a"]) == "ccTu"
+    assert letters(parts(engine, purchases("b", 1, 2, 2), **everything)["b"]) == "cTT"
+    assert letters(parts(engine, purchases("b", 2, 2), **everything)["b"]) == "tt"  # no history would be left
 
 
 def test_by_user_seed_decides_who(engine: Engine) -> None:
-    rows = [row for n in range(40) for row in of(f"u{n:02}", 1, 2)]
+    rows = [row for n in range(40) for row in purchases(f"u{n:02}", 1, 2)]
 
     def tested(seed: int) -> set[str]:
-        found = parts(engine, rows, seed, method="by-user", fractions=(0.5, 0.0, 0.5))
-        return {user for user, own in found.items() if names(own) == "cT"}
+        by_user = parts(engine, rows, seed, method="by-user", fractions=(0.5, 0.0, 0.5))
+        return {user for user, user_parts in by_user.items() if letters(user_parts) == "cT"}
 
     assert len(tested(1)) == len(tested(2)) == 20
     assert tested(1) == tested(1) != tested(2)
@@ -132,31 +135,37 @@ def test_by_time(engine: Engine) -> None:
     # Timestamps 0..9, ten rows: the quantile .6 is timestamp 6, the quantile .8 is timestamp 8.
     rows = [("a", "a0", 0), ("a", "a1", 1), ("b", "b0", 2), ("b", "b1", 3), ("c", "c0", 4), ("a", "a2", 5)]
     rows += [("a", "a3", 6), ("a", "a4", 7), ("a", "a5", 8), ("d", "d0", 9)]
-    found = parts(engine, rows, method="by-time", fractions=(0.6, 0.2, 0.2))
+    by_user = parts(engine, rows, method="by-time", fractions=(0.6, 0.2, 0.2))
     # a: three train; 6 is the first of the validation window, 7 comes after it but before the test's truth: input only.
-    assert names(found["a"]) == "tttvcT"
-    assert names(found["b"]) == "tt"
-    assert names(found["d"]) == "u"  # nothing before it to ask from
+    assert letters(by_user["a"]) == "tttvcT"
+    assert letters(by_user["b"]) == "tt"
+    assert letters(by_user["d"]) == "u"  # nothing before it to ask from
 
 
 def test_by_time_asks_a_new_user_for_the_second_purchase(engine: Engine) -> None:
-    rows = [*of("a", 1, 2, 3, 4), *of("new", 5, 6, 7)]  # the quantile 4/7 is timestamp 5
-    found = parts(engine, rows, method="by-time", fractions=(4 / 7, 0.0, 3 / 7))
-    assert names(found["new"]) == "cTu"
-    found = parts(
-        engine, [*of("a", 1, 2, 3, 4), *of("new", 5, 5, 7)], method="by-time", fractions=(4 / 7, 0, 3 / 7), ties="set"
+    rows = [*purchases("a", 1, 2, 3, 4), *purchases("new", 5, 6, 7)]  # the quantile 4/7 is timestamp 5
+    by_user = parts(engine, rows, method="by-time", fractions=(4 / 7, 0.0, 3 / 7))
+    assert letters(by_user["new"]) == "cTu"
+    by_user = parts(
+        engine,
+        [*purchases("a", 1, 2, 3, 4), *purchases("new", 5, 5, 7)],
+        method="by-time",
+        fractions=(4 / 7, 0, 3 / 7),
+        ties="set",
     )
-    assert names(found["new"]) == "ccT"  # the first moment is all there is before the truth
+    assert letters(by_user["new"]) == "ccT"  # the first moment is all there is before the truth
 
 
 def test_by_time_per_user(engine: Engine) -> None:
     section = {"method": "by-time-per-user", "fractions": (0.7, 0.1, 0.2)}
-    found = parts(engine, [*of("a", *range(10)), *of("b", 1, 2, 3), *of("c", 1)], **section)
-    assert names(found["a"]) == "tttttttvTT"  # 7 train, 1 validation, 2 test: all of them are the truth
-    assert names(found["b"]) == "ttT"  # floor(2.1) = 2 and floor(2.4) = 2
-    assert names(found["c"]) == "t"
+    by_user = parts(engine, [*purchases("a", *range(10)), *purchases("b", 1, 2, 3), *purchases("c", 1)], **section)
+    assert letters(by_user["a"]) == "tttttttvTT"  # 7 train, 1 validation, 2 test: all of them are the truth
+    assert letters(by_user["b"]) == "ttT"  # floor(2.1) = 2 and floor(2.4) = 2
+    assert letters(by_user["c"]) == "t"
     # The moment that starts in training stays whole.
-    assert names(parts(engine, of("a", 0, 1, 2, 3, 4, 5, 6, 6, 8, 9), ties="set", **section)["a"]) == "ttttttttTT"
+    assert (
+        letters(parts(engine, purchases("a", 0, 1, 2, 3, 4, 5, 6, 6, 8, 9), ties="set", **section)["a"]) == "ttttttttTT"
+    )
 
 
 PURCHASES = st.lists(
@@ -174,33 +183,33 @@ FRACTIONS = st.sampled_from([(0.8, 0.1, 0.1), (0.7, 0.15, 0.15), (0.5, 0.0, 0.5)
     history=st.integers(0, 3),
     ties=st.sampled_from(["source", "random", "set"]),
 )
-def test_what_holds_for_any_purchases(
+def test_properties_for_any_purchases(
     engine: Engine, rows: list[Row], method: str, fractions: tuple[float, float, float], history: int, ties: str
 ) -> None:
     section = SplitSection(method=method, fractions=fractions, history=history, ties=ties)  # type: ignore[arg-type]
     done = engine.to_pyarrow(split(table(engine, rows), section, 3, engine.cache).order_by(["user_id", "position"]))
-    found = done.to_pylist()
-    # Nothing is lost or made up.
-    assert sorted((row["user_id"], row["item_id"], row["timestamp"]) for row in found) == sorted(rows)
+    split_rows = done.to_pylist()
+    # All rows are there, and no others.
+    assert sorted((row["user_id"], row["item_id"], row["timestamp"]) for row in split_rows) == sorted(rows)
     for user in {row[0] for row in rows}:
-        own = [row for row in found if row["user_id"] == user]
-        assert [row["position"] for row in own] == list(range(len(own)))
-        assert [row["timestamp"] for row in own] == sorted(row["timestamp"] for row in own)
-        kinds = [row["split"] for row in own]
-        assert own[0]["split"] not in ("validation", "test")  # every case has a history
+        user_rows = [row for row in split_rows if row["user_id"] == user]
+        assert [row["position"] for row in user_rows] == list(range(len(user_rows)))
+        assert [row["timestamp"] for row in user_rows] == sorted(row["timestamp"] for row in user_rows)
+        kinds = [row["split"] for row in user_rows]
+        assert kinds[0] not in ("validation", "test")  # every case has a history
         for part in ("validation", "test"):
             indices = [at for at, kind in enumerate(kinds) if kind == part]
             assert (
                 indices == list(range(indices[0], indices[0] + len(indices))) if indices else True
             )  # one run, one case
-        # What is learned from comes before everything that is asked for.
+        # Training rows come before all others.
         assert kinds == sorted(kinds, key=lambda kind: kind != "train")
         if ties != "set" and method != "by-time-per-user":
             assert max(kinds.count("validation"), kinds.count("test")) <= 1
     if method == "by-time":
-        learned = [row["timestamp"] for row in found if row["split"] == "train"]
-        asked = [row["timestamp"] for row in found if row["split"] in ("validation", "test")]
-        assert not learned or not asked or max(learned) < min(asked)
+        training_times = [row["timestamp"] for row in split_rows if row["split"] == "train"]
+        target_times = [row["timestamp"] for row in split_rows if row["split"] in ("validation", "test")]
+        assert not training_times or not target_times or max(training_times) < min(target_times)
 
 
 @pytest.mark.parametrize("ties", ["source", "random", "set"])
@@ -211,34 +220,34 @@ def test_the_expressions_compile_for_spark(ties: str) -> None:
     assert ("MD5" in sql.upper()) == (ties == "random")
 
 
-def kept(engine: Engine, rows: list[Row], cold: set[str], ties: str = "source") -> dict[str, str]:
-    """user -> "item:part" of what is left when the cold items are withheld."""
+def withheld_parts(engine: Engine, rows: list[Row], cold: set[str], ties: str = "source") -> dict[str, str]:
+    """User -> "item:part" of the purchases that remain when the cold items are withheld."""
     section = SplitSection(ties=ties, cold=0.5)  # type: ignore[arg-type]
     chosen = engine.table_of({"item_id": sorted(cold) or ["nothing"]})
-    left = engine.cache(withhold(table(engine, rows), chosen, section, 1, engine.cache))
-    done = engine.to_pyarrow(split(left, section, 1, engine.cache).order_by(["user_id", "position"])).to_pylist()
-    found: dict[str, str] = {}
+    remaining = engine.cache(withhold(table(engine, rows), chosen, section, 1, engine.cache))
+    done = engine.to_pyarrow(split(remaining, section, 1, engine.cache).order_by(["user_id", "position"])).to_pylist()
+    by_user: dict[str, list[str]] = {}
     for row in done:
-        own = f"{row['item_id']}:{'T' if row['split'] == 'test' else row['split'][0]}"
-        found[row["user_id"]] = f"{found[row['user_id']]} {own}" if row["user_id"] in found else own
-    return found
+        item_and_part = f"{row['item_id']}:{'T' if row['split'] == 'test' else row['split'][0]}"
+        by_user.setdefault(row["user_id"], []).append(item_and_part)
+    return {user: " ".join(texts) for user, texts in by_user.items()}
 
 
-def test_cold_items_are_asked_for_and_never_known(engine: Engine) -> None:
-    rows = [*of("a", 1, 2, 3, 4, 5), *of("b", 1, 2, 3), *of("c", 1, 2, 3, 4), *of("d", 1)]
+def test_cold_items_are_test_targets_only(engine: Engine) -> None:
+    rows = [*purchases("a", 1, 2, 3, 4, 5), *purchases("b", 1, 2, 3), *purchases("c", 1, 2, 3, 4), *purchases("d", 1)]
     # a: in the middle it goes, at the end it stays. b: of three the first goes, so two would be left: no test, and the
     # cold last one goes too. c: an early one goes, the last is not cold. d: its only one goes, and d with it.
     cold = {"a1", "a4", "b0", "b2", "c0", "d0"}
-    assert kept(engine, rows, cold) == {"a": "a0:t a2:t a3:v a4:T", "b": "b1:t", "c": "c1:t c2:v c3:T"}
-    assert kept(engine, rows, set())["b"] == "b0:t b1:v b2:T"
+    assert withheld_parts(engine, rows, cold) == {"a": "a0:t a2:t a3:v a4:T", "b": "b1:t", "c": "c1:t c2:v c3:T"}
+    assert withheld_parts(engine, rows, set())["b"] == "b0:t b1:v b2:T"
 
 
 def test_cold_items_of_a_last_moment_with_ties(engine: Engine) -> None:
-    rows = [*of("a", 1, 2, 3, 3), *of("b", 1, 2, 2)]
+    rows = [*purchases("a", 1, 2, 3, 3), *purchases("b", 1, 2, 2)]
     # Both purchases of a's last moment are its truth, the cold one too; b has two moments, so no test.
-    assert kept(engine, rows, {"a2", "b1"}, "set") == {"a": "a0:t a1:v a2:T a3:T", "b": "b0:t b2:t"}
+    assert withheld_parts(engine, rows, {"a2", "b1"}, "set") == {"a": "a0:t a1:v a2:T a3:T", "b": "b0:t b2:t"}
     # With ties as in the source, only the very last purchase is asked for.
-    assert kept(engine, rows, {"a2"})["a"] == "a0:t a1:v a3:T"
+    assert withheld_parts(engine, rows, {"a2"})["a"] == "a0:t a1:v a3:T"
 
 
 def test_the_share_of_cold_items(engine: Engine) -> None:
@@ -263,13 +272,13 @@ def _md5(text: str) -> int:
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=PURCHASES, cold=st.sets(st.sampled_from("stuvwxyz")), ties=st.sampled_from(["source", "random", "set"]))
-def test_no_cold_item_is_ever_learned(engine: Engine, rows: list[Row], cold: set[str], ties: str) -> None:
+def test_no_cold_item_is_in_training(engine: Engine, rows: list[Row], cold: set[str], ties: str) -> None:
     section = SplitSection(ties=ties, cold=0.5)  # type: ignore[arg-type]
     chosen = engine.table_of({"item_id": sorted(cold) or ["nothing"]})
-    left = engine.cache(withhold(table(engine, rows), chosen, section, 3, engine.cache))
-    done = engine.to_pyarrow(split(left, section, 3, engine.cache)).to_pylist()
+    remaining = engine.cache(withhold(table(engine, rows), chosen, section, 3, engine.cache))
+    done = engine.to_pyarrow(split(remaining, section, 3, engine.cache)).to_pylist()
     assert all(row["split"] == "test" for row in done if row["item_id"] in cold)
-    # What is not cold is all there.
+    # All other purchases remain.
     assert sorted((row["user_id"], row["item_id"], row["timestamp"]) for row in done if row["item_id"] not in cold) == (
         sorted(row for row in rows if row[1] not in cold)
     )

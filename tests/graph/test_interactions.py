@@ -10,35 +10,35 @@ from shoptalk.graph.interactions import InteractionMatrix, strongest
 from shoptalk.schema import History
 
 INDICES = {"a": 0, "b": 1, "c": 2}
-SEEN_ITEMS = InteractionMatrix.of(
+PURCHASES = InteractionMatrix.of(
     [History("u", ("a", "b", "gone", "a")), History("v", ()), History("w", ("c",))], INDICES
 )
 
 
 def test_purchases_by_hand() -> None:
-    assert SEEN_ITEMS.row.tolist() == [0, 0, 0, 2]
-    assert SEEN_ITEMS.column.tolist() == [0, 1, 0, 2]
-    assert SEEN_ITEMS.recency.tolist() == [2, 1, 0, 0]  # the unknown item makes nothing older
-    assert (SEEN_ITEMS.rows, SEEN_ITEMS.items) == (3, 3)
+    assert PURCHASES.row.tolist() == [0, 0, 0, 2]
+    assert PURCHASES.column.tolist() == [0, 1, 0, 2]
+    assert PURCHASES.recency.tolist() == [2, 1, 0, 0]  # the unknown item makes nothing older
+    assert (PURCHASES.rows, PURCHASES.items) == (3, 3)
 
 
 def test_of_a_repeat_the_latest_purchase_counts() -> None:
-    assert SEEN_ITEMS.weighted(0.5).toarray().tolist() == [[1, 0.5, 0], [0, 0, 0], [0, 0, 1]]
-    assert SEEN_ITEMS.weighted(0.5, last=1).toarray().tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 1]]
-    assert SEEN_ITEMS.weighted().toarray().tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
-    assert SEEN_ITEMS.weighted().dtype == np.float32
+    assert PURCHASES.weighted(0.5).toarray().tolist() == [[1, 0.5, 0], [0, 0, 0], [0, 0, 1]]
+    assert PURCHASES.weighted(0.5, last=1).toarray().tolist() == [[1, 0, 0], [0, 0, 0], [0, 0, 1]]
+    assert PURCHASES.weighted().toarray().tolist() == [[1, 1, 0], [0, 0, 0], [0, 0, 1]]
+    assert PURCHASES.weighted().dtype == np.float32
 
 
 def test_counts_are_of_purchases() -> None:
-    assert SEEN_ITEMS.counts().tolist() == [2, 1, 1]
-    assert SEEN_ITEMS.counts(last=1).tolist() == [1, 0, 1]
+    assert PURCHASES.counts().tolist() == [2, 1, 1]
+    assert PURCHASES.counts(last=1).tolist() == [1, 0, 1]
 
 
 @pytest.mark.parametrize("size", [1, 2, 5])
 def test_blocks_are_the_whole(size: int) -> None:
-    blocks = [block.weighted(0.5).toarray() for block in SEEN_ITEMS.blocks(size)]
+    blocks = [block.weighted(0.5).toarray() for block in PURCHASES.blocks(size)]
     assert len(blocks) == math.ceil(3 / size)
-    assert np.concatenate(blocks).tolist() == SEEN_ITEMS.weighted(0.5).toarray().tolist()
+    assert np.concatenate(blocks).tolist() == PURCHASES.weighted(0.5).toarray().tolist()
 
 
 def test_strongest_of_each_row_and_the_first_of_equals() -> None:

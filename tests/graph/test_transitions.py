@@ -14,11 +14,11 @@ from tests.baselines.small_dataset import CATALOGUE, TRAIN
 ITEMS = tuple(CATALOGUE)
 LIP1, LIP2, HAIR1, HAIR2, SOAP = range(5)
 INDICES = {item: index for index, item in enumerate(ITEMS)}
-BOUGHT = InteractionMatrix.of(TRAIN, INDICES)  # t1: lip1 soap; t2: lip1 soap hair1; t3: soap hair2
+PURCHASES = InteractionMatrix.of(TRAIN, INDICES)  # t1: lip1 soap; t2: lip1 soap hair1; t3: soap hair2
 
 
-def graph(gap: float, back: float, seen_items: float = 0, option: float = 0) -> np.ndarray:
-    return edges(BOUGHT, Graph(gap, back, seen_items, option)).toarray()
+def graph(gap: float, back: float, source_exponent: float = 0, option: float = 0) -> np.ndarray:
+    return edges(PURCHASES, Graph(gap, back, source_exponent, option)).toarray()
 
 
 def test_steps_ahead_by_hand() -> None:
@@ -37,15 +37,15 @@ def test_normalised_by_users() -> None:
 
 
 def test_all_gaps_both_ways_is_item_knn() -> None:
-    knn = similarities(BOUGHT, KnnSettings(1.0, 0.5, 0.5, 0.0)).toarray()
+    knn = similarities(PURCHASES, KnnSettings(1.0, 0.5, 0.5, 0.0)).toarray()
     assert graph(1, 1, 0.5, 0.5) == pytest.approx(knn)
 
 
 def test_no_edge_across_users_nor_to_itself_nor_too_far(monkeypatch: pytest.MonkeyPatch) -> None:
     twice = InteractionMatrix.of([History("u", ("soap", "soap", "lip1")), History("v", ("hair1",))], INDICES)
-    found = edges(twice, Graph(1, 0, 0, 0)).toarray()
-    assert found[SOAP, LIP1] == 2  # one step and two steps
-    assert found.sum() == 2
+    matrix = edges(twice, Graph(1, 0, 0, 0)).toarray()
+    assert matrix[SOAP, LIP1] == 2  # one step and two steps
+    assert matrix.sum() == 2
     monkeypatch.setattr(transitions, "MAX_DISTANCE", 1)
     assert edges(twice, Graph(1, 0, 0, 0)).toarray().sum() == 1
     assert edges(InteractionMatrix.of([], INDICES), Graph()).nnz == 0
@@ -53,9 +53,9 @@ def test_no_edge_across_users_nor_to_itself_nor_too_far(monkeypatch: pytest.Monk
 
 def test_a_repeat_does_not_hide_what_is_further_away() -> None:
     # No pair of neighbours differs, yet purchases two apart do.
-    seen_items = InteractionMatrix.of([History("u", ("soap", "soap")), History("v", ("lip1",))], INDICES)
-    assert edges(seen_items, Graph(1, 1, 0, 0)).nnz == 0
-    seen_items = InteractionMatrix.of(
+    purchases = InteractionMatrix.of([History("u", ("soap", "soap")), History("v", ("lip1",))], INDICES)
+    assert edges(purchases, Graph(1, 1, 0, 0)).nnz == 0
+    purchases = InteractionMatrix.of(
         [History("u", ("soap", "gone", "soap")), History("v", ("lip1", "soap", "soap", "soap"))], INDICES
     )
-    assert edges(seen_items, Graph(1, 0, 0, 0)).toarray()[LIP1, SOAP] == 3
+    assert edges(purchases, Graph(1, 0, 0, 0)).toarray()[LIP1, SOAP] == 3
