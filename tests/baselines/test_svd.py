@@ -3,7 +3,7 @@ import pytest
 
 from shoptalk.baselines._catalogue import TIE_BREAK
 from shoptalk.baselines._factors import FactorRanker
-from shoptalk.baselines.svd import Settings, factorise, learn, rating_shares, targets
+from shoptalk.baselines.svd import Settings, factorise, learn, rating_fractions, targets
 from shoptalk.errors import MissingExtra
 from shoptalk.graph.interactions import InteractionMatrix
 from shoptalk.schema import EvalExample, History, Item
@@ -28,8 +28,8 @@ def test_ratings_are_shares_of_the_highest() -> None:
         EvalExample(History("t2", ("lip1", "soap")), ("hair1",)),
         EvalExample(History("stranger", ()), ("soap",), rating=9.0),
     ]
-    assert rating_shares(cases, TRAIN, INDICES) == {(0, 4): 4 / 4, (1, 4): 2 / 4}
-    assert rating_shares([], TRAIN, INDICES) == {}
+    assert rating_fractions(cases, TRAIN, INDICES) == {(0, 4): 4 / 4, (1, 4): 2 / 4}
+    assert rating_fractions([], TRAIN, INDICES) == {}
 
 
 def test_targets_are_purchases_once_and_items_not_bought() -> None:

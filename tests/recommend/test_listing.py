@@ -29,18 +29,25 @@ def recommender(*, constrained: bool = True, **settings: object) -> ListRecommen
     return ListRecommender(model, prompt_builder(prompt, CATALOGUE, model.tokenizer.control), constrained=constrained)
 
 
+#: Most steps; a few hundred are enough on most processors.
+STEPS = 1500
+
+
 def learn(lists: ListRecommender, cases: list[EvalExample]) -> None:
-    """Fit the model to the lists of some cases."""
+    """Fit the model to the lists of some cases; the learning rate falls, so that rounding does not decide the end."""
     batch = make_batch(encode_cases(cases, lists.builder, lists.model.tokenizer), np.arange(len(cases)))
     optimiser = torch.optim.AdamW(lists.model.network.parameters(), lr=5e-3)
-    for _ in range(800):
+    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.05, total_iters=STEPS)
+    for _ in range(STEPS):
         loss, terms = answer_loss(lists.model, batch)
         (loss / terms).backward()
         torch.nn.utils.clip_grad_norm_(lists.model.network.parameters(), 1.0)
         optimiser.step()
         optimiser.zero_grad()
+        schedule.step()
         if loss.item() / terms < 0.005:  # one wrong of thirty tokens would be more
             return
+    raise AssertionError(f"a loss of {loss.item() / terms:.4f} after {STEPS} steps")
 
 
 CASES = [

@@ -20,7 +20,7 @@ from shoptalk.graph.interactions import Floats, InteractionMatrix, Ints, item_in
 from shoptalk.schema import Catalogue, EvalExample, History, Split
 
 #: Rating over the highest rating, by (row of the training histories, index of the item).
-RatingShares = Mapping[tuple[int, int], float]
+RatingFractions = Mapping[tuple[int, int], float]
 
 NAME = "svd"
 
@@ -62,7 +62,7 @@ GRID: dict[str, Sequence[float | int]] = {
 }
 
 
-def rating_shares(
+def rating_fractions(
     cases: Iterable[EvalExample], train: Iterable[History], item_index: Mapping[str, int]
 ) -> dict[tuple[int, int], float]:
     """Ratings of the first targets of cases over the highest of these ratings; users without training are left out."""
@@ -77,12 +77,12 @@ def rating_shares(
 
 
 def targets(
-    purchases: InteractionMatrix, shares: RatingShares, negatives: int, seed: int
+    purchases: InteractionMatrix, fractions: RatingFractions, negatives: int, seed: int
 ) -> tuple[Ints, Ints, NDArray[np.float64]]:
     """Users, items and values to predict (N,): each purchase once, then sampled items that were not bought."""
     bought = purchases.weighted().tocoo()
     row, column = bought.row.astype(np.int64), bought.col.astype(np.int64)
-    values = np.array([shares.get(pair, 1.0) for pair in zip(row.tolist(), column.tolist(), strict=True)])
+    values = np.array([fractions.get(pair, 1.0) for pair in zip(row.tolist(), column.tolist(), strict=True)])
     user = np.repeat(row, negatives)
     sampled = np.random.default_rng(seed).integers(0, max(1, purchases.items), len(user))
     pairs = np.unique(user * purchases.items + sampled)  # a pair as one number, user * items + item
@@ -94,7 +94,7 @@ def targets(
     )
 
 
-def factorise(purchases: InteractionMatrix, shares: RatingShares, fit: Fit, seed: int) -> Floats:
+def factorise(purchases: InteractionMatrix, fractions: RatingFractions, fit: Fit, seed: int) -> Floats:
     """Factors (I, F + 1), the last column the biases; items that were not in the training pairs have the lowest bias.
 
     Their factors are 0.
@@ -102,7 +102,7 @@ def factorise(purchases: InteractionMatrix, shares: RatingShares, fit: Fit, seed
     import pandas as pd
     from surprise import SVD, Dataset, Reader
 
-    user, item, value = targets(purchases, shares, fit.negatives, seed)
+    user, item, value = targets(purchases, fractions, fit.negatives, seed)
     factors = np.zeros((purchases.items, fit.factors + 1), dtype=np.float32)
     if not len(user):
         return factors
@@ -127,7 +127,7 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> FactorRanker:
     item_index = item_index_of(catalogue)
 
     def factors(purchases: InteractionMatrix, fit: Fit, split: Split) -> Floats:
-        shares = rating_shares(split.train_cases, split.train, item_index)
-        return factorise(purchases, shares, fit, seed)
+        fractions = rating_fractions(split.train_cases, split.train, item_index)
+        return factorise(purchases, fractions, fit, seed)
 
     return learn_factors(split, catalogue, seed, GRID, Settings(), factors, partial(FactorRanker, NAME))

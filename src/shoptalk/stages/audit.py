@@ -268,7 +268,7 @@ def _outcome(run: Run, log: Log) -> Outcome | None:
         tied=np.array(columns["tied"], dtype=np.bool_),
         ranks=_ranks_by_method(columns),
         catalogue=len(log.items),
-        cut=_cut_shares(run),
+        cut=_cut_fractions(run),
         transitions=None if scorer is None else _edges(scorer.graph, scorer.has_interactions, len(log.items)),
         known=None if scorer is None else scorer.has_interactions[: len(log.items)],
     )
@@ -329,15 +329,15 @@ def _ranks_by_method(columns: Mapping[str, Any]) -> dict[str, Ints]:
     }
 
 
-def _cut_shares(run: Run) -> dict[str, float]:
+def _cut_fractions(run: Run) -> dict[str, float]:
     """Shares of the training examples and of the test prompts that were truncated, if the run records them."""
     training, evaluation = run.info.get("training", {}), read_evaluation(run.folder)
-    shares = {}
+    fractions = {}
     if training.get("examples"):
-        shares["training examples"] = training.get("cut", 0) / training["examples"]
+        fractions["training examples"] = training.get("cut", 0) / training["examples"]
     if evaluation is not None and evaluation.cut is not None:
-        shares["test prompts"] = evaluation.cut
-    return shares
+        fractions["test prompts"] = evaluation.cut
+    return fractions
 
 
 def _edges(graph: Any, known: Bools, items: int) -> Ints:

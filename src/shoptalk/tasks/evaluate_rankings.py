@@ -76,13 +76,13 @@ def evaluate_rankings(evaluation: Evaluation) -> TaskResult:
     eval_data = _eval_data(evaluation)
     ks = (DEFAULT_K, *sorted({*KS, evaluation.recipe.evaluation.k} - {DEFAULT_K}))
     lists = _rank_all(evaluation, eval_data, max(ks))
-    written_shares = _written_shares(evaluation.recommender, len(eval_data.cases))
+    written_rates = _written_rates(evaluation.recommender, len(eval_data.cases))
     tables = {name: eval_data.codes.table(_items(ranked), max(ks)) for name, ranked in lists.items()}
     purchases = eval_data.purchases
     hits = {name: find(table, eval_data.targets) for name, table in tables.items()}
     metrics = {name: _metrics(eval_data, tables[name], hits[name], ks, purchases) for name in lists}
     swapped = _rank_swapped(eval_data, evaluation)
-    metrics[MODEL] |= means(written_shares, **eval_data.settings) | _swapped_metrics(eval_data, hits[MODEL], swapped)
+    metrics[MODEL] |= means(written_rates, **eval_data.settings) | _swapped_metrics(eval_data, hits[MODEL], swapped)
     tested = {name: hits[name].metrics(DEFAULT_K, tested_names(DEFAULT_K)) for name in lists}
     result = EvaluationResult(
         metrics.pop(MODEL),
@@ -150,13 +150,13 @@ def _items(ranked: Sequence[RankedList]) -> list[Sequence[str]]:
     return [ranked_list.items for ranked_list in ranked]
 
 
-def _written_shares(recommender: Any, cases: int) -> dict[str, Floats]:
+def _written_rates(recommender: Any, cases: int) -> dict[str, Floats]:
     """(N,) shares that a model that writes lists counted in its raw output; empty for other models.
 
     The lists of such a model no longer contain the repeats and unknown items.
     """
-    shares = {name: np.asarray(getattr(recommender, name, ())) for name in ("repeat_share", "invalid_share")}
-    return {name: values for name, values in shares.items() if values.shape == (cases,)}
+    rates = {name: np.asarray(getattr(recommender, name, ())) for name in ("repeat_share", "invalid_share")}
+    return {name: values for name, values in rates.items() if values.shape == (cases,)}
 
 
 def _metrics(

@@ -35,13 +35,13 @@ def check(evidence: Evidence) -> Iterator[Finding]:
 
 def _copied(evidence: Evidence) -> Finding:
     """The share of answers that occur in their prompts, and the mean share of an answer's words that do."""
-    is_copied, word_shares = [], []
+    is_copied, word_fractions = [], []
     for prompt, answer in evidence.texts:
         prompt_words, answer_words = _normalised(prompt), _normalised(answer)
         is_copied.append(len(answer_words.split()) >= MIN_WORDS and answer_words in prompt_words)
         distinct = set(answer_words.split())
-        word_shares.append(len(distinct & set(prompt_words.split())) / len(distinct) if distinct else 0.0)
-    size, word_share = share(is_copied), estimate(np.array(word_shares), seed=evidence.seed)
+        word_fractions.append(len(distinct & set(prompt_words.split())) / len(distinct) if distinct else 0.0)
+    size, word_share = share(is_copied), estimate(np.array(word_fractions), seed=evidence.seed)
     flagged = size.low > WARN_SHARE
     index = int(np.argmax(is_copied))
     return Finding(
