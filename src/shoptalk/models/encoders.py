@@ -168,7 +168,8 @@ def fit_lsa(texts: Sequence[str], dimensions: int, seed: int) -> Lsa:
     rank = min(dimensions, counts.shape[1] - 1, counts.shape[0] - 1)
     if rank < 1:
         raise ModelError("the text of the items has too few words", hint="check prompt.fields")
-    svd = TruncatedSVD(rank, random_state=seed).fit(scaled)
+    with np.errstate(invalid="ignore"):  # the ratio of explained variance, which is not used, is 0 / 0 for equal texts
+        svd = TruncatedSVD(rank, random_state=seed).fit(scaled)
     # Coordinates grow with the singular value. Scaling by its square root instead gives more weight to rare words,
     # which distinguish products.
     directions = svd.components_.T / np.sqrt(np.maximum(svd.singular_values_, 1e-6))

@@ -1,0 +1,53 @@
+"""The Python of the README, of the guide and of the examples works as it is written there."""
+
+import re
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import shoptalk
+from tests.api.conftest import SMALL
+
+ROOT = Path(__file__).parents[2]
+
+
+def blocks(page: str) -> list[str]:
+    """The Python of a page."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)```", text, re.DOTALL | re.MULTILINE)
+
+
+def test_the_lines_of_the_readme(
+    purchases: pd.DataFrame, items: pd.DataFrame, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (block,) = blocks("README.md")
+    monkeypatch.setattr(shoptalk, "fit", partial(shoptalk.fit, progress=False, **SMALL))
+    names: dict[str, Any] = {"purchases": purchases.rename(columns={"customer": "user_id"}), "products": items}
+    exec(block.replace("4711", "u3"), names)
+    assert names["report"].metrics["recall@10"].n == 40
+
+
+def test_the_blocks_of_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    for block in blocks("docs/guide/python.md"):
+        exec(block, names)
+    assert set(names["report"].baselines) >= {"transitions", "mine"}
+    assert names["data"].recipe.split.ties == "random"
+
+
+@pytest.mark.slow
+def test_the_quickstart_needs_nothing_but_a_file_of_purchases(purchases: pd.DataFrame, tmp_path: Path) -> None:
+    purchases.rename(columns={"customer": "user_id"}).to_csv(tmp_path / "purchases.csv", index=False)
+    program = [sys.executable, str(ROOT / "examples" / "quickstart.py"), "purchases.csv"]
+    done = subprocess.run(program, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "Recall@10" in done.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {"purchases.csv", "report.html", "my-model"}
+    assert "Warning" not in done.stderr
