@@ -7,8 +7,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import pandas as pd
 import pytest
+from nbclient import NotebookClient
 
 import shoptalk
 from tests.api.conftest import SMALL
@@ -51,3 +53,14 @@ def test_the_quickstart_needs_nothing_but_a_file_of_purchases(purchases: pd.Data
     assert "Recall@10" in done.stdout
     assert {path.name for path in tmp_path.iterdir()} == {"purchases.csv", "report.html", "my-model"}
     assert "Warning" not in done.stderr
+
+
+@pytest.mark.slow
+def test_the_notebook_runs_and_shows_what_it_gives(tmp_path: Path) -> None:
+    notebook = nbformat.read(ROOT / "examples" / "quickstart.ipynb", as_version=4)
+    shown = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(shown[2:]), "the notebook must be saved with its outputs"
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert {output.output_type for output in outputs} == {"execute_result"}  # no warning, no print
+    assert any("text/html" in output.data and "95 % interval" in output.data["text/html"] for output in outputs)
