@@ -43,6 +43,7 @@ def test_every_kind_of_table_gives_the_same_dataset(
     )
     assert made.fingerprint == data.fingerprint
     assert made.info["kept"] == {"users": USERS, "items": ITEMS, "interactions": 6 * USERS}
+    assert repr(made).startswith("Dataset(users=40, items=12, interactions=240, folder='")
 
 
 def test_a_file_and_a_folder(purchases: pd.DataFrame, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ FORMAT = 1
 _PREPARE_AGAIN = "make the dataset again with shoptalk prepare"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """An opened dataset folder.
 
@@ -50,6 +50,10 @@ class Dataset:
     fingerprint: str
     info: dict[str, Any]
     catalogue: Catalogue
+
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name}={count}" for name, count in self.info["kept"].items())
+        return f"Dataset({counts}, folder={str(self.folder)!r})"
 
     @cached_property
     def rows(self) -> Rows:
