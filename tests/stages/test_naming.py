@@ -13,7 +13,7 @@ from shoptalk.data.sample import write_sample
 from shoptalk.experiment import evaluate
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, read_recipe
-from shoptalk.recommend.titles import FEW
+from shoptalk.recommend.titles import MOST_SCORED
 from shoptalk.stages.audit import audit_anything
 from shoptalk.stages.train import train
 from tests.stages.printed import recommend
@@ -26,7 +26,7 @@ SMALL = ["model.width=32", "model.layers=1", "model.precision=fp32",
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
-    write_sample(folder, users=150, items=FEW + 100)
+    write_sample(folder, users=150, items=MOST_SCORED + 100)
     prepare(recipe(folder), folder / "dataset")
     return folder
 

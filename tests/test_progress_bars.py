@@ -1,11 +1,12 @@
 """Progress without a terminal: one line for each step of a short stage, few lines for a long one."""
 
 import pytest
-from shoptalk.cli.progress import show_progress
+
+from shoptalk.progress_bars import progress_bars
 
 
 def test_long_stages_print_at_most_one_line_in_an_interval(capsys: pytest.CaptureFixture[str]) -> None:
-    with show_progress() as progress:
+    with progress_bars() as progress:
         progress("prepare", 0, 2, "reading")
         progress("prepare", 1, 2, "writing")
         for done in range(100):
