@@ -6,6 +6,7 @@ from typing import Any
 
 from shoptalk.recipe import Recipe
 from shoptalk.registry import BASELINES
+from shoptalk.tasks import get_task, task_names
 
 HEAD = """# Recipe keys
 
@@ -41,12 +42,29 @@ def recipe_keys_page() -> str:
     schema = Recipe.model_json_schema()
     sections = {name: model for name, field in schema["properties"].items() if (model := _model(field, schema))}
     plain = {name: field for name, field in schema["properties"].items() if name not in sections}
-    parts = [f"{HEAD}## Top level\n\n{_table('', {'properties': plain}, schema)}"]
+    parts = [HEAD + _task_defaults(), f"## Top level\n\n{_table('', {'properties': plain}, schema)}"]
     for name, model in sections.items():
         optional = schema["properties"][name].get("description", "")
         about = " ".join(filter(None, [model.get("description", ""), _sentence(optional)]))
         parts.append(f"## [{name}]\n\n{about}\n\n{_table(name, model, schema)}")
     return "\n".join(parts)
+
+
+def _task_defaults() -> str:
+    """The section on defaults that depend on the task."""
+    lines = [
+        "## Defaults of tasks",
+        "",
+        "Without `prompt.task` the task is `next_item`, or `multiple_choice` in a recipe with a section `[candidates]`. Some",
+        "tasks have defaults of their own, in place of those in the tables below:",
+        "",
+        "| task | key | default |",
+        "|---|---|---|",
+    ]
+    for name in task_names():
+        for section, settings in get_task(name).default_settings({}).items():
+            lines += [f"| `{name}` | `{section}.{key}` | {_default(value)} |" for key, value in settings.items()]
+    return "\n".join([*lines, "", ""])
 
 
 def keys_without_meaning() -> list[str]:
