@@ -13,7 +13,7 @@ from shoptalk.data.sample import write_sample
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.schema import EvalExample, History, Split
-from shoptalk.stages import train as stage
+from shoptalk.stages.model_setup import set_up
 from shoptalk.stages.sasrec import sasrec_recipe
 from tests.baselines.test_registry import parameters
 
@@ -49,9 +49,9 @@ def counts(split: Split) -> tuple[int, int, int]:
     return len(split.train), sum(len(history.items) for history in split.train), len(split.train_cases)
 
 
-def known_before_the_test(shop: Dataset, *, refit: bool) -> tuple[int, int]:
+def known_before_the_test(dataset: Dataset, *, refit: bool) -> tuple[int, int]:
     """Users and purchases that may be learned from, counted from the rows of the split's table."""
-    rows = shop.rows
+    rows = dataset.rows
     parts = [0, 1] if refit else [0]  # places in schema.PARTS: train, validation
     users = purchases = 0
     for start, end in zip(rows.start.tolist(), rows.end.tolist(), strict=True):
@@ -64,11 +64,11 @@ def known_before_the_test(shop: Dataset, *, refit: bool) -> tuple[int, int]:
 @pytest.mark.parametrize("refit", [False, True])
 @pytest.mark.parametrize("method", METHODS)
 def test_the_final_fit_sees_training_and_with_refit_validation(made: Make, method: str, refit: bool) -> None:
-    _, shop = made(method)
-    split = replace(shop.split(), refit=refit)
+    _, dataset = made(method)
+    split = replace(dataset.split(), refit=refit)
     final = split.for_final_fit()
     users, purchases, questions = counts(final)
-    assert (users, purchases) == known_before_the_test(shop, refit=refit)
+    assert (users, purchases) == known_before_the_test(dataset, refit=refit)
     assert questions == len(split.train_cases) + (len(split.validation) if refit else 0)
     assert len(split.validation) > 0
     assert len(final.validation) == (0 if refit else len(split.validation))
@@ -81,29 +81,29 @@ def test_the_final_fit_sees_training_and_with_refit_validation(made: Make, metho
 @pytest.mark.parametrize("method", METHODS)
 def test_the_model_of_every_task_sees_it(made: Make, method: str, task: str, refit: bool) -> None:
     style = ["prompt.style=bare"] if task == "next_item" else ["prompt.style=alpaca"]
-    recipe, shop = made(method, f"prompt.task={task}", *style)
-    expected = replace(shop.split(), refit=refit).for_final_fit()
-    fitted, training_data = stage._set_up(recipe, shop, silent, refit=refit)
+    recipe, dataset = made(method, f"prompt.task={task}", *style)
+    expected = replace(dataset.split(), refit=refit).for_final_fit()
+    setup = set_up(recipe, dataset, silent, refit=refit)
     users, purchases, questions = counts(expected)
-    assert counts(fitted.split) == (users, purchases, questions)
+    assert counts(setup.split) == (users, purchases, questions)
     answers = {
         "next_item": purchases - users,  # every purchase of a history but its first is a target
         "generate_ids": purchases - users,  # a list is asked for after every purchase but the last
         "pointwise": 2 * questions,  # the right option is liked, another is not
     }
-    found = int((training_data.train.labels >= 0).sum()) if task == "next_item" else len(training_data.train)
-    assert found == answers.get(task, questions)
-    assert (len(training_data.validation) == 0) == refit
+    learned = int((setup.data.train.labels >= 0).sum()) if task == "next_item" else len(setup.data.train)
+    assert learned == answers.get(task, questions)
+    assert (len(setup.data.validation) == 0) == refit
 
 
 def test_choosing_among_options_is_learned_from_validation_questions_too(made: Make) -> None:
-    recipe, shop = made("by-user", "prompt.task=generate_title", "training.choice_epochs=1")
-    split = shop.split("last")
+    recipe, dataset = made("by-user", "prompt.task=generate_title", "training.choice_epochs=1")
+    split = dataset.split("last")
     sizes = {}
     for refit in (False, True):
-        _, training_data = stage._set_up(recipe, shop, silent, refit=refit)
-        assert training_data.choices is not None
-        sizes[refit] = len(training_data.choices.questions)
+        choices = set_up(recipe, dataset, silent, refit=refit).data.choices
+        assert choices is not None
+        sizes[refit] = len(choices.questions)
     assert sizes == {
         False: len(split.train_cases),
         True: len(split.train_cases) + len(split.validation),
@@ -112,13 +112,13 @@ def test_choosing_among_options_is_learned_from_validation_questions_too(made: M
 
 @pytest.mark.parametrize("method", METHODS)
 def test_sasrec_sees_it(made: Make, method: str) -> None:
-    recipe, shop = made(method, "training.refit=true", "prompt.task=next_item", "prompt.style=bare")
-    fitted, _ = stage._set_up(sasrec_recipe(recipe), shop, silent, refit=True)
+    recipe, dataset = made(method, "training.refit=true", "prompt.task=next_item", "prompt.style=bare")
+    setup = set_up(sasrec_recipe(recipe), dataset, silent, refit=True)
     assert sasrec_recipe(recipe).training.refit
-    assert counts(fitted.split) == counts(replace(shop.split(), refit=True).for_final_fit())
+    assert counts(setup.split) == counts(replace(dataset.split(), refit=True).for_final_fit())
 
 
-class ValidationResult(Sequence[Any]):
+class LoggedSequence(Sequence[Any]):
     """A sequence that writes down when it is read from its beginning to its end."""
 
     def __init__(self, name: str, values: Sequence[Any], log: list[tuple[str, int, int]]) -> None:
@@ -142,19 +142,19 @@ class ValidationResult(Sequence[Any]):
 def test_every_baseline_sees_it(
     made: Make, method: str, name: str, refit: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, shop = made(method)
-    split = replace(shop.split(), refit=refit)
+    _, dataset = made(method)
+    split = replace(dataset.split(), refit=refit)
     users, purchases, questions = counts(split.for_final_fit())
     log: list[tuple[str, int, int]] = []
     final_fit = Split.for_final_fit
 
     def watched(kind: str, part: Split) -> Split:
-        train: Sequence[History] = ValidationResult(f"{kind} histories", part.train, log)
-        cases: Sequence[EvalExample] = ValidationResult(f"{kind} questions", part.train_cases, log)
+        train: Sequence[History] = LoggedSequence(f"{kind} histories", part.train, log)
+        cases: Sequence[EvalExample] = LoggedSequence(f"{kind} questions", part.train_cases, log)
         return replace(part, train=train, train_cases=cases)
 
     monkeypatch.setattr(Split, "for_final_fit", lambda _: watched("final", final_fit(split)))
-    make_baseline(name, watched("selection", split), shop.catalogue, 1)
+    make_baseline(name, watched("selection", split), dataset.catalogue, 1)
     final = [entry for entry in log if entry[0].startswith("final")]
     if name in WITHOUT_PURCHASES:
         assert log == []
