@@ -50,12 +50,12 @@ class Texts:
             found = vectorizer.fit_transform([_text(item) for item in catalogue.values()])
         except ValueError:  # not one word in the whole catalogue: nothing is like anything
             found = sparse.csr_array((len(catalogue), 1), dtype=np.float32)
-        self._vectors = sparse.csr_array(found)  # (I, words)
-        self._turned = sparse.csr_array(self._vectors.T)
+        self.vectors = sparse.csr_array(found)  # (I, words)
+        self._turned = sparse.csr_array(self.vectors.T)
 
     def similar(self, weights: sparse.csr_array[Any]) -> Floats:
         """Sums (B, I) of the cosines to the items of B histories, weighted by (B, I)."""
-        return np.asarray((weights @ self._vectors @ self._turned).toarray(), dtype=np.float32)
+        return np.asarray((weights @ self.vectors @ self._turned).toarray(), dtype=np.float32)
 
 
 def _text(item: Item) -> str:

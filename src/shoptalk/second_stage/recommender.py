@@ -1,0 +1,167 @@
+"""The second stage as a `Recommender`: a pool of candidates from several sources, re-ranked by a learned model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoptalk.graph.interactions import InteractionMatrix, Ints
+from shoptalk.progress import Notify, quiet
+from shoptalk.ranking import CatalogueRecommender, Floats
+from shoptalk.schema import Candidates, History
+from shoptalk.second_stage.features import feature_names, make_features
+from shoptalk.second_stage.pool import make_pool
+from shoptalk.second_stage.ranker import Ranker
+from shoptalk.second_stage.sources import CandidateSource
+from shoptalk.second_stage.tables import ItemTables
+
+#: Scores of all items that one source holds at once (4 bytes each), and most histories of a block.
+BLOCK_SCORES, BLOCK = 4_000_000, 256
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Turns a ranker's scores into probabilities.
+
+    Attributes
+    ----------
+    temperature
+        By which scores are divided before the softmax over the pool.
+    coverage
+        Share of targets that are in their pool.
+    """
+
+    temperature: float = 1.0
+    coverage: float = 1.0
+
+
+class SecondStage(CatalogueRecommender):
+    """Re-ranks the best items of several sources.
+
+    The score of a candidate is the logarithm of the calibrated probability that it is the next item. Items outside the
+    pool follow behind all candidates, by popularity.
+
+    Parameters
+    ----------
+    items
+        Ids of the I items of the catalogue.
+    sources, tables
+        What proposes candidates, and what it scores with.
+    ranker
+        Scores the candidates by their features.
+    depth
+        How many items each source proposes.
+    """
+
+    name = "second_stage"
+
+    def __init__(
+        self,
+        items: Sequence[str],
+        sources: Sequence[CandidateSource],
+        tables: ItemTables,
+        ranker: Ranker,
+        depth: int,
+        calibration: Calibration = Calibration(),
+    ) -> None:
+        self.items, self.sources, self.tables = tuple(items), tuple(sources), tables
+        self.ranker, self.depth, self.calibration = ranker, depth, calibration
+        share = np.log1p(tables.counts)
+        self._outside = (share / max(1.0, float(share.max(initial=0)))).astype(np.float32)  # (I,) in [0, 1]
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the ranker's F features."""
+        return feature_names(self.sources)
+
+    def score_all(self, histories: Sequence[History]) -> Floats:
+        """Scores (B, I): log-probabilities of the candidates; all other items are below them."""
+        result = np.empty((len(histories), len(self.items)), dtype=np.float32)
+        for start, purchases in self._blocks(histories):
+            result[start : start + purchases.rows] = self._scores(purchases)
+        return result
+
+    def score(
+        self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
+    ) -> list[NDArray[np.float64]]:
+        """Scores of each history's options (see `Recommender`), which join the pool; an unknown item is the last."""
+        scored: list[NDArray[np.float64]] = []
+        for start, purchases in self._blocks(histories):
+            options = candidates[start : start + purchases.rows]
+            known = [[self.item_index.get(item, -1) for item in case.items] for case in options]
+            rows = np.repeat(np.arange(len(known)), [len(columns) for columns in known])
+            columns = np.array([column for case in known for column in case], dtype=np.int64)
+            scores = self._scores(purchases, (rows[columns >= 0], columns[columns >= 0]))
+            for row, case in zip(scores, known, strict=True):
+                place = np.array(case, dtype=np.int64)
+                lowest = row.min(initial=0) - 1
+                values = row[place] if len(row) else np.zeros(len(place))
+                scored.append(np.where(place < 0, lowest, values).astype(np.float64))
+            notify(len(scored), len(histories))
+        return scored
+
+    def contributions(self, history: History, items: Sequence[str]) -> list[dict[str, float]]:
+        """What each source adds to the ranker's score of each item, the largest first.
+
+        Parameters
+        ----------
+        items
+            Ids of items of the catalogue.
+
+        Returns
+        -------
+        list of dicts
+            For each item the sums of the contributions of a source's features by its name, and those of all other
+            features by their own names. They are relative to the mean over the candidates of the training.
+        """
+        purchases = InteractionMatrix.of([history], self.item_index)
+        wanted = np.array([self.item_index[item] for item in items], dtype=np.int64)
+        pool = make_pool(purchases, self.sources, self.tables, self.depth, (np.zeros(len(wanted), np.int64), wanted))
+        features = make_features(pool, purchases, self.sources, self.tables)
+        place = np.searchsorted(pool.column, wanted)
+        values = self.ranker.contributions(features[place])
+        found: list[dict[str, float]] = []
+        for row in values:
+            sums: dict[str, float] = {}
+            for name, value in zip(self.feature_names, row.tolist(), strict=True):
+                source = name.split(": ")[0]
+                sums[source] = sums.get(source, 0.0) + value
+            found.append(dict(sorted(sums.items(), key=lambda entry: -abs(entry[1]))))
+        return found
+
+    def _blocks(self, histories: Sequence[History]) -> list[tuple[int, InteractionMatrix]]:
+        size = block_size(len(self.items))
+        return [
+            (start, InteractionMatrix.of(histories[start : start + size], self.item_index))
+            for start in range(0, len(histories), size)
+        ]
+
+    def _scores(self, purchases: InteractionMatrix, extra: tuple[Ints, Ints] | None = None) -> Floats:
+        """Scores (B, I) of a block."""
+        pool = make_pool(purchases, self.sources, self.tables, self.depth, extra)
+        raw = self.ranker.predict(make_features(pool, purchases, self.sources, self.tables))
+        candidates = log_softmax(raw / self.calibration.temperature, pool.sizes)
+        candidates += np.log(max(self.calibration.coverage, 1e-6))
+        lowest = np.zeros(purchases.rows)
+        filled = pool.sizes > 0
+        if filled.any():
+            lowest[filled] = np.minimum.reduceat(candidates, pool.starts[filled])
+        scores = (lowest[:, None] - 2 + self._outside).astype(np.float32)
+        scores[pool.row, pool.column] = candidates
+        return scores
+
+
+def block_size(items: int) -> int:
+    """How many histories are scored together over a catalogue."""
+    return max(1, min(BLOCK, BLOCK_SCORES // max(1, items)))
+
+
+def log_softmax(scores: NDArray[np.float64], sizes: Ints) -> NDArray[np.float64]:
+    """(P,) log-probabilities within groups of the given sizes, some of which may be empty."""
+    filled = sizes[sizes > 0]
+    if not len(filled):
+        return np.empty(0)
+    starts = np.cumsum(filled) - filled
+    shifted = scores - np.repeat(np.maximum.reduceat(scores, starts), filled)
+    return np.asarray(shifted - np.repeat(np.log(np.add.reduceat(np.exp(shifted), starts)), filled))
