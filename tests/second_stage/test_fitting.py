@@ -40,7 +40,6 @@ def recall(stage: SecondStage) -> float:
 
 def test_it_is_at_least_as_good_as_its_sources() -> None:
     stage, choice = fitted()
-    assert choice.ndcg[choice.chosen] == max(choice.ndcg.values())
     assert choice.ndcg["linear"] > np.median(list(choice.ndcg.values()))
     assert recall(stage) > 0.5  # of ten items in the group about five are left, and the next is mostly bought
 
@@ -65,7 +64,10 @@ def test_the_best_source_alone_where_no_ranker_is_better(monkeypatch: pytest.Mon
         return LinearRanker(np.zeros(count, np.float32), np.ones(count, np.float32), np.zeros(count, np.float32))
 
     monkeypatch.setattr(fitting, "fit_linear", useless)
-    stage, choice = fit_second_stage(split(), catalogue(), 1, replace(SMALL, ranker="linear"))
+    monkeypatch.setattr(fitting, "find_spec", lambda name: None)
+    choice = fit_ranker(split(), catalogue(), ItemTexts.of(catalogue()), 1, replace(SMALL, ranker="linear"))
+    assert choice.chosen == "linear"
+    stage, choice = fit_second_stage(split(), catalogue(), 1, SMALL)
     assert choice.chosen == max(choice.ndcg, key=lambda name: choice.ndcg[name]) != "linear"
     source = next(source for source in stage.sources if source.name == choice.chosen)
     history = split().test[0].history
@@ -113,9 +115,7 @@ def test_one_step_earlier_adds_pools(monkeypatch: pytest.MonkeyPatch) -> None:
     learn = fitting.fit_linear
     monkeypatch.setattr(fitting, "fit_linear", lambda train: pools.append(len(train.sizes)) or learn(train))
     for earlier in (False, True):
-        fit_ranker(
-            split(), catalogue(), ItemTexts.of(catalogue()), 1, replace(SMALL, ranker="linear", earlier=earlier)
-        )
+        fit_ranker(split(), catalogue(), ItemTexts.of(catalogue()), 1, replace(SMALL, ranker="linear", earlier=earlier))
     assert pools[1] > 1.7 * pools[0]
 
 

@@ -80,7 +80,7 @@ def test_ndcg_counts_misses_and_all_targets() -> None:
     cases = LabelledCases(groups, np.array([1, 4]), cases=4)
     values = cases.ndcg(np.array([3.0, 1.0, 2.0, 1.0, 1.0]))
     first = 1 / np.log2(1 + 3)  # the target is the third
-    second = (1 + 1 / np.log2(3)) / (1 + 1 / np.log2(3) + 1 / 2 + 1 / np.log2(5))  # two of four targets, first and second
+    second = (1 + 1 / np.log2(3)) / (1 + 1 / np.log2(3) + 1 / 2 + 1 / np.log2(5))  # two of four targets
     assert values == pytest.approx([first, second, 0, 0])
     assert cases.coverage == 0.5
 

@@ -70,9 +70,7 @@ def test_factors_agree_with_the_baseline() -> None:
 
 def test_the_transition_text_scorer_is_a_source() -> None:
     mixing = MixingWeights()
-    scorer = TransitionTextScorer(
-        tables().graphs["both"], tables().texts.words, tables().counts > 0, mixing
-    )
+    scorer = TransitionTextScorer(tables().graphs["both"], tables().texts.words, tables().counts > 0, mixing)
     assert TransitionTextSource("s").scores(block()) == pytest.approx(scorer.scores(purchases(SHOWN)), rel=1e-4)
 
 

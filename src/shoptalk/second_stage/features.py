@@ -56,8 +56,8 @@ def _relative(score: Floats, pool: Pool, source: CandidateSource) -> Floats:
     """(P,) ratio to the best of the pool in [0, 1], or difference from it, at most 0."""
     best = np.repeat(_highest(score, pool), pool.sizes)
     if source.scale == "difference":
-        return score - best
-    return np.maximum(score, 0) / np.maximum(best, np.finfo(np.float32).tiny)
+        return np.asarray(score - best, dtype=np.float32)
+    return np.asarray(np.maximum(score, 0) / np.maximum(best, np.finfo(np.float32).tiny), dtype=np.float32)
 
 
 def _highest(score: Floats, pool: Pool) -> Floats:
@@ -74,8 +74,8 @@ def _pair_features(pool: Pool, purchases: InteractionMatrix, tables: ItemTables)
     row, column = pool.row, pool.column
     popularity = np.log1p(tables.counts)
     length = np.bincount(purchases.row, minlength=purchases.rows)
-    mean_popularity = np.bincount(purchases.row, weights=popularity[purchases.column], minlength=purchases.rows)
-    mean_popularity /= np.maximum(length, 1)
+    total = np.bincount(purchases.row, weights=popularity[purchases.column], minlength=purchases.rows)
+    mean_popularity = total / np.maximum(length, 1)
     same_as_last, share = _brands(pool, purchases, tables)
     return np.stack(
         [

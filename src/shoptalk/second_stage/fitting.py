@@ -37,7 +37,8 @@ class Settings:
     Attributes
     ----------
     ranker
-        ``auto`` chooses on held-out users between LambdaMART, linear weights and the best source alone.
+        ``auto`` chooses on held-out users between LambdaMART, linear weights and the best source alone; ``lambdamart``
+        and ``linear`` are used whatever their figures.
     depth
         Items that each source proposes.
     stopping, choosing
@@ -73,7 +74,7 @@ class RankerChoice:
     ndcg
         NDCG@10 on the held-out validation users, of each source alone and of each ranker.
     chosen
-        The name of the best: a ranker, or the source that alone is at least as good.
+        Its name: of a ranker, or of the source that is used alone.
     cases
         Validation cases that were used, and those of them that chose.
     """
@@ -165,7 +166,8 @@ def fit_ranker(
         progress("second stage", 1, 3, "features one step earlier")
         train = _joined(train, _earlier(split.train, users, item_index, texts, seed, settings).groups)
     progress("second stage", 2, 3, f"learning from {len(train.sizes):,} pools of {len(train.label):,} candidates")
-    choice = _choose(_candidate_rankers(train, stop.groups, seed, settings), choose, sources, len(cases))
+    rankers = _candidate_rankers(train, stop.groups, seed, settings)
+    choice = _choose(rankers, choose, sources, len(cases), forced=settings.ranker != "auto")
     progress("second stage", 3, 3, f"{choice.chosen}, NDCG@10 {choice.ndcg[choice.chosen]:.4f} on held-out users")
     return choice
 
@@ -246,15 +248,17 @@ def _candidate_rankers(train: Groups, stop: Groups, seed: int, settings: Setting
     return rankers
 
 
-def _choose(rankers: dict[str, Ranker], choose: LabelledCases, sources: Sources, cases: int) -> RankerChoice:
-    """The ranker with the best NDCG@10 on held-out users; the best source alone, unless it is worse than that."""
+def _choose(
+    rankers: dict[str, Ranker], choose: LabelledCases, sources: Sources, cases: int, *, forced: bool
+) -> RankerChoice:
+    """The ranker, or source alone, with the best NDCG@10 on held-out users; only a ranker where it is ``forced``."""
     names = feature_names(sources.sources)
     alone = {source.name: one_feature(names, f"{source.name}: score") for source in sources.sources}
     features = choose.groups.features
     figures = {
         name: float(choose.ndcg(ranker.predict(features)).mean()) for name, ranker in {**alone, **rankers}.items()
     }
-    chosen = max(figures, key=lambda name: figures[name])
+    chosen = max(rankers if forced else figures, key=lambda name: figures[name])
     ranker = {**alone, **rankers}[chosen]
     calibration = calibrate(ranker.predict(features), choose)
     return RankerChoice(ranker, calibration, figures, chosen, (cases, choose.cases))

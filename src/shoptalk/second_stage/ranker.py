@@ -74,6 +74,13 @@ class LambdaMart:
     ----------
     model
         A LightGBM model in its text format.
+
+    Raises
+    ------
+    MissingExtra
+        When LightGBM is not installed.
+    ValueError
+        When the text is no model.
     """
 
     name = "lambdamart"
@@ -83,7 +90,10 @@ class LambdaMart:
         import lightgbm
 
         self.text = model
-        self._booster: Any = lightgbm.Booster(model_str=model)
+        try:
+            self._booster: Any = lightgbm.Booster(model_str=model)
+        except lightgbm.basic.LightGBMError as error:
+            raise ValueError(str(error)) from error
 
     def predict(self, features: Floats) -> NDArray[np.float64]:
         """(P,) scores; see `Ranker`."""
@@ -152,8 +162,8 @@ class LinearRanker:
         self.mean, self.scale, self.weights = mean, scale, weights
 
     def predict(self, features: Floats) -> NDArray[np.float64]:
-        """(P,) scores; see `Ranker`."""
-        return np.asarray((features - self.mean) / self.scale @ self.weights, dtype=np.float64)
+        """(P,) scores; see `Ranker`. Equal features have equal scores, which a product of matrices would not promise."""
+        return self.contributions(features).sum(axis=1)
 
     def contributions(self, features: Floats) -> NDArray[np.float64]:
         """(P, F) weight times standardised feature; see `Ranker`."""

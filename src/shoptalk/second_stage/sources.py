@@ -38,7 +38,7 @@ class Block:
         self.purchases, self.tables = purchases, tables
         self._parts: dict[tuple[Any, ...], Any] = {}
 
-    def edges(self, graph: str, decay: float, last: int | None) -> sparse.csr_array[Any]:
+    def edges(self, graph: str, decay: float, last: int | None) -> Any:
         """Sparse sums (B, I) of the edges from the items of each history."""
         key = "edges", graph, decay, last
         if key not in self._parts:
@@ -49,7 +49,8 @@ class Block:
         """The same as an array, which must not be written to."""
         key = "dense", graph, decay, last
         if key not in self._parts:
-            self._parts[key] = np.asarray(self.edges(graph, decay, last).toarray(), dtype=np.float32)
+            sums: Any = self.edges(graph, decay, last)
+            self._parts[key] = np.asarray(sums.toarray(), dtype=np.float32)
         return np.asarray(self._parts[key])
 
     def cosines(self, field: str, decay: float, last: int | None) -> Floats:
