@@ -162,7 +162,7 @@ class LinearRanker:
         self.mean, self.scale, self.weights = mean, scale, weights
 
     def predict(self, features: Floats) -> NDArray[np.float64]:
-        """(P,) scores; see `Ranker`. Equal features have equal scores, which a product of matrices would not promise."""
+        """(P,) scores, equal for equal features, which a product of matrices would not promise; see `Ranker`."""
         return self.contributions(features).sum(axis=1)
 
     def contributions(self, features: Floats) -> NDArray[np.float64]:

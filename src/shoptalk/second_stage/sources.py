@@ -59,7 +59,7 @@ class Block:
         if key not in self._parts:
             vectors: Any = getattr(self.tables.texts, field)
             result: Any = self.purchases.weighted(decay, last) @ vectors @ vectors.T
-            self._parts[key] = np.asarray(result.toarray() if sparse.issparse(result) else result, dtype=np.float32)
+            self._parts[key] = np.asarray(result.toarray() if hasattr(result, "toarray") else result, dtype=np.float32)
         return np.asarray(self._parts[key])
 
 
