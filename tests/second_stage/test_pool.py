@@ -38,7 +38,7 @@ def test_a_pool_is_the_union_of_the_best() -> None:
     bought = InteractionMatrix.of([History("u", ("a",)), History("v", ("e", "b"))], INDEX)
     first = Given("first", [[9, 3, 2, 0, 0], [0, 5, 4, 4, 1]])
     second = Given("second", [[0, 0, 0, 7, 0], [0, 0, 0, 0, 0]])
-    pool = make_pool(bought, [first, second], small_tables(), depth=2)
+    pool = make_pool(Block(bought, small_tables()), [first, second], depth=2)
     # u: the best two of "first" are a, which u has, and b; of "second" d alone is above 0
     # v: b, which v has, and c, which stands before d of the same score
     assert list(zip(pool.row.tolist(), pool.column.tolist(), strict=True)) == [(0, 1), (0, 3), (1, 2)]
@@ -49,13 +49,13 @@ def test_a_pool_is_the_union_of_the_best() -> None:
 
 def test_options_join_the_pool() -> None:
     bought = InteractionMatrix.of([History("u", ("a",))], INDEX)
-    pool = make_pool(bought, [Given("s", [[0, 1, 0, 0, 0]])], small_tables(), 1, (np.array([0]), np.array([4])))
+    pool = make_pool(Block(bought, small_tables()), [Given("s", [[0, 1, 0, 0, 0]])], 1, (np.array([0]), np.array([4])))
     assert pool.column.tolist() == [1, 4]
 
 
 def test_equal_scores_share_a_rank() -> None:
     bought = InteractionMatrix.of([History("u", ())], INDEX)
-    pool = make_pool(bought, [Given("s", [[2, 3, 2, 1, 3]])], small_tables(), 5)
+    pool = make_pool(Block(bought, small_tables()), [Given("s", [[2, 3, 2, 1, 3]])], 5)
     assert pool.ranks.tolist() == [[3, 1, 3, 5, 1]]
 
 
@@ -72,7 +72,7 @@ def test_both_ways_to_find_the_best_agree(monkeypatch: pytest.MonkeyPatch, spars
 def test_features_by_hand() -> None:
     bought = InteractionMatrix.of([History("u", ("c", "a"))], INDEX)
     sources = [Given("s", [[0, 4, 0, 1, 2]])]
-    pool = make_pool(bought, sources, small_tables(), 3)
+    pool = make_pool(Block(bought, small_tables()), sources, 3)
     features = dict(
         zip(feature_names(sources), make_features(pool, bought, sources, small_tables()).T.tolist(), strict=True)
     )
@@ -91,12 +91,12 @@ def test_a_feature_does_not_depend_on_the_block() -> None:
     sources = [GraphSource("g", "both"), TextSource("t")]
     some = [case.history for case in split().test[:40]]
     whole = purchases(some)
-    pool = make_pool(whole, sources, tables(), 10)
+    pool = make_pool(Block(whole, tables()), sources, 10)
     together = make_features(pool, whole, sources, tables())
     alone = []
     for history in some:
         single = purchases([history])
-        alone.append(make_features(make_pool(single, sources, tables(), 10), single, sources, tables()))
+        alone.append(make_features(make_pool(Block(single, tables()), sources, 10), single, sources, tables()))
     assert np.concatenate(alone) == pytest.approx(together, rel=1e-4, abs=1e-5)
     assert together.shape[1] == 6 + len(PAIR_FEATURES)
 
@@ -104,6 +104,6 @@ def test_a_feature_does_not_depend_on_the_block() -> None:
 def test_histories_without_candidates() -> None:
     bought = InteractionMatrix.of([History("u", ()), History("v", ("a",))], INDEX)
     sources = [Given("s", [[0] * 5] * 2)]
-    pool = make_pool(bought, sources, small_tables(), 3)
+    pool = make_pool(Block(bought, small_tables()), sources, 3)
     assert pool.sizes.tolist() == [0, 0]
     assert make_features(pool, bought, sources, small_tables()).shape == (0, 3 + len(PAIR_FEATURES))

@@ -11,6 +11,6 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> SecondStage:
     Raises
     ------
     RecipeError
-        With too few validation cases.
+        When a validation target is among the training purchases.
     """
     return fit_second_stage(split, catalogue, seed)[0]

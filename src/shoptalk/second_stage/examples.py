@@ -14,7 +14,7 @@ from shoptalk.second_stage.features import make_features
 from shoptalk.second_stage.pool import make_pool
 from shoptalk.second_stage.ranker import Groups
 from shoptalk.second_stage.recommender import block_size
-from shoptalk.second_stage.sources import CandidateSource
+from shoptalk.second_stage.sources import Block, CandidateSource
 from shoptalk.second_stage.tables import ItemTables
 
 
@@ -99,7 +99,7 @@ def _label_block(
 ) -> tuple[Groups, Ints]:
     """Candidates of a block's cases that have a target among them, and how many targets these cases have."""
     purchases = InteractionMatrix.of([case.history for case in block], item_index)
-    pool = make_pool(purchases, sources.sources, sources.tables, sources.depth)
+    pool = make_pool(Block(purchases, sources.tables), sources.sources, sources.depth)
     wanted = InteractionMatrix.of([History("", tuple(dict.fromkeys(case.targets))) for case in block], item_index)
     items = len(item_index)
     label = np.isin(pool.row * items + pool.column, wanted.row * items + wanted.column)

@@ -91,10 +91,7 @@ def fit_second_stage(
 ) -> tuple[SecondStage, RankerChoice]:
     """Learn the ranker on validation cases, then rebuild the sources with what the final fit sees.
 
-    Raises
-    ------
-    RecipeError
-        With fewer than 200 validation cases.
+    With fewer than 200 validation cases nothing is learned, and the transition-text scorer ranks.
     """
     texts = ItemTexts.of(catalogue)
     choice = fit_ranker(split, catalogue, texts, seed, settings, progress)
@@ -144,11 +141,14 @@ def fit_ranker(
     Raises
     ------
     RecipeError
-        With fewer than 200 validation cases.
+        When a validation target is among the training purchases.
     """
     item_index = item_index_of(catalogue)
     cases = _draw_cases(split, item_index, seed, settings)
     check_targets_unseen(cases, split.train)
+    if len(cases) < LEAST_CASES:
+        tables = fit_tables(InteractionMatrix.of(split.train, item_index), texts, seed)
+        return _not_learned([*default_sources(tables), *models], len(cases))
     group = _groups_of_users(cases, seed, settings)
     progress("second stage", 0, 3, "features of validation cases")
     tables = fit_tables(InteractionMatrix.of(split.train, item_index), texts, seed)
@@ -193,13 +193,7 @@ def check_targets_unseen(cases: Sequence[EvalExample], train: Sequence[History])
 def _draw_cases(split: Split, item_index: dict[str, int], seed: int, settings: Settings) -> list[EvalExample]:
     order = np.sort(np.random.default_rng(seed).permutation(len(split.validation))[: settings.most_cases])
     drawn = (split.validation[number] for number in order.tolist())
-    cases = [case for case in drawn if any(item in item_index for item in case.targets)]
-    if len(cases) < LEAST_CASES:
-        raise RecipeError(
-            f"a second stage needs at least {LEAST_CASES} validation cases, and there are {len(cases)}",
-            hint="give the validation a larger share in [split], or leave the second stage out",
-        )
-    return cases
+    return [case for case in drawn if any(item in item_index for item in case.targets)]
 
 
 def _groups_of_users(cases: Sequence[EvalExample], seed: int, settings: Settings) -> NDArray[np.int64]:
@@ -262,6 +256,13 @@ def _choose(
     ranker = {**alone, **rankers}[chosen]
     calibration = calibrate(ranker.predict(features), choose)
     return RankerChoice(ranker, calibration, figures, chosen, (cases, choose.cases))
+
+
+def _not_learned(sources: Sequence[CandidateSource], cases: int) -> RankerChoice:
+    """The first source alone, uncalibrated."""
+    name = sources[0].name
+    ranker = one_feature(feature_names(sources), f"{name}: score")
+    return RankerChoice(ranker, Calibration(), {}, name, (cases, 0))
 
 
 def one_feature(names: Sequence[str], name: str) -> LinearRanker:

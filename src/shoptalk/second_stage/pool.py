@@ -6,10 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shoptalk.graph.interactions import Floats, InteractionMatrix, Ints
+from shoptalk.graph.interactions import Floats, Ints
 from shoptalk.ranking import top_k
 from shoptalk.second_stage.sources import Block, CandidateSource
-from shoptalk.second_stage.tables import ItemTables
 
 #: Below this share of positive scores, sorting them is faster than partitioning whole rows.
 SPARSE = 0.1
@@ -44,9 +43,8 @@ class Pool:
 
 
 def make_pool(
-    purchases: InteractionMatrix,
+    block: Block,
     sources: Sequence[CandidateSource],
-    tables: ItemTables,
     depth: int,
     extra: tuple[Ints, Ints] | None = None,
 ) -> Pool:
@@ -54,14 +52,14 @@ def make_pool(
 
     Parameters
     ----------
-    purchases
-        Of a block of B histories; dense scores (B, I) of all sources are held at once.
+    block
+        B histories; dense scores (B, I) of all sources are held at once.
     extra
-        Rows and columns of further candidates, as with options that are to be scored.
+        Rows and columns of further candidates, as with items that are to be explained.
     """
-    block = Block(purchases, tables)
     dense = [source.scores(block) for source in sources]
-    chosen = np.zeros((purchases.rows, tables.items), dtype=np.bool_)
+    purchases = block.purchases
+    chosen = np.zeros((purchases.rows, block.tables.items), dtype=np.bool_)
     for source, scores in zip(sources, dense, strict=True):
         if source.proposes:
             _add_best(chosen, scores, depth)

@@ -7,17 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoptalk.graph.interactions import InteractionMatrix, Ints
-from shoptalk.progress import Notify, quiet
 from shoptalk.ranking import CatalogueRecommender, Floats
-from shoptalk.schema import Candidates, History
+from shoptalk.schema import History
 from shoptalk.second_stage.features import feature_names, make_features
 from shoptalk.second_stage.pool import make_pool
 from shoptalk.second_stage.ranker import Ranker
-from shoptalk.second_stage.sources import CandidateSource
+from shoptalk.second_stage.sources import Block, CandidateSource
 from shoptalk.second_stage.tables import ItemTables
 
 #: Scores of all items that one source holds at once (4 bytes each), and most histories of a block.
 BLOCK_SCORES, BLOCK = 4_000_000, 256
+#: The most that popularity adds to items that no source tells apart; the least coverage.
+LEAST = 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class SecondStage(CatalogueRecommender):
     """Re-ranks the best items of several sources.
 
     The score of a candidate is the logarithm of the calibrated probability that it is the next item. Items outside the
-    pool follow behind all candidates, by popularity.
+    pool follow behind all candidates, by the score of the first source and then by popularity.
 
     Parameters
     ----------
@@ -67,8 +68,8 @@ class SecondStage(CatalogueRecommender):
     ) -> None:
         self.items, self.sources, self.tables = tuple(items), tuple(sources), tables
         self.ranker, self.depth, self.calibration = ranker, depth, calibration
-        share = np.log1p(tables.counts)
-        self._outside = (share / max(1.0, float(share.max(initial=0)))).astype(np.float32)  # (I,) in [0, 1]
+        most = max(1.0, float(tables.counts.max(initial=0)))
+        self._popularity = (LEAST * tables.counts / most).astype(np.float32)  # (I,), from 0 to LEAST
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -81,25 +82,6 @@ class SecondStage(CatalogueRecommender):
         for start, purchases in self._blocks(histories):
             result[start : start + purchases.rows] = self._scores(purchases)
         return result
-
-    def score(
-        self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
-    ) -> list[NDArray[np.float64]]:
-        """Scores of each history's options (see `Recommender`), which join the pool; an unknown item is the last."""
-        scored: list[NDArray[np.float64]] = []
-        for start, purchases in self._blocks(histories):
-            options = candidates[start : start + purchases.rows]
-            known = [[self.item_index.get(item, -1) for item in case.items] for case in options]
-            rows = np.repeat(np.arange(len(known)), [len(columns) for columns in known])
-            columns = np.array([column for case in known for column in case], dtype=np.int64)
-            scores = self._scores(purchases, (rows[columns >= 0], columns[columns >= 0]))
-            for row, case in zip(scores, known, strict=True):
-                place = np.array(case, dtype=np.int64)
-                lowest = row.min(initial=0) - 1
-                values = row[place] if len(row) else np.zeros(len(place))
-                scored.append(np.where(place < 0, lowest, values).astype(np.float64))
-            notify(len(scored), len(histories))
-        return scored
 
     def contributions(self, history: History, items: Sequence[str]) -> list[dict[str, float]]:
         """What each source adds to the ranker's score of each item, the largest first.
@@ -117,7 +99,8 @@ class SecondStage(CatalogueRecommender):
         """
         purchases = InteractionMatrix.of([history], self.item_index)
         wanted = np.array([self.item_index[item] for item in items], dtype=np.int64)
-        pool = make_pool(purchases, self.sources, self.tables, self.depth, (np.zeros(len(wanted), np.int64), wanted))
+        first_row = np.zeros(len(wanted), dtype=np.int64)
+        pool = make_pool(Block(purchases, self.tables), self.sources, self.depth, (first_row, wanted))
         features = make_features(pool, purchases, self.sources, self.tables)
         place = np.searchsorted(pool.column, wanted)
         values = self.ranker.contributions(features[place])
@@ -137,19 +120,21 @@ class SecondStage(CatalogueRecommender):
             for start in range(0, len(histories), size)
         ]
 
-    def _scores(self, purchases: InteractionMatrix, extra: tuple[Ints, Ints] | None = None) -> Floats:
+    def _scores(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I) of a block."""
-        pool = make_pool(purchases, self.sources, self.tables, self.depth, extra)
+        block = Block(purchases, self.tables)
+        pool = make_pool(block, self.sources, self.depth)
         raw = self.ranker.predict(make_features(pool, purchases, self.sources, self.tables))
         candidates = log_softmax(raw / self.calibration.temperature, pool.sizes)
-        candidates += np.log(max(self.calibration.coverage, 1e-6))
-        lowest = np.zeros(purchases.rows)
+        candidates += np.log(max(self.calibration.coverage, LEAST))
+        lowest = np.zeros(purchases.rows, dtype=np.float32)
         filled = pool.sizes > 0
         if filled.any():
             lowest[filled] = np.minimum.reduceat(candidates, pool.starts[filled])
-        scores = (lowest[:, None] - 2 + self._outside).astype(np.float32)
+        outside = np.maximum(self.sources[0].scores(block), 0) + self._popularity
+        scores = outside / (1 + outside) + (lowest[:, None] - 2)  # at least 1 below all candidates
         scores[pool.row, pool.column] = candidates
-        return scores
+        return np.asarray(scores, dtype=np.float32)
 
 
 def block_size(items: int) -> int:

@@ -3,11 +3,11 @@
 A new source is one class (or one line with another setting) and one entry in `default_sources`.
 """
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from scipy import sparse
 
 from shoptalk.errors import ModelError
 from shoptalk.graph.interactions import Floats, InteractionMatrix, product, strongest
@@ -36,31 +36,41 @@ class Block:
 
     def __init__(self, purchases: InteractionMatrix, tables: ItemTables) -> None:
         self.purchases, self.tables = purchases, tables
-        self._parts: dict[tuple[Any, ...], Any] = {}
+        self._parts: dict[Hashable, Any] = {}
+
+    def part(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What ``make`` returns, called once for each key; the result must not be written to."""
+        if key not in self._parts:
+            self._parts[key] = make()
+        return self._parts[key]
 
     def edges(self, graph: str, decay: float, last: int | None) -> Any:
         """Sparse sums (B, I) of the edges from the items of each history."""
-        key = "edges", graph, decay, last
-        if key not in self._parts:
-            self._parts[key] = self.purchases.weighted(decay, last) @ self.tables.graphs[graph]
-        return self._parts[key]
+        return self.part(
+            ("edges", graph, decay, last),
+            lambda: self.purchases.weighted(decay, last) @ self.tables.graphs[graph],
+        )
 
     def dense_edges(self, graph: str, decay: float, last: int | None) -> Floats:
-        """The same as an array, which must not be written to."""
-        key = "dense", graph, decay, last
-        if key not in self._parts:
-            sums: Any = self.edges(graph, decay, last)
-            self._parts[key] = np.asarray(sums.toarray(), dtype=np.float32)
-        return np.asarray(self._parts[key])
+        """The same as an array."""
+        return np.asarray(
+            self.part(("dense", graph, decay, last), lambda: _dense(self.edges(graph, decay, last))), dtype=np.float32
+        )
 
     def cosines(self, field: str, decay: float, last: int | None) -> Floats:
-        """Sums (B, I) of the cosines with a history's items, as an array that must not be written to."""
-        key = "cosines", field, decay, last
-        if key not in self._parts:
-            vectors: Any = getattr(self.tables.texts, field)
-            result: Any = self.purchases.weighted(decay, last) @ vectors @ vectors.T
-            self._parts[key] = np.asarray(result.toarray() if hasattr(result, "toarray") else result, dtype=np.float32)
-        return np.asarray(self._parts[key])
+        """Sums (B, I) of the cosines with a history's items."""
+        vectors: Any = getattr(self.tables.texts, field)
+        return np.asarray(
+            self.part(
+                ("cosines", field, decay, last),
+                lambda: _dense(self.purchases.weighted(decay, last) @ vectors @ vectors.T),
+            ),
+            dtype=np.float32,
+        )
+
+
+def _dense(matrix: Any) -> Floats:
+    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=np.float32)
 
 
 class CandidateSource(Protocol):
@@ -188,12 +198,16 @@ class TransitionTextSource:
     def scores(self, block: Block) -> Floats:
         """Scores (B, I), at least 0."""
         mixing = MixingWeights()
-        graph = block.dense_edges("both", mixing.decay, None)
-        words = block.cosines("words", mixing.word_decay, None)
-        return transition_text_scores(
-            graph.shape, graph, words,
-            transition_weight=mixing.edges, text_weight=mixing.words, sharpness=mixing.sharpness,
-        )  # fmt: skip
+
+        def mixed() -> Floats:
+            graph = block.dense_edges("both", mixing.decay, None)
+            words = block.cosines("words", mixing.word_decay, None)
+            return transition_text_scores(
+                graph.shape, graph, words,
+                transition_weight=mixing.edges, text_weight=mixing.words, sharpness=mixing.sharpness,
+            )  # fmt: skip
+
+        return np.asarray(block.part("transition text", mixed), dtype=np.float32)
 
 
 class ModelSource:
