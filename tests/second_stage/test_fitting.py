@@ -19,7 +19,7 @@ from shoptalk.second_stage.fitting import (
 )
 from shoptalk.second_stage.ranker import LinearRanker, TreeSettings
 from shoptalk.second_stage.recommender import SecondStage
-from shoptalk.second_stage.sources import ModelSource
+from shoptalk.second_stage.sources import Block, ModelSource
 from shoptalk.second_stage.tables import ItemTexts
 
 from .test_sources import Fixed
@@ -72,9 +72,8 @@ def test_the_best_source_alone_where_no_ranker_is_better(monkeypatch: pytest.Mon
     source = next(source for source in stage.sources if source.name == choice.chosen)
     history = split().test[0].history
     ranked = stage.rank([history], 5)[0].items
-    from .test_sources import Block, purchases
 
-    scores = source.scores(Block(purchases([history]), stage.tables))[0]
+    scores = source.scores(Block([history], stage.item_index, stage.tables))[0]
     best = [item for item in sorted(stage.items, key=lambda item: -scores[stage.item_index[item]])
             if item not in history.items]  # fmt: skip
     assert list(ranked) == best[:5]

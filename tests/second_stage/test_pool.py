@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 
-from shoptalk.graph.interactions import InteractionMatrix
 from shoptalk.ranking import top_k
 from shoptalk.schema import History
 from shoptalk.second_stage import pool as pool_module
@@ -10,7 +9,7 @@ from shoptalk.second_stage.pool import make_pool
 from shoptalk.second_stage.sources import Block, GraphSource, TextSource
 from shoptalk.second_stage.tables import ItemTables, ItemTexts
 
-from .world import purchases, split, tables
+from .world import index, split, tables
 
 
 class Given:
@@ -31,14 +30,15 @@ def small_tables() -> ItemTables:
     return ItemTables({}, texts, None, np.array([9, 4, 0, 1, 2], np.float32), np.array([1, 0, 0, 0, 2], np.float32))
 
 
-INDEX = {item: number for number, item in enumerate("abcde")}
+def block(histories: list[History]) -> Block:
+    return Block(histories, {item: number for number, item in enumerate("abcde")}, small_tables())
 
 
 def test_a_pool_is_the_union_of_the_best() -> None:
-    bought = InteractionMatrix.of([History("u", ("a",)), History("v", ("e", "b"))], INDEX)
+    bought = block([History("u", ("a",)), History("v", ("e", "b"))])
     first = Given("first", [[9, 3, 2, 0, 0], [0, 5, 4, 4, 1]])
     second = Given("second", [[0, 0, 0, 7, 0], [0, 0, 0, 0, 0]])
-    pool = make_pool(Block(bought, small_tables()), [first, second], depth=2)
+    pool = make_pool(bought, [first, second], depth=2)
     # u: the best two of "first" are a, which u has, and b; of "second" d alone is above 0
     # v: b, which v has, and c, which stands before d of the same score
     assert list(zip(pool.row.tolist(), pool.column.tolist(), strict=True)) == [(0, 1), (0, 3), (1, 2)]
@@ -48,14 +48,14 @@ def test_a_pool_is_the_union_of_the_best() -> None:
 
 
 def test_options_join_the_pool() -> None:
-    bought = InteractionMatrix.of([History("u", ("a",))], INDEX)
-    pool = make_pool(Block(bought, small_tables()), [Given("s", [[0, 1, 0, 0, 0]])], 1, (np.array([0]), np.array([4])))
+    bought = block([History("u", ("a",))])
+    pool = make_pool(bought, [Given("s", [[0, 1, 0, 0, 0]])], 1, (np.array([0]), np.array([4])))
     assert pool.column.tolist() == [1, 4]
 
 
 def test_equal_scores_share_a_rank() -> None:
-    bought = InteractionMatrix.of([History("u", ())], INDEX)
-    pool = make_pool(Block(bought, small_tables()), [Given("s", [[2, 3, 2, 1, 3]])], 5)
+    bought = block([History("u", ())])
+    pool = make_pool(bought, [Given("s", [[2, 3, 2, 1, 3]])], 5)
     assert pool.ranks.tolist() == [[3, 1, 3, 5, 1]]
 
 
@@ -70,12 +70,10 @@ def test_both_ways_to_find_the_best_agree(monkeypatch: pytest.MonkeyPatch, spars
 
 
 def test_features_by_hand() -> None:
-    bought = InteractionMatrix.of([History("u", ("c", "a"))], INDEX)
+    bought = block([History("u", ("c", "a"))])
     sources = [Given("s", [[0, 4, 0, 1, 2]])]
-    pool = make_pool(Block(bought, small_tables()), sources, 3)
-    features = dict(
-        zip(feature_names(sources), make_features(pool, bought, sources, small_tables()).T.tolist(), strict=True)
-    )
+    pool = make_pool(bought, sources, 3)
+    features = dict(zip(feature_names(sources), make_features(pool, bought, sources).T.tolist(), strict=True))
     assert features["s: score"] == [4, 1, 2]  # of b, d, e
     assert features["s: relative score"] == [1, 0.25, 0.5]
     assert features["s: rank"] == pytest.approx(np.log([1, 3, 2]))
@@ -90,20 +88,20 @@ def test_features_by_hand() -> None:
 def test_a_feature_does_not_depend_on_the_block() -> None:
     sources = [GraphSource("g", "both"), TextSource("t")]
     some = [case.history for case in split().test[:40]]
-    whole = purchases(some)
-    pool = make_pool(Block(whole, tables()), sources, 10)
-    together = make_features(pool, whole, sources, tables())
+    whole = Block(some, index(), tables())
+    pool = make_pool(whole, sources, 10)
+    together = make_features(pool, whole, sources)
     alone = []
     for history in some:
-        single = purchases([history])
-        alone.append(make_features(make_pool(Block(single, tables()), sources, 10), single, sources, tables()))
+        single = Block([history], index(), tables())
+        alone.append(make_features(make_pool(single, sources, 10), single, sources))
     assert np.concatenate(alone) == pytest.approx(together, rel=1e-4, abs=1e-5)
     assert together.shape[1] == 6 + len(PAIR_FEATURES)
 
 
 def test_histories_without_candidates() -> None:
-    bought = InteractionMatrix.of([History("u", ()), History("v", ("a",))], INDEX)
+    bought = block([History("u", ()), History("v", ("a",))])
     sources = [Given("s", [[0] * 5] * 2)]
-    pool = make_pool(Block(bought, small_tables()), sources, 3)
+    pool = make_pool(bought, sources, 3)
     assert pool.sizes.tolist() == [0, 0]
-    assert make_features(pool, bought, sources, small_tables()).shape == (0, 3 + len(PAIR_FEATURES))
+    assert make_features(pool, bought, sources).shape == (0, 3 + len(PAIR_FEATURES))

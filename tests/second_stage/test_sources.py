@@ -25,7 +25,7 @@ SHOWN = [History("a", ("i3", "i4", "i5")), History("b", ("i17",)), History("c", 
 
 
 def block() -> Block:
-    return Block(purchases(SHOWN), tables())
+    return Block(SHOWN, index(), tables())
 
 
 def test_one_step_sums_the_edges_of_the_history() -> None:

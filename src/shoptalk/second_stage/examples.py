@@ -98,8 +98,8 @@ def _label_block(
     random: np.random.Generator,
 ) -> tuple[Groups, Ints]:
     """Candidates of a block's cases that have a target among them, and how many targets these cases have."""
-    purchases = InteractionMatrix.of([case.history for case in block], item_index)
-    pool = make_pool(Block(purchases, sources.tables), sources.sources, sources.depth)
+    histories = Block([case.history for case in block], item_index, sources.tables)
+    pool = make_pool(histories, sources.sources, sources.depth)
     wanted = InteractionMatrix.of([History("", tuple(dict.fromkeys(case.targets))) for case in block], item_index)
     items = len(item_index)
     label = np.isin(pool.row * items + pool.column, wanted.row * items + wanted.column)
@@ -107,7 +107,7 @@ def _label_block(
     kept = found[pool.row]
     if negatives:
         kept &= label | _drawn(pool.row, negatives, random)
-    features = make_features(pool, purchases, sources.sources, sources.tables)[kept]
+    features = make_features(pool, histories, sources.sources)[kept]
     sizes = np.bincount(pool.row[kept], minlength=len(block))[found]
     relevant = np.array([len(set(case.targets)) for case in block], dtype=np.int64)[found]
     return Groups(features, label[kept], sizes), relevant

@@ -11,7 +11,7 @@ from scipy import sparse
 
 from shoptalk.graph.interactions import Floats, InteractionMatrix
 from shoptalk.second_stage.pool import Pool
-from shoptalk.second_stage.sources import CandidateSource
+from shoptalk.second_stage.sources import Block, CandidateSource
 from shoptalk.second_stage.tables import ItemTables
 
 #: Features of a pair that no source gives, in the order of the table's last columns.
@@ -38,9 +38,7 @@ def feature_names(sources: Sequence[CandidateSource]) -> tuple[str, ...]:
     return (*names, *PAIR_FEATURES)
 
 
-def make_features(
-    pool: Pool, purchases: InteractionMatrix, sources: Sequence[CandidateSource], tables: ItemTables
-) -> Floats:
+def make_features(pool: Pool, block: Block, sources: Sequence[CandidateSource]) -> Floats:
     """Features (P, F) of a pool's candidates; see `feature_names`."""
     table = np.empty((len(pool.row), 3 * len(sources) + len(PAIR_FEATURES)), dtype=np.float32)
     for number, source in enumerate(sources):
@@ -48,7 +46,7 @@ def make_features(
         table[:, 3 * number] = score
         table[:, 3 * number + 1] = _relative(score, pool, source)
         table[:, 3 * number + 2] = np.log(pool.ranks[number])
-    table[:, 3 * len(sources) :] = _pair_features(pool, purchases, tables).T
+    table[:, 3 * len(sources) :] = _pair_features(pool, block.purchases, block.tables).T
     return table
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shoptalk.graph.interactions import InteractionMatrix, Ints
+from shoptalk.graph.interactions import Ints
 from shoptalk.ranking import CatalogueRecommender, Floats
 from shoptalk.schema import History
 from shoptalk.second_stage.features import feature_names, make_features
@@ -79,8 +79,10 @@ class SecondStage(CatalogueRecommender):
     def score_all(self, histories: Sequence[History]) -> Floats:
         """Scores (B, I): log-probabilities of the candidates; all other items are below them."""
         result = np.empty((len(histories), len(self.items)), dtype=np.float32)
-        for start, purchases in self._blocks(histories):
-            result[start : start + purchases.rows] = self._scores(purchases)
+        size = block_size(len(self.items))
+        for start in range(0, len(histories), size):
+            block = Block(histories[start : start + size], self.item_index, self.tables)
+            result[start : start + size] = self._scores(block)
         return result
 
     def contributions(self, history: History, items: Sequence[str]) -> list[dict[str, float]]:
@@ -97,11 +99,11 @@ class SecondStage(CatalogueRecommender):
             For each item the sums of the contributions of a source's features by its name, and those of all other
             features by their own names. They are relative to the mean over the candidates of the training.
         """
-        purchases = InteractionMatrix.of([history], self.item_index)
+        block = Block([history], self.item_index, self.tables)
         wanted = np.array([self.item_index[item] for item in items], dtype=np.int64)
         first_row = np.zeros(len(wanted), dtype=np.int64)
-        pool = make_pool(Block(purchases, self.tables), self.sources, self.depth, (first_row, wanted))
-        features = make_features(pool, purchases, self.sources, self.tables)
+        pool = make_pool(block, self.sources, self.depth, (first_row, wanted))
+        features = make_features(pool, block, self.sources)
         place = np.searchsorted(pool.column, wanted)
         values = self.ranker.contributions(features[place])
         found: list[dict[str, float]] = []
@@ -113,21 +115,13 @@ class SecondStage(CatalogueRecommender):
             found.append(dict(sorted(sums.items(), key=lambda entry: -abs(entry[1]))))
         return found
 
-    def _blocks(self, histories: Sequence[History]) -> list[tuple[int, InteractionMatrix]]:
-        size = block_size(len(self.items))
-        return [
-            (start, InteractionMatrix.of(histories[start : start + size], self.item_index))
-            for start in range(0, len(histories), size)
-        ]
-
-    def _scores(self, purchases: InteractionMatrix) -> Floats:
+    def _scores(self, block: Block) -> Floats:
         """Scores (B, I) of a block."""
-        block = Block(purchases, self.tables)
         pool = make_pool(block, self.sources, self.depth)
-        raw = self.ranker.predict(make_features(pool, purchases, self.sources, self.tables))
+        raw = self.ranker.predict(make_features(pool, block, self.sources))
         candidates = log_softmax(raw / self.calibration.temperature, pool.sizes)
         candidates += np.log(max(self.calibration.coverage, LEAST))
-        lowest = np.zeros(purchases.rows, dtype=np.float32)
+        lowest = np.zeros(len(block.histories), dtype=np.float32)
         filled = pool.sizes > 0
         if filled.any():
             lowest[filled] = np.minimum.reduceat(candidates, pool.starts[filled])

@@ -3,7 +3,7 @@
 A new source is one class (or one line with another setting) and one entry in `default_sources`.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -28,14 +28,17 @@ class Block:
 
     Parameters
     ----------
-    purchases
+    histories
         Of the B users.
+    item_index
+        Item id to its number in the tables.
     tables
         What is scored with.
     """
 
-    def __init__(self, purchases: InteractionMatrix, tables: ItemTables) -> None:
-        self.purchases, self.tables = purchases, tables
+    def __init__(self, histories: Sequence[History], item_index: Mapping[str, int], tables: ItemTables) -> None:
+        self.histories, self.tables = histories, tables
+        self.purchases = InteractionMatrix.of(histories, item_index)
         self._parts: dict[Hashable, Any] = {}
 
     def part(self, key: Hashable, make: Callable[[], Any]) -> Any:
@@ -227,13 +230,10 @@ class ModelSource:
 
     def scores(self, block: Block) -> Floats:
         """Scores (B, I), shifted so that the lowest of each history is 0."""
-        items, purchases = self.model.items, block.purchases
+        items = self.model.items
         if len(items) != block.tables.items:
             raise ModelError(f"the model ranks {len(items)} items, the second stage {block.tables.items}")
-        histories: list[list[str]] = [[] for _ in range(purchases.rows)]
-        for row, column in zip(purchases.row.tolist(), purchases.column.tolist(), strict=True):
-            histories[row].append(items[column])
-        scores = self.model.score_all([History("", tuple(history)) for history in histories])
+        scores = self.model.score_all(block.histories)
         return np.asarray(scores - scores.min(axis=1, keepdims=True), dtype=np.float32)
 
 
