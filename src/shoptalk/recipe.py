@@ -171,6 +171,9 @@ class Items(Section):
         False,
         description="raise cold-start items until they are found as often as others (needs transition_text, refit)",
     )
+    second_stage: Literal["off", "auto"] = Field(
+        "off", description="re-rank the best items of the model and other sources; `auto`: where validation gains by it"
+    )
     tasks: tuple[ItemTask, ...] = Field(("next",), description="what is learned", min_length=1)
 
 
@@ -240,6 +243,8 @@ class Recipe(Section):
             raise ValueError("items.transition_text needs words: items.encoder must not be `none`")
         if self.items.cold_start_items and not (self.items.transition_text and self.training.refit):
             raise ValueError("items.cold_start_items needs items.transition_text and training.refit")
+        if self.items.second_stage != "off" and self.items.cold_start_items:
+            raise ValueError("items.second_stage and items.cold_start_items exclude each other")
         return self
 
     @property

@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
 
-from shoptalk.schema import Candidates, History
+from shoptalk.schema import Candidates, History, Item
 from shoptalk.second_stage.recommender import block_size
+from shoptalk.second_stage.tables import ItemTexts
 
 from .test_fitting import fitted
-from .world import split
+from .world import catalogue, split
 
 
 def test_lists_hold_nothing_of_the_history() -> None:
@@ -91,3 +92,16 @@ def test_purchases_that_moved_an_item() -> None:
     reasons = stage.explain(History("u", ("i33", "i4")), ["i5"])[0]
     assert reasons[0].item_id == "i4"
     assert reasons[0].effect > 0
+
+
+def test_new_items_are_ranked_by_their_words() -> None:
+    stage, _ = fitted()
+    new = {
+        "near": Item("near", "thing0 number4", brand="brand0", categories=("all", "category0")),
+        "far": Item("far", "thing5 number54", brand="brand5", categories=("all", "category5")),
+    }
+    grown = stage.extended(list(new), ItemTexts.of({**catalogue(), **new}))
+    near, far = grown.score([History("u", ("i3", "i4"))], [Candidates(("near", "far"), ("", ""))])[0]
+    assert near > far
+    assert grown.tables.counts[-2:].tolist() == [0, 0]
+    assert len(grown.rank([History("u", ("i3",))], 70)[0].items) == 61

@@ -52,10 +52,10 @@ def test_damaged_trees_are_an_error(tmp_path: Path) -> None:
 def test_the_model_is_given_again(tmp_path: Path) -> None:
     stage, _ = fitted()
     model = ModelSource(Fixed(60))
-    sources = [*stage.sources[:-1], model]  # of the same number of features
+    sources = [model, *stage.sources[1:]]  # of the same number of features
     save_second_stage(SecondStage(stage.items, sources, stage.tables, stage.ranker, stage.depth), tmp_path)
     with pytest.raises(ModelError, match="needs the source 'model'"):
         load_second_stage(tmp_path)
     loaded = load_second_stage(tmp_path, model)
     assert loaded is not None
-    assert loaded.sources[-1] is model
+    assert loaded.sources[0] is model

@@ -115,7 +115,7 @@ def build(
         Sources of the same names as in `fit_ranker`, of models that have learned from the same purchases.
     """
     tables = fit_tables(InteractionMatrix.of(train, item_index_of(catalogue)), texts, seed)
-    sources = [*default_sources(tables), *models]
+    sources = [*models, *default_sources(tables)]
     return SecondStage(tuple(catalogue), sources, tables, choice.ranker, settings.depth, choice.calibration)
 
 
@@ -148,11 +148,11 @@ def fit_ranker(
     check_targets_unseen(cases, split.train)
     if len(cases) < LEAST_CASES:
         tables = fit_tables(InteractionMatrix.of(split.train, item_index), texts, seed)
-        return _not_learned([*default_sources(tables), *models], len(cases))
+        return _not_learned([*models, *default_sources(tables)], len(cases))
     group = _groups_of_users(cases, seed, settings)
     progress("second stage", 0, 3, "features of validation cases")
     tables = fit_tables(InteractionMatrix.of(split.train, item_index), texts, seed)
-    sources = Sources([*default_sources(tables), *models], tables, settings.depth)
+    sources = Sources([*models, *default_sources(tables)], tables, settings.depth)
     learn, stop, choose = (
         label_cases(
             [case for case, number in zip(cases, group.tolist(), strict=True) if number == wanted],

@@ -13,7 +13,7 @@ from shoptalk.second_stage.features import feature_names, make_features
 from shoptalk.second_stage.pool import make_pool
 from shoptalk.second_stage.ranker import Ranker
 from shoptalk.second_stage.sources import Block, CandidateSource
-from shoptalk.second_stage.tables import ItemTables
+from shoptalk.second_stage.tables import ItemTables, ItemTexts
 
 #: Scores of all items that one source holds at once (4 bytes each), and most histories of a block.
 BLOCK_SCORES, BLOCK = 4_000_000, 256
@@ -84,6 +84,11 @@ class SecondStage(CatalogueRecommender):
             block = Block(histories[start : start + size], self.item_index, self.tables)
             result[start : start + size] = self._scores(block)
         return result
+
+    def extended(self, items: Sequence[str], texts: ItemTexts) -> "SecondStage":
+        """The second stage with items added that nobody has bought; ``texts`` are of all items, the new ones last."""
+        tables = self.tables.extended(texts)
+        return SecondStage((*self.items, *items), self.sources, tables, self.ranker, self.depth, self.calibration)
 
     def contributions(self, history: History, items: Sequence[str]) -> list[dict[str, float]]:
         """What each source adds to the ranker's score of each item, the largest first.

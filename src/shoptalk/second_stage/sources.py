@@ -5,7 +5,7 @@ A new source is one class (or one line with another setting) and one entry in `d
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
@@ -219,17 +219,19 @@ class ModelSource:
     Parameters
     ----------
     model
-        Scores the I items in the order of the tables.
+        Scores the I items in the order of the tables; None where the source is only read and written.
     """
 
     proposes: bool = True
     scale: Scale = "difference"
+    default_name: ClassVar[str] = "model"
 
-    def __init__(self, model: CatalogueRecommender, name: str = "model") -> None:
+    def __init__(self, model: CatalogueRecommender | None, name: str = default_name) -> None:
         self.model, self.name = model, name
 
     def scores(self, block: Block) -> Floats:
         """Scores (B, I), shifted so that the lowest of each history is 0."""
+        assert self.model is not None
         items = self.model.items
         if len(items) != block.tables.items:
             raise ModelError(f"the model ranks {len(items)} items, the second stage {block.tables.items}")

@@ -83,6 +83,35 @@ class ItemTables:
         """How many items there are."""
         return len(self.counts)
 
+    def extended(self, texts: ItemTexts) -> "ItemTables":
+        """The tables with items added that nobody has bought.
+
+        Parameters
+        ----------
+        texts
+            Of all items, the new ones last; they get edges from the items whose words are most similar.
+        """
+        total = len(texts.brand)
+        old = np.arange(total) < self.items
+
+        def graph(matrix: sparse.csr_array[Any]) -> Any:
+            larger: Any = sparse.csr_array(matrix, copy=True)
+            larger.resize((total, total))
+            return propagate_cold_start_edges(larger, texts.words, old)
+
+        def padded(values: Floats) -> Floats:
+            result = np.zeros((total, *values.shape[1:]), dtype=np.float32)
+            result[: self.items] = values
+            return result
+
+        return ItemTables(
+            {name: graph(matrix) for name, matrix in self.graphs.items()},
+            texts,
+            None if self.factors is None else padded(self.factors),
+            padded(self.counts),
+            padded(self.recent),
+        )
+
 
 def fit_tables(purchases: InteractionMatrix, texts: ItemTexts, seed: int) -> ItemTables:
     """Count and factorise; without the library `implicit` there are no factors.

@@ -17,6 +17,7 @@ from shoptalk.recommend.transition_text import load_transition_text, save_transi
 from shoptalk.runs import open_run
 from shoptalk.schema import ITEM_OPENS
 from shoptalk.stages.load_dataset import NEW_ITEMS, new_items, open_run_dataset
+from shoptalk.stages.second_stage import extend_second_stage
 from shoptalk.tasks import get_task, make_prompts
 
 
@@ -61,6 +62,8 @@ def add_items(folder: Path, file: Path) -> dict[str, int]:
         save(grown, temporary)
         if scorer is not None:
             save_transition_text(scorer.extended(encoder.features(words)), temporary)
+        all_words = encoder.features([builder.words(item) for item in items])
+        extend_second_stage(temporary, items, ids, all_words)
         pq.write_table(
             pa.Table.from_pylist([asdict(item) for item in [*new_items(run.model), *new]]), temporary / NEW_ITEMS
         )

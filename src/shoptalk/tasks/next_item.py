@@ -74,14 +74,15 @@ class NextItem(RankingTask):
         return replace(training_data, train=train, negatives=recipe.items.negatives)
 
     def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
-        """One forward pass and one matrix product, with the scorer of transitions and words beside it."""
+        """One forward pass and one matrix product, with the scorer and the second stage that the folder has."""
         from shoptalk.recommend.index import open_index
         from shoptalk.recommend.items import ItemRecommender
         from shoptalk.recommend.transition_text import load_transition_text
+        from shoptalk.second_stage.reranked import with_second_stage
 
         recommender = ItemRecommender(model, prompts, load_transition_text(folder))
         recommender.index = open_index(folder, recommender.table)
-        return recommender
+        return with_second_stage(recommender, folder)
 
 
 TASK = NextItem()
