@@ -62,8 +62,7 @@ def add_items(folder: Path, file: Path) -> dict[str, int]:
         save(grown, temporary)
         if scorer is not None:
             save_transition_text(scorer.extended(encoder.features(words)), temporary)
-        all_words = encoder.features([builder.words(item) for item in items])
-        extend_second_stage(temporary, items, ids, all_words)
+        extend_second_stage(temporary, items, ids, lambda: encoder.features([builder.words(item) for item in items]))
         pq.write_table(
             pa.Table.from_pylist([asdict(item) for item in [*new_items(run.model), *new]]), temporary / NEW_ITEMS
         )

@@ -1,6 +1,6 @@
 """Giving a trained model its second stage, where validation says that it ranks better with one."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ def write_second_stage(
     save_second_stage(stage, folder)
 
 
-def extend_second_stage(folder: Path, catalogue: Catalogue, new: Sequence[str], words: Any) -> None:
+def extend_second_stage(folder: Path, catalogue: Catalogue, new: Sequence[str], words: Callable[[], Any]) -> None:
     """Add items that nobody has bought to the second stage of a folder, if it has one.
 
     Parameters
@@ -67,8 +67,8 @@ def extend_second_stage(folder: Path, catalogue: Catalogue, new: Sequence[str], 
     catalogue
         All items, the new ones last.
     words
-        (I, W) features of the texts of all items.
+        Makes the features (I, W) of the texts of all items.
     """
     stage = load_second_stage(folder, ModelSource(None))
     if stage is not None:
-        save_second_stage(stage.extended(new, ItemTexts.of(catalogue, words)), folder)
+        save_second_stage(stage.extended(new, ItemTexts.of(catalogue, words())), folder)

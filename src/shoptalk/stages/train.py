@@ -29,7 +29,9 @@ from shoptalk.recommend.transition_text import MixingWeights, save_transition_te
 from shoptalk.results import as_json
 from shoptalk.runs import Run, create_run, open_run
 from shoptalk.schema import Split
+from shoptalk.second_stage.fitting import RankerChoice, describe
 from shoptalk.stages.beginning import begin
+from shoptalk.stages.second_stage import choose_second_stage, is_better, write_second_stage
 from shoptalk.stages.training_cost import CostMeter
 from shoptalk.stages.transition_text import choose_mixing_weights, make_transition_text, withhold
 from shoptalk.tasks import check_recipe, get_task, make_prompts
@@ -93,6 +95,7 @@ def _train(
     learn = partial(fine_tune, recipe=recipe.training, seed=recipe.seed, resume=resume, progress=progress)
     outcome = learn(model, training_data, run=out, trackers=[*trackers, *watch])
     mixing = _choose_mixing_weights(recipe, fitted, progress) if recipe.items.transition_text else None
+    second_stage = _choose_second_stage(recipe, fitted, mixing, progress)
     if recipe.training.refit:
         fitted, training_data = set_up(recipe, shop, progress, refit=True, origin=beginning.origin)
         model = fitted.model
@@ -100,7 +103,11 @@ def _train(
         outcome = replace(outcome, tokens=outcome.tokens + again.tokens)
     with replacing(folder.model) as temporary:
         _save(fitted, mixing, temporary)
+        if second_stage is not None and is_better(second_stage):
+            _write_second_stage(recipe, fitted, mixing, second_stage, temporary)
     verify(model, folder.model, training_data)
+    if second_stage is not None:
+        words["second_stage"] = describe(second_stage)
     report = {**words, **asdict(outcome), "precision": model.precision, **as_json(cost.read())}
     beginning.run.note(trained=True, training=report)
     return report
@@ -161,6 +168,33 @@ def _choose_mixing_weights(recipe: Recipe, fitted: _Fitted, progress: Progress) 
     )
     progress("scorer", 1, 1, f"edges {mixing.edges:g}, words {mixing.words:g}")
     return mixing
+
+
+def _recommender(fitted: _Fitted, mixing: MixingWeights | None) -> ItemRecommender:
+    """The model with its transition-text scorer, as it ranks without a second stage."""
+    items = list(fitted.builder.catalogue)
+    scorer = None if mixing is None else make_transition_text(fitted.split, items, fitted.features, mixing)
+    return ItemRecommender(fitted.model, fitted.builder, scorer)
+
+
+def _choose_second_stage(
+    recipe: Recipe, fitted: _Fitted, mixing: MixingWeights | None, progress: Progress
+) -> RankerChoice | None:
+    """The ranker that validation chooses, with the model of the first training; None where the recipe wants none."""
+    if recipe.items.second_stage == "off" or not get_task(recipe.prompt.task).item_tokens:
+        return None
+    words = None if fitted.encoder is None else fitted.features
+    catalogue = fitted.builder.catalogue
+    return choose_second_stage(_recommender(fitted, mixing), fitted.split, catalogue, words, recipe.seed, progress)
+
+
+def _write_second_stage(
+    recipe: Recipe, fitted: _Fitted, mixing: MixingWeights | None, choice: RankerChoice, folder: Path
+) -> None:
+    """Write the second stage with sources of what the final model has learned from."""
+    words = None if fitted.encoder is None else fitted.features
+    recommender = _recommender(fitted, mixing)
+    write_second_stage(choice, recommender, fitted.split.train, fitted.builder.catalogue, words, recipe.seed, folder)
 
 
 def _save(fitted: _Fitted, mixing: MixingWeights | None, folder: Path) -> None:
