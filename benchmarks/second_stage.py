@@ -10,6 +10,7 @@ the held-out validation users. With it, all test users are ranked, the history e
 import argparse
 import json
 import os
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -45,6 +46,16 @@ def open_data(name: str, overrides: list[str], folder: Path) -> Dataset:
     return open_dataset(folder / name)
 
 
+def progress(stage: str, done: float, total: float, words: str) -> None:
+    """Progress with the processor seconds so far, on standard error."""
+    log(f"{time.process_time():.0f} s {stage} {done:g}/{total:g} {words}")
+
+
+def log(line: str) -> None:
+    """Progress, on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def judge(recommender: Recommender, split: Split) -> tuple[dict[str, Any], float]:
     """Metrics (N,) of all test users with the share of the catalogue that is shown, and the seconds of ranking."""
     histories = [case.history for case in split.test]
@@ -74,16 +85,18 @@ def measure(data: Dataset, seed: int, settings: Settings, *, test: bool) -> dict
     """One seed: fit, and with ``test`` rank."""
     split, catalogue = data.split("last"), data.catalogue
     split = Split(split.train, split.train_cases, split.validation, split.test, refit=True)
-    (stage, choice), fit_seconds = timed(lambda: fit_second_stage(split, catalogue, seed, settings))
+    (stage, choice), fit_seconds = timed(lambda: fit_second_stage(split, catalogue, seed, settings, progress))
     report: dict[str, Any] = {"seed": seed, **describe(choice), "seconds": {"fit": fit_seconds}}
+    log(json.dumps(report))
     if not test:
         return report
+    tied = np.array([case.tied for case in split.test])
+    values, report["seconds"]["rank"] = judge(stage, split)
+    log(json.dumps(figures(values, values, tied)))
     transitions, report["seconds"]["fit transitions"] = timed(
         lambda: make_baseline("transitions", split, catalogue, seed)
     )
-    tied = np.array([case.tied for case in split.test])
     reference, report["seconds"]["rank transitions"] = judge(transitions, split)
-    values, report["seconds"]["rank"] = judge(stage, split)
     report["test"] = {
         "transitions": figures(reference, reference, tied), "second_stage": figures(values, reference, tied)
     }  # fmt: skip

@@ -59,9 +59,7 @@ def test_equal_scores_share_a_rank() -> None:
     assert pool.ranks.tolist() == [[3, 1, 3, 5, 1]]
 
 
-@pytest.mark.parametrize("sparse", [0.0, 1.0])
-def test_both_ways_to_find_the_best_agree(monkeypatch: pytest.MonkeyPatch, sparse: float) -> None:
-    monkeypatch.setattr(pool_module, "SPARSE", sparse)
+def test_the_best_of_each_row_follow_the_rule_for_ties() -> None:
     scores = np.random.default_rng(1).integers(-3, 5, (20, 30)).astype(np.float32)
     rows, columns = pool_module._best_of(scores, 6)
     expected = [(row, column) for row, best in enumerate(top_k(scores, 6).tolist()) for column in best

@@ -7,11 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shoptalk.graph.interactions import Floats, Ints
-from shoptalk.ranking import top_k
 from shoptalk.second_stage.sources import Block, CandidateSource
-
-#: Below this share of positive scores, sorting them is faster than partitioning whole rows.
-SPARSE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +78,19 @@ def _add_best(chosen: NDArray[np.bool_], scores: Floats, depth: int) -> None:
 
 def _best_of(scores: Floats, depth: int) -> tuple[Ints, Ints]:
     """Rows and columns of the ``depth`` highest scores above 0 of each row."""
+    columns = [_best_of_row(row, depth) for row in scores]
+    return np.repeat(np.arange(len(scores)), [len(best) for best in columns]), np.concatenate(columns)
+
+
+def _best_of_row(scores: Floats, depth: int) -> Ints:
+    """Columns of the ``depth`` highest scores (I,) above 0, in any order; of equal ones the first."""
     positive = np.flatnonzero(scores > 0)
-    if len(positive) > SPARSE * scores.size:
-        columns = top_k(scores, depth)
-        rows = np.broadcast_to(np.arange(len(scores))[:, None], columns.shape)
-        above = np.take_along_axis(scores, columns, axis=1) > 0
-        return rows[above], columns[above]
-    rows, columns = np.divmod(positive, scores.shape[1])
-    order = np.lexsort((-scores[rows, columns], rows))  # stable: of equal scores the first column stands first
-    counts = np.bincount(rows, minlength=len(scores))
-    rank = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-    kept = order[rank < depth]
-    return rows[kept], columns[kept]
+    if len(positive) <= depth:
+        return positive
+    values = scores[positive]
+    border = np.partition(values, len(values) - depth)[len(values) - depth]
+    above = positive[values > border]
+    return np.concatenate([above, positive[values == border][: depth - len(above)]])
 
 
 def _ranks(row: Ints, scores: Floats) -> NDArray[np.int32]:

@@ -248,7 +248,7 @@ def default_sources(tables: ItemTables) -> tuple[CandidateSource, ...]:
         GraphSource("forward", "forward", decay=0.7),
         GraphSource("backward", "backward", decay=0.7),
         GraphSource("adjacent", "adjacent", decay=0.5),
-        GraphSource("two_steps", "both", steps=2),
+        GraphSource("two_steps", "both", last=3, steps=2),
         GraphSource("item_knn", "together", decay=0.9),
         TextSource("text", decay=0.5),
         TextSource("text_last", last=1, proposes=False),
