@@ -143,4 +143,4 @@ def test_a_model_is_one_more_source() -> None:
 def test_the_report_is_json() -> None:
     report = json.loads(json.dumps(describe(fitted()[1])))
     assert report["validation_cases"] == len(split().validation)
-    assert 0.1 < report["held_out_cases"] / report["validation_cases"] < 0.2
+    assert 0.06 < report["held_out_cases"] / report["validation_cases"] < 0.15

@@ -53,8 +53,8 @@ class Settings:
 
     ranker: Literal["auto", "lambdamart", "linear"] = "auto"
     depth: int = 50
-    stopping: float = 0.1
-    choosing: float = 0.15
+    stopping: float = 0.15
+    choosing: float = 0.1
     most_cases: int = 40_000
     negatives: int = 100
     earlier: bool = True

@@ -56,14 +56,14 @@ class TreeSettings:
     """Settings of LambdaMART; chosen on held-out validation users of Beauty (see ``docs/notes/second-stage.md``)."""
 
     objective: str = "lambdarank"
-    trees: int = 600
+    trees: int = 400
     leaves: int = 31
     learning_rate: float = 0.05
     smallest_leaf: int = 50
     features: float = 0.5
     rows: float = 0.8
     l2: float = 5.0
-    patience: int = 50
+    patience: int = 100
     truncation: int = 20
 
 
