@@ -98,8 +98,9 @@ def measure(data: Dataset, seed: int, settings: Settings, *, test: bool) -> dict
     )
     reference, report["seconds"]["rank transitions"] = judge(transitions, split)
     report["test"] = {
-        "transitions": figures(reference, reference, tied), "second_stage": figures(values, reference, tied)
-    }  # fmt: skip
+        "transitions": figures(reference, reference, tied),
+        "second_stage": figures(values, reference, tied),
+    }
     report["users"] = len(split.test)
     return report
 

@@ -74,8 +74,11 @@ def test_the_best_source_alone_where_no_ranker_is_better(monkeypatch: pytest.Mon
     ranked = stage.rank([history], 5)[0].items
 
     scores = source.scores(Block([history], stage.item_index, stage.tables))[0]
-    best = [item for item in sorted(stage.items, key=lambda item: -scores[stage.item_index[item]])
-            if item not in history.items]  # fmt: skip
+    best = [
+        item
+        for item in sorted(stage.items, key=lambda item: -scores[stage.item_index[item]])
+        if item not in history.items
+    ]
     assert list(ranked) == best[:5]
 
 

@@ -62,8 +62,12 @@ def test_equal_scores_share_a_rank() -> None:
 def test_the_best_of_each_row_follow_the_rule_for_ties() -> None:
     scores = np.random.default_rng(1).integers(-3, 5, (20, 30)).astype(np.float32)
     rows, columns = pool_module._best_of(scores, 6)
-    expected = [(row, column) for row, best in enumerate(top_k(scores, 6).tolist()) for column in best
-                if scores[row, column] > 0]  # fmt: skip
+    expected = [
+        (row, column)
+        for row, best in enumerate(top_k(scores, 6).tolist())
+        for column in best
+        if scores[row, column] > 0
+    ]
     assert sorted(zip(rows.tolist(), columns.tolist(), strict=True)) == sorted(expected)
 
 

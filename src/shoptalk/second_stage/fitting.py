@@ -156,10 +156,13 @@ def fit_ranker(
     learn, stop, choose = (
         label_cases(
             [case for case, number in zip(cases, group.tolist(), strict=True) if number == wanted],
-            item_index, sources, settings.negatives if wanted == 0 else 0, seed,
+            item_index,
+            sources,
+            settings.negatives if wanted == 0 else 0,
+            seed,
         )
         for wanted in range(3)
-    )  # fmt: skip
+    )
     train = learn.groups
     if settings.earlier and not models:
         users = {case.history.user_id for case, number in zip(cases, group.tolist(), strict=True) if number == 0}

@@ -139,9 +139,12 @@ def fit_lambdamart(train: Groups, stop: Groups, seed: int, settings: TreeSetting
     data = lightgbm.Dataset(train.features, train.label.astype(np.float32), group=train.sizes, free_raw_data=True)
     checked = lightgbm.Dataset(stop.features, stop.label.astype(np.float32), group=stop.sizes, reference=data)
     booster = lightgbm.train(
-        parameters, data, settings.trees, valid_sets=[checked],
+        parameters,
+        data,
+        settings.trees,
+        valid_sets=[checked],
         callbacks=[lightgbm.early_stopping(settings.patience, verbose=False)],
-    )  # fmt: skip
+    )
     return LambdaMart(booster.model_to_string(num_iteration=booster.best_iteration))
 
 

@@ -206,9 +206,13 @@ class TransitionTextSource:
             graph = block.dense_edges("both", mixing.decay, None)
             words = block.cosines("words", mixing.word_decay, None)
             return transition_text_scores(
-                graph.shape, graph, words,
-                transition_weight=mixing.edges, text_weight=mixing.words, sharpness=mixing.sharpness,
-            )  # fmt: skip
+                graph.shape,
+                graph,
+                words,
+                transition_weight=mixing.edges,
+                text_weight=mixing.words,
+                sharpness=mixing.sharpness,
+            )
 
         return np.asarray(block.part("transition text", mixed), dtype=np.float32)
 

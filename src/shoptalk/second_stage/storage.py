@@ -28,9 +28,8 @@ from shoptalk.second_stage.tables import ItemTables, ItemTexts
 CARD, TENSORS, TREES = "second_stage.json", "second_stage.safetensors", "second_stage.lightgbm.txt"
 #: Sources that are written as their class and settings; a model is saved by its own run.
 SOURCES: dict[str, type[Any]] = {
-    cls.__name__: cls
-    for cls in (GraphSource, TextSource, FactorSource, PopularitySource, TransitionTextSource)
-}  # fmt: skip
+    cls.__name__: cls for cls in (GraphSource, TextSource, FactorSource, PopularitySource, TransitionTextSource)
+}
 #: Stands for the model among the sources.
 MODEL = "ModelSource"
 
