@@ -15,7 +15,7 @@ install: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[dev,docs,qlora,index,baselines,sweep,mlflow]'
+	$(BIN)/python -m pip install --quiet -e '.[dev,docs,qlora,index,baselines,rerank,sweep,mlflow]'
 	touch $@
 
 demo: install

@@ -55,8 +55,8 @@ def _task_defaults() -> str:
     lines = [
         "## Defaults of tasks",
         "",
-        "Without `prompt.task` the task is `next_item`, or `multiple_choice` in a recipe with a section `[candidates]`. Some",
-        "tasks have defaults of their own, in place of those in the tables below:",
+        "Without `prompt.task` the task is `next_item`, or `multiple_choice` in a recipe with a section `[candidates]`.",
+        "Some tasks have defaults of their own, in place of those in the tables below:",
         "",
         "| task | key | default |",
         "|---|---|---|",

@@ -79,6 +79,10 @@ class Recipe(Section):
             raise ValueError("items.transition_text needs the text of items: items.encoder must not be `none`")
         if self.items.cold_start_items and not (self.items.transition_text and self.training.refit):
             raise ValueError("items.cold_start_items needs items.transition_text and training.refit")
+        if self.items.second_stage != "off" and self.items.cold_start_items:
+            raise ValueError("items.second_stage and items.cold_start_items exclude each other")
+        if self.items.second_stage != "off" and self.items.cold_start_items:
+            raise ValueError("items.second_stage and items.cold_start_items exclude each other")
         return self
 
     @property

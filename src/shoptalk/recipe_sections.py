@@ -190,6 +190,9 @@ class Items(Section):
     transition_text: bool = Field(
         False, description="add a transition-text scorer to the model, with weights chosen on validation cases"
     )
+    second_stage: Literal["off", "auto"] = Field(
+        "off", description="re-rank the best items of the model and other sources; `auto`: where validation gains by it"
+    )
     cold_start_items: bool = Field(
         False,
         description="add a bonus to cold-start items to rank them as well as others (needs transition_text, refit)",

@@ -45,6 +45,7 @@ BASELINES = Registry(
         "als": BaselineEntry("ALS", "shoptalk.baselines.als", ranks=True),
         "bpr": BaselineEntry("BPR", "shoptalk.baselines.bpr", ranks=True),
         "svd": BaselineEntry("SVD", "shoptalk.baselines.svd", ranks=True),
+        "second_stage": BaselineEntry("second stage, without the model", "shoptalk.second_stage.baseline", ranks=True),
         "sasrec": BaselineEntry("SASRec", None, ranks=True),
     }
 )

@@ -53,12 +53,12 @@ class Texts:
             vectors = vectorizer.fit_transform([_text(item) for item in catalogue.values()])
         except ValueError:  # the catalogue has no word: all similarities are 0
             vectors = sparse.csr_array((len(catalogue), 1), dtype=np.float32)
-        self._vectors = sparse.csr_array(vectors)  # (I, words)
-        self._transposed = sparse.csr_array(self._vectors.T)
+        self.vectors = sparse.csr_array(vectors)  # (I, words)
+        self._transposed = sparse.csr_array(self.vectors.T)
 
     def similar(self, weights: sparse.csr_array[Any]) -> Floats:
         """Sums (B, I) of the cosines to the items of B histories, weighted by (B, I)."""
-        return np.asarray((weights @ self._vectors @ self._transposed).toarray(), dtype=np.float32)
+        return np.asarray((weights @ self.vectors @ self._transposed).toarray(), dtype=np.float32)
 
 
 def _text(item: Item) -> str:

@@ -17,6 +17,7 @@ from shoptalk.recommend.transition_text import load_transition_text, save_transi
 from shoptalk.runs import open_run
 from shoptalk.schema import ITEM_OPENS
 from shoptalk.stages.load_dataset import NEW_ITEMS, new_items, open_run_dataset
+from shoptalk.stages.second_stage import extend_second_stage
 from shoptalk.tasks import get_task, make_prompts
 
 
@@ -54,7 +55,8 @@ def add_items(folder: Path, file: Path) -> dict[str, int]:
         return {"added": 0, "known": len(listed), "items": len(catalogue)}
     model, encoder = load(run.model), load_encoder(run.model)
     assert model.items is not None  # as the task has item tokens
-    builder = make_prompts(run.recipe.prompt, {**catalogue, **{item.item_id: item for item in added}}, model.tokenizer)
+    items = {**catalogue, **{item.item_id: item for item in added}}
+    builder = make_prompts(run.recipe.prompt, items, model.tokenizer)
     ids = [item.item_id for item in added]
     texts = [builder.encoder_text(item) for item in ids]
     vectors, scorer = encoder.encode(texts), load_transition_text(run.model)
@@ -68,6 +70,9 @@ def add_items(folder: Path, file: Path) -> dict[str, int]:
         save(extended, temporary)
         if scorer is not None:
             save_transition_text(scorer.extended(encoder.features(texts)), temporary)
+        extend_second_stage(
+            temporary, items, ids, lambda: encoder.features([builder.encoder_text(item) for item in items])
+        )
         pq.write_table(
             pa.Table.from_pylist([asdict(item) for item in [*new_items(run.model), *added]]), temporary / NEW_ITEMS
         )

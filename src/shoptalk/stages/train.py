@@ -20,12 +20,14 @@ from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.transition_text import MixingWeights, save_transition_text
 from shoptalk.results import as_json
 from shoptalk.runs import Run, create_run, open_run
+from shoptalk.second_stage.fitting import RankerChoice, describe
 from shoptalk.stages.beginning import begin
 from shoptalk.stages.model_setup import ModelSetup, set_up
+from shoptalk.stages.second_stage import choose_second_stage, is_better, write_second_stage
 from shoptalk.stages.trained_run import TrainedRun, make_recommender, open_trained_run
 from shoptalk.stages.training_cost import CostMeter
 from shoptalk.stages.transition_text import choose_mixing_weights, make_transition_text
-from shoptalk.tasks import check_recipe
+from shoptalk.tasks import check_recipe, get_task
 from shoptalk.training.batching import make_batch
 from shoptalk.training.loop import CHECKPOINTS, Outcome, TrainingData, fine_tune
 from shoptalk.training.trackers import Tracker, make_trackers
@@ -102,13 +104,18 @@ def _train(
     }
     outcome: Outcome = learn(setup.model, setup.data, run=run.folder, trackers=[*trackers, *watch])
     mixing = _choose_mixing_weights(recipe, setup, progress) if recipe.items.transition_text else None
+    second_stage = _choose_second_stage(recipe, setup, mixing, progress)
     if recipe.training.refit:
         setup = set_up_model(refit=True)
         final = learn(setup.model, setup.data, run=run.folder / REFIT, epochs=outcome.epochs, trackers=trackers)
         outcome = replace(outcome, tokens=outcome.tokens + final.tokens)
     with replacing(run.model) as temporary:
         _save(setup, mixing, temporary)
+        if second_stage is not None and is_better(second_stage):
+            _write_second_stage(recipe, setup, mixing, second_stage, temporary)
     saved = verify(setup.model, run.model, setup.data)
+    if second_stage is not None:
+        facts["second_stage"] = describe(second_stage)
     training = {**facts, **asdict(outcome), "precision": setup.model.precision, **as_json(cost.read())}
     run = beginning.run.note(trained=True, training=training)
     return TrainedRun(run, dataset, make_recommender(run, dataset, saved))
@@ -159,6 +166,33 @@ def _choose_mixing_weights(recipe: Recipe, setup: ModelSetup, progress: Progress
     )
     progress("scorer", 1, 1, f"edges {mixing.edges:g}, words {mixing.words:g}")
     return mixing
+
+
+def _recommender(setup: ModelSetup, mixing: MixingWeights | None) -> ItemRecommender:
+    """The model with its transition-text scorer, as it ranks without a second stage."""
+    items = list(setup.builder.catalogue)
+    scorer = None if mixing is None else make_transition_text(setup.split, items, setup.text_features, mixing)
+    return ItemRecommender(setup.model, setup.builder, scorer)
+
+
+def _choose_second_stage(
+    recipe: Recipe, setup: ModelSetup, mixing: MixingWeights | None, progress: Progress
+) -> RankerChoice | None:
+    """The ranker that validation chooses, with the model of the first training; None where the recipe wants none."""
+    if recipe.items.second_stage == "off" or not get_task(recipe.prompt.task).item_tokens:
+        return None
+    features = None if setup.encoder is None else setup.text_features
+    catalogue = setup.builder.catalogue
+    return choose_second_stage(_recommender(setup, mixing), setup.split, catalogue, features, recipe.seed, progress)
+
+
+def _write_second_stage(
+    recipe: Recipe, setup: ModelSetup, mixing: MixingWeights | None, choice: RankerChoice, folder: Path
+) -> None:
+    """Write the second stage with sources of what the final model has learned from."""
+    features = None if setup.encoder is None else setup.text_features
+    recommender = _recommender(setup, mixing)
+    write_second_stage(choice, recommender, setup.split.train, setup.builder.catalogue, features, recipe.seed, folder)
 
 
 def _save(setup: ModelSetup, mixing: MixingWeights | None, folder: Path) -> None:

@@ -88,14 +88,15 @@ class NextItem(RankingTask):
         return replace(training_data, train=train, negatives=recipe.items.negatives)
 
     def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
-        """Ranks by one forward pass and one matrix product, with a transition-text scorer if there is one."""
+        """Ranks by one forward pass and one matrix product, with the scorer and second stage of the folder."""
         from shoptalk.recommend.index import open_index
         from shoptalk.recommend.items import ItemRecommender
         from shoptalk.recommend.transition_text import load_transition_text
+        from shoptalk.second_stage.reranked import with_second_stage
 
         recommender = ItemRecommender(model, prompts, load_transition_text(folder))
         recommender.index = open_index(folder, recommender.table)
-        return recommender
+        return with_second_stage(recommender, folder)
 
 
 TASK = NextItem()

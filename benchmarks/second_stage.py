@@ -1,0 +1,137 @@
+"""The learned second stage without a language model, beside the baseline `transitions`: quality, coverage and cost.
+
+    python benchmarks/second_stage.py --data beauty [--ties set] [--seeds 1 2 3] [--test] [--json]
+
+All settings are chosen on validation users. Without ``--test`` the test cases are not looked at: figures are NDCG@10 on
+the held-out validation users. With it, all test users are ranked, the history excluded, and the difference from
+`transitions` is given with its paired bootstrap interval. Times are processor seconds of one thread.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from shoptalk.baselines import make_baseline
+from shoptalk.data.dataset import Dataset, open_dataset
+from shoptalk.data.prepare import prepare
+from shoptalk.evaluation.bootstrap import estimate
+from shoptalk.evaluation.catalogue import per_user
+from shoptalk.recipe import read_recipe
+from shoptalk.schema import Estimate, Recommender, Split
+from shoptalk.second_stage.fitting import Settings, describe, fit_second_stage
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+METRICS = ("recall@10", "ndcg@10")
+T = TypeVar("T")
+
+
+def timed(work: Callable[[], T]) -> tuple[T, float]:
+    """The result of some work, and its processor seconds."""
+    begin = time.process_time()
+    return work(), time.process_time() - begin
+
+
+def open_data(name: str, overrides: list[str], folder: Path) -> Dataset:
+    """Prepare the data of a recipe."""
+    prepare(read_recipe(RECIPES / f"{name}-items.toml", overrides), folder / name)
+    return open_dataset(folder / name)
+
+
+def progress(stage: str, done: float, total: float, words: str) -> None:
+    """Progress with the processor seconds so far, on standard error."""
+    log(f"{time.process_time():.0f} s {stage} {done:g}/{total:g} {words}")
+
+
+def log(line: str) -> None:
+    """Progress, on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def judge(recommender: Recommender, split: Split) -> tuple[dict[str, Any], float]:
+    """Metrics (N,) of all test users with the share of the catalogue that is shown, and the seconds of ranking."""
+    histories = [case.history for case in split.test]
+    lists, seconds = timed(lambda: recommender.rank(histories, 10))
+    values: dict[str, Any] = dict(per_user([ranked.items for ranked in lists], [case.targets for case in split.test]))
+    values["coverage"] = len({item for ranked in lists for item in ranked.items}) / len(recommender.items)
+    return values, seconds
+
+
+def figures(values: dict[str, Any], reference: dict[str, Any], tied: Any) -> dict[str, Any]:
+    """Estimates, and differences from a reference: of all users, and of those whose target shares no timestamp."""
+    found: dict[str, Any] = {"coverage": values["coverage"]}
+    for name in METRICS:
+        found[name] = as_list(estimate(values[name]))
+        if values is not reference:
+            found[f"{name} difference"] = as_list(estimate(values[name] - reference[name]))
+            found[f"{name} difference, untied"] = as_list(estimate((values[name] - reference[name])[~tied]))
+    return found
+
+
+def as_list(figure: Estimate) -> list[float]:
+    """Value, low, high."""
+    return [round(number, 4) for number in (figure.value, figure.low, figure.high)]
+
+
+def measure(data: Dataset, seed: int, settings: Settings, *, test: bool) -> dict[str, Any]:
+    """One seed: fit, and with ``test`` rank."""
+    split, catalogue = data.split("last"), data.catalogue
+    split = Split(split.train, split.train_cases, split.validation, split.test, refit=True)
+    (stage, choice), fit_seconds = timed(lambda: fit_second_stage(split, catalogue, seed, settings, progress))
+    report: dict[str, Any] = {"seed": seed, **describe(choice), "seconds": {"fit": fit_seconds}}
+    log(json.dumps(report))
+    if not test:
+        return report
+    tied = np.array([case.tied for case in split.test])
+    values, report["seconds"]["rank"] = judge(stage, split)
+    log(json.dumps(figures(values, values, tied)))
+    transitions, report["seconds"]["fit transitions"] = timed(
+        lambda: make_baseline("transitions", split, catalogue, seed)
+    )
+    reference, report["seconds"]["rank transitions"] = judge(transitions, split)
+    report["test"] = {
+        "transitions": figures(reference, reference, tied),
+        "second_stage": figures(values, reference, tied),
+    }
+    report["users"] = len(split.test)
+    return report
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", default="beauty", choices=["beauty", "toys"])
+    parser.add_argument("--ties", default="source", choices=["source", "random", "set"])
+    parser.add_argument("--method", default="leave-one-out", choices=["leave-one-out", "by-time"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
+    parser.add_argument("--ranker", default="auto", choices=["auto", "lambdamart", "linear"])
+    parser.add_argument("--depth", type=int, default=Settings().depth)
+    parser.add_argument("--test", action="store_true", help="look at the test cases")
+    parser.add_argument("--json", action="store_true")
+    given = parser.parse_args()
+    settings = Settings(ranker=given.ranker, depth=given.depth)
+    overrides = [f"split.ties={given.ties}", f"split.method={given.method}"]
+    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
+        data = open_data(given.data, overrides, Path(folder))
+        for seed in given.seeds:
+            report = {**vars(given), "processor": processor(), **measure(data, seed, settings, test=given.test)}
+            print(json.dumps(report) if given.json else json.dumps(report, indent=1), flush=True)
+
+
+def processor() -> str:
+    """Model and number of processors, as Linux names them."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
+    return f"{model}, {os.cpu_count()} processors"
+
+
+if __name__ == "__main__":
+    main()

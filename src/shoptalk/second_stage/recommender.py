@@ -1,0 +1,151 @@
+"""The second stage as a `Recommender`: a pool of candidates from several sources, re-ranked by a learned model."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shoptalk.graph.interactions import Ints
+from shoptalk.ranking import CatalogueRecommender, Floats
+from shoptalk.schema import History
+from shoptalk.second_stage.features import feature_names, make_features
+from shoptalk.second_stage.pool import make_pool
+from shoptalk.second_stage.ranker import Ranker
+from shoptalk.second_stage.sources import Block, CandidateSource
+from shoptalk.second_stage.tables import ItemTables, ItemTexts
+
+#: Scores of all items that one source holds at once (4 bytes each), and most histories of a block.
+BLOCK_SCORES, BLOCK = 4_000_000, 256
+#: The most that popularity adds to items that no source tells apart; the least coverage.
+LEAST = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Turns a ranker's scores into probabilities.
+
+    Attributes
+    ----------
+    temperature
+        By which scores are divided before the softmax over the pool.
+    coverage
+        Share of targets that are in their pool.
+    """
+
+    temperature: float = 1.0
+    coverage: float = 1.0
+
+
+class SecondStage(CatalogueRecommender):
+    """Re-ranks the best items of several sources.
+
+    The score of a candidate is the logarithm of the calibrated probability that it is the next item. Items outside the
+    pool follow behind all candidates, by the score of the first source and then by popularity.
+
+    Parameters
+    ----------
+    items
+        Ids of the I items of the catalogue.
+    sources, tables
+        What proposes candidates, and what it scores with.
+    ranker
+        Scores the candidates by their features.
+    depth
+        How many items each source proposes.
+    """
+
+    name = "second_stage"
+
+    def __init__(
+        self,
+        items: Sequence[str],
+        sources: Sequence[CandidateSource],
+        tables: ItemTables,
+        ranker: Ranker,
+        depth: int,
+        calibration: Calibration = Calibration(),
+    ) -> None:
+        self.items, self.sources, self.tables = tuple(items), tuple(sources), tables
+        self.ranker, self.depth, self.calibration = ranker, depth, calibration
+        most = max(1.0, float(tables.counts.max(initial=0)))
+        self._popularity = (LEAST * tables.counts / most).astype(np.float32)  # (I,), from 0 to LEAST
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the ranker's F features."""
+        return feature_names(self.sources)
+
+    def score_all(self, histories: Sequence[History]) -> Floats:
+        """Scores (B, I): log-probabilities of the candidates; all other items are below them."""
+        result = np.empty((len(histories), len(self.items)), dtype=np.float32)
+        size = block_size(len(self.items))
+        for start in range(0, len(histories), size):
+            block = Block(histories[start : start + size], self.item_index, self.tables)
+            result[start : start + size] = self._scores(block)
+        return result
+
+    def extended(self, items: Sequence[str], texts: ItemTexts) -> "SecondStage":
+        """The second stage with items added that nobody has bought; ``texts`` are of all items, the new ones last."""
+        tables = self.tables.extended(texts)
+        return SecondStage((*self.items, *items), self.sources, tables, self.ranker, self.depth, self.calibration)
+
+    def contributions(self, history: History, items: Sequence[str]) -> list[dict[str, float]]:
+        """What each source adds to the ranker's score of each item, the largest first.
+
+        Parameters
+        ----------
+        items
+            Ids of items of the catalogue.
+
+        Returns
+        -------
+        list of dicts
+            For each item the sums of the contributions of a source's features by its name, and those of all other
+            features by their own names. They are relative to the mean over the candidates of the training.
+        """
+        block = Block([history], self.item_index, self.tables)
+        wanted = np.array([self.item_index[item] for item in items], dtype=np.int64)
+        first_row = np.zeros(len(wanted), dtype=np.int64)
+        pool = make_pool(block, self.sources, self.depth, (first_row, wanted))
+        features = make_features(pool, block, self.sources)
+        place = np.searchsorted(pool.column, wanted)
+        values = self.ranker.contributions(features[place])
+        found: list[dict[str, float]] = []
+        for row in values:
+            sums: dict[str, float] = {}
+            for name, value in zip(self.feature_names, row.tolist(), strict=True):
+                source = name.split(": ")[0]
+                sums[source] = sums.get(source, 0.0) + value
+            found.append(dict(sorted(sums.items(), key=lambda entry: -abs(entry[1]))))
+        return found
+
+    def _scores(self, block: Block) -> Floats:
+        """Scores (B, I) of a block."""
+        pool = make_pool(block, self.sources, self.depth)
+        raw = self.ranker.predict(make_features(pool, block, self.sources))
+        candidates = log_softmax(raw / self.calibration.temperature, pool.sizes)
+        candidates += np.log(max(self.calibration.coverage, LEAST))
+        lowest = np.zeros(len(block.histories), dtype=np.float32)
+        filled = pool.sizes > 0
+        if filled.any():
+            lowest[filled] = np.minimum.reduceat(candidates, pool.starts[filled])
+        outside = np.maximum(self.sources[0].scores(block), 0) + self._popularity
+        scores = outside / (1 + outside) + (lowest[:, None] - 2)  # at least 1 below all candidates
+        scores[pool.row, pool.column] = candidates
+        return np.asarray(scores, dtype=np.float32)
+
+
+def block_size(items: int) -> int:
+    """How many histories are scored together over a catalogue."""
+    return max(1, min(BLOCK, BLOCK_SCORES // max(1, items)))
+
+
+def log_softmax(scores: NDArray[np.float64], sizes: Ints) -> NDArray[np.float64]:
+    """(P,) log-probabilities within groups of the given sizes, some of which may be empty."""
+    filled = sizes[sizes > 0]
+    if not len(filled):
+        return np.empty(0)
+    starts = np.cumsum(filled) - filled
+    shifted = scores - np.repeat(np.maximum.reduceat(scores, starts), filled)
+    return np.asarray(shifted - np.repeat(np.log(np.add.reduceat(np.exp(shifted), starts)), filled))

@@ -1,0 +1,264 @@
+"""Candidate sources: each scores all items for a block of histories by one method.
+
+A new source is one class (or one line with another setting) and one entry in `default_sources`.
+"""
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol
+
+import numpy as np
+
+from shoptalk.errors import ModelError
+from shoptalk.graph.interactions import Floats, InteractionMatrix, product, strongest
+from shoptalk.graph.transition_text import transition_text_scores
+from shoptalk.ranking import CatalogueRecommender
+from shoptalk.recommend.transition_text import MixingWeights
+from shoptalk.schema import History
+from shoptalk.second_stage.tables import FACTORS, ItemTables
+
+#: How scores are compared within a pool: by their ratio to the best, or, for logarithms, by the difference from it.
+Scale = Literal["ratio", "difference"]
+#: How many of the items one step away lead to a second step.
+SECOND_STEP_FROM = 50
+
+
+class Block:
+    """The histories of B users, and the scores of parts that several sources share, each computed once.
+
+    Parameters
+    ----------
+    histories
+        Of the B users.
+    item_index
+        Item id to its number in the tables.
+    tables
+        What is scored with.
+    """
+
+    def __init__(self, histories: Sequence[History], item_index: Mapping[str, int], tables: ItemTables) -> None:
+        self.histories, self.tables = histories, tables
+        self.purchases = InteractionMatrix.of(histories, item_index)
+        self._parts: dict[Hashable, Any] = {}
+
+    def part(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What ``make`` returns, called once for each key; the result must not be written to."""
+        if key not in self._parts:
+            self._parts[key] = make()
+        return self._parts[key]
+
+    def edges(self, graph: str, decay: float, last: int | None) -> Any:
+        """Sparse sums (B, I) of the edges from the items of each history."""
+        return self.part(
+            ("edges", graph, decay, last),
+            lambda: self.purchases.weighted(decay, last) @ self.tables.graphs[graph],
+        )
+
+    def dense_edges(self, graph: str, decay: float, last: int | None) -> Floats:
+        """The same as an array."""
+        return np.asarray(
+            self.part(("dense", graph, decay, last), lambda: _dense(self.edges(graph, decay, last))), dtype=np.float32
+        )
+
+    def cosines(self, field: str, decay: float, last: int | None) -> Floats:
+        """Sums (B, I) of the cosines with a history's items."""
+        vectors: Any = getattr(self.tables.texts, field)
+        return np.asarray(
+            self.part(
+                ("cosines", field, decay, last),
+                lambda: _dense(self.purchases.weighted(decay, last) @ vectors @ vectors.T),
+            ),
+            dtype=np.float32,
+        )
+
+
+def _dense(matrix: Any) -> Floats:
+    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=np.float32)
+
+
+class CandidateSource(Protocol):
+    """Scores all items by one method.
+
+    Attributes
+    ----------
+    name
+        Of the source, in features, explanations and files.
+    proposes
+        Whether its best items become candidates; the others only give features.
+    scale
+        See `Scale`.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def proposes(self) -> bool:
+        """Whether its best items become candidates."""
+        ...
+
+    @property
+    def scale(self) -> Scale:
+        """How its scores are compared."""
+        ...
+
+    def scores(self, block: Block) -> Floats:
+        """Scores (B, I) for the histories of B users; 0 (or less) where nothing speaks for the item."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSource:
+    """Sums the edges from the items of a history, of which each weighs ``decay`` times the one bought after it.
+
+    ``last`` restricts it to so many of the latest purchases; ``steps = 2`` goes on from the best items of the first
+    step.
+    """
+
+    name: str
+    graph: str
+    decay: float = 0.6
+    last: int | None = None
+    steps: Literal[1, 2] = 1
+    proposes: bool = True
+    scale: Scale = "ratio"
+
+    def scores(self, block: Block) -> Floats:
+        """Scores (B, I), at least 0."""
+        if self.steps == 1:
+            return block.dense_edges(self.graph, self.decay, self.last)
+        near = strongest(block.edges(self.graph, self.decay, self.last), SECOND_STEP_FROM)
+        return product(near, block.tables.graphs[self.graph])
+
+
+@dataclass(frozen=True, slots=True)
+class TextSource:
+    """Sums the cosines with the texts (or categories) of a history's items."""
+
+    name: str
+    field: Literal["words", "categories"] = "words"
+    decay: float = 0.6
+    last: int | None = None
+    proposes: bool = True
+    scale: Scale = "ratio"
+
+    def scores(self, block: Block) -> Floats:
+        """Scores (B, I)."""
+        return block.cosines(self.field, self.decay, self.last)
+
+
+@dataclass(frozen=True, slots=True)
+class FactorSource:
+    """Scores by the factors of ALS, the user's solved for from the history (Hu et al., ICDM 2008, formula 4)."""
+
+    name: str
+    decay: float = 0.7
+    proposes: bool = True
+    scale: Scale = "ratio"
+
+    def scores(self, block: Block) -> Floats:
+        """Scores (B, I); zeros for an empty history."""
+        factors, purchases = block.tables.factors, block.purchases
+        assert factors is not None  # the source exists only where there are factors
+        weights = purchases.weighted(self.decay)
+        size = factors.shape[1]
+        shared = factors.T @ factors + FACTORS.regularization * np.eye(size, dtype=np.float32)
+        left = np.tile(shared, (purchases.rows, 1, 1))  # (B, F, F)
+        right = np.zeros((purchases.rows, size, 1), dtype=np.float32)
+        for row in range(purchases.rows):
+            entries = slice(weights.indptr[row], weights.indptr[row + 1])
+            own = factors[weights.indices[entries]]  # (n, F)
+            confidence = np.float32(FACTORS.alpha) * weights.data[entries]
+            left[row] += (own.T * (confidence - 1)) @ own
+            right[row, :, 0] = confidence @ own
+        users = np.linalg.solve(left, right)[:, :, 0]
+        return np.asarray(users @ factors.T, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class PopularitySource:
+    """log(1 + how many users have the item as their last purchase), whatever the history."""
+
+    name: str
+    proposes: bool = True
+    scale: Scale = "difference"
+
+    def scores(self, block: Block) -> Floats:
+        """Scores (B, I), a view of one row."""
+        return np.broadcast_to(np.log1p(block.tables.recent), (block.purchases.rows, block.tables.items))
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionTextSource:
+    """The transition-text scorer with its default weights: the ranking without a learned second stage."""
+
+    name: str
+    proposes: bool = True
+    scale: Scale = "difference"
+
+    def scores(self, block: Block) -> Floats:
+        """Scores (B, I), at least 0."""
+        mixing = MixingWeights()
+
+        def mixed() -> Floats:
+            graph = block.dense_edges("both", mixing.decay, None)
+            words = block.cosines("words", mixing.word_decay, None)
+            return transition_text_scores(
+                graph.shape,
+                graph,
+                words,
+                transition_weight=mixing.edges,
+                text_weight=mixing.words,
+                sharpness=mixing.sharpness,
+            )
+
+        return np.asarray(block.part("transition text", mixed), dtype=np.float32)
+
+
+class ModelSource:
+    """The scores of a trained model that ranks the same items, as one source more; it is saved apart from the sources.
+
+    Parameters
+    ----------
+    model
+        Scores the I items in the order of the tables; None where the source is only read and written.
+    """
+
+    proposes: bool = True
+    scale: Scale = "difference"
+    default_name: ClassVar[str] = "model"
+
+    def __init__(self, model: CatalogueRecommender | None, name: str = default_name) -> None:
+        self.model, self.name = model, name
+
+    def scores(self, block: Block) -> Floats:
+        """Scores (B, I), shifted so that the lowest of each history is 0."""
+        assert self.model is not None
+        items = self.model.items
+        if len(items) != block.tables.items:
+            raise ModelError(f"the model ranks {len(items)} items, the second stage {block.tables.items}")
+        scores = self.model.score_all(block.histories)
+        return np.asarray(scores - scores.min(axis=1, keepdims=True), dtype=np.float32)
+
+
+def default_sources(tables: ItemTables) -> tuple[CandidateSource, ...]:
+    """The sources that the tables allow."""
+    sources: list[CandidateSource] = [
+        TransitionTextSource("transition_text"),
+        GraphSource("transitions", "both"),
+        GraphSource("transitions_last", "both", last=1),
+        GraphSource("forward", "forward", decay=0.7),
+        GraphSource("backward", "backward", decay=0.7),
+        GraphSource("adjacent", "adjacent", decay=0.5),
+        GraphSource("two_steps", "both", last=3, steps=2),
+        GraphSource("item_knn", "together", decay=0.9),
+        TextSource("text", decay=0.5),
+        TextSource("text_last", last=1, proposes=False),
+        TextSource("categories", "categories", decay=0.5, proposes=False),
+        PopularitySource("recent_popularity"),
+    ]
+    if tables.factors is not None:
+        sources.append(FactorSource("als"))
+    return tuple(sources)

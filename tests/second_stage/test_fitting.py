@@ -1,0 +1,149 @@
+import json
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import pytest
+
+from shoptalk.errors import RecipeError
+from shoptalk.schema import EvalExample, History
+from shoptalk.second_stage import fitting
+from shoptalk.second_stage.fitting import (
+    RankerChoice,
+    Settings,
+    build,
+    check_targets_unseen,
+    describe,
+    fit_ranker,
+    fit_second_stage,
+)
+from shoptalk.second_stage.ranker import LinearRanker, TreeSettings
+from shoptalk.second_stage.recommender import SecondStage
+from shoptalk.second_stage.sources import Block, ModelSource
+from shoptalk.second_stage.tables import ItemTexts
+
+from .test_sources import Fixed
+from .world import catalogue, split
+
+SMALL = Settings(depth=15, trees=TreeSettings(trees=80, leaves=8, smallest_leaf=20, patience=20))
+
+
+@lru_cache
+def fitted(ranker: str = "linear") -> tuple[SecondStage, RankerChoice]:
+    return fit_second_stage(split(), catalogue(), 1, replace(SMALL, ranker=ranker))
+
+
+def recall(stage: SecondStage) -> float:
+    lists = stage.rank([case.history for case in split().test], 3)
+    return float(np.mean([case.targets[0] in ranked.items for case, ranked in zip(split().test, lists, strict=True)]))
+
+
+def test_it_is_at_least_as_good_as_its_sources() -> None:
+    stage, choice = fitted()
+    assert choice.ndcg["linear"] > np.median(list(choice.ndcg.values()))
+    assert recall(stage) > 0.5  # of ten items in the group about five are left, and the next is mostly bought
+
+
+def test_lambdamart_is_learned() -> None:
+    pytest.importorskip("lightgbm")
+    stage, choice = fitted("lambdamart")
+    assert choice.ndcg["lambdamart"] > choice.ndcg["recent_popularity"] + 0.1
+    assert recall(stage) > 0.5
+
+
+def test_linear_where_lightgbm_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitting, "find_spec", lambda name: None)
+    choice = fit_ranker(split(), catalogue(), ItemTexts.of(catalogue()), 1, SMALL)
+    assert "lambdamart" not in choice.ndcg
+    assert isinstance(choice.ranker, LinearRanker)
+
+
+def test_the_best_source_alone_where_no_ranker_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    def useless(train):
+        count = train.features.shape[1]
+        return LinearRanker(np.zeros(count, np.float32), np.ones(count, np.float32), np.zeros(count, np.float32))
+
+    monkeypatch.setattr(fitting, "fit_linear", useless)
+    monkeypatch.setattr(fitting, "find_spec", lambda name: None)
+    choice = fit_ranker(split(), catalogue(), ItemTexts.of(catalogue()), 1, replace(SMALL, ranker="linear"))
+    assert choice.chosen == "linear"
+    stage, choice = fit_second_stage(split(), catalogue(), 1, SMALL)
+    assert choice.chosen == max(choice.ndcg, key=lambda name: choice.ndcg[name]) != "linear"
+    source = next(source for source in stage.sources if source.name == choice.chosen)
+    history = split().test[0].history
+    ranked = stage.rank([history], 5)[0].items
+
+    scores = source.scores(Block([history], stage.item_index, stage.tables))[0]
+    best = [
+        item
+        for item in sorted(stage.items, key=lambda item: -scores[stage.item_index[item]])
+        if item not in history.items
+    ]
+    assert list(ranked) == best[:5]
+
+
+def test_the_test_is_never_looked_at() -> None:
+    shuffled = replace(split(), test=[replace(case, targets=("i0",)) for case in split().test])
+    stage, _ = fitted()
+    same, _ = fit_second_stage(shuffled, catalogue(), 1, replace(SMALL, ranker="linear"))
+    assert isinstance(stage.ranker, LinearRanker)
+    assert isinstance(same.ranker, LinearRanker)
+    assert np.array_equal(stage.ranker.weights, same.ranker.weights)
+
+
+def test_sources_are_rebuilt_with_validation_purchases() -> None:
+    stage, _ = fitted()
+    train = sum(len(history.items) for history in split().train)
+    assert stage.tables.counts.sum() == train + len(split().validation)
+    without, _ = fit_second_stage(replace(split(), refit=False), catalogue(), 1, replace(SMALL, ranker="linear"))
+    assert without.tables.counts.sum() == train
+
+
+def test_targets_that_were_learned_from_are_refused() -> None:
+    leaky = replace(split(), train=[case.with_targets() for case in split().validation])
+    with pytest.raises(RecipeError, match="hold the target of a validation case"):
+        fit_second_stage(leaky, catalogue(), 1, SMALL)
+    case = EvalExample(History("u", ("a",)), ("a",))
+    check_targets_unseen([case], [History("u", ("a",))])  # bought again: the history shows it
+
+
+def test_too_few_cases_choose_nothing() -> None:
+    stage, choice = fit_second_stage(replace(split(), validation=split().validation[:20]), catalogue(), 1, SMALL)
+    assert (choice.chosen, choice.ndcg, choice.cases) == ("transition_text", {}, (20, 0))
+    assert recall(stage) > 0.4
+
+
+def test_one_step_earlier_adds_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = []
+    learn = fitting.fit_linear
+    monkeypatch.setattr(fitting, "fit_linear", lambda train: pools.append(len(train.sizes)) or learn(train))
+    for earlier in (False, True):
+        fit_ranker(split(), catalogue(), ItemTexts.of(catalogue()), 1, replace(SMALL, ranker="linear", earlier=earlier))
+    assert pools[1] > 1.7 * pools[0]
+
+
+def test_a_model_is_one_more_source() -> None:
+    class Oracle(Fixed):
+        """Knows the next item of each group."""
+
+        def score_all(self, histories):
+            scores = super().score_all(histories) * 0
+            for row, history in enumerate(histories):
+                if history.items:
+                    last = int(history.items[-1][1:])
+                    scores[row, last // 10 * 10 + (last + 1) % 10] = 5
+            return scores
+
+    settings, texts = replace(SMALL, ranker="linear"), ItemTexts.of(catalogue())
+    model = ModelSource(Oracle(60))
+    choice = fit_ranker(split(), catalogue(), texts, 1, settings, models=[model])
+    assert choice.ndcg["model"] > 0.4
+    stage = build(split().for_final_fit().train, catalogue(), texts, 1, choice, settings, [model])
+    assert stage.feature_names[0] == "model: score"
+    assert recall(stage) > 0.5
+
+
+def test_the_report_is_json() -> None:
+    report = json.loads(json.dumps(describe(fitted()[1])))
+    assert report["validation_cases"] == len(split().validation)
+    assert 0.06 < report["held_out_cases"] / report["validation_cases"] < 0.15
