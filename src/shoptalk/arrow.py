@@ -35,7 +35,10 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None, *, dictionari
     with pq.ParquetFile(path, read_dictionary=list(dictionaries) or None) as file:
         if missing := set(columns or ()).difference(file.schema_arrow.names):
             raise pa.ArrowInvalid(f"no column {', '.join(sorted(missing))}")
-        return file.read(columns=None if columns is None else list(columns))
+        names = None if columns is None else list(columns)
+        # Arrow cannot read dictionaries inside lists from several row groups at once.
+        groups = [file.read_row_group(number, names) for number in range(file.num_row_groups)]
+        return pa.concat_tables(groups) if groups else file.read(names)
 
 
 def text_array(texts: Sequence[str]) -> pa.Array:
