@@ -64,8 +64,8 @@ class NumpyLlama:
     @property
     def tensor_names(self) -> list[str]:
         """The names of all tensors that `hidden` reads, and of the embeddings of tokens."""
-        parts = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj")
-        parts += ("mlp.gate_proj", "mlp.up_proj", "mlp.down_proj", "input_layernorm", "post_attention_layernorm")
+        parts = ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj", "self_attn.o_proj"]
+        parts += ["mlp.gate_proj", "mlp.up_proj", "mlp.down_proj", "input_layernorm", "post_attention_layernorm"]
         layers = range(self.config["num_hidden_layers"])
         names = [f"model.layers.{layer}.{part}.weight" for layer in layers for part in parts]
         return ["model.embed_tokens.weight", "model.norm.weight", *names]

@@ -1,18 +1,15 @@
 """A trained run, opened once: its folder, its dataset and its recommender."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from shoptalk.data.dataset import Dataset
 from shoptalk.errors import RunError
-from shoptalk.models.numpy_model import NumpyModel, can_load_numpy_model, load_numpy_model
+from shoptalk.models.numpy_model import can_load_numpy_model, load_numpy_model
 from shoptalk.runs import Run
 from shoptalk.schema import Recommender
 from shoptalk.stages.load_dataset import add_new_items, open_run_dataset
 from shoptalk.tasks import get_task, make_prompts
-
-if TYPE_CHECKING:  # torch takes seconds
-    from shoptalk.models.language_model import LanguageModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,7 @@ def open_trained_run(run: Run, dataset: Dataset | None = None, *, single: bool =
     return TrainedRun(run, dataset, make_recommender(run, dataset, _load_model(run, single=single)))
 
 
-def _load_model(run: Run, *, single: bool) -> "LanguageModel | NumpyModel":
+def _load_model(run: Run, *, single: bool) -> Any:
     """The model of a run, in NumPy or in torch."""
     if single and _is_numpy_run(run):
         return load_numpy_model(run.model)
@@ -71,8 +68,8 @@ def _is_numpy_run(run: Run) -> bool:
     return get_task(prompt.task).computes_in_numpy and prompt.style != "chat" and can_load_numpy_model(run.model)
 
 
-def make_recommender(run: Run, dataset: Dataset, model: "LanguageModel | NumpyModel") -> Recommender:
-    """The recommender of the run's task around a loaded model."""
+def make_recommender(run: Run, dataset: Dataset, model: Any) -> Recommender:
+    """The recommender of the run's task around a loaded `LanguageModel`, or a `NumpyModel` where the task takes one."""
     task = get_task(run.recipe.prompt.task)
     prompts = make_prompts(run.recipe.prompt, dataset.catalogue, model.tokenizer)
     return task.recommender(model, prompts, run.recipe, run.model)
