@@ -8,3 +8,5 @@ CONFIDENCE = 0.95
 SIGNIFICANCE = 0.05
 #: How often a test should find a difference that is real.
 POWER = 0.8
+#: Number of items from which on a catalogue is large: an approximate index is then used.
+LARGE_CATALOGUE = 200_000

@@ -41,13 +41,14 @@ def command(
     Example: `shoptalk audit --candidates exam.jsonl`
     """
     from shoptalk.progress_bars import progress_bars
-    from shoptalk.report.page import write_report
     from shoptalk.results import as_json as to_json
     from shoptalk.stages.audit import audit_anything
 
     with progress_bars() as progress:
         result = audit_anything(dataset, run, candidates, alpaca, progress, seed=seed)
         if run is not None:
+            from shoptalk.report.page import write_report
+
             write_report(run)
     if as_json:
         print_json(to_json(result))

@@ -82,7 +82,7 @@ def command(
     users, histories = ([user], []) if user is not None else ([], [history])
     request = RecommendRequest(users, histories, option, k, explain, filters, repeats)
     with progress_bars() as progress:
-        (result,) = recommend(open_trained_run(open_run(run)), request, progress)
+        (result,) = recommend(open_trained_run(open_run(run), single=True), request, progress)
     if as_json:
         print_json(to_json(result))
     else:

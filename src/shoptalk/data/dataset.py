@@ -10,10 +10,10 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shoptalk import schema
+from shoptalk.arrow import number_array, numbers, read_parquet, text_array
 from shoptalk.data import tables
 from shoptalk.data.cases import (
     TEST,
@@ -269,7 +269,7 @@ def _check_tables(folder: Path, written: dict[str, dict[str, Any]]) -> None:
 
 def _read_catalogue(folder: Path) -> dict[str, Item]:
     """Item id -> item."""
-    table = pq.read_table(folder / tables.ITEMS)
+    table = read_parquet(folder / tables.ITEMS)
     columns = {name: table[name].to_pylist() for name in table.column_names}
     for name in (schema.CATEGORIES, schema.FEATURES):
         if name in columns:
@@ -280,25 +280,25 @@ def _read_catalogue(folder: Path) -> dict[str, Item]:
 
 def _read_rows(folder: Path, catalogue: Catalogue, *, asymmetric: bool) -> Rows:
     """Read interactions, parts and candidates as arrays."""
-    table = pq.read_table(folder / tables.INTERACTIONS, read_dictionary=[schema.USER, schema.ITEM])
-    item_ids = pa.array(list(catalogue), pa.string())
-    position = table[schema.POSITION].to_numpy().astype(np.int64)
-    part = _codes(pq.read_table(folder / tables.SPLITS, columns=[tables.SPLIT])[tables.SPLIT], pa.array(schema.PARTS))
+    table = read_parquet(folder / tables.INTERACTIONS, dictionaries=[schema.USER, schema.ITEM])
+    item_ids = text_array(list(catalogue))
+    position = numbers(table[schema.POSITION]).astype(np.int64)
+    part = _codes(read_parquet(folder / tables.SPLITS, columns=[tables.SPLIT])[tables.SPLIT], text_array(schema.PARTS))
     start = np.flatnonzero(position == 0)
     code = _codes(table[schema.ITEM], item_ids)
     items = list(catalogue.values())
     path = folder / tables.CANDIDATES
     is_case = case_rows(position, part.astype(np.int8))
     return Rows(
-        users=_objects(table[schema.USER].take(pa.array(start)).cast(pa.string())),
+        users=_objects(table[schema.USER].take(number_array(start)).cast(pa.string())),
         start=start,
         end=np.append(start[1:], len(position)),
         item=_object_array(list(catalogue))[code],
         code=code.astype(np.int32),
-        time=table[schema.TIME].to_numpy(),
+        time=numbers(table[schema.TIME]),
         position=position,
         part=part.astype(np.int8),
-        rating=table[schema.RATING].to_numpy(),
+        rating=numbers(table[schema.RATING]),
         review=_objects(table[schema.REVIEW]) if schema.REVIEW in table.column_names else None,
         item_ids=list(catalogue),
         titles=[item.title for item in items],
@@ -309,14 +309,12 @@ def _read_rows(folder: Path, catalogue: Catalogue, *, asymmetric: bool) -> Rows:
 
 def _read_candidates(path: Path, item_ids: pa.Array, is_case: NDArray[np.bool_]) -> CandidateArrays:
     """Read the candidates of the rows ``is_case`` (R,)."""
-    table = pq.read_table(
-        path, columns=[tables.OPTIONS, tables.ANSWER], read_dictionary=[f"{tables.OPTIONS}.list.element"]
-    )
+    table = read_parquet(path, columns=[tables.OPTIONS, tables.ANSWER], dictionaries=[f"{tables.OPTIONS}.list.element"])
     codes = _codes(pc.list_flatten(table[tables.OPTIONS]), item_ids)
     if table.num_rows != is_case.sum():
         raise ValueError(f"{path.name} has {table.num_rows} rows for {is_case.sum()} cases")
     options = codes.astype(np.int32).reshape(table.num_rows, -1) if table.num_rows else np.empty((0, 0), np.int32)
-    return CandidateArrays(options, table[tables.ANSWER].to_numpy(), np.cumsum(is_case) - 1)
+    return CandidateArrays(options, numbers(table[tables.ANSWER]), np.cumsum(is_case) - 1)
 
 
 def _codes(column: pa.ChunkedArray, values: pa.Array) -> NDArray[np.int64]:
@@ -324,12 +322,12 @@ def _codes(column: pa.ChunkedArray, values: pa.Array) -> NDArray[np.int64]:
     indices = pc.index_in(column, value_set=values.cast(pa.string()))
     if indices.null_count:
         raise ValueError("a value is not in the catalogue")
-    return indices.to_numpy().astype(np.int64)
+    return numbers(indices).astype(np.int64)
 
 
 def _objects(column: pa.ChunkedArray) -> NDArray[np.object_]:
     """A column of texts as an array of Python strings."""
-    return column.to_numpy().astype(object)
+    return _object_array(column.to_pylist())
 
 
 def _object_array(texts: list[str]) -> NDArray[np.object_]:

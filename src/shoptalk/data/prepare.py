@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shoptalk import schema
+from shoptalk.arrow import number_array, numbers, text_array
 from shoptalk.data import candidates, tables
 from shoptalk.data.cases import TEST, TRAIN, VALIDATION, case_rows
 from shoptalk.data.clean import clean_titles
@@ -211,7 +212,7 @@ def _write_items(items: ir.Table, folder: Path, engine: Engine) -> tuple[_ItemCo
     writer.close()
     return (
         _ItemColumns(
-            item_ids=pa.concat_arrays(item_ids) if item_ids else pa.array([], pa.string()),
+            item_ids=pa.concat_arrays(item_ids) if item_ids else text_array([]),
             titles=[title or "" for title in item_columns[schema.TITLE]],
             raw_titles=[title or "" for title in item_columns[tables.RAW_TITLE]],
             categories=[value or [] for value in item_columns[schema.CATEGORIES]],
@@ -237,7 +238,7 @@ class _RowsWriter:
         self.users = 0
         self.cases = cases
         self.columns = tables.table_schema(tables.INTERACTIONS, frozenset(parts.columns))
-        self._part_names = pa.array(schema.PARTS)
+        self._part_names = text_array(schema.PARTS)
         if self.section is not None:
             # Separate generators, so that the positions of the answers do not depend on the number of collisions.
             item_rng, position_rng = (np.random.default_rng([recipe.data_seed, stream]) for stream in (1, 2))
@@ -283,7 +284,7 @@ class _RowsWriter:
         for batch in self.engine.batches(ordered):
             table = pa.Table.from_batches([batch])
             table = table if last_user is None else pa.concat_tables([last_user, table])
-            starts = np.flatnonzero(table[schema.POSITION].to_numpy() == 0)
+            starts = np.flatnonzero(numbers(table[schema.POSITION]) == 0)
             if starts[-1] > 0:
                 yield table.slice(0, starts[-1])
             last_user = table.slice(starts[-1])
@@ -294,18 +295,18 @@ class _RowsWriter:
         """The rows of a chunk for each table, in the order of `write`."""
         yield chunk
         yield chunk
-        position = chunk[schema.POSITION].to_numpy().astype(np.int64)
+        position = numbers(chunk[schema.POSITION]).astype(np.int64)
         self.users += int((position == 0).sum())
         if self.section is not None:
             yield self._candidates(chunk, position, self.section.options)
 
     def _candidates(self, chunk: pa.Table, position: candidates.IntArray, options: int) -> pa.Table:
         """The candidates of the cases of a chunk."""
-        part = pc.index_in(chunk[SPLIT].cast(pa.string()), value_set=self._part_names).to_numpy().astype(np.int8)
+        part = numbers(pc.index_in(chunk[SPLIT].cast(pa.string()), value_set=self._part_names)).astype(np.int8)
         item = pc.index_in(chunk[schema.ITEM].cast(pa.string()), value_set=self.item_columns.item_ids)
         if item.null_count:
             raise DatasetError("an interaction names an item that is not among the items")
-        codes = item.to_numpy().astype(np.int64)
+        codes = numbers(item).astype(np.int64)
         rows = np.flatnonzero(case_rows(position, part))
         answer = np.zeros(len(rows), dtype=np.int8)
         for part_number, answer_positions in self._answer_positions.items():
@@ -317,11 +318,11 @@ class _RowsWriter:
         distractors = self._drawer.draw(np.cumsum(position == 0), codes, rows)
         arranged = candidates.arrange(codes[rows], distractors, answer)
         lists = pa.ListArray.from_arrays(
-            pa.array(np.arange(0, arranged.size + 1, options, dtype=np.int32)),
-            self.item_columns.item_ids.take(pa.array(arranged.ravel())),
+            number_array(np.arange(0, arranged.size + 1, options, dtype=np.int32)),
+            self.item_columns.item_ids.take(number_array(arranged.ravel())),
         )
-        cases = chunk.select([schema.USER, schema.POSITION, SPLIT]).take(pa.array(rows))
-        return cases.append_column(tables.OPTIONS, lists).append_column(tables.ANSWER, pa.array(answer))
+        cases = chunk.select([schema.USER, schema.POSITION, SPLIT]).take(number_array(rows))
+        return cases.append_column(tables.OPTIONS, lists).append_column(tables.ANSWER, number_array(answer))
 
 
 def _count_cases(parts: ir.Table, engine: Engine) -> dict[str, int]:
@@ -360,9 +361,9 @@ def _bought(parts: ir.Table, item_columns: _ItemColumns, engine: Engine) -> cand
     """(I,) number of training purchases of each item."""
     training_rows = parts.filter(parts[SPLIT] == schema.PARTS[TRAIN])
     counts = engine.to_pyarrow(training_rows.group_by(schema.ITEM).agg(bought=training_rows.count()))
-    index = pc.index_in(counts[schema.ITEM].cast(pa.string()), value_set=item_columns.item_ids).to_numpy()
+    index = numbers(pc.index_in(counts[schema.ITEM].cast(pa.string()), value_set=item_columns.item_ids))
     bought = np.zeros(item_columns.size, dtype=np.int64)
-    bought[index] = counts["bought"].to_numpy()
+    bought[index] = numbers(counts["bought"])
     return bought
 
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from shoptalk import schema
+from shoptalk.arrow import read_parquet
 from shoptalk.data import tables
 from shoptalk.data.cases import TEST
 from shoptalk.data.dataset import open_dataset
@@ -50,7 +51,7 @@ def _rows_before_test(whole: Path, name: str) -> NDArray[np.bool_] | None:
     """(R,) which rows of a table lie before their user's test; None for the table of items, which stays whole."""
     if name == tables.ITEMS:
         return None
-    parts = pq.read_table(
+    parts = read_parquet(
         whole / (tables.CANDIDATES if name == tables.CANDIDATES else tables.SPLITS),
         columns=[schema.POSITION, tables.SPLIT],
     )

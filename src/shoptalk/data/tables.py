@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shoptalk import schema
+from shoptalk.arrow import filled, numbers
 
 ITEMS, INTERACTIONS, SPLITS, CANDIDATES = (
     "items.parquet",
@@ -139,16 +140,16 @@ def _converted(column: pa.ChunkedArray, arrow_type: pa.DataType) -> pa.ChunkedAr
     """A column cast to a type; nulls in texts become empty texts."""
     converted = column if column.type == arrow_type else column.cast(arrow_type)
     if pa.types.is_string(arrow_type) and converted.null_count:
-        converted = pc.fill_null(converted, "")
+        converted = filled(converted, "")
     return converted
 
 
 def _update_hashes(array: pa.Array, lengths: "hashlib._Hash", values: "hashlib._Hash") -> None:
     """Add an array to the hash of lengths and nulls and to that of values; so the sizes of batches do not matter."""
     if pa.types.is_list(array.type):
-        lengths.update(_number_bytes(pc.fill_null(pc.list_value_length(array), -1), np.int32))
+        lengths.update(_number_bytes(filled(pc.list_value_length(array), -1), np.int32))
         texts = pc.list_flatten(array)
-        text_lengths = pc.fill_null(pc.binary_length(texts), -1)
+        text_lengths = filled(pc.binary_length(texts), -1)
         values.update(_number_bytes(text_lengths, np.int32))
         values.update(_text_bytes(texts))
     elif pa.types.is_string(array.type):
@@ -156,17 +157,18 @@ def _update_hashes(array: pa.Array, lengths: "hashlib._Hash", values: "hashlib._
         values.update(_text_bytes(array))
     else:
         lengths.update(_number_bytes(array.is_valid().cast(pa.int8()), np.int8))
-        values.update(_number_bytes(pc.fill_null(array, 0), array.type.to_pandas_dtype()))
+        values.update(_number_bytes(filled(array, 0)))
 
 
-def _number_bytes(array: pa.Array, number_type: type) -> bytes:
-    """The little-endian bytes of an array of numbers."""
-    return array.to_numpy(zero_copy_only=False).astype(np.dtype(number_type).newbyteorder("<")).tobytes()
+def _number_bytes(array: pa.Array, number_type: type | None = None) -> bytes:
+    """The little-endian bytes of an array of numbers, by default in its own type."""
+    values = numbers(array)
+    return values.astype(np.dtype(number_type or values.dtype).newbyteorder("<")).tobytes()
 
 
 def _text_bytes(array: pa.Array) -> memoryview | bytes:
     """The concatenated bytes of all texts."""
-    _, offsets, content = pc.fill_null(array, "").buffers()
+    _, offsets, content = filled(array, "").buffers()
     if content is None or not len(array):
         return b""
     indices = np.frombuffer(offsets, dtype=np.int32)[array.offset : array.offset + len(array) + 1]

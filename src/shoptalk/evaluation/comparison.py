@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
-from scipy.stats import norm, ttest_ind
+from scipy.special import ndtri, stdtr
 
 from shoptalk.constants import POWER, SIGNIFICANCE
 from shoptalk.evaluation.bootstrap import RESAMPLES, Floats
@@ -73,7 +73,7 @@ def users_needed(effect: float, level: float = SIGNIFICANCE, power: float = POWE
     """
     if not effect or math.isnan(effect):
         return None
-    z_level, z_power = float(norm.ppf(1 - level / 2)), float(norm.ppf(power))
+    z_level, z_power = float(ndtri(1 - level / 2)), float(ndtri(power))
     return math.ceil(((z_level + z_power) / effect) ** 2 + z_level**2 / 2)
 
 
@@ -84,7 +84,10 @@ def seeds_p(first: Sequence[float], second: Sequence[float]) -> float:
     """
     if min(len(first), len(second)) < 2 or max(np.ptp(first), np.ptp(second)) <= _TOLERANCE:
         return math.nan
-    return float(ttest_ind(first, second, equal_var=False).pvalue)
+    errors = [float(np.var(values, ddof=1)) / len(values) for values in (first, second)]  # squared
+    t = (float(np.mean(first)) - float(np.mean(second))) / math.sqrt(sum(errors))
+    freedom = sum(errors) ** 2 / (errors[0] ** 2 / (len(first) - 1) + errors[1] ** 2 / (len(second) - 1))
+    return float(2 * stdtr(freedom, -abs(t)))
 
 
 def _comparison(

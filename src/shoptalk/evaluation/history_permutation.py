@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linear_sum_assignment
 
 from shoptalk.errors import DatasetError
 from shoptalk.evaluation.bootstrap import RESAMPLES, estimate
@@ -88,6 +87,8 @@ def _reassign(
     costs = np.array([[cost(case, partner) for partner in case_partners.tolist()] for case in cases.tolist()])
     # Noise below the cost of one overlap selects randomly among equally good assignments, independent of the order.
     costs += generator.random(costs.shape) / (2 * len(cases))
+    from scipy.optimize import linear_sum_assignment
+
     partners[cases] = case_partners[linear_sum_assignment(costs)[1]]
 
 

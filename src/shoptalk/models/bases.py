@@ -9,10 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
-
 from shoptalk.errors import ModelError
-from shoptalk.models.lora import load_adapters
 from shoptalk.models.tokenizer import Tokenizer, load_tokenizer
 from shoptalk.models.weights import INDEX, WHOLE, check_finite, files_digest, scan
 from shoptalk.schema import ITEM_OPENS
@@ -83,6 +80,25 @@ def read_card(folder: Path) -> dict[str, Any]:
         return {**card, "base": str(card["base"]), "tuning": str(card["tuning"]), "precision": str(card["precision"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError("not a saved model", where=str(folder), hint="train first: shoptalk train") from error
+
+
+def item_range(card: Mapping[str, Any]) -> tuple[int, int]:
+    """The token id of the first item in the card of a saved model, and the number of items; 0 and 0 without items."""
+    return (int(card["items"]["first"]), int(card["items"]["count"])) if "items" in card else (0, 0)
+
+
+def check_names(card: Mapping[str, Any], tokenizer: Tokenizer, folder: Path) -> None:
+    """Make sure that the tokens of items and users have the ids that the card records.
+
+    Raises
+    ------
+    ModelError
+        When they have others.
+    """
+    if card.get("tokens", tokenizer.names_digest()) != tokenizer.names_digest():
+        raise ModelError(
+            "the tokens of items or users have other ids than in training", where=str(folder), hint="train again"
+        )
 
 
 def item_folder(name: str, encoder: str) -> Path | None:
@@ -205,6 +221,10 @@ def base_network(name: str, tuning: str, precision: str, load: Loader) -> tuple[
     ModelError
         When it cannot be loaded or merged.
     """
+    import torch
+
+    from shoptalk.models.lora import load_adapters
+
     folder = local_folder(name)
     if folder is None or not (folder / ADAPTER_CARD).exists():
         if folder is not None and tuning == "qlora":

@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM
 
 from shoptalk.errors import ModelError, StorageError
 from shoptalk.models import attention
-from shoptalk.models.bases import CARD, Base, base_network, locate, read_card
+from shoptalk.models.bases import CARD, Base, base_network, check_names, item_range, locate, read_card
 from shoptalk.models.items import load_items, save_items
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.loading_errors import LOADING_HINT, first_line
@@ -95,14 +95,11 @@ def load(folder: Path) -> LanguageModel:
     try:
         card = read_card(folder)
         base, tuning, precision = card["base"], card["tuning"], card["precision"]
-        first, count = (int(card["items"][key]) for key in ("first", "count")) if "items" in card else (0, 0)
+        first, count = item_range(card)
     except (KeyError, ValueError, TypeError) as error:
         raise ModelError("not a saved model", where=str(folder), hint="train first: shoptalk train") from error
     tokenizer = load_tokenizer(str(folder))
-    if card.get("tokens", tokenizer.names_digest()) != tokenizer.names_digest():
-        raise ModelError(
-            "the tokens of items or users have other ids than in training", where=str(folder), hint="train again"
-        )
+    check_names(card, tokenizer, folder)
     if tuning == "full":
         network = load_network(str(folder), "full", "fp32")
     else:

@@ -8,13 +8,13 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
+from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 from tokenizers import Tokenizer as FastTokenizer
-from tokenizers import decoders, models, pre_tokenizers, trainers
-from transformers import AddedToken, AutoTokenizer, PreTrainedTokenizerFast
 
 from shoptalk.errors import ModelError
 from shoptalk.models.chat_template import CHAT_TEMPLATE, DATE_FILE, answer_end, read_date, render_chat, writes_date
 from shoptalk.models.loading_errors import LOADING_HINT, first_line
+from shoptalk.models.plain_tokenizer import PlainTokenizer
 from shoptalk.models.tokenizer_file import edited, with_declared_ids, with_reserved_tokens
 from shoptalk.schema import ITEM_OPENS, TOKEN_CLOSES, USER_OPENS
 
@@ -228,6 +228,22 @@ class Tokenizer:
         return tuple(self.hugging_face(text, add_special_tokens=False)["input_ids"])
 
 
+def load_plain_tokenizer(folder: Path) -> Tokenizer:
+    """Load a saved tokenizer without importing transformers; it has no chat template, and no names can be added.
+
+    Raises
+    ------
+    ModelError
+        When it is missing, cannot be read, or its added tokens do not have the ids that its file declares.
+    """
+    try:
+        return Tokenizer(with_declared_ids(PlainTokenizer(folder), folder))
+    except ModelError:
+        raise
+    except Exception as error:  # the tokenizers library raises `Exception` itself
+        raise ModelError(f"cannot load the tokenizer: {first_line(error)}", where=str(folder)) from error
+
+
 def load_tokenizer(name: str) -> Tokenizer:
     """Load the tokenizer of a model by name or path; code in its folder is never run.
 
@@ -236,6 +252,8 @@ def load_tokenizer(name: str) -> Tokenizer:
     ModelError
         When it is missing, cannot be read, or its added tokens do not have the ids that its file declares.
     """
+    from transformers import AutoTokenizer
+
     try:
         hugging_face = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         tokenizer = Tokenizer(with_declared_ids(hugging_face, Path(name)))
@@ -249,6 +267,8 @@ def load_tokenizer(name: str) -> Tokenizer:
 
 def train_tokenizer(texts: Iterable[str], size: int) -> Tokenizer:
     """A byte-level BPE tokenizer of at most ``size`` entries, trained on the given texts; it can encode any text."""
+    from transformers import PreTrainedTokenizerFast
+
     core = FastTokenizer(models.BPE())
     core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     core.decoder = decoders.ByteLevel()

@@ -7,8 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from transformers import AutoTokenizer
-
 from shoptalk.errors import ModelError
 
 TOKENIZER_FILE = "tokenizer.json"
@@ -34,6 +32,8 @@ def with_declared_ids(hugging_face: Any, folder: Path) -> Any:
     declared = {str(entry["content"]): int(entry["id"]) for entry in content.get("added_tokens") or ()}
     if not _changed_ids(hugging_face, declared):
         return hugging_face
+    from transformers import AutoTokenizer
+
     vocabulary = content["model"].get("vocab")
     used = vocabulary.values() if isinstance(vocabulary, dict) else range(len(vocabulary or ()))
     with TemporaryDirectory() as temporary:
@@ -94,6 +94,8 @@ def edited(hugging_face: Any, edit: Callable[[dict[str, Any]], None]) -> Any:
     """
     if not getattr(hugging_face, "is_fast", False):
         raise ModelError("the tokens of a slow tokenizer cannot be renumbered", hint="choose another base model")
+    from transformers import AutoTokenizer
+
     with TemporaryDirectory() as temporary:
         hugging_face.save_pretrained(temporary)
         path = Path(temporary) / TOKENIZER_FILE

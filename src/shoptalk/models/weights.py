@@ -9,13 +9,15 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 
 from shoptalk.errors import ModelError
 from shoptalk.files import sha256
+
+if TYPE_CHECKING:
+    import torch
 
 WHOLE, INDEX, ADAPTER = "model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors"
 #: Names in a message; further ones are only counted.
@@ -77,7 +79,9 @@ def _files(folder: Path, *, adapter: bool) -> list[Path]:
     return [folder / name]
 
 
-def _tensor_digest(tensor: torch.Tensor, name: str, not_finite: list[str]) -> str:
+def _tensor_digest(tensor: "torch.Tensor", name: str, not_finite: list[str]) -> str:
+    import torch
+
     if tensor.is_floating_point() and not bool(torch.isfinite(tensor.float()).all()):
         not_finite.append(name)
     head = f"{tensor.dtype} {tuple(tensor.shape)} ".encode()
@@ -120,6 +124,8 @@ def check_finite(not_finite: Iterable[str], name: str) -> None:
 
 
 def _not_finite(network: Any) -> list[str]:
+    import torch
+
     return [
         name
         for name, tensor in network.named_parameters()

@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from shoptalk.constants import DEFAULT_K
+from shoptalk.constants import DEFAULT_K, LARGE_CATALOGUE
 from shoptalk.errors import ModelError, StorageError, require
 from shoptalk.files import replacing, write_json
 from shoptalk.graph.interactions import Floats, InteractionMatrix, Ints
@@ -30,7 +30,7 @@ from shoptalk.recommend.transition_text import TransitionTextScorer
 FILE, CARD = "index.faiss", "index.json"
 #: Number of items from which on the index is used. At this size the search for one history takes a thirteenth of the
 #: time of a product with all items; in a batch of 200 about as long (1.2 ms each against 1.0 ms without the top k).
-LARGE = 200_000
+LARGE = LARGE_CATALOGUE
 #: Least number of lists that a query reads, and the number of lists for each list that is read.
 PROBES, LISTS_PER_PROBE = 64, 16
 #: Of the k-means that places the centres: items sampled for each list, and iterations.

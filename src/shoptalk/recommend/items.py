@@ -15,11 +15,11 @@ from shoptalk.models.items import ItemTable, ItemTokens
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.progress import Notify, quiet
 from shoptalk.prompts.builder import PromptBuilder
-from shoptalk.prompts.questions import open_question
-from shoptalk.ranking import BLOCK_SCORES, Bools, CatalogueRecommender, history_entries, top_k
+from shoptalk.ranking import BLOCK_SCORES, Bools, history_entries, top_k
 from shoptalk.recommend.index import Index, nearest_items
+from shoptalk.recommend.item_scores import ItemTokenRecommender
 from shoptalk.recommend.transition_text import TransitionTextScorer
-from shoptalk.schema import Candidates, History, RankedList
+from shoptalk.schema import History, RankedList
 
 #: Tokens of a batch.
 BATCH_TOKENS = 16384
@@ -29,7 +29,7 @@ INDEX_FACTOR = 5
 INDEX_SHARE = 0.02
 
 
-class ItemRecommender(CatalogueRecommender):
+class ItemRecommender(ItemTokenRecommender):
     """A language model with item tokens: the whole catalogue in one pass.
 
     Parameters
@@ -42,8 +42,6 @@ class ItemRecommender(CatalogueRecommender):
         An index of the same items (see `shoptalk.recommend.index.open_index`); lists are then approximate.
     """
 
-    name = "model"
-
     def __init__(
         self,
         model: LanguageModel,
@@ -53,14 +51,9 @@ class ItemRecommender(CatalogueRecommender):
     ) -> None:
         if model.items is None:
             raise ModelError("this model has no item tokens", hint='train with prompt.task = "next_item"')
-        self.model, self.builder, self.scorer, self.cut = model, builder, scorer, 0
-        self.items = model.items.ids
-        self.history_limit = math.inf if scorer is not None else builder.prompt.history
+        super().__init__(model, builder, model.items.ids, scorer)
+        self.model, self.cut = model, 0
         self.table, self.index = _frozen(model.items), index
-
-    def ask(self, history: History) -> tuple[list[int], bool]:
-        """The token ids of the prompt for a history, and whether the history was shortened."""
-        return open_question(self.builder, self.model.tokenizer, history, 1, self.model.longest)
 
     @torch.inference_mode()
     def states(self, histories: Sequence[History]) -> Tensor:
@@ -169,22 +162,6 @@ class ItemRecommender(CatalogueRecommender):
         """Ids and scores of a list, without items whose score is minus infinity, which come last."""
         count = sum(score > -math.inf for score in scores)
         return tuple(self.items[index] for index in indices[:count]), tuple(scores[:count])
-
-    def score(
-        self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet
-    ) -> list[NDArray[np.float64]]:
-        """Scores of each history's options (see `Recommender`).
-
-        Raises
-        ------
-        ModelError
-            For an option without a token.
-        """
-        for options in candidates:
-            for item in options.items:
-                if item not in self.item_index:
-                    raise ModelError(f"the model has no token for item {item!r}", hint="shoptalk catalogue add")
-        return super().score(histories, candidates, notify)
 
 
 def _top(scores: Tensor, k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

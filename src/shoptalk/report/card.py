@@ -8,9 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from shoptalk import schema
+from shoptalk.arrow import read_parquet
 from shoptalk.data.tables import INFO, INTERACTIONS
 from shoptalk.files import read_json
 from shoptalk.recipe import CandidatesSection, Recipe
@@ -109,7 +109,7 @@ def data_card(run: Run) -> DataCard | None:
 def dates(dataset: Path) -> tuple[str, str] | None:
     """The dates of the first and of the last purchase; None if times are not dates."""
     try:
-        times = pq.read_table(dataset / INTERACTIONS, columns=[schema.TIME])[schema.TIME]
+        times = read_parquet(dataset / INTERACTIONS, columns=[schema.TIME])[schema.TIME]
         first, last = pc.min_max(times).as_py().values()
         if first is None or first < _EARLIEST:
             return None
@@ -123,7 +123,7 @@ def tied_share(run: Path) -> float | None:
     """The share of test cases whose target has the same timestamp as a neighbouring purchase."""
     path = run / "predictions.parquet"
     try:
-        mean = pc.mean(pq.read_table(path, columns=["tied"])["tied"]).as_py()
+        mean = pc.mean(read_parquet(path, columns=["tied"])["tied"]).as_py()
     except (OSError, pa.ArrowException, KeyError, ValueError):
         return None
     return None if mean is None else float(mean)

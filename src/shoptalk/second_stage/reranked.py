@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from shoptalk.recommend.items import ItemRecommender
+from shoptalk.recommend.item_scores import ItemTokenRecommender
 from shoptalk.schema import History
 from shoptalk.second_stage.recommender import SecondStage
 from shoptalk.second_stage.sources import ModelSource
@@ -22,7 +22,7 @@ class RerankedModel(SecondStage):
 
     name = "model"
 
-    def __init__(self, stage: SecondStage, recommender: ItemRecommender) -> None:
+    def __init__(self, stage: SecondStage, recommender: ItemTokenRecommender) -> None:
         super().__init__(stage.items, stage.sources, stage.tables, stage.ranker, stage.depth, stage.calibration)
         self.model, self.builder, self.first_stage = recommender.model, recommender.builder, recommender
 
@@ -31,7 +31,7 @@ class RerankedModel(SecondStage):
         return self.first_stage.ask(history)
 
 
-def with_second_stage(recommender: ItemRecommender, folder: Path) -> ItemRecommender | RerankedModel:
+def with_second_stage(recommender: ItemTokenRecommender, folder: Path) -> ItemTokenRecommender | RerankedModel:
     """The model with the second stage of its folder, or as it is if the folder has none.
 
     Raises

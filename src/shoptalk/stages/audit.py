@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from shoptalk.arrow import read_parquet
 from shoptalk.constants import DEFAULT_K
 from shoptalk.data.cases import TEST, TRAIN, case_rows
 from shoptalk.data.dataset import Dataset, open_dataset
@@ -277,7 +277,7 @@ def _outcome(run: Run, log: Log) -> Outcome | None:
 def _read_predictions(run: Run, path: Path) -> Mapping[str, Any]:
     """The columns of ``predictions.parquet``."""
     try:
-        columns: Mapping[str, Any] = pq.read_table(path).to_pydict()
+        columns: Mapping[str, Any] = read_parquet(path).to_pydict()
     except FileNotFoundError as error:
         raise RunError("the run is not evaluated", where=str(run.folder), hint="use shoptalk evaluate") from error
     except (pa.ArrowException, OSError) as error:

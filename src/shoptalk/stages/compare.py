@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from shoptalk.arrow import read_parquet
 from shoptalk.constants import DEFAULT_K, SIGNIFICANCE
 from shoptalk.errors import RunError, UsageError
 from shoptalk.evaluation.bootstrap import Floats
@@ -161,7 +162,7 @@ def _user_metrics(path: Path) -> tuple[list[str], dict[str, Floats]]:
     scores = "option_scores" if "option_scores" in names else "scores"
     option_columns = ["answer", scores] if "answer" in names else []
     ranking_columns = ["truth", "ranked"] if "ranked" in names else []
-    table = pq.read_table(path, columns=["user_id", *option_columns, *ranking_columns])
+    table = read_parquet(path, columns=["user_id", *option_columns, *ranking_columns])
     columns = {name: table[name].to_pylist() for name in table.column_names}
     values: dict[str, Floats] = {}
     if "ranked" in columns:

@@ -4,8 +4,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from shoptalk.arrow import read_parquet
 from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.errors import DatasetError
 from shoptalk.runs import Run
@@ -68,7 +68,7 @@ def new_items(model: Path) -> list[Item]:
     if not path.exists():
         return []
     try:
-        rows = pq.read_table(path).to_pylist()
+        rows = read_parquet(path).to_pylist()
         return [
             Item(**{**row, **{name: tuple(row[name] or ()) for name in ("categories", "features")}}) for row in rows
         ]

@@ -5,8 +5,7 @@ from typing import Any
 
 from shoptalk.data.dataset import Dataset
 from shoptalk.errors import RunError
-from shoptalk.models.language_model import LanguageModel
-from shoptalk.models.storage import load
+from shoptalk.models.numpy_model import can_load_numpy_model, load_numpy_model
 from shoptalk.runs import Run
 from shoptalk.schema import Recommender
 from shoptalk.stages.load_dataset import add_new_items, open_run_dataset
@@ -32,8 +31,14 @@ class TrainedRun:
     recommender: Any
 
 
-def open_trained_run(run: Run, dataset: Dataset | None = None) -> TrainedRun:
+def open_trained_run(run: Run, dataset: Dataset | None = None, *, single: bool = False) -> TrainedRun:
     """Load the model of a run, and open its dataset where that is not open yet.
+
+    Parameters
+    ----------
+    single
+        Whether it will recommend for single histories: a small model is then computed in NumPy, where that gives the
+        same scores, because importing torch takes longer.
 
     Raises
     ------
@@ -45,11 +50,26 @@ def open_trained_run(run: Run, dataset: Dataset | None = None) -> TrainedRun:
     if not run.trained:
         raise RunError("training has not finished", where=str(run.folder), hint="use shoptalk train --resume")
     dataset = open_run_dataset(run) if dataset is None else add_new_items(dataset, run)
-    return TrainedRun(run, dataset, make_recommender(run, dataset, load(run.model)))
+    return TrainedRun(run, dataset, make_recommender(run, dataset, _load_model(run, single=single)))
 
 
-def make_recommender(run: Run, dataset: Dataset, model: LanguageModel) -> Recommender:
-    """The recommender of the run's task around a loaded model."""
+def _load_model(run: Run, *, single: bool) -> Any:
+    """The model of a run, in NumPy or in torch."""
+    if single and _is_numpy_run(run):
+        return load_numpy_model(run.model)
+    from shoptalk.models.storage import load
+
+    return load(run.model)
+
+
+def _is_numpy_run(run: Run) -> bool:
+    """Whether the task and the prompts of a run, and its model, need nothing beyond NumPy."""
+    prompt = run.recipe.prompt
+    return get_task(prompt.task).computes_in_numpy and prompt.style != "chat" and can_load_numpy_model(run.model)
+
+
+def make_recommender(run: Run, dataset: Dataset, model: Any) -> Recommender:
+    """The recommender of the run's task around a loaded `LanguageModel`, or a `NumpyModel` where the task takes one."""
     task = get_task(run.recipe.prompt.task)
     prompts = make_prompts(run.recipe.prompt, dataset.catalogue, model.tokenizer)
     return task.recommender(model, prompts, run.recipe, run.model)

@@ -15,6 +15,7 @@ from shoptalk.tasks.rankings import RankingTask
 
 if TYPE_CHECKING:
     from shoptalk.models.language_model import LanguageModel
+    from shoptalk.models.numpy_model import NumpyModel
     from shoptalk.training.loop import TrainingData
 
 #: Simple methods that rank a catalogue in seconds.
@@ -56,6 +57,7 @@ class NextItem(RankingTask):
     summary = "predict the token of the next item out of the whole catalogue"
     prompts = ItemPrompts
     item_tokens = True
+    computes_in_numpy = True
     styles = (*RankingTask.styles, "bare")
     validation_metrics = ("validation_loss", "ndcg@10")
 
@@ -87,12 +89,24 @@ class NextItem(RankingTask):
         )
         return replace(training_data, train=train, negatives=recipe.items.negatives)
 
-    def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:  # noqa: ARG002
+    def recommender(
+        self,
+        model: LanguageModel | NumpyModel,
+        prompts: PromptBuilder,
+        recipe: Recipe,  # noqa: ARG002
+        folder: Path,
+    ) -> Recommender:
         """Ranks by one forward pass and one matrix product, with the scorer and second stage of the folder."""
-        from shoptalk.recommend.index import open_index
-        from shoptalk.recommend.items import ItemRecommender
+        from shoptalk.models.numpy_model import NumpyModel
         from shoptalk.recommend.transition_text import load_transition_text
         from shoptalk.second_stage.reranked import with_second_stage
+
+        if isinstance(model, NumpyModel):
+            from shoptalk.recommend.numpy_items import NumpyItemRecommender
+
+            return with_second_stage(NumpyItemRecommender(model, prompts, load_transition_text(folder)), folder)
+        from shoptalk.recommend.index import open_index
+        from shoptalk.recommend.items import ItemRecommender
 
         recommender = ItemRecommender(model, prompts, load_transition_text(folder))
         recommender.index = open_index(folder, recommender.table)

@@ -41,6 +41,8 @@ class Task(ABC):
         ``prompt.fields`` holds: brand, categories, description, price or review.
     item_tokens
         Whether every item is one token whose embedding is built from its text (``[items]`` of the recipe).
+    computes_in_numpy
+        Whether `recommender` also takes a `shoptalk.models.numpy_model.NumpyModel`, which needs no torch.
     learns_choices
         Whether it has a choice phase (``training.choice_epochs``).
     styles, answer_forms
@@ -54,6 +56,7 @@ class Task(ABC):
     prompts: ClassVar[type[PromptBuilder]]
     columns: ClassVar[tuple[str, ...]] = ()
     item_tokens: ClassVar[bool] = False
+    computes_in_numpy: ClassVar[bool] = False
     learns_choices: ClassVar[bool] = True
     styles: ClassVar[tuple[str, ...]] = ("alpaca", "phi3", "chat", "plain")
     answer_forms: ClassVar[tuple[str, ...]] = ("title",)

@@ -1,9 +1,12 @@
 """Helpers with which checks build findings."""
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import ndtri
 
+from shoptalk.constants import CONFIDENCE
 from shoptalk.results import Finding, Severity
 from shoptalk.schema import Estimate
 
@@ -28,8 +31,12 @@ def share(flags: ArrayLike) -> Estimate:
     count, total = int(mask.sum()), len(mask)
     if not total:
         return Estimate(np.nan, np.nan, np.nan, 0)
-    interval = stats.binomtest(count, total).proportion_ci(method="wilson")
-    return Estimate(count / total, float(interval.low), float(interval.high), total)
+    value, z = count / total, float(ndtri((1 + CONFIDENCE) / 2))
+    centre = (2 * total * value + z**2) / (2 * (total + z**2))
+    half_width = z / (2 * (total + z**2)) * math.sqrt(4 * total * value * (1 - value) + z**2)
+    low = 0.0 if count == 0 else centre - half_width
+    high = 1.0 if count == total else centre + half_width
+    return Estimate(value, low, high, total)
 
 
 def shorten(text: str, most: int = 90) -> str:

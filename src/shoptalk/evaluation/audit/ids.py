@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy import stats
 
 from shoptalk.evaluation.audit.evidence import TRAIN, Evidence, Log
 from shoptalk.evaluation.audit.finding import Finding, share
+from shoptalk.evaluation.bootstrap import Floats
 from shoptalk.evaluation.id_map import Ints
 from shoptalk.schema import Estimate
 
@@ -91,7 +91,13 @@ def spearman(first: Ints, second: Ints) -> Estimate:
 
     Source: E. Fieller, H. Hartley, E. Pearson, "Tests for rank correlation coefficients", Biometrika 1957.
     """
-    rho = float(stats.spearmanr(first, second).statistic)
+    rho = float(np.corrcoef(_average_ranks(first), _average_ranks(second))[0, 1])
     half_width = 1.96 * 1.03 / np.sqrt(len(first) - 3)
     z = np.arctanh(np.clip(rho, -1 + 1e-12, 1 - 1e-12))
     return Estimate(rho, float(np.tanh(z - half_width)), float(np.tanh(z + half_width)), len(first))
+
+
+def _average_ranks(values: Ints) -> Floats:
+    """(N,) ranks of the values, from 1; equal values have the mean of their ranks."""
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return np.asarray((np.cumsum(counts) - (counts - 1) / 2)[group], dtype=np.float64)

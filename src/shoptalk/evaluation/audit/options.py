@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 
 import numpy as np
-from scipy import stats
+from scipy.special import chdtrc
 
 from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet
 from shoptalk.evaluation.audit.finding import Finding, Severity, finding_above, share, shorten
@@ -37,7 +37,8 @@ def _positions(choice_set: MultipleChoiceSet) -> Finding:
     # (N, P) the probability of each position, question by question
     uniform = choice_set.shown / choice_set.shown.sum(axis=1, keepdims=True)
     expected = uniform.sum(axis=0)
-    p = float(stats.chisquare(counts, expected).pvalue) if positions > 1 else 1.0
+    chi_square = float(((counts - expected) ** 2 / expected).sum())
+    p = float(chdtrc(positions - 1, chi_square)) if positions > 1 else 1.0
     best = int(np.argmax(counts - expected))
     size = share(choice_set.answer == best)
     excess = size.value - float(expected[best]) / len(choice_set.answer)

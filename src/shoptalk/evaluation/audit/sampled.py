@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from numpy.typing import ArrayLike
+from scipy.special import betaln
 
 from shoptalk.constants import DEFAULT_K
 from shoptalk.evaluation.audit.evidence import Evidence, Log
@@ -25,7 +26,22 @@ def sampled_recall(ranks: Ints, catalogue: int, drawn: int = DRAWN, k: int = DEF
     Of the ``catalogue - 1`` other items ``rank - 1`` are ranked higher, and fewer than k of them may be sampled. Their
     number has a hypergeometric distribution, so the probability is exact.
     """
-    return np.asarray(stats.hypergeom.cdf(k - 1, catalogue - 1, ranks - 1, min(drawn, catalogue - 1)))
+    items, better, size = catalogue - 1, np.asarray(ranks, dtype=np.float64)[:, None] - 1, min(drawn, catalogue - 1)
+    sampled = np.arange(k)  # (k,) numbers of sampled items that are ranked higher
+    possible = (sampled <= better) & (sampled <= size) & (size - sampled <= items - better)
+    with np.errstate(all="ignore"):  # impossible numbers are left out below
+        logs = (
+            _log_binomial(better, sampled)
+            + _log_binomial(items - better, size - sampled)
+            - _log_binomial(np.float64(items), size)
+        )
+        return np.asarray(np.where(possible, np.exp(logs), 0).sum(axis=1).clip(max=1))
+
+
+def _log_binomial(total: ArrayLike, chosen: ArrayLike) -> Floats:
+    """The logarithm of the binomial coefficient."""
+    n, k = np.asarray(total, dtype=np.float64), np.asarray(chosen, dtype=np.float64)
+    return np.asarray(-np.log1p(n) - betaln(n - k + 1, k + 1))
 
 
 def check(evidence: Evidence) -> Iterator[Finding]:

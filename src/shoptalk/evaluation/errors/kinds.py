@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from rapidfuzz import fuzz, process
-from scipy.stats import norm
+from scipy.special import ndtri
 
 from shoptalk.constants import SIGNIFICANCE
 from shoptalk.evaluation.bootstrap import Floats
@@ -109,7 +109,7 @@ def position(answers: Answers, item_stats: ItemStats) -> KindResult | None:  # n
     is_right = positions.right[:, None] == index  # (N, P)
     excess = (positions.chosen[:, None] == index).astype(np.float64) - is_right
     mean, error = excess.mean(axis=0), excess.std(axis=0) / np.sqrt(max(1, len(excess)))
-    preferred = mean > norm.ppf(1 - SIGNIFICANCE / 2 / width) * error
+    preferred = mean > ndtri(1 - SIGNIFICANCE / 2 / width) * error
     wrong_preferred = preferred[None, :] & (index < positions.count[:, None]) & (index != positions.right[:, None])
     strength = lookup(np.where(preferred, mean, 0.0), positions.chosen)
     return KindResult(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
-from scipy.stats import t
+from scipy.special import stdtr, stdtrit
 
 from shoptalk.constants import CONFIDENCE, SIGNIFICANCE
 from shoptalk.evaluation.bootstrap import Floats
@@ -65,8 +65,8 @@ def pulling_words(answers: Answers, titles: Sequence[str], limit: int = 15) -> l
     pull = chosen / by_chance
     variation = oo - 2 * pull * oe + pull**2 * ee
     error = np.sqrt(np.maximum(chosen, products / (products - 1) * variation)) / chosen
-    p = np.array(holm(np.asarray(t.sf(np.log(pull) / error, products - 1)).tolist()), dtype=np.float64)
-    width = np.exp(t.ppf((1 + CONFIDENCE) / 2, products - 1) * error)
+    p = np.array(holm(np.asarray(stdtr(products - 1, -np.log(pull) / error)).tolist()), dtype=np.float64)
+    width = np.exp(stdtrit(products - 1, (1 + CONFIDENCE) / 2) * error)
     significant = np.flatnonzero(p < SIGNIFICANCE)
     names = counter.get_feature_names_out()
     return [
