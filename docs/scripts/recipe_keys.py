@@ -55,7 +55,7 @@ def _task_defaults() -> str:
     lines = [
         "## Defaults of tasks",
         "",
-        "Without `prompt.task` the task is `next_item`, or `multiple_choice` in a recipe with a section `[candidates]`.",
+        "Without `prompt.task` the task is `next_item`, or `multiple_choice` in a recipe with `[candidates]`.",
         "Some tasks have defaults of their own, in place of those in the tables below:",
         "",
         "| task | key | default |",

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +45,7 @@ class ItemTokenRecommender(CatalogueRecommender):
     """
 
     name = "model"
+    model: Any  # for samples and benchmarks
 
     def __init__(
         self,
