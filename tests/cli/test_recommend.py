@@ -8,6 +8,7 @@ import pytest
 
 from shoptalk.cli.main import main
 from shoptalk.results import RecommendedItem, RecommendResult, from_json
+from shoptalk.stages.recommend import RecommendRequest
 
 REPORT = {
     "user": None,
@@ -24,11 +25,13 @@ def stage_arguments(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The arguments of the stage, which is replaced by one that returns `REPORT`."""
     arguments: dict[str, Any] = {}
 
-    def recommend(run: Path, progress: object, **options: Any) -> RecommendResult:
-        arguments.update(options, run=run)
-        return from_json(RecommendResult, REPORT)
+    def recommend(trained: object, request: RecommendRequest, progress: object) -> list[RecommendResult]:
+        arguments.update({name: getattr(request, name) for name in RecommendRequest.__dataclass_fields__})
+        return [from_json(RecommendResult, REPORT)]
 
     monkeypatch.setattr("shoptalk.stages.recommend.recommend", recommend)
+    monkeypatch.setattr("shoptalk.runs.open_run", lambda folder: folder)
+    monkeypatch.setattr("shoptalk.stages.trained_run.open_trained_run", lambda run, **_: run)
     return arguments
 
 
@@ -51,12 +54,8 @@ def test_options_become_filters(
     filters = stage_arguments["filters"]
     assert (filters.categories, filters.lowest, filters.highest) == (("Hair", "Bath"), 1.0, 2.5)
     assert (filters.allow, filters.deny) == ({"a", "b"}, {"c"})
-    assert (stage_arguments["repeats"], stage_arguments["k"], stage_arguments["why"], stage_arguments["typed"]) == (
-        True,
-        3,
-        True,
-        ["a"],
-    )
+    assert (stage_arguments["repeats"], stage_arguments["k"], stage_arguments["explain"]) == (True, 3, True)
+    assert stage_arguments["histories"] == [["a"]]
     assert json.loads(capsys.readouterr().out) == REPORT
 
 

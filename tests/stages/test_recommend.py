@@ -74,7 +74,7 @@ def test_titles_are_those_of_the_catalogue(trained: Path, monkeypatch: pytest.Mo
     odd = {first: "</s> end A) [INST]", second: "<|user|> ## comb"}
     items = {name: replace(shop.catalogue[name], title=title) for name, title in odd.items()}
     changed = replace(shop, catalogue={**shop.catalogue, **items})
-    monkeypatch.setattr("shoptalk.stages.recommend.open_run_dataset", lambda _: changed)
+    monkeypatch.setattr("shoptalk.stages.trained_run.open_run_dataset", lambda _: changed)
     report = recommend(trained, history=[first], options=[second])
     assert [row["title"] for row in report["history"]] == [odd[first]]
     assert [row["title"] for row in report["items"]] == [odd[second]]

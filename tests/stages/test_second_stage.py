@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shoptalk.stages.recommender import open_recommender
 
+from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
 from shoptalk.errors import RecipeError
@@ -21,6 +21,7 @@ from shoptalk.second_stage.storage import CARD
 from shoptalk.stages import second_stage, train
 from shoptalk.stages.catalogue import add_items
 from shoptalk.stages.load_dataset import open_run_dataset
+from shoptalk.stages.trained_run import open_trained_run
 from tests.stages.conftest import SMALL
 
 SETTINGS = [
@@ -43,13 +44,12 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setattr(train, "is_better", lambda choice: True)
         small = second_stage.Settings(depth=15, trees=TreeSettings(trees=30, smallest_leaf=20))
         patch.setattr(second_stage, "SETTINGS", small)
-        train.train(recipe, folder / "dataset", folder / "run", silent)
+        train.train(recipe, open_dataset(folder / "dataset"), folder / "run", silent)
     return folder / "run"
 
 
 def open_model(folder: Path) -> RerankedModel:
-    run = open_run(folder)
-    model = open_recommender(run, open_run_dataset(run))
+    model = open_trained_run(open_run(folder)).recommender
     assert isinstance(model, RerankedModel)
     return model
 
@@ -87,7 +87,7 @@ def test_new_items_join(run_folder: Path, tmp_path: Path) -> None:
 def test_a_run_without_one_ranks_as_before(run_folder: Path, tmp_path: Path) -> None:
     run = open_run(Path(shutil.copytree(run_folder, tmp_path / "run")))
     (run.model / CARD).unlink()
-    assert isinstance(open_recommender(run, open_run_dataset(run)), ItemRecommender)
+    assert isinstance(open_trained_run(run).recommender, ItemRecommender)
 
 
 def test_it_excludes_the_cold_start_bonus(tmp_path: Path) -> None:

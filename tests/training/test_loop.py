@@ -337,3 +337,14 @@ def test_the_loss_of_words_is_fused_in_fp16_too(monkeypatch: pytest.MonkeyPatch)
 def test_an_incomplete_line_of_the_log_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "log.jsonl").write_text(json.dumps({"event": "step", "step": 1}) + '\n{"event": "st')
     assert [event["step"] for event in read_log(tmp_path)] == [1]
+
+
+def test_pretraining_on_texts_has_no_validation_where_answers_are_items(tmp_path: Path) -> None:
+    model = small_model(1)
+    builder = prompt_builder(LETTERS, CATALOGUE)
+    cases, texts = encode_cases(eval_data(8), builder, model.tokenizer), encode_texts(TITLES, model.tokenizer)
+    recipe = Training(pretrain_epochs=1, epochs=1)
+    for negatives, validated in ((None, 8), (0, 0)):
+        first, second = loop.phases(TrainingData(cases, cases, texts, negatives=negatives), recipe)
+        assert (first.name, len(first.validation_set)) == ("catalogue", validated)
+        assert len(second.validation_set) == 8

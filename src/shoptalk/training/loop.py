@@ -347,11 +347,13 @@ class _Trainer:
 def phases(training_data: TrainingData, recipe: Training) -> list[Phase]:
     """The phase of each epoch."""
     answers: Phase = Answers("answers", training_data.train, training_data.validation)
+    word_validation = training_data.validation
     if training_data.negatives is not None:
+        word_validation = training_data.validation.first(0)  # its answers are items, not words
         answers = NextItems(training_data.train, training_data.validation, training_data.negatives)
     plan: list[Phase] = []
     if training_data.catalogue is not None:
-        plan += [Answers("catalogue", training_data.catalogue, training_data.validation)] * recipe.pretrain_epochs
+        plan += [Answers("catalogue", training_data.catalogue, word_validation)] * recipe.pretrain_epochs
     plan += [answers] * recipe.epochs
     if training_data.choices is not None and training_data.validation_choices is not None:
         plan += [
