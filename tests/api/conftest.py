@@ -33,7 +33,7 @@ def items() -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def data(purchases: pd.DataFrame, items: pd.DataFrame) -> shoptalk.Dataset:
-    columns: dict[str, str | int] = {"user_id": "customer"}
+    columns = {"user_id": "customer"}
     return shoptalk.prepare(interactions=purchases, items=items, columns=columns, keep=["price"], progress=False)
 
 

@@ -12,7 +12,7 @@ import shoptalk
 from shoptalk.data.sample import write_sample
 from tests.api.conftest import ITEMS, USERS
 
-COLUMNS: dict[str, str | int] = {"user_id": "customer"}
+COLUMNS = {"user_id": "customer"}
 
 
 def as_categories(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,5 +1,6 @@
 """Prepare a dataset from tables, files or a recipe."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ def prepare(
     *,
     interactions: Any = None,
     items: Any = None,
-    columns: dict[str, str | int] | None = None,
+    columns: Mapping[str, str | int] | None = None,
     out: str | Path | None = None,
     progress: bool = True,
     **settings: Any,
@@ -72,7 +73,7 @@ def prepare(
     return open_dataset(dataset)
 
 
-def _source(interactions: Any, items: Any, columns: dict[str, str | int] | None) -> dict[str, Any]:
+def _source(interactions: Any, items: Any, columns: Mapping[str, str | int] | None) -> Mapping[str, Any]:
     folder = temporary_folder("tables")
     files = {"interactions": interactions, "items": items}
     paths = {
@@ -80,4 +81,4 @@ def _source(interactions: Any, items: Any, columns: dict[str, str | int] | None)
         for name, table in files.items()
         if table is not None
     }
-    return {"source": "table", **paths, **({"columns": columns} if columns else {})}
+    return {"source": "table", **paths, **({"columns": dict(columns)} if columns else {})}

@@ -1,6 +1,7 @@
 """A second stage on disk: JSON, safetensors and LightGBM's text format."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -89,7 +90,7 @@ def load_second_stage(folder: Path, model: ModelSource | None = None) -> SecondS
     return stage
 
 
-def _source_card(source: CandidateSource) -> dict[str, Any]:
+def _source_card(source: CandidateSource) -> Mapping[str, Any]:
     if isinstance(source, ModelSource):
         return {"class": MODEL, "name": source.name}
     values = {entry.name: getattr(source, entry.name) for entry in fields(source)}  # type: ignore[arg-type]
