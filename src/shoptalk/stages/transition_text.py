@@ -14,8 +14,8 @@ from shoptalk.schema import EvalExample, History, Split
 
 #: Values tried for each mixing weight, in the order of the search, which starts from the defaults.
 GRID: dict[str, Sequence[float]] = {
-    "edges": (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0),
-    "words": (0.0, 1.0, 2.0, 3.0, 4.0, 6.0, 9.0, 14.0),
+    "edges": (0.0, 0.5, 1.0, 1.5, 2.0, 3.0),
+    "words": (0.0, 1.0, 2.0, 3.0, 4.0, 6.0),
     "sharpness": (3.0, 10.0, 30.0),
     "decay": (0.4, 0.5, 0.6, 0.7),
     "word_decay": (0.4, 0.5, 0.6, 0.7, 0.8),
