@@ -118,6 +118,7 @@ def _train(
         facts["second_stage"] = describe(second_stage)
     training = {**facts, **asdict(outcome), "precision": setup.model.precision, **as_json(cost.read())}
     run = beginning.run.note(trained=True, training=training)
+    del setup  # frees the trained model before the saved one builds its tables
     return TrainedRun(run, dataset, make_recommender(run, dataset, saved))
 
 
