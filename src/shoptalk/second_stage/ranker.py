@@ -189,6 +189,7 @@ def fit_linear(train: Groups, l2: float = 1e-4) -> LinearRanker:
     count = max(1.0, used.sum())
 
     def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        """The listwise cross-entropy and its gradient."""
         scores = (features @ weights.astype(np.float32)).astype(np.float64)
         scores -= np.repeat(np.maximum.reduceat(scores, starts), sizes)
         exponential = np.exp(scores)

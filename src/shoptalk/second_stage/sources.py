@@ -203,6 +203,7 @@ class TransitionTextSource:
         mixing = MixingWeights()
 
         def mixed() -> Floats:
+            """The transition-text scores (B, I) of the block."""
             graph = block.dense_edges("both", mixing.decay, None)
             words = block.cosines("words", mixing.word_decay, None)
             return transition_text_scores(

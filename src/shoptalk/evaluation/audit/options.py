@@ -83,6 +83,7 @@ def _same_product(choice_set: MultipleChoiceSet, wrong: Bools) -> Finding:
     same_product = (keys == right_keys[:, None]) & wrong & (choice_set.options != choice_set.right[:, None])
 
     def example(row: int, position: int) -> str:
+        """The two titles of a question that name the same product."""
         right_title, wrong_title = (
             choice_set.texts[int(choice_set.right[row])],
             choice_set.texts[int(choice_set.options[row, position])],
