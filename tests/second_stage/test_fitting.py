@@ -7,7 +7,8 @@ import pytest
 
 from shoptalk.errors import RecipeError
 from shoptalk.schema import EvalExample, History
-from shoptalk.second_stage import fitting
+from shoptalk.second_stage import cross_fitting, fitting
+from shoptalk.second_stage.cross_fitting import LinearKind
 from shoptalk.second_stage.fitting import (
     RankerChoice,
     Settings,
@@ -17,7 +18,7 @@ from shoptalk.second_stage.fitting import (
     fit_ranker,
     fit_second_stage,
 )
-from shoptalk.second_stage.ranker import LinearRanker, TreeSettings
+from shoptalk.second_stage.ranker import LinearRanker, TreeSettings, fit_linear
 from shoptalk.second_stage.recommender import SecondStage
 from shoptalk.second_stage.sources import Block, ModelSource
 from shoptalk.second_stage.tables import ItemTexts
@@ -52,7 +53,7 @@ def test_lambdamart_is_learned() -> None:
 
 
 def test_linear_where_lightgbm_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "find_spec", lambda name: None)
+    monkeypatch.setattr(cross_fitting, "find_spec", lambda name: None)
     choice = fit_ranker(split(), catalogue(), ItemTexts.of(catalogue()), 1, SMALL)
     assert "lambdamart" not in choice.ndcg
     assert isinstance(choice.ranker, LinearRanker)
@@ -63,8 +64,7 @@ def test_the_best_source_alone_where_no_ranker_is_better(monkeypatch: pytest.Mon
         count = train.features.shape[1]
         return LinearRanker(np.zeros(count, np.float32), np.ones(count, np.float32), np.zeros(count, np.float32))
 
-    monkeypatch.setattr(fitting, "fit_linear", useless)
-    monkeypatch.setattr(fitting, "find_spec", lambda name: None)
+    monkeypatch.setattr(fitting, "ranker_kinds", lambda *_: [LinearKind(useless)])
     choice = fit_ranker(split(), catalogue(), ItemTexts.of(catalogue()), 1, replace(SMALL, ranker="linear"))
     assert choice.chosen == "linear"
     stage, choice = fit_second_stage(split(), catalogue(), 1, SMALL)
@@ -107,19 +107,51 @@ def test_targets_that_were_learned_from_are_refused() -> None:
     check_targets_unseen([case], [History("u", ("a",))])  # bought again: the history shows it
 
 
-def test_too_few_cases_choose_nothing() -> None:
+def test_few_cases_choose_between_the_sources() -> None:
     stage, choice = fit_second_stage(replace(split(), validation=split().validation[:20]), catalogue(), 1, SMALL)
-    assert (choice.chosen, choice.ndcg, choice.cases) == ("transition_text", {}, (20, 0))
+    assert not {"linear", "lambdamart"} & set(choice.ndcg)
+    assert choice.ndcg[choice.chosen] == max(choice.ndcg.values())
+    assert choice.cases == (20, 20)
     assert recall(stage) > 0.4
+
+
+def test_without_cases_the_first_source_ranks() -> None:
+    stage, choice = fit_second_stage(replace(split(), validation=[]), catalogue(), 1, SMALL)
+    assert (choice.chosen, choice.ndcg, choice.cases) == ("transition_text", {}, (0, 0))
+    assert recall(stage) > 0.4
+
+
+def test_few_cases_are_held_out_in_turn() -> None:
+    _, choice = fitted()
+    assert choice.cases == (len(split().validation), len(split().validation))
+    _, choice = fit_second_stage(split(), catalogue(), 1, replace(SMALL, ranker="linear", choosing=50))
+    assert 50 <= choice.cases[1] < 70  # one fold of eight
+
+
+def test_the_last_ranker_learns_from_all_pools(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = []
+
+    def count(train):
+        pools.append(len(train.sizes))
+        return fit_linear(train)
+
+    monkeypatch.setattr(fitting, "ranker_kinds", lambda *_: [LinearKind(count)])
+    fit_ranker(split(), catalogue(), ItemTexts.of(catalogue()), 1, replace(SMALL, ranker="linear", earlier=False))
+    assert len(pools) == 8 + 1
+    assert max(pools[:8]) < 0.8 * pools[8]
 
 
 def test_one_step_earlier_adds_pools(monkeypatch: pytest.MonkeyPatch) -> None:
     pools = []
-    learn = fitting.fit_linear
-    monkeypatch.setattr(fitting, "fit_linear", lambda train: pools.append(len(train.sizes)) or learn(train))
+
+    def count(train):
+        pools.append(len(train.sizes))
+        return fit_linear(train)
+
+    monkeypatch.setattr(fitting, "ranker_kinds", lambda *_: [LinearKind(count)])
     for earlier in (False, True):
         fit_ranker(split(), catalogue(), ItemTexts.of(catalogue()), 1, replace(SMALL, ranker="linear", earlier=earlier))
-    assert pools[1] > 1.7 * pools[0]
+    assert pools[17] > 1.7 * pools[8]
 
 
 def test_a_model_is_one_more_source() -> None:
@@ -146,4 +178,4 @@ def test_a_model_is_one_more_source() -> None:
 def test_the_report_is_json() -> None:
     report = json.loads(json.dumps(describe(fitted()[1])))
     assert report["validation_cases"] == len(split().validation)
-    assert 0.06 < report["held_out_cases"] / report["validation_cases"] < 0.15
+    assert report["held_out_cases"] == report["validation_cases"]

@@ -45,7 +45,7 @@ def test_lambdamart_learns_what_no_sum_can() -> None:
         return Groups(made.features, (value == value.max(axis=1, keepdims=True)).ravel(), made.sizes)
 
     train, stop, check = groups(1), groups(2), groups(3)
-    cases = LabelledCases(check, np.ones(600, np.int64), 600)
+    cases = LabelledCases(check, np.ones(600, np.int64), np.arange(600), 600)
     trees = fit_lambdamart(train, stop, 1, SMALL)
     by_trees = cases.ndcg(trees.predict(check.features)).mean()
     by_sum = cases.ndcg(fit_linear(train).predict(check.features)).mean()
@@ -77,12 +77,11 @@ def test_one_feature_ranks_by_it() -> None:
 
 def test_ndcg_counts_misses_and_all_targets() -> None:
     groups = Groups(np.zeros((5, 1), np.float32), np.array([0, 1, 0, 1, 1], bool), np.array([3, 2]))
-    cases = LabelledCases(groups, np.array([1, 4]), cases=4)
+    cases = LabelledCases(groups, np.array([1, 4]), np.array([0, 2]), cases=4)
     values = cases.ndcg(np.array([3.0, 1.0, 2.0, 1.0, 1.0]))
     first = 1 / np.log2(1 + 3)  # the target is the third
     second = (1 + 1 / np.log2(3)) / (1 + 1 / np.log2(3) + 1 / 2 + 1 / np.log2(5))  # two of four targets
-    assert values == pytest.approx([first, second, 0, 0])
-    assert cases.coverage == 0.5
+    assert values == pytest.approx([first, 0, second, 0])  # the cases 0 and 2 have a target in their pools
 
 
 def test_negatives_are_drawn_uniformly() -> None:
@@ -105,6 +104,7 @@ def test_log_softmax_by_group() -> None:
 def test_calibration_finds_the_temperature() -> None:
     groups = drawn_groups(5, pools=3000)
     scores = 3 * (groups.features @ np.array([2.0, -1.0, 0.0]))  # three times too sharp
-    found = calibrate(scores, LabelledCases(groups, np.ones(3000, np.int64), 4000))
+    cases = LabelledCases(groups, np.ones(3000, np.int64), np.arange(3000), 4000)
+    found = calibrate(scores, cases, np.ones(4000, np.bool_))
     assert found.temperature == pytest.approx(3, rel=0.15)
     assert found.coverage == 0.75

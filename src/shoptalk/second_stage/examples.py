@@ -37,80 +37,72 @@ class LabelledCases:
         Of the B cases.
     relevant
         (B,) targets of each, in the pool or not.
+    index
+        (B,) number of each case among the N, ascending.
     cases
         N.
     """
 
     groups: Groups
     relevant: Ints
+    index: Ints
     cases: int
 
-    @property
-    def coverage(self) -> float:
-        """Share of the cases that have a target among their candidates."""
-        return len(self.relevant) / max(1, self.cases)
-
     def ndcg(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
-        """NDCG@10 (N,) of scores (P,); the last N - B are the misses. Candidates stand in catalogue order."""
+        """NDCG@10 (N,) of scores (P,), 0 for a miss. Candidates stand in catalogue order."""
         row = np.repeat(np.arange(len(self.relevant)), self.groups.sizes)
         order = np.lexsort((-scores, row))  # stable: of equal scores the first in catalogue order
         rank = np.empty(len(row), dtype=np.int64)
         rank[order] = np.arange(len(row)) - np.repeat(self.groups.starts, self.groups.sizes) + 1
         label = self.groups.label
-        gains = ndcg(rank[label], row[label], self.relevant, DEFAULT_K)
-        return np.concatenate([gains, np.zeros(self.cases - len(gains))])
+        result = np.zeros(self.cases)
+        result[self.index] = ndcg(rank[label], row[label], self.relevant, DEFAULT_K)
+        return result
+
+    def sampled(self, negatives: int, seed: int) -> Groups:
+        """The targets of each of the B cases and a uniform draw of at most so many other candidates; 0 keeps all.
+
+        A draw that prefers hard negatives teaches the ranker to distrust strong candidates.
+        """
+        if not negatives:
+            return self.groups
+        label, row = self.groups.label, np.repeat(np.arange(len(self.relevant)), self.groups.sizes)
+        chosen = label | _drawn(row, negatives, np.random.default_rng(seed))
+        sizes = np.bincount(row[chosen], minlength=len(self.relevant))
+        return Groups(self.groups.features[chosen], label[chosen], sizes)
 
 
-def label_cases(
-    cases: Sequence[EvalExample],
-    item_index: dict[str, int],
-    sources: Sources,
-    negatives: int = 0,
-    seed: int = 0,
-) -> LabelledCases:
-    """Make pools and features of cases, block by block, and keep those with a target among the candidates.
-
-    Parameters
-    ----------
-    negatives
-        Candidates that are kept of each case besides its targets, drawn uniformly; 0 keeps all. A draw that prefers
-        hard negatives teaches the ranker to distrust strong candidates.
-    """
-    random = np.random.default_rng(seed)
-    parts: list[tuple[Groups, Ints]] = []
+def label_cases(cases: Sequence[EvalExample], item_index: dict[str, int], sources: Sources) -> LabelledCases:
+    """Make pools and features of cases, block by block, and keep those with a target among the candidates."""
+    parts: list[LabelledCases] = []
     size = block_size(len(item_index))
     for start in range(0, len(cases), size):
         block = [cases[number] for number in range(start, min(start + size, len(cases)))]
-        parts.append(_label_block(block, item_index, sources, negatives, random))
+        parts.append(_label_block(block, item_index, sources, start))
     groups = Groups(
-        np.concatenate([part.features for part, _ in parts]),
-        np.concatenate([part.label for part, _ in parts]),
-        np.concatenate([part.sizes for part, _ in parts]),
+        np.concatenate([part.groups.features for part in parts]),
+        np.concatenate([part.groups.label for part in parts]),
+        np.concatenate([part.groups.sizes for part in parts]),
     )
-    return LabelledCases(groups, np.concatenate([relevant for _, relevant in parts]), len(cases))
+    relevant, index = (np.concatenate([getattr(part, name) for part in parts]) for name in ("relevant", "index"))
+    return LabelledCases(groups, relevant, index, len(cases))
 
 
 def _label_block(
-    block: Sequence[EvalExample],
-    item_index: dict[str, int],
-    sources: Sources,
-    negatives: int,
-    random: np.random.Generator,
-) -> tuple[Groups, Ints]:
-    """Candidates of a block's cases that have a target among them, and how many targets these cases have."""
+    block: Sequence[EvalExample], item_index: dict[str, int], sources: Sources, start: int
+) -> LabelledCases:
+    """The cases of a block, whose first has the number ``start``."""
     histories = Block([case.history for case in block], item_index, sources.tables)
     pool = make_pool(histories, sources.sources, sources.depth)
-    wanted = InteractionMatrix.of([History("", tuple(dict.fromkeys(case.targets))) for case in block], item_index)
+    targets = InteractionMatrix.of([History("", tuple(dict.fromkeys(case.targets))) for case in block], item_index)
     items = len(item_index)
-    label = np.isin(pool.row * items + pool.column, wanted.row * items + wanted.column)
-    found = np.bincount(pool.row[label], minlength=len(block)) > 0
-    kept = found[pool.row]
-    if negatives:
-        kept &= label | _drawn(pool.row, negatives, random)
-    features = make_features(pool, histories, sources.sources)[kept]
-    sizes = np.bincount(pool.row[kept], minlength=len(block))[found]
-    relevant = np.array([len(set(case.targets)) for case in block], dtype=np.int64)[found]
-    return Groups(features, label[kept], sizes), relevant
+    label = np.isin(pool.row * items + pool.column, targets.row * items + targets.column)
+    covered = np.bincount(pool.row[label], minlength=len(block)) > 0
+    rows = covered[pool.row]
+    features = make_features(pool, histories, sources.sources)[rows]
+    relevant = np.array([len(set(case.targets)) for case in block], dtype=np.int64)[covered]
+    groups = Groups(features, label[rows], pool.sizes[covered])
+    return LabelledCases(groups, relevant, start + np.flatnonzero(covered), len(block))
 
 
 def _drawn(row: Ints, count: int, random: np.random.Generator) -> NDArray[np.bool_]:

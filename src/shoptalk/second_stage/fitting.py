@@ -6,8 +6,7 @@ own purchases explain themselves; `check_targets_unseen` makes sure of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from importlib.util import find_spec
+from dataclasses import asdict, dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -17,15 +16,24 @@ from shoptalk.errors import RecipeError
 from shoptalk.graph.interactions import InteractionMatrix, item_index_of
 from shoptalk.progress import Progress, silent
 from shoptalk.schema import Catalogue, EvalExample, History, Split
+from shoptalk.second_stage.cross_fitting import (
+    FOLDS,
+    Pools,
+    RankerKind,
+    cross_fit,
+    fold_of_users,
+    held_out_folds,
+    ranker_kinds,
+)
 from shoptalk.second_stage.examples import LabelledCases, Sources, label_cases
 from shoptalk.second_stage.features import feature_names
-from shoptalk.second_stage.ranker import Groups, LinearRanker, Ranker, TreeSettings, fit_lambdamart, fit_linear
+from shoptalk.second_stage.ranker import LinearRanker, Ranker, TreeSettings
 from shoptalk.second_stage.recommender import Calibration, SecondStage, log_softmax
 from shoptalk.second_stage.sources import CandidateSource, default_sources
 from shoptalk.second_stage.tables import ItemTexts, fit_tables
 
-#: Validation cases without which no ranker is learned.
-LEAST_CASES = 200
+#: Validation cases with a target among their candidates without which no ranker is learned.
+LEAST_POOLS = 100
 #: Temperatures that calibration tries.
 TEMPERATURES = np.geomspace(0.1, 10, 81)
 
@@ -41,8 +49,8 @@ class Settings:
         and ``linear`` are used whatever their figures.
     depth
         Items that each source proposes.
-    stopping, choosing
-        Shares of the validation users who stop the learning, and who choose between rankers.
+    choosing
+        Validation cases that choose, at least. Where one fold of the users has fewer, more folds are held out in turn.
     most_cases
         Validation cases that are used at most.
     negatives
@@ -53,9 +61,8 @@ class Settings:
 
     ranker: Literal["auto", "lambdamart", "linear"] = "auto"
     depth: int = 50
-    stopping: float = 0.15
-    choosing: float = 0.1
-    most_cases: int = 40_000
+    choosing: int = 2_000
+    most_cases: int = 25_000
     negatives: int = 100
     earlier: bool = True
     trees: TreeSettings = field(default_factory=TreeSettings)
@@ -91,7 +98,7 @@ def fit_second_stage(
 ) -> tuple[SecondStage, RankerChoice]:
     """Learn the ranker on validation cases, then rebuild the sources with what the final fit sees.
 
-    With fewer than 200 validation cases nothing is learned, and the transition-text scorer ranks.
+    With few validation cases no ranker is learned, and the best source ranks alone.
     """
     texts = ItemTexts.of(catalogue)
     choice = fit_ranker(split, catalogue, texts, seed, settings, progress)
@@ -128,7 +135,9 @@ def fit_ranker(
     progress: Progress = silent,
     models: Sequence[CandidateSource] = (),
 ) -> RankerChoice:
-    """Learn a ranker on validation cases, with sources of the training purchases.
+    """Learn rankers on validation cases with sources of the training purchases, and choose on held-out users.
+
+    The chosen ranker is then learned again from all validation cases.
 
     Parameters
     ----------
@@ -146,31 +155,21 @@ def fit_ranker(
     item_index = item_index_of(catalogue)
     cases = _draw_cases(split, item_index, seed, settings)
     check_targets_unseen(cases, split.train)
-    if len(cases) < LEAST_CASES:
-        tables = fit_tables(InteractionMatrix.of(split.train, item_index), texts, seed)
-        return _not_learned([*models, *default_sources(tables)], len(cases))
-    group = _groups_of_users(cases, seed, settings)
     progress("second stage", 0, 3, "features of validation cases")
     tables = fit_tables(InteractionMatrix.of(split.train, item_index), texts, seed)
     sources = Sources([*models, *default_sources(tables)], tables, settings.depth)
-    learn, stop, choose = (
-        label_cases(
-            [case for case, number in zip(cases, group.tolist(), strict=True) if number == wanted],
-            item_index,
-            sources,
-            settings.negatives if wanted == 0 else 0,
-            seed,
-        )
-        for wanted in range(3)
-    )
-    train = learn.groups
-    if settings.earlier and not models:
-        users = {case.history.user_id for case, number in zip(cases, group.tolist(), strict=True) if number == 0}
+    if not cases:
+        return _first_source(sources)
+    fold = fold_of_users(cases, seed)
+    labelled = label_cases(cases, item_index, sources)
+    pools = Pools(labelled, fold, labelled.sampled(settings.negatives, seed))
+    kinds = ranker_kinds(settings.ranker, seed, settings.trees) if _is_enough(pools) else []
+    if kinds and settings.earlier and not models:
         progress("second stage", 1, 3, "features one step earlier")
-        train = _joined(train, _earlier(split.train, users, item_index, texts, seed, settings).groups)
-    progress("second stage", 2, 3, f"learning from {len(train.sizes):,} pools of {len(train.label):,} candidates")
-    rankers = _candidate_rankers(train, stop.groups, seed, settings)
-    choice = _choose(rankers, choose, sources, len(cases), forced=settings.ranker != "auto")
+        fold_of_user = dict(zip((case.history.user_id for case in cases), fold.tolist(), strict=True))
+        pools = _with_earlier(pools, split.train, fold_of_user, item_index, texts, seed, settings)
+    progress("second stage", 2, 3, f"learning from {len(pools.learning.sizes):,} pools")
+    choice = _choose(kinds, pools, sources, settings)
     progress("second stage", 3, 3, f"{choice.chosen}, NDCG@10 {choice.ndcg[choice.chosen]:.4f} on held-out users")
     return choice
 
@@ -199,73 +198,67 @@ def _draw_cases(split: Split, item_index: dict[str, int], seed: int, settings: S
     return [case for case in drawn if any(item in item_index for item in case.targets)]
 
 
-def _groups_of_users(cases: Sequence[EvalExample], seed: int, settings: Settings) -> NDArray[np.int64]:
-    """(N,) 0: learn, 1: stop, 2: choose; all cases of a user are in one group."""
-    names, number = np.unique([case.history.user_id for case in cases], return_inverse=True)
-    draw = np.random.default_rng([seed, 1]).random(len(names))[number]
-    return np.where(draw < settings.choosing, 2, np.where(draw < settings.choosing + settings.stopping, 1, 0))
+def _is_enough(pools: Pools) -> bool:
+    """Whether there are enough pools with a target to learn from, and some in each fold."""
+    fold = pools.group_fold
+    return len(fold) >= LEAST_POOLS and bool((np.bincount(fold, minlength=FOLDS) > 0).all())
 
 
-def _earlier(
+def _with_earlier(
+    pools: Pools,
     train: Sequence[History],
-    users: set[str],
+    fold_of_user: dict[str, int],
     item_index: dict[str, int],
     texts: ItemTexts,
     seed: int,
     settings: Settings,
-) -> LabelledCases:
-    """Cases whose target is the last training purchase, of the given users; the sources hold nobody's last purchase."""
+) -> Pools:
+    """Add cases whose target is a user's last training purchase; their sources hold nobody's last purchase."""
     shorter = [History(history.user_id, history.items[:-1]) for history in train if len(history.items) > 1]
     last = {history.user_id: history.items[-1] for history in train}
     cases = [
         EvalExample(history, (last[history.user_id],))
         for history in shorter
-        if history.user_id in users and last[history.user_id] not in history.items
+        if history.user_id in fold_of_user and last[history.user_id] not in history.items
     ]
+    if not cases:
+        return pools
     tables = fit_tables(InteractionMatrix.of(shorter, item_index), texts, seed)
-    sources = Sources(default_sources(tables), tables, settings.depth)
-    return label_cases(cases, item_index, sources, settings.negatives, seed)
+    labelled = label_cases(cases, item_index, Sources(default_sources(tables), tables, settings.depth))
+    fold = np.array([fold_of_user[case.history.user_id] for case in cases], dtype=np.int64)
+    earlier = labelled.sampled(settings.negatives, seed)
+    return replace(pools, earlier=earlier, earlier_fold=fold[labelled.index])
 
 
-def _joined(first: Groups, second: Groups) -> Groups:
-    return Groups(
-        np.concatenate([first.features, second.features]),
-        np.concatenate([first.label, second.label]),
-        np.concatenate([first.sizes, second.sizes]),
+def _choose(kinds: Sequence[RankerKind], pools: Pools, sources: Sources, settings: Settings) -> RankerChoice:
+    """The ranker, or source alone, with the best NDCG@10 on held-out users; a ranker where the setting names one."""
+    held_out = held_out_folds(pools.fold, settings.choosing) if kinds else list(range(FOLDS))
+    chooses = np.isin(pools.fold, held_out)  # (N,)
+    cases, names = pools.cases, feature_names(sources.sources)
+    scores: dict[str, NDArray[np.float64]] = {}
+    for source in sources.sources:
+        scores[source.name] = cases.groups.features[:, names.index(f"{source.name}: score")].astype(np.float64)
+    fitted: dict[str, list[Ranker]] = {}
+    for kind in kinds:
+        scores[kind.name], fitted[kind.name] = cross_fit(kind, pools, held_out)
+    ndcg = {name: float(cases.ndcg(values)[chooses].mean()) for name, values in scores.items()}
+    forced = bool(kinds) and settings.ranker != "auto"
+    chosen = max(fitted if forced else ndcg, key=lambda name: ndcg[name])
+    if chosen in fitted:
+        kind = next(kind for kind in kinds if kind.name == chosen)
+        ranker = kind.fit_last(pools.without(()), fitted[chosen])
+    else:
+        ranker = one_feature(names, f"{chosen}: score")
+    return RankerChoice(
+        ranker, calibrate(scores[chosen], cases, chooses), ndcg, chosen, (cases.cases, int(chooses.sum()))
     )
 
 
-def _candidate_rankers(train: Groups, stop: Groups, seed: int, settings: Settings) -> dict[str, Ranker]:
-    """The rankers that the setting allows, learned; LambdaMART only where LightGBM is installed or asked for."""
-    rankers: dict[str, Ranker] = {}
-    if settings.ranker != "lambdamart":
-        rankers["linear"] = fit_linear(train)
-    if settings.ranker == "lambdamart" or (settings.ranker == "auto" and find_spec("lightgbm") is not None):
-        rankers["lambdamart"] = fit_lambdamart(train, stop, seed, settings.trees)
-    return rankers
-
-
-def _choose(
-    rankers: dict[str, Ranker], choose: LabelledCases, sources: Sources, cases: int, *, forced: bool
-) -> RankerChoice:
-    """The ranker, or source alone, with the best NDCG@10 on held-out users; only a ranker where it is ``forced``."""
-    names = feature_names(sources.sources)
-    alone = {source.name: one_feature(names, f"{source.name}: score") for source in sources.sources}
-    features = choose.groups.features
-    figures = {
-        name: float(choose.ndcg(ranker.predict(features)).mean()) for name, ranker in {**alone, **rankers}.items()
-    }
-    chosen = max(rankers if forced else figures, key=lambda name: figures[name])
-    ranker = {**alone, **rankers}[chosen]
-    calibration = calibrate(ranker.predict(features), choose)
-    return RankerChoice(ranker, calibration, figures, chosen, (cases, choose.cases))
-
-
-def _not_learned(sources: Sequence[CandidateSource], cases: int) -> RankerChoice:
+def _first_source(sources: Sources) -> RankerChoice:
     """The first source alone, uncalibrated."""
-    name = sources[0].name
-    ranker = one_feature(feature_names(sources), f"{name}: score")
-    return RankerChoice(ranker, Calibration(), {}, name, (cases, 0))
+    name = sources.sources[0].name
+    ranker = one_feature(feature_names(sources.sources), f"{name}: score")
+    return RankerChoice(ranker, Calibration(), {}, name, (0, 0))
 
 
 def one_feature(names: Sequence[str], name: str) -> LinearRanker:
@@ -274,16 +267,27 @@ def one_feature(names: Sequence[str], name: str) -> LinearRanker:
     return LinearRanker(np.zeros_like(weights), np.ones_like(weights), weights)
 
 
-def calibrate(scores: NDArray[np.float64], cases: LabelledCases) -> Calibration:
+def calibrate(scores: NDArray[np.float64], cases: LabelledCases, chooses: NDArray[np.bool_]) -> Calibration:
     """The temperature with the least cross-entropy of the targets in their pools, and the share of cases with one.
 
     C. Guo et al., "On calibration of modern neural networks", ICML 2017.
+
+    Parameters
+    ----------
+    scores
+        (P,) of the candidates.
+    chooses
+        (N,) the cases that are used.
     """
-    label, sizes = cases.groups.label, cases.groups.sizes
-    if not label.any():
+    used = chooses[cases.index]
+    if not used.any():
         return Calibration()
-    loss = [-log_softmax(scores / temperature, sizes)[label].mean() for temperature in TEMPERATURES]
-    return Calibration(float(TEMPERATURES[int(np.argmin(loss))]), cases.coverage)
+    candidates = np.repeat(used, cases.groups.sizes)
+    label, sizes = cases.groups.label[candidates], cases.groups.sizes[used]
+    loss = [
+        -log_softmax(scores[candidates] / temperature, sizes)[label].mean() for temperature in TEMPERATURES.tolist()
+    ]
+    return Calibration(float(TEMPERATURES[int(np.argmin(loss))]), float(used.sum() / chooses.sum()))
 
 
 def describe(choice: RankerChoice) -> dict[str, object]:

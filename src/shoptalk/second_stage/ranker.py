@@ -38,6 +38,19 @@ class Groups:
         """(B,) where each history begins."""
         return np.cumsum(self.sizes) - self.sizes
 
+    def take(self, histories: NDArray[np.bool_]) -> "Groups":
+        """The candidates of some of the histories (B,)."""
+        rows = np.repeat(histories, self.sizes)
+        return Groups(self.features[rows], self.label[rows], self.sizes[histories])
+
+    def join(self, more: "Groups") -> "Groups":
+        """These candidates and more behind them."""
+        return Groups(
+            np.concatenate([self.features, more.features]),
+            np.concatenate([self.label, more.label]),
+            np.concatenate([self.sizes, more.sizes]),
+        )
+
 
 class Ranker(Protocol):
     """Scores candidates by their features."""
@@ -95,6 +108,11 @@ class LambdaMart:
         except lightgbm.basic.LightGBMError as error:
             raise ValueError(str(error)) from error
 
+    @property
+    def trees(self) -> int:
+        """How many trees it has."""
+        return int(self._booster.num_trees())
+
     def predict(self, features: Floats) -> NDArray[np.float64]:
         """(P,) scores; see `Ranker`."""
         if not len(features):
@@ -107,8 +125,12 @@ class LambdaMart:
         return np.asarray(values, dtype=np.float64)[:, :-1]
 
 
-def fit_lambdamart(train: Groups, stop: Groups, seed: int, settings: TreeSettings = TreeSettings()) -> LambdaMart:
+def fit_lambdamart(
+    train: Groups, stop: Groups | None, seed: int, settings: TreeSettings = TreeSettings()
+) -> LambdaMart:
     """Add trees until NDCG@10 on the held-out histories ``stop`` has not risen for ``settings.patience`` trees.
+
+    Without ``stop``, exactly ``settings.trees`` trees are learned.
 
     Raises
     ------
@@ -137,12 +159,14 @@ def fit_lambdamart(train: Groups, stop: Groups, seed: int, settings: TreeSetting
         "verbosity": -1,
     }
     data = lightgbm.Dataset(train.features, train.label.astype(np.float32), group=train.sizes, free_raw_data=True)
-    checked = lightgbm.Dataset(stop.features, stop.label.astype(np.float32), group=stop.sizes, reference=data)
+    if stop is None:
+        return LambdaMart(lightgbm.train(parameters, data, settings.trees).model_to_string())
+    held_out = lightgbm.Dataset(stop.features, stop.label.astype(np.float32), group=stop.sizes, reference=data)
     booster = lightgbm.train(
         parameters,
         data,
         settings.trees,
-        valid_sets=[checked],
+        valid_sets=[held_out],
         callbacks=[lightgbm.early_stopping(settings.patience, verbose=False)],
     )
     return LambdaMart(booster.model_to_string(num_iteration=booster.best_iteration))
