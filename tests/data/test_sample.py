@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shoptalk.data.prepare import prepare
-from shoptalk.data.sample import COMPLEMENT, write_sample
+from shoptalk.data.sample import Behaviour, write_sample
 from shoptalk.errors import UsageError
 from shoptalk.recipe import read_recipe
 
@@ -94,7 +94,35 @@ def test_purchases_follow_the_planted_tastes(shop: Path) -> None:
     # 85 % follow a taste or complete a purchase of one; a tenth of the popular ones falls into a family by chance.
     assert in_taste / purchases > 0.75
     # Ties in time and completions that are owned already lose some of the 35 %.
-    assert COMPLEMENT * 0.5 < completing / steps < COMPLEMENT * 1.2
+    assert 0.4 * 0.5 < completing / steps < 0.4 * 1.2  # the probability is .4
+
+
+def purchases_in_order(folder: Path) -> list[list[str]]:
+    """The items of each user, oldest first."""
+    bought: dict[str, list[tuple[int, str]]] = {}
+    for review in lines(folder / "reviews.json.gz"):
+        bought.setdefault(review["reviewerID"], []).append((review["unixReviewTime"], review["asin"]))
+    return [[item for _, item in sorted(rows)] for rows in bought.values()]
+
+
+def test_behaviours_differ(tmp_path: Path) -> None:
+    behaviours = {
+        "popular": Behaviour(complement=0, popular=1),
+        "taste": Behaviour(complement=0, popular=0, match=100),
+        "repeat": Behaviour(repeat=0.5),
+        "long": Behaviour(least=10, mean=15),
+    }
+    top_share, repeats, length = {}, {}, {}
+    for name, behaviour in behaviours.items():
+        write_sample(tmp_path / name, users=200, items=100, behaviour=behaviour)
+        histories = purchases_in_order(tmp_path / name)
+        counts = Counter(item for history in histories for item in history)
+        top_share[name] = sum(count for _, count in counts.most_common(10)) / counts.total()
+        repeats[name] = 1 - sum(len(set(history)) for history in histories) / counts.total()
+        length[name] = counts.total() / len(histories)
+    assert top_share["popular"] > 1.5 * top_share["taste"]
+    assert repeats["repeat"] > 0.3 > 0.05 > repeats["taste"]  # 2 % of the reviews are written twice
+    assert length["long"] == pytest.approx(15, rel=0.15)
 
 
 def test_the_same_seed_writes_the_same_bytes(tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 Every user has one to three tastes: a family of products, a brand and an attribute ("Hair Care", "Fox & Fern",
 "Lavender"). The first purchase follows a taste. Each later purchase is
 
-- with probability ``COMPLEMENT`` the complement of the previous purchase (shampoo -> conditioner, preferably of the
+- with probability ``complement`` the complement of the previous purchase (shampoo -> conditioner, preferably of the
   same brand and attribute);
-- with probability ``POPULAR`` drawn by popularity, which is 1 / rank;
+- with probability ``popular`` drawn by popularity, which is 1 / rank;
+- with probability ``repeat`` an item that the user has bought before;
 - otherwise drawn from the family of one of the user's tastes, with a weight of the fourth root of its popularity, times
-  ``MATCH`` for the brand of the taste and times ``MATCH`` for its attribute.
+  ``match`` for the brand of the taste and times ``match`` for its attribute.
 
-No user buys an item twice (after several failed draws, any item is drawn). A share of the reviews is unverified, and
-some are written twice. ``planted.json`` holds the tastes of each user, the complements and these probabilities.
+These numbers are a `Behaviour`. Otherwise no user buys an item twice (after several failed draws, any item is drawn). A
+share of the reviews is unverified, and some are written twice. ``planted.json`` holds the tastes of each user, the
+complements and the behaviour.
 """
 
 import gzip
@@ -40,11 +42,9 @@ from shoptalk.errors import UsageError
 from shoptalk.files import JsonObject, replacing, write_json, write_text
 from shoptalk.results import SampleResult
 
-COMPLEMENT, POPULAR, MATCH = 0.4, 0.1, 10.0
-_TASTE = 1 - COMPLEMENT - POPULAR
-SAME_DAY, UNVERIFIED, REPEATED = 0.2, 0.05, 0.02
-#: Purchases of a user: minimum, maximum, and mean before the maximum is applied.
-LEAST, MOST, MEAN = 4, 20, 8
+UNVERIFIED, REPEATED = 0.05, 0.02
+#: Most purchases of a user.
+MOST = 20
 PLANTED_FILE, RECIPE_FILE = "planted.json", "recipe.toml"
 
 _SECONDS_PER_DAY = 86_400
@@ -53,6 +53,37 @@ _ID_CHARACTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _FAMILY_NAMES = tuple(FAMILIES)
 _PRODUCTS_PER_FAMILY = 4
 Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How the generated users buy; probabilities are in [0, 1].
+
+    Attributes
+    ----------
+    complement, popular, repeat
+        Probability that a purchase completes the previous one, is drawn by popularity, or was made before; their sum
+        is at most 1, and a purchase follows a taste otherwise.
+    match
+        How much more often items with the brand or attribute of a taste are bought.
+    same_day
+        Probability that a purchase is made on the day of the previous one.
+    least, mean
+        Purchases of a user: minimum, and mean before the maximum of 20 is applied.
+    """
+
+    complement: float = 0.4
+    popular: float = 0.1
+    repeat: float = 0.0
+    match: float = 10.0
+    same_day: float = 0.2
+    least: int = 4
+    mean: float = 8.0
+
+    @property
+    def taste(self) -> float:
+        """Probability that a purchase follows a taste."""
+        return max(0.0, 1 - self.complement - self.popular - self.repeat)
 
 
 @dataclass(frozen=True)
@@ -86,7 +117,7 @@ class _Products:
 
 @dataclass(frozen=True)
 class _Purchases:
-    """(R,) purchases; ``reason`` is 0 for a taste, 1 for a complement, 2 for popularity."""
+    """(R,) purchases; ``reason`` is 0 for a taste, 1 for a complement, 2 for popularity, 3 for a repeat."""
 
     user: Ints
     item: Ints
@@ -95,7 +126,13 @@ class _Purchases:
 
 
 def write_sample(
-    folder: Path, *, users: int = 2000, items: int = 600, seed: int = 1, release: Name = "2018"
+    folder: Path,
+    *,
+    users: int = 2000,
+    items: int = 600,
+    seed: int = 1,
+    release: Name = "2018",
+    behaviour: Behaviour = Behaviour(),
 ) -> SampleResult:
     """Write reviews and products in the format of a release, ``planted.json`` and ``recipe.toml``.
 
@@ -116,7 +153,7 @@ def write_sample(
     rng = np.random.default_rng(seed)
     products = _draw_products(items, rng)
     tastes, weights = _tastes(users, rng)
-    purchases = _buy(products, tastes, weights, rng)
+    purchases = _buy(products, tastes, weights, behaviour, rng)
     user_ids = _random_ids(users, 13, "A", rng)
     reviews = _reviews(products, purchases, user_ids, rng)
     file_format = FORMATS[release]
@@ -124,7 +161,7 @@ def write_sample(
     _write_lines(
         folder / file_format.items_file, (file_format.product(_meta(products, item, rng)) for item in range(items))
     )
-    write_json(folder / PLANTED_FILE, _planted(products, user_ids, tastes, weights, seed))
+    write_json(folder / PLANTED_FILE, _planted(products, user_ids, tastes, weights, behaviour, seed))
     write_text(folder / RECIPE_FILE, _recipe(folder, file_format))
     names = (file_format.reviews_file, file_format.items_file, PLANTED_FILE, RECIPE_FILE)
     paths = {name: str(folder / name) for name in names}
@@ -186,18 +223,29 @@ def _tastes(users: int, rng: np.random.Generator) -> tuple[Ints, NDArray[np.floa
     return tastes, strength / strength.sum(axis=1, keepdims=True)
 
 
-def _buy(products: _Products, tastes: Ints, weights: NDArray[np.float64], rng: np.random.Generator) -> _Purchases:
+def _buy(
+    products: _Products,
+    tastes: Ints,
+    weights: NDArray[np.float64],
+    behaviour: Behaviour,
+    rng: np.random.Generator,
+) -> _Purchases:
     """Draw the first purchase of all users, then the second purchase of all, and so on."""
     users, items = len(tastes), len(products.ids)
     max_length = min(MOST, items // 2)
-    lengths = np.minimum(LEAST + rng.geometric(1 / (MEAN - LEAST + 1), size=users) - 1, max_length)
+    least = behaviour.least
+    lengths = np.minimum(least + rng.geometric(1 / (behaviour.mean - least + 1), size=users) - 1, max_length)
     basket = np.full((users, max_length), -1)
     reasons = np.zeros((users, max_length), dtype=np.int64)
-    by_taste = _cumulative_rows(_taste_weights(products))
+    by_taste = _cumulative_rows(_taste_weights(products, behaviour.match))
     by_popularity = np.cumsum(products.popularity) / products.popularity.sum()
     for step in range(max_length):
         pending = np.flatnonzero(lengths > step)  # users whose purchase of this step is not drawn yet
-        reason = rng.choice(3, size=len(pending), p=[_TASTE, COMPLEMENT, POPULAR]) if step else 0 * pending
+        reason = _draw_reasons(len(pending), behaviour, rng) if step else 0 * pending
+        repeats = reason == 3
+        again = pending[repeats]
+        basket[again, step], reasons[again, step] = basket[again, rng.integers(max(1, step), size=len(again))], 3
+        pending, reason = pending[~repeats], reason[~repeats]
         for attempt in range(40):  # items that a user already has are drawn again: by taste, later from all items
             previous = basket[pending, step - 1]
             drawn = _draw(pending, reason, previous, tastes, weights, (by_taste, by_popularity), products, rng)
@@ -207,9 +255,15 @@ def _buy(products: _Products, tastes: Ints, weights: NDArray[np.float64], rng: n
             basket[pending[is_new], step], reasons[pending[is_new], step] = drawn[is_new], reason[is_new]
             pending, reason = pending[~is_new], np.where(reason[~is_new] == 1, 0, reason[~is_new])
     user, step_index = np.nonzero(basket >= 0)
-    gaps = np.where(rng.random((users, max_length)) < SAME_DAY, 0, rng.geometric(1 / 30, size=(users, max_length)))
+    gaps = np.where(rng.random((users, max_length)) < behaviour.same_day, 0, rng.geometric(1 / 30, size=(users, max_length)))
     days = rng.integers(0, 365, size=(users, 1)) + np.cumsum(gaps, axis=1)
     return _Purchases(user, basket[user, step_index], days[user, step_index], reasons[user, step_index])
+
+
+def _draw_reasons(count: int, behaviour: Behaviour, rng: np.random.Generator) -> Ints:
+    """(count,) why each purchase is made; see `_Purchases`."""
+    probabilities = [behaviour.taste, behaviour.complement, behaviour.popular, behaviour.repeat]
+    return rng.choice(4, size=count, p=probabilities)
 
 
 def _draw(
@@ -236,11 +290,11 @@ def _draw(
     return np.choose(reason, [np.clip(by_taste, 0, items - 1), complement, np.clip(by_popularity, 0, items - 1)])
 
 
-def _taste_weights(products: _Products) -> NDArray[np.float64]:
+def _taste_weights(products: _Products, match: float) -> NDArray[np.float64]:
     """(tastes, I) weight of each item for each possible taste."""
     shape = (len(_FAMILY_NAMES), BRANDS_OF_FAMILY, len(ATTRIBUTES))
     family, brand, attribute = (part[:, None] for part in np.unravel_index(np.arange(np.prod(shape)), shape))
-    similar = MATCH ** ((brand == products.brand) * 1.0 + (attribute == products.attribute))
+    similar = match ** ((brand == products.brand) * 1.0 + (attribute == products.attribute))
     # For a family without products, all items are possible.
     in_family = family == products.family
     possible = np.where(in_family.any(axis=1, keepdims=True), in_family, True)
@@ -347,7 +401,12 @@ def _meta(products: _Products, item: int, rng: np.random.Generator) -> JsonObjec
 
 
 def _planted(
-    products: _Products, user_ids: list[str], tastes: Ints, weights: NDArray[np.float64], seed: int
+    products: _Products,
+    user_ids: list[str],
+    tastes: Ints,
+    weights: NDArray[np.float64],
+    behaviour: Behaviour,
+    seed: int,
 ) -> JsonObject:
     """The content of ``planted.json``."""
     users = {
@@ -367,10 +426,11 @@ def _planted(
     return {
         "seed": seed,
         "probabilities": {
-            "complement": COMPLEMENT,
-            "popular": POPULAR,
-            "taste": 1 - COMPLEMENT - POPULAR,
-            "match": MATCH,
+            "complement": behaviour.complement,
+            "popular": behaviour.popular,
+            "repeat": behaviour.repeat,
+            "taste": behaviour.taste,
+            "match": behaviour.match,
         },
         "complements": {products.ids[item]: products.ids[complement] for item, complement in pairs if complement >= 0},
         "users": users,
