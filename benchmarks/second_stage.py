@@ -26,8 +26,10 @@ from shoptalk.data.prepare import prepare
 from shoptalk.evaluation.bootstrap import estimate
 from shoptalk.evaluation.catalogue import per_user
 from shoptalk.recipe import read_recipe
+from shoptalk.results import as_json
 from shoptalk.schema import Estimate, Recommender, Split
-from shoptalk.second_stage.fitting import Settings, describe, fit_second_stage
+from shoptalk.second_stage.fitting import Settings, fit_second_stage
+from shoptalk.stages.second_stage import describe
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 METRICS = ("recall@10", "ndcg@10")
@@ -86,7 +88,7 @@ def measure(data: Dataset, seed: int, settings: Settings, *, test: bool) -> dict
     split, catalogue = data.split("last"), data.catalogue
     split = Split(split.train, split.train_cases, split.validation, split.test, refit=True)
     (stage, choice), fit_seconds = timed(lambda: fit_second_stage(split, catalogue, seed, settings, progress))
-    report: dict[str, Any] = {"seed": seed, **describe(choice), "seconds": {"fit": fit_seconds}}
+    report: dict[str, Any] = {"seed": seed, **as_json(describe(choice)), "seconds": {"fit": fit_seconds}}
     log(json.dumps(report))
     if not test:
         return report

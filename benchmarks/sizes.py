@@ -99,7 +99,7 @@ def measure(dataset: Dataset, recipe: Recipe, out: Path) -> dict[str, Any]:
     begin = time.process_time()
     trained = train(recipe, dataset, out, silent)
     facts = trained.run.info["training"]
-    ndcg = facts["second_stage"]["ndcg@10"]
+    ndcg = facts["ranking"]["ndcg"]
     epochs = [event["ndcg@10"] for event in read_log(out) if event["event"] == "epoch"]
     simple = {name: value for name, value in ndcg.items() if name not in {"model", "linear", "lambdamart"}}
     best_simple = max(simple, key=lambda name: simple[name])
@@ -108,7 +108,7 @@ def measure(dataset: Dataset, recipe: Recipe, out: Path) -> dict[str, Any]:
         "model with scorer": ndcg["model"],
         "best simple": [best_simple, simple[best_simple]],
         "second stage": {name: ndcg[name] for name in ("linear", "lambdamart") if name in ndcg},
-        "chosen": facts["second_stage"]["chosen"],
+        "chosen": facts["ranking"]["chosen"],
         "best epoch": facts["best_epoch"],
         "epochs": len(epochs),
         "seconds": time.process_time() - begin,

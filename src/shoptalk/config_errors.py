@@ -10,6 +10,9 @@ from pydantic import BaseModel, ValidationError
 
 from shoptalk.errors import RecipeError
 
+#: What pydantic adds to the place of an error to name a member of a union of plain types.
+_UNION_MEMBER = re.compile(r"(constrained-)?(int|float|str)$|literal\[")
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -73,7 +76,7 @@ def named_settings(message: str) -> list[list[str]]:
 def explain(error: ValidationError, model: type[BaseModel], origin: Origin) -> RecipeError:
     """The first mistake of an error that reading a recipe into ``model`` raised, as a `RecipeError`."""
     mistake: Any = error.errors()[0]
-    keys = [str(key) for key in mistake["loc"]]
+    keys = [str(key) for key in mistake["loc"] if not _UNION_MEMBER.match(str(key))]
     message = _message(mistake, keys)
     where = origin.place([keys] if keys else named_settings(message), message)
     return RecipeError(message, where=where, hint=_hint(mistake, keys, model))

@@ -20,6 +20,7 @@ from shoptalk.errors import RecipeError
 from shoptalk.recipe_sections import (
     SPREADSHEET_DAYS,
     TIME_UNITS,
+    Auto,
     CandidatesSection,
     Cleaning,
     Data,
@@ -31,6 +32,7 @@ from shoptalk.recipe_sections import (
     Prompt,
     SplitSection,
     Training,
+    decided,
 )
 from shoptalk.schema import CATEGORIES, TITLE
 from shoptalk.sweep_config import MOST, Section, Sweep
@@ -38,6 +40,7 @@ from shoptalk.sweep_config import MOST, Section, Sweep
 __all__ = [
     "SPREADSHEET_DAYS",
     "TIME_UNITS",
+    "Auto",
     "CandidatesSection",
     "Check",
     "Cleaning",
@@ -50,6 +53,7 @@ __all__ = [
     "Recipe",
     "SplitSection",
     "Training",
+    "decided",
     "parse_recipe",
     "read_recipe",
     "resolve",
@@ -79,8 +83,6 @@ class Recipe(Section):
             raise ValueError("items.transition_text needs the text of items: items.encoder must not be `none`")
         if self.items.cold_start_items and not (self.items.transition_text and self.training.refit):
             raise ValueError("items.cold_start_items needs items.transition_text and training.refit")
-        if self.items.second_stage != "off" and self.items.cold_start_items:
-            raise ValueError("items.second_stage and items.cold_start_items exclude each other")
         if self.items.second_stage != "off" and self.items.cold_start_items:
             raise ValueError("items.second_stage and items.cold_start_items exclude each other")
         return self

@@ -19,6 +19,8 @@ ItemTask = Literal["next", "next_title", "title_of", "item_of"]
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+#: A number that is chosen from the data when training begins (see `shoptalk.tasks.sizes`).
+Auto = Literal["auto"]
 
 
 #: Values of ``data.time_format`` for numbers, with how many of the unit make a second.
@@ -36,6 +38,19 @@ def _known(name: str, registry: Registry[Any], kind: str) -> str:
         hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(registry)}"
         raise ValueError(f"unknown {kind} {name} ({hint})")
     return name
+
+
+def decided(value: int | Auto) -> int:
+    """A number of a recipe whose sizes have been chosen.
+
+    Raises
+    ------
+    ValueError
+        If ``auto`` still stands for it.
+    """
+    if value == "auto":
+        raise ValueError("auto: the sizes have not been chosen yet")
+    return value
 
 
 class Data(Section):
@@ -158,7 +173,9 @@ class Model(Section):
     base: str = Field("nano", description="`nano`, or any Hugging Face causal model by name or path")
     tuning: Literal["full", "lora", "qlora"] = "full"
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    width: Annotated[int, Field(ge=32, multiple_of=32)] = Field(256, description="nano: hidden size")
+    width: Annotated[int, Field(ge=32, multiple_of=32)] | Auto = Field(
+        256, description="nano: hidden size; `auto`: chosen from the data"
+    )
     layers: Positive = Field(4, description="nano: number of layers")
     vocabulary: Annotated[int, Field(ge=300, le=65536)] = Field(
         4096, description="nano: size of the tokenizer's vocabulary"
@@ -182,7 +199,9 @@ class Items(Section):
         "lsa",
         description="`lsa`, `minilm`, any sentence-transformers model by name or path; `none`: ids alone (SASRec)",
     )
-    dimensions: Annotated[int, Field(ge=2)] = Field(256, description="lsa: length of its vectors")
+    dimensions: Annotated[int, Field(ge=2)] | Auto = Field(
+        256, description="lsa: length of its vectors; `auto`: chosen from the data"
+    )
     dropout: Share = Field(0.3, description="share of the items whose learned residual is left out in a training step")
     negatives: Natural = Field(
         0, description="number of sampled negatives in each step; 0: softmax over the whole catalogue"
@@ -203,11 +222,15 @@ class Items(Section):
 class Training(Section):
     """The training of the model."""
 
-    epochs: Natural = Field(5, description="epochs on the examples; 0: no training (zero-shot)")
+    epochs: Natural | Auto = Field(
+        5, description="epochs on the examples; 0: no training (zero-shot); `auto`: chosen from the data"
+    )
     targets: Literal["last", "every"] = Field(
         "every", description="targets of a training user: the last purchase, or each"
     )
-    batch_tokens: Annotated[int, Field(ge=32)] = Field(4096, description="tokens per step")
+    batch_tokens: Annotated[int, Field(ge=32)] | Auto = Field(
+        4096, description="tokens per step; `auto`: chosen from the data"
+    )
     learning_rate: Annotated[float, Field(gt=0)] = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-3
     warmup: Share = Field(0.05, description="share of the steps with a rising learning rate")

@@ -56,6 +56,12 @@ class Run:
         """Whether training has ended and the saved model was verified."""
         return bool(self.info.get("trained")) and self.model.is_dir()
 
+    @property
+    def ranking_method(self) -> str:
+        """What ranks for this run: ``model``, or another method that was better on validation users."""
+        choice = self.info.get("training", {}).get("ranking") or {}
+        return str(choice.get("chosen", "model"))
+
     def note(self, **values: Any) -> "Run":
         """Add values to ``run.json``, and return the run with them."""
         info = {**self.info, **values, "peak_memory_bytes": max(peak_memory(), self.info.get("peak_memory_bytes", 0))}

@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 from functools import lru_cache
 
@@ -14,7 +13,6 @@ from shoptalk.second_stage.fitting import (
     Settings,
     build,
     check_targets_unseen,
-    describe,
     fit_ranker,
     fit_second_stage,
 )
@@ -173,9 +171,3 @@ def test_a_model_is_one_more_source() -> None:
     stage = build(split().for_final_fit().train, catalogue(), texts, 1, choice, settings, [model])
     assert stage.feature_names[0] == "model: score"
     assert recall(stage) > 0.5
-
-
-def test_the_report_is_json() -> None:
-    report = json.loads(json.dumps(describe(fitted()[1])))
-    assert report["validation_cases"] == len(split().validation)
-    assert report["held_out_cases"] == report["validation_cases"]

@@ -3,7 +3,7 @@ import pytest
 
 from shoptalk.errors import MissingExtra
 from shoptalk.second_stage.examples import LabelledCases, _drawn
-from shoptalk.second_stage.fitting import calibrate, one_feature
+from shoptalk.second_stage.fitting import calibrate, first_candidates, one_feature
 from shoptalk.second_stage.ranker import Groups, LambdaMart, TreeSettings, fit_lambdamart, fit_linear
 from shoptalk.second_stage.recommender import log_softmax
 
@@ -108,3 +108,9 @@ def test_calibration_finds_the_temperature() -> None:
     found = calibrate(scores, cases, np.ones(4000, np.bool_))
     assert found.temperature == pytest.approx(3, rel=0.15)
     assert found.coverage == 0.75
+    chooses = np.ones(4000, np.bool_)
+    first = first_candidates(scores, cases, chooses, found.temperature)
+    share = first.correct.mean()
+    assert first.uncalibrated.mean() > share + 0.1  # three times too sure
+    assert first.calibrated.mean() == pytest.approx(share, abs=0.03)
+    assert len(first_candidates(scores, cases, ~chooses, 1.0).correct) == 0

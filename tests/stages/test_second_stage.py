@@ -21,6 +21,7 @@ from shoptalk.second_stage.storage import CARD
 from shoptalk.stages import second_stage, train
 from shoptalk.stages.catalogue import add_items
 from shoptalk.stages.load_dataset import open_run_dataset
+from shoptalk.stages.recommend import RecommendRequest, recommend
 from shoptalk.stages.trained_run import open_trained_run
 from tests.stages.conftest import SMALL
 
@@ -55,9 +56,18 @@ def open_model(folder: Path) -> RerankedModel:
 
 
 def test_the_run_reports_what_was_chosen(run_folder: Path) -> None:
-    report = json.loads((run_folder / "run.json").read_text())["training"]["second_stage"]
-    assert {"model", "transition_text", "linear"} <= report["ndcg@10"].keys()
-    assert report["chosen"] in report["ndcg@10"]
+    report = json.loads((run_folder / "run.json").read_text())["training"]["ranking"]
+    assert {"model", "transition_text", "linear"} <= report["ndcg"].keys()
+    assert report["ndcg"][report["chosen"]] == max(report["ndcg"].values())
+    assert report["calibration_error"] <= report["uncalibrated_error"] + 0.02
+    assert open_run(run_folder).ranking_method == report["chosen"]
+
+
+def test_recommendations_name_the_method(run_folder: Path) -> None:
+    trained = open_trained_run(open_run(run_folder))
+    user = trained.dataset.split().test[0].history.user_id
+    (result,) = recommend(trained, RecommendRequest(users=[user], k=3), silent)
+    assert result.method == trained.run.ranking_method
 
 
 def test_lists_come_from_the_second_stage(run_folder: Path) -> None:

@@ -93,6 +93,10 @@ def show_recommendations(result: "RecommendResult") -> None:
     """Print the history, and the recommendations with their explanations."""
     titles = {item.item_id: printable(item.title) for item in result.history}
     print("history: " + "; ".join(titles.values()))
+    if result.method != "model":
+        from shoptalk.report.names import ranking_label
+
+        print(f"ranked by {ranking_label(result.method)}, which validation users ranked best")
     for index, item in enumerate(result.items, 1):
         print(f"{index:>3}. {printable(item.title)}  [{item.item_id}]  score {item.score:.3f}")
         if item.advice is not None:

@@ -69,7 +69,7 @@ def _show_rankings(console: Any, result: "EvaluationResult") -> None:
     from rich.table import Table
 
     from shoptalk.evaluation.verdict import best_baseline
-    from shoptalk.report.names import baseline_label, metric_label
+    from shoptalk.report.names import baseline_label, metric_label, ranking_label
     from shoptalk.report.rankings import MAIN, SECONDARY, method_rows, segment_panels
 
     rows = method_rows(result)
@@ -88,6 +88,11 @@ def _show_rankings(console: Any, result: "EvaluationResult") -> None:
                 row.name, f"{row.metrics[MAIN].value:.4f}", f"{row.metrics[SECONDARY].value:.4f}", *difference
             )
         console.print(table)
+    if (ranking := result.training.ranking) is not None and ranking.ndcg:
+        figure = f"NDCG@10 {ranking.ndcg[ranking.chosen]:.4f} on {ranking.held_out_cases:,} validation cases"
+        console.print(
+            f"ranked by {ranking_label(ranking.chosen)}, chosen on validation users: {figure}", highlight=False
+        )
     best = best_baseline(result)
     best_label = baseline_label(best, MAIN) if best else ""
     title = f"{metric_label(MAIN)} by segment"

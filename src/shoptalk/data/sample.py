@@ -255,7 +255,9 @@ def _buy(
             basket[pending[is_new], step], reasons[pending[is_new], step] = drawn[is_new], reason[is_new]
             pending, reason = pending[~is_new], np.where(reason[~is_new] == 1, 0, reason[~is_new])
     user, step_index = np.nonzero(basket >= 0)
-    gaps = np.where(rng.random((users, max_length)) < behaviour.same_day, 0, rng.geometric(1 / 30, size=(users, max_length)))
+    gaps = np.where(
+        rng.random((users, max_length)) < behaviour.same_day, 0, rng.geometric(1 / 30, size=(users, max_length))
+    )
     days = rng.integers(0, 365, size=(users, 1)) + np.cumsum(gaps, axis=1)
     return _Purchases(user, basket[user, step_index], days[user, step_index], reasons[user, step_index])
 

@@ -40,7 +40,7 @@ def check_cases(parts: ir.Table, cases: dict[str, int], recipe: Recipe, engine: 
     if not counts["users"]:  # no rows at all, which is reported elsewhere
         return []
     fractions = dict(zip(("train", "validation", "test"), recipe.split.fractions, strict=True))
-    trains = recipe.training.epochs > 0 and not recipe.training.extra
+    trains = recipe.training.epochs != 0 and not recipe.training.extra
     warnings = []
     for part in empty:
         expected = recipe.split.method == "leave-one-out" or fractions[part] > 0

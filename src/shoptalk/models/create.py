@@ -17,7 +17,7 @@ from shoptalk.models.precision import choose_precision, device
 from shoptalk.models.quiet import quiet
 from shoptalk.models.storage import fit_vocabulary, load_network
 from shoptalk.models.tokenizer import Tokenizer, train_tokenizer
-from shoptalk.recipe import Lora, Model
+from shoptalk.recipe import Lora, Model, decided
 from shoptalk.schema import ITEM_OPENS, USER_OPENS
 
 
@@ -100,14 +100,15 @@ def _tokenizer_and_network(
 def nano(recipe: Model, tokenizer: Tokenizer, longest: int) -> LlamaForCausalLM:
     """A small Llama with random weights: heads of 64 (or 32), SwiGLU of 8/3 the width, tied embeddings."""
     attention.register()
-    head_size = 64 if recipe.width % 64 == 0 else 32
+    width = decided(recipe.width)
+    head_size = 64 if width % 64 == 0 else 32
     config = LlamaConfig(
         vocab_size=tokenizer.size,
-        hidden_size=recipe.width,
-        intermediate_size=int(recipe.width * 8 / 3 + 31) // 32 * 32,
+        hidden_size=width,
+        intermediate_size=int(width * 8 / 3 + 31) // 32 * 32,
         num_hidden_layers=recipe.layers,
-        num_attention_heads=recipe.width // head_size,
-        num_key_value_heads=recipe.width // head_size,
+        num_attention_heads=width // head_size,
+        num_key_value_heads=width // head_size,
         max_position_embeddings=max(2048, longest),
         tie_word_embeddings=True,
         pad_token_id=tokenizer.pad_id,

@@ -8,6 +8,12 @@ from shoptalk.registry import BASELINES
 
 #: Names of methods that are not in the registry of baselines.
 _METHOD_LABELS = {"majority": "majority class"}
+#: Names of methods that can rank for a run, and are not in the registry of baselines.
+_RANKING_METHODS = {
+    "model": "the trained model",
+    "lambdamart": "the second stage (LambdaMART)",
+    "linear": "the second stage (linear weights)",
+}
 MODEL, SWAPPED = "this model", "this model, permuted histories"
 #: Display names of other metrics, if they are not the capitalised metric name.
 _LABELS = {
@@ -51,6 +57,12 @@ def baseline_label(name: str, metric: str) -> str:
         return "most popular option"
     entry = BASELINES.get(name)
     return _METHOD_LABELS.get(name, name) if entry is None else entry.label
+
+
+def ranking_label(method: str) -> str:
+    """The display name of a method of `RankingMethod`: a model, a second stage, or a source of candidates."""
+    entry = BASELINES.get(method)
+    return _RANKING_METHODS.get(method) or (method.replace("_", " ") if entry is None else entry.label)
 
 
 def show_p(p: float | None) -> str:

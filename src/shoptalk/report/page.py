@@ -29,13 +29,21 @@ from shoptalk.report.curves import draw_training, loss_rows
 from shoptalk.report.error_analysis import error_sections
 from shoptalk.report.figure import Picture, picture
 from shoptalk.report.findings import finding_rows
-from shoptalk.report.names import baseline_label, metric_label
+from shoptalk.report.names import baseline_label, metric_label, ranking_label
 from shoptalk.report.options import best_first, draw_calibration, draw_positions
 from shoptalk.report.rankings import MethodRow, SegmentPanel, accuracy_bars, method_rows, segment_panels
 from shoptalk.report.render import render
 from shoptalk.report.segments import draw_segments
 from shoptalk.report.verdict import digits_of, show_verdict
-from shoptalk.results import AuditResult, CalibrationBin, EvaluationResult, PositionShare, read_audit, read_evaluation
+from shoptalk.results import (
+    AuditResult,
+    CalibrationBin,
+    EvaluationResult,
+    PositionShare,
+    RankingMethod,
+    read_audit,
+    read_evaluation,
+)
 from shoptalk.runs import Run, open_run, read_log
 from shoptalk.schema import Estimate
 
@@ -58,6 +66,15 @@ class MethodsView:
     columns: list[str]
     more: list[str]
     beyond_accuracy: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class RankingView:
+    """Which method ranks for the run, with NDCG@10 on held-out validation users of each, the best first."""
+
+    label: str
+    rows: list[tuple[str, float]]
+    method: RankingMethod
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +150,7 @@ def collect(run: Run, result: EvaluationResult, audit: AuditResult | None) -> Ma
         "tiles": _tiles(result, audit),
         "warnings": result.warnings,
         "ranked": _ranked(result),
+        "ranking": _ranking(result),
         "chosen": _chosen(result),
         "personal": [view for main in _main_results(result) if (view := _personalisation(result, main))],
         "findings": None if audit is None else finding_rows(audit),
@@ -210,6 +228,15 @@ def _ranked(result: EvaluationResult) -> MethodsView | None:
         more=_present(rankings.MORE, result),
         beyond_accuracy=_present(rankings.BEYOND_ACCURACY, result),
     )
+
+
+def _ranking(result: EvaluationResult) -> RankingView | None:
+    """Which method ranks; None where there was no choice."""
+    method = result.training.ranking
+    if method is None or not method.ndcg:
+        return None
+    rows = sorted(method.ndcg.items(), key=lambda entry: -entry[1])
+    return RankingView(ranking_label(method.chosen), [(ranking_label(name), value) for name, value in rows], method)
 
 
 def _chosen(result: EvaluationResult) -> MethodsView | None:

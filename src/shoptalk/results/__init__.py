@@ -20,7 +20,7 @@ from shoptalk.results.audit import AuditResult, Finding, Severity
 from shoptalk.results.comparison import ComparedRecipe, ComparisonResult, SeededEstimate
 from shoptalk.results.cost import Cost, Energy
 from shoptalk.results.dataset import DatasetInfo, PrepareResult, SourceFile, TableFile
-from shoptalk.results.evaluation import EvaluationResult, RunResult, SamplePrompt, TrainingFacts, Verdict
+from shoptalk.results.evaluation import EvaluationResult, RankingMethod, RunResult, SamplePrompt, TrainingFacts, Verdict
 from shoptalk.results.figures import NOT_MEASURED, Comparison, Difference, Metrics
 from shoptalk.results.page import schema_page
 from shoptalk.results.recommendation import HistoryEffect, HistoryItem, RecommendedItem, RecommendResult
@@ -55,6 +55,7 @@ __all__ = [
     "PositionReport",
     "PositionShare",
     "PrepareResult",
+    "RankingMethod",
     "RecommendResult",
     "RecommendedItem",
     "RunResult",

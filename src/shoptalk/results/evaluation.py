@@ -1,5 +1,6 @@
 """The result of evaluating a run, and the verdict on it."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -34,6 +35,38 @@ class SamplePrompt:
 
 
 @dataclass(frozen=True, slots=True)
+class RankingMethod:
+    """Which method ranks the catalogue for a run, and why: the one with the best NDCG@10 on held-out validation users.
+
+    Attributes
+    ----------
+    chosen
+        ``model`` (with its transition-text scorer, if it has one), a ranker of the second stage (``lambdamart`` or
+        ``linear``), or a simple method that ranks alone, such as ``transitions``.
+    ndcg
+        NDCG@10 of each method on the held-out validation users.
+    validation_cases, held_out_cases
+        Validation cases that were used, and those of them that chose.
+    temperature
+        By which the scores are divided before the softmax that makes them probabilities.
+    coverage
+        The share of validation targets that were among the candidates.
+    calibration_error, uncalibrated_error
+        Expected calibration error of the first item's probability on the held-out cases, with this temperature and
+        without; null if unknown.
+    """
+
+    chosen: str
+    ndcg: Mapping[str, float]
+    validation_cases: int
+    held_out_cases: int
+    temperature: float = 1.0
+    coverage: float = 1.0
+    calibration_error: float = math.nan
+    uncalibrated_error: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
 class TrainingFacts:
     """Properties of the training; null if ``run.json`` does not contain them.
 
@@ -49,6 +82,8 @@ class TrainingFacts:
         Number of tokens trained on.
     cut
         Number of examples whose history was shortened to the maximum length.
+    ranking
+        Which method ranks; null if there was no choice.
     """
 
     parameters: int | None = None
@@ -56,6 +91,7 @@ class TrainingFacts:
     precision: str | None = None
     tokens: int | None = None
     cut: int | None = None
+    ranking: RankingMethod | None = None
 
 
 @dataclass(frozen=True, slots=True)

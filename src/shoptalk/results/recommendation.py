@@ -76,6 +76,8 @@ class RecommendResult:
         Warnings, such as the reason why there are fewer items than requested.
     seconds
         Duration, without loading the model.
+    method
+        What ranks: ``model``, or another method that was better on validation users (see `RankingMethod`).
     """
 
     user: str | None
@@ -84,3 +86,4 @@ class RecommendResult:
     allowed: int
     warnings: tuple[str, ...]
     seconds: float
+    method: str = "model"

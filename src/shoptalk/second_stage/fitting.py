@@ -6,7 +6,7 @@ own purchases explain themselves; `check_targets_unseen` makes sure of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -69,6 +69,23 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstCandidates:
+    """The first candidates of N cases with a target among their candidates.
+
+    Attributes
+    ----------
+    uncalibrated, calibrated
+        (N,) probability of the first candidate, given that the target is a candidate, without and with the temperature.
+    correct
+        (N,) whether it is a target.
+    """
+
+    uncalibrated: NDArray[np.float64]
+    calibrated: NDArray[np.float64]
+    correct: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
 class RankerChoice:
     """A learned ranker, and how it was chosen.
 
@@ -84,6 +101,8 @@ class RankerChoice:
         Its name: of a ranker, or of the source that is used alone.
     cases
         Validation cases that were used, and those of them that chose.
+    first
+        How probable the first candidates of the cases that chose were; None without cases.
     """
 
     ranker: Ranker
@@ -91,6 +110,7 @@ class RankerChoice:
     ndcg: dict[str, float]
     chosen: str
     cases: tuple[int, int]
+    first: FirstCandidates | None = None
 
 
 def fit_second_stage(
@@ -249,9 +269,9 @@ def _choose(kinds: Sequence[RankerKind], pools: Pools, sources: Sources, setting
         ranker = kind.fit_last(pools.without(()), fitted[chosen])
     else:
         ranker = one_feature(names, f"{chosen}: score")
-    return RankerChoice(
-        ranker, calibrate(scores[chosen], cases, chooses), ndcg, chosen, (cases.cases, int(chooses.sum()))
-    )
+    calibration = calibrate(scores[chosen], cases, chooses)
+    first = first_candidates(scores[chosen], cases, chooses, calibration.temperature)
+    return RankerChoice(ranker, calibration, ndcg, chosen, (cases.cases, int(chooses.sum())), first)
 
 
 def _first_source(sources: Sources) -> RankerChoice:
@@ -290,12 +310,14 @@ def calibrate(scores: NDArray[np.float64], cases: LabelledCases, chooses: NDArra
     return Calibration(float(TEMPERATURES[int(np.argmin(loss))]), float(used.sum() / chooses.sum()))
 
 
-def describe(choice: RankerChoice) -> dict[str, object]:
-    """What is reported of a choice, as JSON."""
-    return {
-        "chosen": choice.chosen,
-        "ndcg@10": choice.ndcg,
-        "validation_cases": choice.cases[0],
-        "held_out_cases": choice.cases[1],
-        "calibration": asdict(choice.calibration),
-    }
+def first_candidates(
+    scores: NDArray[np.float64], cases: LabelledCases, chooses: NDArray[np.bool_], temperature: float
+) -> FirstCandidates:
+    """The first candidate of each case that chooses and has a target among its candidates."""
+    used = chooses[cases.index]
+    candidates = np.repeat(used, cases.groups.sizes)
+    label, sizes, scores = cases.groups.label[candidates], cases.groups.sizes[used], scores[candidates]
+    row = np.repeat(np.arange(len(sizes)), sizes)
+    first = np.lexsort((-scores, row))[np.cumsum(sizes) - sizes]  # of equal ones the first in the catalogue
+    uncalibrated, calibrated = (np.exp(log_softmax(scores / divisor, sizes))[first] for divisor in (1.0, temperature))
+    return FirstCandidates(uncalibrated, calibrated, label[first])

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shoptalk.errors import DatasetError
-from shoptalk.files import replacing
+from shoptalk.files import JsonObject, replacing
 from shoptalk.progress import Progress
-from shoptalk.results import METRICS, EvaluationResult, TrainingFacts, write_result
+from shoptalk.results import METRICS, EvaluationResult, TrainingFacts, from_json, write_result
 from shoptalk.stages.baselines import Baselines
 from shoptalk.stages.errors import analyse_errors
 from shoptalk.stages.load_dataset import run_split
@@ -64,12 +64,18 @@ def evaluate(trained: TrainedRun, baselines: Baselines, progress: Progress) -> E
         cases=len(split.test),
         samples=sample_prompts(task, trained.recommender, split.test),
         seconds={"train": training.get("seconds"), "baselines": baselines.seconds, **result.seconds},
-        training=TrainingFacts(**{field.name: training.get(field.name) for field in fields(TrainingFacts)}),
+        training=_training_facts(training),
         warnings=(*dataset.info.get("warnings", []), *baselines.warnings, *result.warnings),
         fingerprint=dataset.fingerprint,
     )
     write_result(run.folder / METRICS, result)
     return result
+
+
+def _training_facts(training: JsonObject) -> TrainingFacts:
+    """What ``run.json`` says about the training; what it does not say is null."""
+    known = {field.name: training.get(field.name) for field in fields(TrainingFacts)}
+    return from_json(TrainingFacts, known)
 
 
 def _with_error_analyses(result: EvaluationResult, trained: TrainedRun, columns: Columns) -> EvaluationResult:

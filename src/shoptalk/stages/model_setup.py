@@ -15,7 +15,7 @@ from shoptalk.models.language_model import LanguageModel
 from shoptalk.progress import Progress
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.shorten import shortening_lines
-from shoptalk.recipe import Recipe
+from shoptalk.recipe import Recipe, decided
 from shoptalk.schema import Split
 from shoptalk.stages.transition_text import withhold
 from shoptalk.tasks import get_task, make_prompts
@@ -129,7 +129,7 @@ def _with_item_tokens(
     encoder = (
         load_encoder(previous)
         if previous
-        else make_encoder(recipe.items.encoder, texts, recipe.items.dimensions, recipe.seed)
+        else make_encoder(recipe.items.encoder, texts, decided(recipe.items.dimensions), recipe.seed)
     )
     model = with_items(model, ids, encoder.encode(texts), has_interactions, recipe.items.dropout)
     return continue_items(model, previous) if previous else model, encoder

@@ -89,6 +89,7 @@ def recommend(trained: TrainedRun, request: RecommendRequest, progress: Progress
                 allowed=choice.count,
                 warnings=tuple(shortfall(len(ranked.items), request.k, choice.count)),
                 seconds=time.perf_counter() - begin,
+                method=trained.run.ranking_method,
             )
         )
     return results

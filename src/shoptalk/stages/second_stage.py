@@ -1,11 +1,14 @@
 """Giving a trained model its second stage, where validation says that it ranks better with one."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from shoptalk.evaluation.calibration import expected_calibration_error
 from shoptalk.progress import Progress
 from shoptalk.recommend.items import ItemRecommender
+from shoptalk.results import RankingMethod
 from shoptalk.schema import Catalogue, History, Split
 from shoptalk.second_stage.fitting import RankerChoice, Settings, build, fit_ranker
 from shoptalk.second_stage.sources import ModelSource
@@ -34,6 +37,25 @@ def choose_second_stage(
 def is_better(choice: RankerChoice) -> bool:
     """Whether held-out validation users are ranked better with the second stage than by the model alone."""
     return bool(choice.ndcg) and choice.chosen != ModelSource.default_name
+
+
+def describe(choice: RankerChoice) -> RankingMethod:
+    """A choice as it is reported."""
+    method = RankingMethod(
+        choice.chosen,
+        choice.ndcg,
+        validation_cases=choice.cases[0],
+        held_out_cases=choice.cases[1],
+        temperature=choice.calibration.temperature,
+        coverage=choice.calibration.coverage,
+    )
+    if choice.first is None:
+        return method
+    return replace(
+        method,
+        calibration_error=expected_calibration_error(choice.first.calibrated, choice.first.correct),
+        uncalibrated_error=expected_calibration_error(choice.first.uncalibrated, choice.first.correct),
+    )
 
 
 def write_second_stage(

@@ -20,14 +20,15 @@ from shoptalk.recommend.items import ItemRecommender
 from shoptalk.recommend.transition_text import MixingWeights, save_transition_text
 from shoptalk.results import as_json
 from shoptalk.runs import Run, create_run, open_run
-from shoptalk.second_stage.fitting import RankerChoice, describe
+from shoptalk.second_stage.fitting import RankerChoice
 from shoptalk.stages.beginning import begin
 from shoptalk.stages.model_setup import ModelSetup, set_up
-from shoptalk.stages.second_stage import choose_second_stage, is_better, write_second_stage
+from shoptalk.stages.second_stage import choose_second_stage, describe, is_better, write_second_stage
 from shoptalk.stages.trained_run import TrainedRun, make_recommender, open_trained_run
 from shoptalk.stages.training_cost import CostMeter
 from shoptalk.stages.transition_text import choose_mixing_weights, make_transition_text
-from shoptalk.tasks import check_recipe, get_task
+from shoptalk.tasks import check_recipe, choose_sizes, get_task
+from shoptalk.tasks.sizes import DataSize
 from shoptalk.training.batching import make_batch
 from shoptalk.training.loop import CHECKPOINTS, Outcome, TrainingData, fine_tune
 from shoptalk.training.trackers import Tracker, make_trackers
@@ -65,6 +66,7 @@ def train(
     """
     check_recipe(recipe)
     check_fit(recipe, dataset)
+    recipe = choose_sizes(recipe, _size_of(dataset))
     trackers = make_trackers(recipe)
     run = open_run(out) if resume else create_run(out, recipe, dataset.folder, dataset.fingerprint)
     if resume:
@@ -115,11 +117,16 @@ def _train(
             _write_second_stage(recipe, setup, mixing, second_stage, temporary)
     saved = verify(setup.model, run.model, setup.data)
     if second_stage is not None:
-        facts["second_stage"] = describe(second_stage)
+        facts["ranking"] = as_json(describe(second_stage))
     training = {**facts, **asdict(outcome), "precision": setup.model.precision, **as_json(cost.read())}
     run = beginning.run.note(trained=True, training=training)
     del setup  # frees the trained model before the saved one builds its tables
     return TrainedRun(run, dataset, make_recommender(run, dataset, saved))
+
+
+def _size_of(dataset: Dataset) -> DataSize:
+    counts = dataset.info["kept"]
+    return DataSize(counts["users"], counts["items"], counts["interactions"])
 
 
 def verify(model: LanguageModel, folder: Path, data: TrainingData) -> LanguageModel:

@@ -15,6 +15,7 @@ from shoptalk.plugins import load_plugins
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.recipe import Prompt, Recipe, read_recipe
 from shoptalk.schema import BRAND, CATEGORIES, DESCRIPTION, PRICE, REVIEW, Catalogue
+from shoptalk.tasks.sizes import DataSize, fill_sizes
 from shoptalk.tasks.task import Task
 
 #: Name in a recipe -> the module with the attribute ``TASK``.
@@ -146,6 +147,11 @@ def complete_settings(content: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(given, dict):
             sections[section] = {**given, **{key: value for key, value in settings.items() if key not in given}}
     return sections
+
+
+def choose_sizes(recipe: Recipe, size: DataSize) -> Recipe:
+    """The recipe with the sizes that its task chooses for the data, where it says ``auto``."""
+    return fill_sizes(recipe, get_task(recipe.prompt.task).sizes(size))
 
 
 def check_recipe(recipe: Recipe, metric: str | None = None) -> None:

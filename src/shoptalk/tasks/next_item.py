@@ -12,6 +12,7 @@ from shoptalk.prompts.template import Template
 from shoptalk.recipe import Recipe
 from shoptalk.schema import EvalExample, Example, History, Message, Recommender, Split, item_token
 from shoptalk.tasks.rankings import RankingTask
+from shoptalk.tasks.sizes import DataSize, Sizes
 
 if TYPE_CHECKING:
     from shoptalk.models.language_model import LanguageModel
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 #: Simple methods that rank a catalogue in seconds.
 BASELINES = ("popularity", "recent_popularity", "item_knn", "text_knn", "transitions")
+#: Purchases below which data count as small, and from which on as large (see docs/notes/sizes.md).
+SMALL, LARGE = 5_000, 50_000
 INSTRUCTION = Template("items", "Reviewer has bought the products below, the latest last. They will buy next:")
 
 
@@ -62,14 +65,44 @@ class NextItem(RankingTask):
     validation_metrics = ("validation_loss", "ndcg@10")
 
     def default_settings(self, content: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
-        """What is best in docs/results.md: tokens alone, the transition-text scorer, a final fit on all purchases."""
-        texts = content.get("items", {}).get("encoder") != "none"
+        """What is best in docs/results.md.
+
+        Tokens alone, sizes chosen from the data, the transition-text scorer, a second stage where validation gains by
+        it, and a final fit on all purchases. Without texts of items it is a SASRec.
+        """
+        items, model, prompt = (content.get(name, {}) for name in ("items", "model", "prompt"))
+        texts = items.get("encoder") != "none"
+        reranked = texts and not items.get("cold_start_items")
+        fresh = model.get("base", "nano") == "nano"
+        tokens_alone = prompt.get("style", "bare") == "bare"
         return {
             "prompt": {"style": "bare"},
-            "items": {"transition_text": texts},
-            "training": {"refit": True},
+            "model": {
+                **({"width": "auto", "layers": 2, "dropout": 0.4} if fresh else {}),
+                **({"vocabulary": 300} if fresh and tokens_alone else {}),
+            },
+            "items": {
+                "dimensions": "auto",
+                "transition_text": texts,
+                "second_stage": "auto" if reranked else "off",
+            },
+            "training": {
+                "epochs": "auto",
+                "batch_tokens": "auto",
+                "weight_decay": 1e-2,
+                "patience": 3,
+                "refit": True,
+            },
             "evaluation": {"baselines": BASELINES},
         }
+
+    def sizes(self, size: DataSize) -> Sizes:
+        """Larger models, larger steps and fewer epochs for more purchases (see docs/notes/sizes.md)."""
+        if size.purchases < SMALL:
+            return Sizes(width=64, dimensions=64, epochs=20, batch_tokens=1024)
+        if size.purchases < LARGE:
+            return Sizes(width=128, dimensions=128, epochs=15, batch_tokens=1024)
+        return Sizes(width=512, dimensions=512, epochs=8, batch_tokens=2048)
 
     def training_data(
         self, recipe: Recipe, split: Split, choices: Sequence[EvalExample], prompts: PromptBuilder, model: LanguageModel

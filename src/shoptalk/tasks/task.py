@@ -17,6 +17,7 @@ from shoptalk.errors import RecipeError
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.recipe import Prompt, Recipe
 from shoptalk.schema import Catalogue, EvalExample, History, RankedList, Recommender, Split
+from shoptalk.tasks.sizes import DataSize, Sizes
 
 if TYPE_CHECKING:
     from shoptalk.models.language_model import LanguageModel
@@ -73,6 +74,10 @@ class Task(ABC):
             The settings that the recipe names, by section.
         """
         return {}
+
+    def sizes(self, size: DataSize) -> Sizes:  # noqa: ARG002
+        """The sizes that ``auto`` stands for in a recipe of this task; by default the same for all data."""
+        return Sizes()
 
     def check(self, recipe: Recipe) -> None:
         """Make sure that a recipe has the settings that the task needs, and none that it does not support.

@@ -18,7 +18,7 @@ from shoptalk.errors import Diverged, ModelError, require
 from shoptalk.files import replacing
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.progress import Progress
-from shoptalk.recipe import Training
+from shoptalk.recipe import Training, decided
 from shoptalk.training.checkpoint import State, load_checkpoint, load_weights, save_checkpoint, save_tensors
 from shoptalk.training.examples import TokenSet
 from shoptalk.training.log import Log
@@ -204,7 +204,7 @@ class _Trainer:
     def _epoch(self, log: Log) -> None:
         """Train the remaining batches of an epoch, then validate."""
         state, phase = self.state, self.plan[self.state.epoch]
-        groups = phase.plan(self.recipe.batch_tokens, np.random.default_rng([self.seed, state.epoch]))
+        groups = phase.plan(decided(self.recipe.batch_tokens), np.random.default_rng([self.seed, state.epoch]))
         warms_up = phase.resets_optimiser and (state.epoch == 0 or self.plan[state.epoch - 1] is not phase)
         if warms_up and not state.batch:  # with the moments of another loss, the first steps would be far too long
             self.optimiser = make_optimiser(self.model, self.recipe)
@@ -251,7 +251,7 @@ class _Trainer:
         """Validate, log the losses, keep the weights where they are the best, and go to the next epoch."""
         state = self.state
         self.model.train(False)
-        validation = phase.validate(self.model, self.recipe.batch_tokens)
+        validation = phase.validate(self.model, decided(self.recipe.batch_tokens))
         train_loss = state.loss_sum / max(state.terms, 1)
         losses = {"epoch": state.epoch + 1, "train": train_loss, "validation": validation.loss}
         if validation.ndcg is not None:
@@ -354,7 +354,7 @@ def phases(training_data: TrainingData, recipe: Training) -> list[Phase]:
     plan: list[Phase] = []
     if training_data.catalogue is not None:
         plan += [Answers("catalogue", training_data.catalogue, word_validation)] * recipe.pretrain_epochs
-    plan += [answers] * recipe.epochs
+    plan += [answers] * decided(recipe.epochs)
     if training_data.choices is not None and training_data.validation_choices is not None:
         plan += [
             MultipleChoicePhase("options", training_data.choices, training_data.validation_choices)
