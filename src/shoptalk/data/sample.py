@@ -45,7 +45,10 @@ from shoptalk.results import SampleResult
 UNVERIFIED, REPEATED = 0.05, 0.02
 #: Most purchases of a user.
 MOST = 20
-PLANTED_FILE, RECIPE_FILE = "planted.json", "recipe.toml"
+PLANTED_FILE = "planted.json"
+#: Recipes that are written beside the data, and the packaged files that they are made from.
+RECIPE_FILE, NEXT_ITEM_FILE = "recipe.toml", "next-item.toml"
+RECIPES = {RECIPE_FILE: "sample.toml", NEXT_ITEM_FILE: "next-item.toml"}
 
 _SECONDS_PER_DAY = 86_400
 _START = 1_451_606_400  # 1 January 2016, in seconds
@@ -134,7 +137,9 @@ def write_sample(
     release: Name = "2018",
     behaviour: Behaviour = Behaviour(),
 ) -> SampleResult:
-    """Write reviews and products in the format of a release, ``planted.json`` and ``recipe.toml``.
+    """Write reviews and products in the format of a release, ``planted.json``, and two recipes.
+
+    ``recipe.toml`` trains on titles and evaluates with options, ``next-item.toml`` has the default settings.
 
     The same arguments give the same bytes; the purchases are the same in every release.
 
@@ -162,15 +167,16 @@ def write_sample(
         folder / file_format.items_file, (file_format.product(_meta(products, item, rng)) for item in range(items))
     )
     write_json(folder / PLANTED_FILE, _planted(products, user_ids, tastes, weights, behaviour, seed))
-    write_text(folder / RECIPE_FILE, _recipe(folder, file_format))
-    names = (file_format.reviews_file, file_format.items_file, PLANTED_FILE, RECIPE_FILE)
+    for name, packaged in RECIPES.items():
+        write_text(folder / name, _recipe(packaged, folder, file_format))
+    names = (file_format.reviews_file, file_format.items_file, PLANTED_FILE, *RECIPES)
     paths = {name: str(folder / name) for name in names}
     return SampleResult(users, items, len(reviews), paths)
 
 
-def _recipe(folder: Path, file_format: Format) -> str:
-    """The packaged recipe, with the format and the path of the folder (escaped as in a TOML basic string)."""
-    text = (files("shoptalk.data") / "sample.toml").read_text(encoding="utf-8")
+def _recipe(packaged: str, folder: Path, file_format: Format) -> str:
+    """A packaged recipe, with the format and the path of the folder (escaped as in a TOML basic string)."""
+    text = (files("shoptalk.data") / packaged).read_text(encoding="utf-8")
     for slot, value in (
         ("$source", file_format.source),
         ("$reviews", file_format.reviews_file),

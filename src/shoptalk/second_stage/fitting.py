@@ -61,7 +61,7 @@ class Settings:
 
     ranker: Literal["auto", "lambdamart", "linear"] = "auto"
     depth: int = 50
-    choosing: int = 2_000
+    choosing: int = 1_000
     most_cases: int = 25_000
     negatives: int = 100
     earlier: bool = True

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 #: Simple methods that rank a catalogue in seconds.
 BASELINES = ("popularity", "recent_popularity", "item_knn", "text_knn", "transitions")
 #: Purchases below which data count as small, and from which on as large (see docs/notes/sizes.md).
-SMALL, LARGE = 5_000, 50_000
+SMALL, LARGE = 20_000, 50_000
 INSTRUCTION = Template("items", "Reviewer has bought the products below, the latest last. They will buy next:")
 
 
@@ -99,7 +99,7 @@ class NextItem(RankingTask):
     def sizes(self, size: DataSize) -> Sizes:
         """Larger models, larger steps and fewer epochs for more purchases (see docs/notes/sizes.md)."""
         if size.purchases < SMALL:
-            return Sizes(width=64, dimensions=64, epochs=20, batch_tokens=1024)
+            return Sizes(width=64, dimensions=64, epochs=12, batch_tokens=1024)
         if size.purchases < LARGE:
             return Sizes(width=128, dimensions=128, epochs=15, batch_tokens=1024)
         return Sizes(width=512, dimensions=512, epochs=8, batch_tokens=2048)
