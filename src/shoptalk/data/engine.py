@@ -53,6 +53,7 @@ class Engine:
         self._settings |= {"memory_limit": memory} if memory else {}
         self._settings |= {"threads": threads} if threads else {}
         self._table_numbers = itertools.count(1)
+        self._row_counts: dict[str, int] = {}  # of each stored table, by its name
 
     def __enter__(self) -> Self:
         """Open the database."""
@@ -85,8 +86,7 @@ class Engine:
             table_name = name or self._next_name()
             # create_table of Ibis makes an empty table and then fills it, which takes about a third longer.
             query = self._connection.compile(table)
-            self._connection.raw_sql(f"CREATE OR REPLACE TABLE {sql_name(table_name)} AS {query}")
-            return self._connection.table(table_name)
+            return self._store(f"CREATE OR REPLACE TABLE {sql_name(table_name)} AS {query}", table_name)
 
     def view(self, table: ir.Table) -> ir.Table:
         """Name an expression, so that queries on it refer to its columns instead of repeating their expressions."""
@@ -94,12 +94,9 @@ class Engine:
 
     def drop(self, table: ir.Table) -> None:
         """Drop every table made by `cache` that an expression reads, and free its memory."""
-        for name in {node.name for node in table.op().find(ops.DatabaseTable)}:
-            types = self._connection.raw_sql(
-                f"SELECT table_type FROM information_schema.tables WHERE table_name = {sql_string(name)}"  # noqa: S608
-            ).fetchall()
-            if types and types[0][0] != "VIEW":
-                self._connection.raw_sql(f"DROP TABLE {sql_name(name)}")
+        for name in {node.name for node in table.op().find(ops.DatabaseTable)} & self._row_counts.keys():
+            self._connection.raw_sql(f"DROP TABLE {sql_name(name)}")
+            del self._row_counts[name]
 
     def clear(self) -> None:
         """Drop all tables and views, so that one engine can be reused for many datasets."""
@@ -109,6 +106,7 @@ class Engine:
         for table_type, name in sorted(tables, reverse=True):  # views before tables
             kind = "VIEW" if table_type == "VIEW" else "TABLE"
             self._connection.raw_sql(f"DROP {kind} IF EXISTS {sql_name(name)}")
+        self._row_counts.clear()
 
     def numbered(self, table: ir.Table, column: str) -> ir.Table:
         """Add a column with the index of each row, from 0, to a table made by `cache`."""
@@ -204,11 +202,11 @@ class Engine:
         )
         name = self._next_name()
         with self.reading(path):
-            self._connection.raw_sql(f"CREATE TABLE {name} AS {query}")
+            table = self._store(f"CREATE TABLE {name} AS {query}", name)
             rejected = self._connection.raw_sql(
                 f"SELECT line, any_value(error_type::VARCHAR) FROM {rejects} GROUP BY line ORDER BY line"  # noqa: S608
             ).fetchall()
-        return self._connection.table(name), [(int(line), str(reason).lower()) for line, reason in rejected]
+        return table, [(int(line), str(reason).lower()) for line, reason in rejected]
 
     def read_parquet(self, path: Path) -> ir.Table:
         """A view of a Parquet file, of which only the columns that are used are read."""
@@ -234,16 +232,36 @@ class Engine:
             shutil.move(temporary, path)
 
     def counts(self, **expressions: ir.Table | ir.IntegerScalar) -> dict[str, int]:
-        """Evaluate several counts in one query, by name; a table stands for its number of rows, and null is 0."""
-        scalars = {
-            name: expression.count() if isinstance(expression, ir.Table) else expression
-            for name, expression in expressions.items()
-        }
+        """Evaluate several counts in one query, by name; a table stands for its number of rows, and null is 0.
+
+        The number of rows of a table made by `cache` is known without a query. Counts of columns of one table are
+        computed together.
+        """
+        counts = {name: self._row_count(expression) for name, expression in expressions.items()}
+        scalars: dict[Any, dict[str, ir.IntegerScalar]] = {}
+        for name, expression in expressions.items():
+            if counts[name] is None:
+                scalar = expression.count() if isinstance(expression, ir.Table) else expression
+                scalars.setdefault(scalar.op().relations, {})[name] = scalar
+        if scalars:
+            counts |= self._evaluated(list(scalars.values()))
+        return {name: int(count or 0) for name, count in counts.items()}
+
+    def _row_count(self, expression: ir.Table | ir.IntegerScalar) -> int | None:
+        """The number of rows of a stored table; None for other expressions."""
+        operation = expression.op()
+        return self._row_counts.get(operation.name) if isinstance(operation, ops.DatabaseTable) else None
+
+    def _evaluated(self, groups: Sequence[Mapping[str, ir.IntegerScalar]]) -> dict[str, int | None]:
+        """The values of scalars, by name; those of a group have one table in common."""
+        queries = []
+        for scalars in groups:
+            (relation,) = next(iter(scalars.values())).op().relations
+            queries.append(f"({self._connection.compile(relation.to_expr().aggregate(**scalars))})")
         with storing(self._work):
             # `execute` of Ibis imports pandas, which takes longer than the counts.
-            columns = ", ".join(f"({self._connection.compile(scalar)})" for scalar in scalars.values())
-            row = self._connection.raw_sql(f"SELECT {columns}").fetchall()[0]
-        return {name: int(value or 0) for name, value in zip(scalars, row, strict=True)}
+            row = self._connection.raw_sql(f"SELECT * FROM {', '.join(queries)}").fetchall()[0]  # noqa: S608
+        return dict(zip(itertools.chain.from_iterable(groups), row, strict=True))
 
     def to_pandas(self, table: ir.Table) -> "pd.DataFrame":
         """The table as a data frame."""
@@ -266,6 +284,11 @@ class Engine:
     def _relation(self, table: ir.Table) -> Any:
         """The table as a relation of DuckDB: Ibis would import pandas, and call methods that DuckDB 2 has removed."""
         return self._connection.con.sql(self._connection.compile(table))
+
+    def _store(self, query: str, name: str) -> ir.Table:
+        """Run a query that creates a table."""
+        self._row_counts[name] = self._connection.raw_sql(query).fetchall()[0][0]
+        return self._connection.table(name)
 
     def _view(self, query: str) -> ir.Table:
         """Make a view of an SQL query."""
