@@ -86,11 +86,12 @@ class Engine:
             table_name = name or self._next_name()
             # create_table of Ibis makes an empty table and then fills it, which takes about a third longer.
             query = self._connection.compile(table)
-            return self._store(f"CREATE OR REPLACE TABLE {sql_name(table_name)} AS {query}", table_name)
+            self._store(f"CREATE OR REPLACE TABLE {sql_name(table_name)} AS {query}", table_name)
+            return self._named(table_name, table.schema())
 
     def view(self, table: ir.Table) -> ir.Table:
         """Name an expression, so that queries on it refer to its columns instead of repeating their expressions."""
-        return self._view(self._connection.compile(table))
+        return self._named(self._create_view(self._connection.compile(table)), table.schema())
 
     def drop(self, table: ir.Table) -> None:
         """Drop every table made by `cache` that an expression reads, and free its memory."""
@@ -202,11 +203,11 @@ class Engine:
         )
         name = self._next_name()
         with self.reading(path):
-            table = self._store(f"CREATE TABLE {name} AS {query}", name)
+            self._store(f"CREATE TABLE {name} AS {query}", name)
             rejected = self._connection.raw_sql(
                 f"SELECT line, any_value(error_type::VARCHAR) FROM {rejects} GROUP BY line ORDER BY line"  # noqa: S608
             ).fetchall()
-        return table, [(int(line), str(reason).lower()) for line, reason in rejected]
+        return self._connection.table(name), [(int(line), str(reason).lower()) for line, reason in rejected]
 
     def read_parquet(self, path: Path) -> ir.Table:
         """A view of a Parquet file, of which only the columns that are used are read."""
@@ -285,16 +286,23 @@ class Engine:
         """The table as a relation of DuckDB: Ibis would import pandas, and call methods that DuckDB 2 has removed."""
         return self._connection.con.sql(self._connection.compile(table))
 
-    def _store(self, query: str, name: str) -> ir.Table:
-        """Run a query that creates a table."""
+    def _store(self, query: str, name: str) -> None:
+        """Run a query that creates a table, and note its number of rows."""
         self._row_counts[name] = self._connection.raw_sql(query).fetchall()[0][0]
-        return self._connection.table(name)
+
+    def _named(self, name: str, columns: ibis.Schema) -> ir.Table:
+        """A table or view of which the columns are known; to ask DuckDB for them takes longer than a small query."""
+        return ops.DatabaseTable(name, schema=columns, source=self._connection).to_expr()
 
     def _view(self, query: str) -> ir.Table:
         """Make a view of an SQL query."""
+        return self._connection.table(self._create_view(query))
+
+    def _create_view(self, query: str) -> str:
+        """Make a view of an SQL query; return its name."""
         name = self._next_name()
         self._connection.raw_sql(f"CREATE TEMP VIEW {name} AS {query}")
-        return self._connection.table(name)
+        return name
 
     def _next_name(self) -> str:
         """A new table name; not t1, t2 ..., because Ibis names its subqueries so, and these would hide the table."""
