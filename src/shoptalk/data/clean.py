@@ -76,7 +76,7 @@ def clean_titles(items: ir.Table, level: Cleaning, engine: Engine) -> ir.Table:
     texts = [name for name in ("title", "fallback", "brand", "description") if name in raw.columns]
     if level != "raw":
         arrays = [name for name in ("categories", "features") if name in raw.columns]
-        raw = unescape(engine.cache(raw), [*texts, *arrays], engine)
+        raw = unescape(raw, [*texts, *arrays], engine)
     if level in {"words", "asymmetric"}:
         raw = words_only(raw, [name for name in ("title", "fallback") if name in raw.columns], engine)
     title = checks.filled(raw.title)
@@ -108,14 +108,13 @@ def _apply(value: ir.Value, function: object) -> ir.Value:
 
 def _entities(table: ir.Table, columns: list[str], engine: Engine) -> dict[str, str]:
     """Entity -> its characters, for all entities that occur."""
-    characters: dict[str, str] = {}
-    for name in columns:
-        text = table[name].join(" ") if table[name].type().is_array() else table[name]
-        entities = table.filter(text.contains("&")).select(entity=extract_all(text, _ENTITY).unnest())
-        for entity in engine.to_pyarrow(entities.distinct().order_by("entity"))["entity"].to_pylist():
-            if (resolved := html.unescape(entity)) != entity:
-                characters[entity] = resolved
-    return characters
+    texts = [table[name].join(" ") if table[name].type().is_array() else table[name] for name in columns]
+    # No entity contains a space, so there is none across the border of two texts.
+    rows = table.select(text=ibis.array([text.fill_null("") for text in texts]).join(" "))
+    entities = rows.filter(rows.text.contains("&")).select(entity=extract_all(rows.text, _ENTITY).unnest())
+    names = engine.to_pyarrow(entities.distinct().order_by("entity"))["entity"].to_pylist()
+    characters = {entity: html.unescape(entity) for entity in names}
+    return {entity: resolved for entity, resolved in characters.items() if resolved != entity}
 
 
 def _resolve(text: ir.StringValue, characters: ir.MapValue) -> ir.StringValue:

@@ -249,8 +249,10 @@ class Engine:
         return {name: int(count or 0) for name, count in counts.items()}
 
     def _row_count(self, expression: ir.Table | ir.IntegerScalar) -> int | None:
-        """The number of rows of a stored table; None for other expressions."""
+        """The number of rows of a stored table or of some of its columns; None for other expressions."""
         operation = expression.op()
+        while isinstance(operation, (ops.Project, ops.DropColumns)) and not operation.find(ops.Unnest):
+            operation = operation.parent
         return self._row_counts.get(operation.name) if isinstance(operation, ops.DatabaseTable) else None
 
     def _evaluated(self, groups: Sequence[Mapping[str, ir.IntegerScalar]]) -> dict[str, int | None]:

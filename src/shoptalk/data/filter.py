@@ -77,7 +77,9 @@ def filter_coded(interactions: ir.Table, items: ir.Table, data: Data, engine: En
     low_rated = ibis.literal(False)
     if data.min_rating is not None:
         low_rated = rows.rating.isnull() | (rows.rating < data.min_rating)
-    dropped |= engine.counts(rating=rows.filter(low_rated), no_title=rows.filter(~low_rated & rows.titled.isnull()))
+    dropped |= engine.counts(
+        rating=rows.count(where=low_rated), no_title=rows.count(where=~low_rated & rows.titled.isnull())
+    )
     eligible = rows.filter(~low_rated & rows.titled.notnull()).drop("titled")
     filtered, dropped_by_size = _filter_by_size(eligible, item_index.join(items, "item_id"), data, engine)
     engine.drop(rows)
@@ -89,11 +91,12 @@ def filter_coded(interactions: ir.Table, items: ir.Table, data: Data, engine: En
 def _catalogue(items: ir.Table, bought_items: ir.Table, data: Data, engine: Engine) -> tuple[ir.Table, int]:
     """The items that stay, with a column ``bought``, and the number of items with a title that are dropped."""
     bought = engine.cache(items.semi_join(bought_items, "item_id").mutate(bought=True))
-    titled = items.filter(items.title.fill_null("") != "")
-    unbought = titled.anti_join(bought_items, "item_id").mutate(bought=False)
+    has_title = items.title.fill_null("") != ""
     if data.unbought == "keep":
+        unbought = items.filter(has_title).anti_join(bought_items, "item_id").mutate(bought=False)
         return engine.cache(bought.union(unbought.select(*bought.columns))), 0
-    return bought, engine.counts(n=unbought)["n"]
+    counts = engine.counts(titled=has_title.sum(), bought=bought)  # every bought item has a title
+    return bought, counts["titled"] - counts["bought"]
 
 
 def _with_clean_texts(interactions: ir.Table, data: Data, engine: Engine) -> ir.Table:

@@ -327,12 +327,12 @@ class _RowsWriter:
 
 def _count_cases(parts: ir.Table, engine: Engine) -> dict[str, int]:
     """Part -> number of its cases."""
-    training_cases = parts.filter((parts[SPLIT] == schema.PARTS[TRAIN]) & (parts[schema.POSITION] > 0))
+    training_cases = (parts[SPLIT] == schema.PARTS[TRAIN]) & (parts[schema.POSITION] > 0)
     evaluation_users = {
-        schema.PARTS[part]: parts.filter(parts[SPLIT] == schema.PARTS[part])[schema.USER].nunique()
+        schema.PARTS[part]: parts[schema.USER].nunique(where=parts[SPLIT] == schema.PARTS[part])
         for part in (VALIDATION, TEST)
     }
-    return engine.counts(train=training_cases.count(), **evaluation_users)
+    return engine.counts(train=training_cases.sum(), **evaluation_users)
 
 
 def _drawer(

@@ -29,13 +29,13 @@ def check_cases(parts: ir.Table, cases: dict[str, int], recipe: Recipe, engine: 
         With what the split needs, how many users have it, and what to change.
     """
     empty = [part for part in ("train", "validation", "test") if not cases[part]]
+    if not empty:
+        return []
     per_user = parts.group_by(schema.USER).agg(
         purchases=parts.count(),
         moments=parts[schema.TIME].nunique() if recipe.split.ties == "set" else parts.count(),
     )
     minimum = _purchases_needed(recipe.split, "train" in empty)
-    if not empty:
-        return []
     counts = engine.counts(users=per_user, eligible=per_user.filter(per_user.moments >= minimum))
     if not counts["users"]:  # no rows at all, which is reported elsewhere
         return []

@@ -66,10 +66,10 @@ def without_decimal_point(table: ir.Table, where: str, engine: Engine) -> tuple[
     integer is not changed.
     """
     warnings = []
-    for name in [name for name in ("user_id", "item_id") if name in table.columns]:
+    id_columns = [name for name in ("user_id", "item_id") if name in table.columns]
+    floats = engine.counts(**{name: table[name].endswith(".0").sum() for name in id_columns})
+    for name in [name for name in id_columns if floats[name]]:
         ids = table[name]
-        if not engine.counts(floats=ids.endswith(".0").sum())["floats"]:
-            continue
         counts = engine.counts(ids=ids.count(), integers=ids.re_search(_INTEGER).sum())
         if counts["integers"] < counts["ids"]:
             continue
