@@ -1,9 +1,11 @@
 """Models with the methods of RecTools and ranked tables as recommenders on a dataset's test cases."""
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -254,3 +256,20 @@ def test_models_of_rectools_itself(model: shoptalk.Model) -> None:
     scores = shoptalk.evaluate_rankings(ranked, targets, k=10)
     for metric in ("recall@10", "ndcg@10"):
         assert scores.loc[metric, "value"] == pytest.approx(report.baselines["knn"][metric].value)
+
+
+def test_the_blocks_of_the_guide_about_rectools(
+    model: shoptalk.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where RecTools is installed. They are marked ``py``, so that they are not run where it is not."""
+    pytest.importorskip("rectools.models")
+    monkeypatch.chdir(tmp_path)
+    page = (Path(__file__).parents[2] / "docs" / "guide" / "python.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```py\n(.*?)```", page, re.DOTALL | re.MULTILINE)
+    names: dict[str, Any] = {"shoptalk": shoptalk, "pd": pd, "model": model}
+    reports = []
+    for block in blocks:
+        exec(block, names)
+        reports.append(names["report"])
+    by_object, by_table = reports[0].baselines["rectools_knn"], reports[-1].baselines["rectools_knn"]
+    assert by_object["recall@10"].value == by_table["recall@10"].value
