@@ -164,8 +164,8 @@ class RecToolsTrial:
         return best
 
 
-def run_rectools(rows: pd.DataFrame, names: Sequence[str], out: Path) -> None:
-    """Fit and write each model with its default and with its best settings."""
+def run_rectools(rows: pd.DataFrame, names: Sequence[str], out: Path, *, tune: bool) -> None:
+    """Fit and write each model with its default settings and, with ``tune``, with its best settings."""
     users = np.random.default_rng(1).permutation(rows["user_id"].unique())[:VALIDATION_USERS]
     validation = targets_of(rows, "validation")
     choice = RecToolsTrial(rows[rows["split"] == "train"], validation[validation["user_id"].isin(users)])
@@ -175,6 +175,8 @@ def run_rectools(rows: pd.DataFrame, names: Sequence[str], out: Path) -> None:
             continue
         table, seconds = final.fit(family, family.start)
         write(out, f"rectools-{name}-default", table, {"settings": family.start, "seconds": seconds})
+        if not tune:
+            continue
         best, tuning = processor_seconds(lambda: choice.tune(name, family))  # noqa: B023  (called at once)
         if best != family.start:
             table, seconds = final.fit(family, best)
@@ -281,12 +283,13 @@ def main() -> None:
     parser.add_argument("dataset", type=Path, help="a folder that `shoptalk prepare` wrote, split by leave-one-out")
     parser.add_argument("--out", type=Path, required=True, help="folder of the ranked tables")
     parser.add_argument("--models", nargs="*", default=[], help="only these, for instance item_knn als")
+    parser.add_argument("--defaults", action="store_true", help="models of RecTools with their default settings alone")
     parser.add_argument("--reference", default="", help="of paired differences, for instance shoptalk-item_knn")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if options.command == "rectools":
-        run_rectools(read_rows(options.dataset), options.models, options.out)
+        run_rectools(read_rows(options.dataset), options.models, options.out, tune=not options.defaults)
     elif options.command == "shoptalk":
         run_shoptalk(options.dataset, options.models, options.out)
     else:
