@@ -33,8 +33,8 @@ import pandas as pd
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer, seed_everything
 from rectools import Columns
-from rectools.dataset import Dataset
 from rectools.models import SASRecModel
+from rectools_models import as_dataset, read_rows
 
 CUT = 10
 #: Users whose validation scores are made at a time.
@@ -107,25 +107,6 @@ class Watch(Callback):
                 gain += 1 / np.log2(1 + rank) if rank <= CUT else 0.0
         network.train()
         return gain / max(1, len(self.sessions))
-
-
-def read_rows(folder: Path, users: int) -> pd.DataFrame:
-    """One row per purchase with its part of the split, users in the order of their ids, each in the order of time."""
-    rows = pd.read_parquet(folder / "interactions.parquet", columns=["user_id", "item_id", "position"])
-    rows = rows.merge(pd.read_parquet(folder / "splits.parquet"), on=["user_id", "position"])
-    rows = rows.sort_values(["user_id", "position"], kind="stable", ignore_index=True)
-    return rows[rows["user_id"].isin(rows["user_id"].unique()[:users])] if users else rows
-
-
-def as_dataset(rows: pd.DataFrame) -> Dataset:
-    """RecTools' form. The place in the history is the time, so that purchases of one moment keep the file's order."""
-    frame = {
-        Columns.User: rows["user_id"],
-        Columns.Item: rows["item_id"],
-        Columns.Weight: 1,
-        Columns.Datetime: pd.to_datetime(rows["position"], unit="s"),
-    }
-    return Dataset.construct(pd.DataFrame(frame))
 
 
 def fit(rows: pd.DataFrame, given: argparse.Namespace) -> tuple[SASRecModel, Watch]:

@@ -154,7 +154,8 @@ def evaluate(
         )
     run = replace(trained.run, recipe=_with_evaluation(trained.run.recipe, settings, seed))
     split = run_split(run, trained.dataset)
-    added = {name: as_recommender(name, other, split, trained.dataset) for name, other in (others or {}).items()}
+    k = run.recipe.evaluation.k
+    added = {name: as_recommender(name, other, split, trained.dataset, k) for name, other in (others or {}).items()}
     with progress_bars(show=progress) as report:
         result = judge(replace(trained, run=run), report, others=added)
     return Report(result, run.folder)
