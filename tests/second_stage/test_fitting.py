@@ -115,7 +115,7 @@ def test_few_cases_choose_between_the_sources() -> None:
 
 def test_without_cases_the_first_source_ranks() -> None:
     stage, choice = fit_second_stage(replace(split(), validation=[]), catalogue(), 1, SMALL)
-    assert (choice.chosen, choice.ndcg, choice.cases) == ("transition_text", {}, (0, 0))
+    assert (choice.chosen, choice.ndcg, choice.cases) == ("tuned_transitions", {}, (0, 0))
     assert recall(stage) > 0.4
 
 

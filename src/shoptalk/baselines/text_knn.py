@@ -53,6 +53,16 @@ class Texts:
             vectors = vectorizer.fit_transform([_text(item) for item in catalogue.values()])
         except ValueError:  # the catalogue has no word: all similarities are 0
             vectors = sparse.csr_array((len(catalogue), 1), dtype=np.float32)
+        self._use(vectors)
+
+    @classmethod
+    def of_vectors(cls, vectors: Any) -> "Texts":
+        """Texts with given vectors (I, W) of length 1 or 0, sparse or dense."""
+        texts = cls.__new__(cls)
+        texts._use(vectors)
+        return texts
+
+    def _use(self, vectors: Any) -> None:
         self.vectors = sparse.csr_array(vectors)  # (I, words)
         self._transposed = sparse.csr_array(self.vectors.T)
 

@@ -12,6 +12,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from shoptalk.baselines import transitions
+from shoptalk.baselines.text_knn import Texts
+from shoptalk.baselines.transitions import choose_mix
 from shoptalk.errors import RecipeError
 from shoptalk.graph.interactions import InteractionMatrix, item_index_of
 from shoptalk.progress import Progress, silent
@@ -29,7 +32,7 @@ from shoptalk.second_stage.examples import LabelledCases, Sources, label_cases
 from shoptalk.second_stage.features import feature_names
 from shoptalk.second_stage.ranker import LinearRanker, Ranker, TreeSettings
 from shoptalk.second_stage.recommender import Calibration, SecondStage, log_softmax
-from shoptalk.second_stage.sources import CandidateSource, default_sources
+from shoptalk.second_stage.sources import UNTUNED, CandidateSource, default_sources
 from shoptalk.second_stage.tables import ItemTexts, fit_tables
 
 #: Validation cases with a target among their candidates without which no ranker is learned.
@@ -103,6 +106,8 @@ class RankerChoice:
         Validation cases that were used, and those of them that chose.
     first
         How probable the first candidates of the cases that chose were; None without cases.
+    mix
+        Settings of the tuned mix of transitions and texts, which is one of the sources.
     """
 
     ranker: Ranker
@@ -111,6 +116,7 @@ class RankerChoice:
     chosen: str
     cases: tuple[int, int]
     first: FirstCandidates | None = None
+    mix: transitions.Settings = UNTUNED
 
 
 def fit_second_stage(
@@ -141,8 +147,8 @@ def build(
     models
         Sources of the same names as in `fit_ranker`, of models that have learned from the same purchases.
     """
-    tables = fit_tables(InteractionMatrix.of(train, item_index_of(catalogue)), texts, seed)
-    sources = [*models, *default_sources(tables)]
+    tables = fit_tables(InteractionMatrix.of(train, item_index_of(catalogue)), texts, seed, choice.mix.graph)
+    sources = [*models, *default_sources(tables, choice.mix)]
     return SecondStage(tuple(catalogue), sources, tables, choice.ranker, settings.depth, choice.calibration)
 
 
@@ -176,8 +182,9 @@ def fit_ranker(
     cases = _draw_cases(split, item_index, seed, settings)
     check_targets_unseen(cases, split.train)
     progress("second stage", 0, 3, "features of validation cases")
-    tables = fit_tables(InteractionMatrix.of(split.train, item_index), texts, seed)
-    sources = Sources([*models, *default_sources(tables)], tables, settings.depth)
+    mix = choose_mix(split, item_index, Texts.of_vectors(texts.words), seed)
+    tables = fit_tables(InteractionMatrix.of(split.train, item_index), texts, seed, mix.graph)
+    sources = Sources([*models, *default_sources(tables, mix)], tables, settings.depth)
     if not cases:
         return _first_source(sources)
     fold = fold_of_users(cases, seed)
@@ -187,9 +194,9 @@ def fit_ranker(
     if kinds and settings.earlier and not models:
         progress("second stage", 1, 3, "features one step earlier")
         fold_of_user = dict(zip((case.history.user_id for case in cases), fold.tolist(), strict=True))
-        pools = _with_earlier(pools, split.train, fold_of_user, item_index, texts, seed, settings)
+        pools = _with_earlier(pools, split.train, fold_of_user, item_index, texts, seed, settings, mix)
     progress("second stage", 2, 3, f"learning from {len(pools.learning.sizes):,} pools")
-    choice = _choose(kinds, pools, sources, settings)
+    choice = replace(_choose(kinds, pools, sources, settings), mix=mix)
     progress("second stage", 3, 3, f"{choice.chosen}, NDCG@10 {choice.ndcg[choice.chosen]:.4f} on held-out users")
     return choice
 
@@ -232,6 +239,7 @@ def _with_earlier(
     texts: ItemTexts,
     seed: int,
     settings: Settings,
+    mix: transitions.Settings,
 ) -> Pools:
     """Add cases whose target is a user's last training purchase; their sources hold nobody's last purchase."""
     shorter = [History(history.user_id, history.items[:-1]) for history in train if len(history.items) > 1]
@@ -243,8 +251,8 @@ def _with_earlier(
     ]
     if not cases:
         return pools
-    tables = fit_tables(InteractionMatrix.of(shorter, item_index), texts, seed)
-    labelled = label_cases(cases, item_index, Sources(default_sources(tables), tables, settings.depth))
+    tables = fit_tables(InteractionMatrix.of(shorter, item_index), texts, seed, mix.graph)
+    labelled = label_cases(cases, item_index, Sources(default_sources(tables, mix), tables, settings.depth))
     fold = np.array([fold_of_user[case.history.user_id] for case in cases], dtype=np.int64)
     earlier = labelled.sampled(settings.negatives, seed)
     return replace(pools, earlier=earlier, earlier_fold=fold[labelled.index])

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import numpy as np
 
+from shoptalk.baselines import transitions
 from shoptalk.errors import ModelError
 from shoptalk.graph.interactions import Floats, InteractionMatrix, product, strongest
 from shoptalk.graph.transition_text import transition_text_scores
@@ -21,6 +22,8 @@ from shoptalk.second_stage.tables import FACTORS, ItemTables
 Scale = Literal["ratio", "difference"]
 #: How many of the items one step away lead to a second step.
 SECOND_STEP_FROM = 50
+#: The mix of transitions and texts where no settings have been chosen.
+UNTUNED = transitions.Settings()
 
 
 class Block:
@@ -218,6 +221,34 @@ class TransitionTextSource:
         return np.asarray(block.part("transition text", mixed), dtype=np.float32)
 
 
+@dataclass(frozen=True, slots=True)
+class TunedMixSource:
+    """The baseline `transitions` with the weights that validation chose: edges plus ``text`` times cosines."""
+
+    name: str
+    decay: float
+    text: float
+    text_decay: float
+    second: float
+    proposes: bool = True
+    scale: Scale = "ratio"
+
+    @classmethod
+    def of(cls, name: str, settings: transitions.Settings) -> "TunedMixSource":
+        """The source with the settings of the baseline; its graph is in the tables."""
+        return cls(name, settings.decay, settings.text, settings.text_decay, settings.second)
+
+    def scores(self, block: Block) -> Floats:
+        """Scores (B, I)."""
+        scores = block.dense_edges("tuned", self.decay, None)
+        if self.second:
+            near = strongest(block.edges("tuned", self.decay, None), SECOND_STEP_FROM)
+            scores = scores + np.float32(self.second) * product(near, block.tables.graphs["tuned"])
+        texts = block.cosines("words", self.text_decay, None) if self.text else None
+        mixed = transition_text_scores(scores.shape, scores, texts, transition_weight=1.0, text_weight=self.text)
+        return np.asarray(mixed, dtype=np.float32)
+
+
 class ModelSource:
     """The scores of a trained model that ranks the same items, as one source more; it is saved apart from the sources.
 
@@ -244,9 +275,10 @@ class ModelSource:
         return np.asarray(scores - scores.min(axis=1, keepdims=True), dtype=np.float32)
 
 
-def default_sources(tables: ItemTables) -> tuple[CandidateSource, ...]:
-    """The sources that the tables allow."""
+def default_sources(tables: ItemTables, tuned: transitions.Settings = UNTUNED) -> tuple[CandidateSource, ...]:
+    """The sources that the tables allow; ``tuned`` are the settings of the tuned mix."""
     sources: list[CandidateSource] = [
+        TunedMixSource.of("tuned_transitions", tuned),
         TransitionTextSource("transition_text"),
         GraphSource("transitions", "both"),
         GraphSource("transitions_last", "both", last=1),

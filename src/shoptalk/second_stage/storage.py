@@ -23,13 +23,15 @@ from shoptalk.second_stage.sources import (
     PopularitySource,
     TextSource,
     TransitionTextSource,
+    TunedMixSource,
 )
 from shoptalk.second_stage.tables import ItemTables, ItemTexts
 
 CARD, TENSORS, TREES = "second_stage.json", "second_stage.safetensors", "second_stage.lightgbm.txt"
 #: Sources that are written as their class and settings; a model is saved by its own run.
 SOURCES: dict[str, type[Any]] = {
-    cls.__name__: cls for cls in (GraphSource, TextSource, FactorSource, PopularitySource, TransitionTextSource)
+    cls.__name__: cls
+    for cls in (GraphSource, TextSource, FactorSource, PopularitySource, TransitionTextSource, TunedMixSource)
 }
 #: Stands for the model among the sources.
 MODEL = "ModelSource"

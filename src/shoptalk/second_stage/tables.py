@@ -113,10 +113,11 @@ class ItemTables:
         )
 
 
-def fit_tables(purchases: InteractionMatrix, texts: ItemTexts, seed: int) -> ItemTables:
+def fit_tables(purchases: InteractionMatrix, texts: ItemTexts, seed: int, tuned: Graph = BOTH) -> ItemTables:
     """Count and factorise; without the library `implicit` there are no factors.
 
-    Items without purchases get edges from the items whose words are most similar.
+    Items without purchases get edges from the items whose words are most similar. ``tuned`` describes the graph of the
+    tuned mix of transitions and texts.
     """
     has_purchases = purchases.counts() > 0
 
@@ -125,6 +126,7 @@ def fit_tables(purchases: InteractionMatrix, texts: ItemTexts, seed: int) -> Ite
 
     graphs = {
         "both": graph(BOTH),
+        "tuned": graph(tuned),
         "forward": graph(FORWARD),
         "backward": sparse.csr_array(graph(BACKWARD).T),
         "adjacent": graph(ADJACENT),
