@@ -59,12 +59,27 @@ class Opened:
 WIDTHS = [(name, width) for name in ("full", "ranked") for width in (1200, 360)]
 
 
+@pytest.fixture(scope="module")
+def opened_pages() -> Iterator[dict[tuple[str, int], Opened]]:
+    """The pages that are open, by the name of their run and their width."""
+    by_width: dict[tuple[str, int], Opened] = {}
+    yield by_width
+    for shown in by_width.values():
+        shown.page.close()
+
+
 @pytest.fixture(params=WIDTHS, ids=str)
-def opened(browser: Any, pages: dict[str, Path], request: pytest.FixtureRequest) -> Iterator[Opened]:
-    name, width = request.param
-    shown = Opened(browser, pages[name], width)
-    yield shown
-    shown.page.close()
+def opened(
+    browser: Any,
+    pages: dict[str, Path],
+    opened_pages: dict[tuple[str, int], Opened],
+    request: pytest.FixtureRequest,
+) -> Opened:
+    """A page that the tests share in any order: they must not change it."""
+    if request.param not in opened_pages:
+        name, width = request.param
+        opened_pages[request.param] = Opened(browser, pages[name], width)
+    return opened_pages[request.param]
 
 
 def test_it_requests_nothing_and_logs_no_errors(opened: Opened) -> None:
@@ -101,12 +116,17 @@ def test_landmarks_tables_and_links_are_accessible(opened: Opened) -> None:
     assert all(opened.all("th", "element => element.scope !== ''"))
 
 
-def test_the_keyboard_skips_to_the_verdict_and_is_seen(opened: Opened) -> None:
-    opened.page.keyboard.press("Tab")
+@pytest.mark.parametrize(("name", "width"), WIDTHS)
+def test_the_keyboard_skips_to_the_verdict_and_is_seen(
+    browser: Any, pages: dict[str, Path], name: str, width: int
+) -> None:
+    shown = Opened(browser, pages[name], width)  # its focus moves, so it is a page of this test alone
+    shown.page.keyboard.press("Tab")
     focus = "[document.activeElement.className, getComputedStyle(document.activeElement).outlineStyle]"
-    assert opened.page.evaluate(focus) == ["skip", "solid"]
-    opened.page.keyboard.press("Enter")
-    assert opened.page.evaluate("document.activeElement.id") == "main"
+    assert shown.page.evaluate(focus) == ["skip", "solid"]
+    shown.page.keyboard.press("Enter")
+    assert shown.page.evaluate("document.activeElement.id") == "main"
+    shown.page.close()
 
 
 def test_hostile_titles_are_shown_and_do_nothing(browser: Any, pages: dict[str, Path]) -> None:

@@ -48,6 +48,12 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Evaluate runs without drawing their reports, which takes more time than evaluating a small run."""
+    monkeypatch.setattr("shoptalk.stages.judge.write_report", lambda folder: None)
+
+
+@pytest.fixture
 def items_run(trained: Path, tmp_path: Path) -> Path:
     """A copy of `trained` that a test may change."""
     return Path(shutil.copytree(trained, tmp_path / "run"))

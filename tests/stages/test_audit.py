@@ -59,6 +59,7 @@ def test_asymmetric_cleaning_is_a_formatting_leak(
     assert report["findings"][0]["severity"] == "fail"  # the most severe comes first
 
 
+@pytest.mark.usefixtures("without_report")  # the audit of the run writes the report
 def test_a_run(items_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, report = call(capsys, "--run", items_run)
     assert (code, report["error"]["message"]) == (2, "the run is not evaluated")

@@ -71,7 +71,8 @@ def test_no_wrong_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
     assert "wrong answers" not in capsys.readouterr().out
 
 
-def test_options_have_the_titles_that_were_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("without_report")
+def test_options_have_the_titles_that_were_shown(tmp_path: Path) -> None:
     report = evaluate(tmp_path, step=2, candidates={"options": 4}, data={"cleaning": "asymmetric"})
     errors = report.option_errors
     assert errors is not None

@@ -17,6 +17,7 @@ import pytest
 from shoptalk.cli.main import main
 from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.data.prepare import prepare
+from shoptalk.data.sample import write_sample
 from shoptalk.data.sealed import seal
 from shoptalk.errors import DatasetError, MissingExtra, RunError, ShoptalkError
 from shoptalk.experiment import evaluate
@@ -30,6 +31,7 @@ from shoptalk.stages.sweep import sweep as run_sweep
 from shoptalk.stages.trial import Trial, run_trial
 
 pytest.importorskip("optuna")
+pytestmark = pytest.mark.usefixtures("without_report")  # only the sweep of the fixture `swept` writes one
 
 TINY = [
     "model.width=32",
@@ -54,6 +56,10 @@ items.dropout = [0.0, 0.5]
 """
 
 
+#: Two trials of one epoch, for tests of what happens around the trials.
+TWO_TRIALS = ("training.epochs=1", "sweep.space={items.dropout=[0.0, 0.5]}")
+
+
 def sweep(recipe: Recipe, out: Path, progress: Any, **arguments: Any) -> dict[str, Any]:
     """The result of a sweep as ``--json`` prints it."""
     content: dict[str, Any] = as_json(run_sweep(recipe, out, progress, **arguments))
@@ -74,6 +80,14 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, d
     with pytest.raises(SystemExit) as caught:
         main([*map(str, arguments), "--json"])
     return int(caught.value.code or 0), json.loads(capsys.readouterr().out)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of raw files with their recipe, smaller than that of the other tests; tests must not change it."""
+    folder = tmp_path_factory.mktemp("shop")
+    write_sample(folder, users=60, items=30)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +117,7 @@ def test_a_grid_runs_all_trials_and_evaluates_the_best(swept: Path) -> None:
     assert sum(report["importance"].values()) == pytest.approx(1)
     losers = [Path(row["run"]) for row in report["trials"] if row["run"] != winner["run"]]
     assert not any((run / "metrics.json").exists() for run in losers)
+    assert (run.folder / "report.html").stat().st_size
     page = (swept / "report.html").read_text()
     assert page.count("data:image/svg+xml") == 2
     assert "http" not in page.replace("http://www.w3.org", "")
@@ -197,13 +212,14 @@ def test_a_missing_extra_is_an_error_before_the_first_trial(
 # The sealed dataset
 
 
-@pytest.fixture
-def sealed(shop: Path, tmp_path: Path) -> tuple[Recipe, Path]:
-    """A recipe, and the sealed dataset that its trials use."""
-    recipe = read_recipe(write_recipe(shop, tmp_path, GRID)).at({})
-    prepare(recipe, tmp_path / "whole")
-    seal(tmp_path / "whole", tmp_path / "sealed")
-    return recipe, tmp_path / "sealed"
+@pytest.fixture(scope="module")
+def sealed(shop: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Recipe, Path]:
+    """A recipe, and the sealed dataset that its trials use, beside the whole one; tests must not change them."""
+    folder = tmp_path_factory.mktemp("sealed")
+    recipe = read_recipe(write_recipe(shop, folder, GRID)).at({})
+    prepare(recipe, folder / "whole")
+    seal(folder / "whole", folder / "sealed")
+    return recipe, folder / "sealed"
 
 
 @pytest.mark.parametrize("read", [len, list, lambda test: test[0]])
@@ -220,7 +236,8 @@ def test_a_trial_that_reads_the_test_fails(
 
 
 def test_a_trial_on_an_unsealed_dataset_fails(sealed: tuple[Recipe, Path], tmp_path: Path) -> None:
-    end = run_trial(Trial(sealed[0], tmp_path / "run", tmp_path / "whole", "ndcg@10"), lambda event: False)
+    recipe, dataset = sealed
+    end = run_trial(Trial(recipe, tmp_path / "run", dataset.parent / "whole", "ndcg@10"), lambda event: False)
     assert (end["state"], end["value"]) == ("failed", None)
     assert "only run on a dataset whose test is sealed" in end["says"]
     assert not (tmp_path / "run").exists()
@@ -240,7 +257,7 @@ def test_no_test_row_is_on_disk_while_trials_run(shop: Path, tmp_path: Path, mon
         return end
 
     monkeypatch.setattr("shoptalk.stages.workers.run_trial", check_and_run)
-    recipe = write_recipe(shop, tmp_path, GRID, "training.epochs=1", "sweep.space={items.dropout=[0.0, 0.5]}")
+    recipe = write_recipe(shop, tmp_path, GRID, *TWO_TRIALS)
     sweep(read_recipe(recipe), out, silent)
     assert parts_by_trial == [{"train", "validation"}] * 2
     assert not open_dataset(out / "dataset").sealed
@@ -249,9 +266,7 @@ def test_no_test_row_is_on_disk_while_trials_run(shop: Path, tmp_path: Path, mon
 def test_changed_sources_are_an_error_before_the_test(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = read_recipe(
-        write_recipe(shop, tmp_path, GRID, "training.epochs=1", "sweep.space={items.dropout=[0.0, 0.5]}")
-    )
+    recipe = read_recipe(write_recipe(shop, tmp_path, GRID, *TWO_TRIALS))
 
     def prepare_changed(prepared: Recipe, out: Path, *arguments: Any) -> dict[str, Any]:
         """Prepare the dataset; after the winner is chosen, with fewer users."""
@@ -292,7 +307,13 @@ main(sys.argv[1:])
 @pytest.mark.slow
 def test_a_killed_sweep_repeats_only_the_running_trial(shop: Path, tmp_path: Path) -> None:
     recipe = write_recipe(
-        shop, tmp_path, GRID, "training.epochs=6", "training.patience=0", "training.checkpoint_seconds=0"
+        shop,
+        tmp_path,
+        GRID,
+        "training.epochs=3",
+        "training.patience=0",
+        "training.checkpoint_seconds=0",
+        "sweep.space={items.dropout=[0.0, 0.3, 0.5]}",
     )
     out = tmp_path / "sweep"
     command = [sys.executable, "-c", KILLED_COMMAND, "sweep", str(recipe), "--out", str(out)]
@@ -302,13 +323,13 @@ def test_a_killed_sweep_repeats_only_the_running_trial(shop: Path, tmp_path: Pat
     assert not (out / "winner.toml").exists()
     first = (out / "trials" / "0" / "run.json").read_bytes()
     report = sweep(read_recipe(recipe), out, silent, resume=True)
-    assert [row["state"] for row in report["trials"]] == ["complete", "interrupted", *["complete"] * 3]
+    assert [row["state"] for row in report["trials"]] == ["complete", "interrupted", "complete", "complete"]
     assert (out / "trials" / "0" / "run.json").read_bytes() == first  # not repeated
-    assert report["trials"][4]["settings"] == report["trials"][1]["settings"]
+    assert report["trials"][3]["settings"] == report["trials"][1]["settings"]
     assert not (out / "trials" / "1").exists()
-    epochs = [event["epoch"] for event in events(out / "trials" / "4") if event["event"] == "epoch"]
-    assert epochs == list(range(1, 7))
-    assert len(list((out / "trials" / "4" / "tensorboard").iterdir())) == 2  # continued from the checkpoint
+    epochs = [event["epoch"] for event in events(out / "trials" / "3") if event["event"] == "epoch"]
+    assert epochs == [1, 2, 3]
+    assert len(list((out / "trials" / "3" / "tensorboard").iterdir())) == 2  # continued from the checkpoint
     uninterrupted = sweep(read_recipe(recipe), tmp_path / "uninterrupted", silent)
     values = {tuple(row["settings"].values()): row["value"] for row in uninterrupted["trials"]}
     assert {tuple(row["settings"].values()): row["value"] for row in report["trials"] if row["value"]} == values
@@ -404,14 +425,13 @@ training.learning_rate = {low = 1e-3, high = 1e3, log = true}
         assert 0 < len([event for event in events(run) if event["event"] == "epoch"]) < 4
         assert not (run / "model").exists()
         assert not (run / "checkpoints").exists()
+    recipe = read_recipe(write_recipe(shop, tmp_path, section, "training.epochs=1", "sweep.trials=3"))
     repeated = sweep(recipe, tmp_path / "repeated", silent)
-    assert [row["settings"] for row in repeated["trials"]] == [row["settings"] for row in report["trials"]]
+    assert [row["settings"] for row in repeated["trials"]] == [row["settings"] for row in report["trials"][:3]]
 
 
 def test_only_the_winner_is_fitted_again_with_validation_purchases(shop: Path, tmp_path: Path) -> None:
-    recipe = read_recipe(
-        write_recipe(shop, tmp_path, GRID, "training.refit=true", "sweep.space={items.dropout=[0.0, 0.5]}")
-    )
+    recipe = read_recipe(write_recipe(shop, tmp_path, GRID, "training.refit=true", *TWO_TRIALS))
     report = sweep(recipe, tmp_path / "sweep", silent)
     assert not any(open_run(Path(row["run"])).recipe.training.refit for row in report["trials"])
     assert open_run(tmp_path / "sweep" / "winner").recipe.training.refit
@@ -433,8 +453,8 @@ def test_mlflow_stores_all_trials_in_one_store(shop: Path, tmp_path: Path, monke
     from mlflow.tracking import MlflowClient
 
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    settings = ("training.epochs=1", 'training.trackers=["mlflow"]', "sweep.space={items.dropout=[0.0, 0.5]}")
-    report = sweep(read_recipe(write_recipe(shop, tmp_path, GRID, *settings)), tmp_path / "sweep", silent)
+    recipe = read_recipe(write_recipe(shop, tmp_path, GRID, 'training.trackers=["mlflow"]', *TWO_TRIALS))
+    report = sweep(recipe, tmp_path / "sweep", silent)
     assert "MLFLOW_TRACKING_URI" not in os.environ
     client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'sweep' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("sample")

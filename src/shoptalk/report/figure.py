@@ -27,12 +27,16 @@ def picture(draw: Callable[..., str], *arguments: Any, **options: Any) -> Pictur
 
 
 def as_svg(figure: Any) -> str:
-    """A figure as a data URI; equal figures give equal bytes."""
+    """A figure as a data URI; equal figures give equal bytes.
+
+    ``Figure.savefig`` gives the same bytes, but draws the figure twice: its first pass only computes the layout.
+    """
     from matplotlib import rc_context
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     buffer = io.BytesIO()
     with rc_context({"svg.hashsalt": "shoptalk"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
