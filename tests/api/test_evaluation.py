@@ -46,6 +46,8 @@ def test_the_report_is_shown_and_saved(report: shoptalk.Report, tmp_path: Path) 
     assert "<td>oracle</td><td>1.0000</td>" in shown
     assert report.headline in repr(report)
     assert report.verdict == report.result.verdict
+    assert report.ranking is not None
+    assert report.ranking.ndcg[report.ranking.chosen] == max(report.ranking.ndcg.values())
     page = report.save(tmp_path / "page.html")
     assert "oracle" in page.read_text(encoding="utf-8")
 

@@ -16,7 +16,7 @@ from shoptalk.progress_bars import progress_bars
 from shoptalk.recipe import Recipe, parse_recipe
 from shoptalk.report.names import MODEL, baseline_label, metric_label
 from shoptalk.report.verdict import show_verdict
-from shoptalk.results import ComparisonResult, Metrics, RunResult, Verdict
+from shoptalk.results import ComparisonResult, Metrics, RankingMethod, RunResult, Verdict
 from shoptalk.stages.compare import compare as compare_runs
 from shoptalk.stages.judge import judge
 from shoptalk.stages.load_dataset import run_split
@@ -53,6 +53,11 @@ class Report:
     def verdict(self) -> Verdict:
         """Whether the model is better than the best baseline, and whether it uses the history."""
         return self.result.verdict
+
+    @property
+    def ranking(self) -> RankingMethod | None:
+        """Which method ranks, with NDCG@10 of each on held-out validation users; None if there was no choice."""
+        return self.result.evaluation.training.ranking
 
     @property
     def headline(self) -> str:

@@ -15,7 +15,7 @@ from shoptalk.files import replacing
 from shoptalk.progress_bars import progress_bars
 from shoptalk.recipe import Recipe
 from shoptalk.recommend.filters import Filters
-from shoptalk.results import RecommendResult
+from shoptalk.results import RankingMethod, RecommendResult, from_json
 from shoptalk.runs import open_run
 from shoptalk.stages.recommend import RecommendRequest, recommend
 from shoptalk.stages.trained_run import TrainedRun, open_trained_run
@@ -59,6 +59,12 @@ class Model:
     def data(self) -> Dataset:
         """The dataset that the model was trained on."""
         return self.trained.dataset
+
+    @property
+    def ranking(self) -> RankingMethod | None:
+        """Which method ranks, with NDCG@10 of each on held-out validation users; None if there was no choice."""
+        choice = self.trained.run.info.get("training", {}).get("ranking")
+        return None if choice is None else from_json(RankingMethod, choice)
 
     def recommend(
         self,
