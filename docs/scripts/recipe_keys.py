@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from shoptalk.recipe import Recipe
-from shoptalk.registry import BASELINES
 from shoptalk.tasks import get_task, task_names
 
 HEAD = """# Recipe keys
@@ -15,25 +14,6 @@ recipe is, and how the keys work together, is in the [guide](../guide/recipes.md
 the nearest known one. `--set section.key=value` sets a key on the command line.
 
 """
-#: Meanings of keys whose model states none.
-MEANINGS = {
-    "name": "name of the experiment, shown in reports",
-    "seed": "seed of everything random; `--seed` sets it",
-    "data.source": "format of the files ([list](../guide/data.md#sources))",
-    "split.method": "which purchases are training, validation and test",
-    "candidates.negatives": "how distractors are drawn",
-    "prompt.style": "wording of the prompt; `bare`: a row of item tokens",
-    "model.tuning": "all weights, low-rank adapters, or adapters on 4-bit weights",
-    "model.precision": "number format in training; `auto`: measured when the run begins",
-    "lora.r": "rank of the adapters",
-    "lora.alpha": "scale of the adapters: their output is multiplied by alpha / r",
-    "lora.dropout": "dropout on the input of the adapters",
-    "training.learning_rate": "highest learning rate",
-    "training.weight_decay": "weight decay of AdamW",
-    "training.gradient_checkpointing": "compute activations again in the backward pass, to save memory",
-    "evaluation.baselines": f"baselines evaluated beside the model: {', '.join(f'`{name}`' for name in BASELINES)}",
-    "evaluation.k": "a further list length k of the ranking metrics, beside 5, 10 and 20",
-}
 _TYPES = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false"}
 
 
@@ -42,11 +22,11 @@ def recipe_keys_page() -> str:
     schema = Recipe.model_json_schema()
     sections = {name: model for name, field in schema["properties"].items() if (model := _model(field, schema))}
     plain = {name: field for name, field in schema["properties"].items() if name not in sections}
-    parts = [HEAD + _task_defaults(), f"## Top level\n\n{_table('', {'properties': plain}, schema)}"]
+    parts = [HEAD + _task_defaults(), f"## Top level\n\n{_table({'properties': plain}, schema)}"]
     for name, model in sections.items():
         optional = schema["properties"][name].get("description", "")
         about = " ".join(filter(None, [model.get("description", ""), _sentence(optional)]))
-        parts.append(f"## [{name}]\n\n{about}\n\n{_table(name, model, schema)}")
+        parts.append(f"## [{name}]\n\n{about}\n\n{_table(model, schema)}")
     return "\n".join(parts)
 
 
@@ -68,8 +48,8 @@ def _task_defaults() -> str:
 
 
 def keys_without_meaning() -> list[str]:
-    """The keys that neither their model nor `MEANINGS` describes."""
-    return [key for key, field in _keys() if not _meaning(key, field)]
+    """The keys that their model does not describe."""
+    return [key for key, field in _keys() if not _meaning(field)]
 
 
 def _keys() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -91,18 +71,17 @@ def _model(field: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] | No
     return None
 
 
-def _table(section: str, model: dict[str, Any], schema: dict[str, Any]) -> str:
+def _table(model: dict[str, Any], schema: dict[str, Any]) -> str:
     lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
     for key, field in model["properties"].items():
-        full = f"{section}.{key}" if section else key
         default = "required" if key in model.get("required", ()) else _default(field.get("default"))
-        cells = (f"`{key}`", _type(field, schema), default, _meaning(full, field))
+        cells = (f"`{key}`", _type(field, schema), default, _meaning(field))
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _meaning(key: str, field: dict[str, Any]) -> str:
-    return field.get("description") or MEANINGS.get(key, "")
+def _meaning(field: dict[str, Any]) -> str:
+    return str(field.get("description", ""))
 
 
 def _sentence(text: str) -> str:

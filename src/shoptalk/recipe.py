@@ -64,8 +64,8 @@ __all__ = [
 class Recipe(Section):
     """One experiment."""
 
-    name: str = ""
-    seed: Natural = 1
+    name: str = Field("", description="name of the experiment, shown in reports")
+    seed: Natural = Field(1, description="seed of everything random; `--seed` sets it")
     data: Data
     split: SplitSection = SplitSection()
     candidates: CandidatesSection | None = Field(None, description="without it, no options are drawn")

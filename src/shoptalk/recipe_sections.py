@@ -56,7 +56,7 @@ def decided(value: int | Auto) -> int:
 class Data(Section):
     """The raw files, and which purchases and items of them are kept."""
 
-    source: str = Field(description="format of the files: see docs/guide/data.md")
+    source: str = Field(description="format of the files ([list](../guide/data.md#sources))")
     reviews: str | None = Field(None, description="file of reviews or ratings; of `table`: the same as interactions")
     interactions: str | None = Field(None, description="file of interactions (source `table`)")
     items: str | None = Field(
@@ -114,7 +114,9 @@ class Data(Section):
 class SplitSection(Section):
     """How interactions are divided into training, validation and test."""
 
-    method: Literal["leave-one-out", "by-user", "by-time", "by-time-per-user"] = "leave-one-out"
+    method: Literal["leave-one-out", "by-user", "by-time", "by-time-per-user"] = Field(
+        "leave-one-out", description="which purchases are training, validation and test"
+    )
     fractions: tuple[Share, Share, Share] = Field((0.8, 0.1, 0.1), description="train, validation, test")
     history: Natural = Field(
         0, description="by-user: the first n items are the history, the next is the answer; 0: all but the last"
@@ -139,14 +141,18 @@ class CandidatesSection(Section):
     options: Annotated[int, Field(ge=2, le=26)] = Field(
         4, description="number of options: the target and its distractors"
     )
-    negatives: Literal["uniform", "popularity", "same-category", "similar-title"] = "uniform"
+    negatives: Literal["uniform", "popularity", "same-category", "similar-title"] = Field(
+        "uniform", description="how distractors are drawn"
+    )
 
 
 class Prompt(Section):
     """The task, and how histories and answers are written as text."""
 
     task: str = Field("multiple_choice", description="the task: see docs/glossary.md for the list")
-    style: Literal["alpaca", "phi3", "chat", "plain", "bare"] = "alpaca"
+    style: Literal["alpaca", "phi3", "chat", "plain", "bare"] = Field(
+        "alpaca", description="wording of the prompt; `bare`: a row of item tokens"
+    )
     answer: Literal["title", "letter"] = Field(
         "title", description="multiple_choice: whether the answer is the title or the letter of an option"
     )
@@ -171,8 +177,12 @@ class Model(Section):
     """The language model."""
 
     base: str = Field("nano", description="`nano`, or any Hugging Face causal model by name or path")
-    tuning: Literal["full", "lora", "qlora"] = "full"
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    tuning: Literal["full", "lora", "qlora"] = Field(
+        "full", description="all weights, low-rank adapters, or adapters on 4-bit weights"
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="number format in training; `auto`: measured when the run begins"
+    )
     width: Annotated[int, Field(ge=32, multiple_of=32)] | Auto = Field(
         256, description="nano: hidden size; `auto`: chosen from the data"
     )
@@ -186,9 +196,9 @@ class Model(Section):
 class Lora(Section):
     """Low-rank adapters, for `tuning = "lora"` and `"qlora"`."""
 
-    r: Positive = 16
-    alpha: Positive = 32
-    dropout: Share = 0.05
+    r: Positive = Field(16, description="rank of the adapters")
+    alpha: Positive = Field(32, description="scale of the adapters: their output is multiplied by alpha / r")
+    dropout: Share = Field(0.05, description="dropout on the input of the adapters")
     targets: tuple[str, ...] = Field((), description="names of the adapted layers; empty: all linear layers")
 
 
@@ -231,8 +241,8 @@ class Training(Section):
     batch_tokens: Annotated[int, Field(ge=32)] | Auto = Field(
         4096, description="tokens per step; `auto`: chosen from the data"
     )
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-3
+    learning_rate: Annotated[float, Field(gt=0)] = Field(1e-3, description="highest learning rate")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(1e-3, description="weight decay of AdamW")
     warmup: Share = Field(0.05, description="share of the steps with a rising learning rate")
     patience: Natural = Field(
         2, description="early stopping: epochs without a better validation loss; 0: no early stopping"
@@ -242,7 +252,9 @@ class Training(Section):
     refit: bool = Field(
         False, description="train again on training and validation purchases, for the best number of epochs"
     )
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: bool = Field(
+        False, description="compute activations again in the backward pass, to save memory"
+    )
     checkpoint_seconds: Annotated[float, Field(ge=0)] = Field(
         300.0, description="smallest number of seconds between two checkpoints"
     )
@@ -259,8 +271,11 @@ class Evaluation(Section):
     )
     resamples: Annotated[int, Field(ge=100)] = Field(1000, description="number of bootstrap resamples of the users")
     generate: Natural = Field(0, description="number of test users for whom a text is generated; 0: none")
-    baselines: tuple[str, ...] = ("chance", "popularity", "tfidf", "cooccurrence", "options_only")
-    k: Positive = DEFAULT_K
+    baselines: tuple[str, ...] = Field(
+        ("chance", "popularity", "tfidf", "cooccurrence", "options_only"),
+        description=f"baselines evaluated beside the model: {', '.join(f'`{name}`' for name in BASELINES)}",
+    )
+    k: Positive = Field(DEFAULT_K, description="a further list length k of the ranking metrics, beside 5, 10 and 20")
 
     @field_validator("baselines")
     @classmethod
