@@ -17,7 +17,9 @@ COSINE = TWICE**2 / (TWICE**2 + ONCE**2)  # of two titles that share one of thei
 
 def score(history: tuple[str, ...], settings: Settings, catalogue: Catalogue = CATALOGUE) -> np.ndarray:
     indices = {item: index for index, item in enumerate(catalogue)}
-    model = TextKnn(Texts(catalogue, settings.words), InteractionMatrix.of(TRAIN, indices), tuple(catalogue), settings)
+    model = TextKnn(
+        Texts.of(catalogue, settings.words), InteractionMatrix.of(TRAIN, indices), tuple(catalogue), settings
+    )
     return model.score_all([History("u", history)])[0]
 
 

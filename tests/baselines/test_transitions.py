@@ -18,7 +18,7 @@ PURCHASES = InteractionMatrix.of(TRAIN, INDICES)  # t1: lip1 soap; t2: lip1 soap
 
 
 def score(history: tuple[str, ...], settings: Settings) -> np.ndarray:
-    model = Transitions(PURCHASES, edges(PURCHASES, settings.graph), Texts(CATALOGUE), ITEMS, settings)
+    model = Transitions(PURCHASES, edges(PURCHASES, settings.graph), Texts.of(CATALOGUE), ITEMS, settings)
     return model.score_all([History("u", history)])[0]
 
 

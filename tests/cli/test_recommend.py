@@ -17,6 +17,7 @@ REPORT = {
     "allowed": 1,
     "warnings": [],
     "seconds": 0.0,
+    "method": "model",
 }
 
 

@@ -3,6 +3,7 @@ import pytest
 
 from shoptalk.schema import Candidates, History, Item
 from shoptalk.second_stage.recommender import block_size
+from shoptalk.second_stage.sources import Block
 from shoptalk.second_stage.tables import ItemTexts
 
 from .test_fitting import fitted
@@ -105,3 +106,19 @@ def test_new_items_are_ranked_by_their_words() -> None:
     assert near > far
     assert grown.tables.counts[-2:].tolist() == [0, 0]
     assert len(grown.rank([History("u", ("i3",))], 70)[0].items) == 61
+
+
+def test_items_without_purchases_keep_the_rank_of_the_first_source() -> None:
+    new = {f"n{number}": Item(f"n{number}", f"thing{number} again", brand=f"brand{number}") for number in range(6)}
+    stage, _ = fitted()
+    extended = stage.extended(list(new), ItemTexts.of({**catalogue(), **new}))
+    histories = [case.history for case in split().test[:40]]
+    first = extended.sources[0].scores(Block(histories, extended.item_index, extended.tables))
+    positions = 0
+    for history, scores, ranked in zip(histories, first, extended.rank(histories, 66), strict=True):
+        order = [extended.items[index] for index in np.argsort(-scores, kind="stable").tolist()]
+        expected = [item for item in order if item not in history.items]
+        for item in new:
+            assert ranked.items.index(item) == expected.index(item)
+            positions += expected.index(item) < 10
+    assert positions > 10  # some of them stand among the first ten

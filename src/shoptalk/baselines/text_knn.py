@@ -32,39 +32,39 @@ GRID: dict[str, Sequence[float | int]] = {
 
 
 class Texts:
-    """TF-IDF vectors of all items: title, brand and categories, as words of two letters or more.
-
-    Weighted by (1 + log tf) * idf, of length 1 (G. Salton, C. Buckley, "Term-weighting approaches in automatic text
-    retrieval", 1988), so that the product of two vectors is their cosine.
+    """Vectors of the texts of all items, whose products are cosines.
 
     Parameters
     ----------
-    catalogue
-        The I items.
-    words
-        Longest n-gram: 1 for single words, 2 for pairs of adjacent words as well.
+    vectors
+        (I, W) of length 1 or 0, sparse or dense.
     """
 
-    def __init__(self, catalogue: Catalogue, words: int = 1) -> None:
+    def __init__(self, vectors: Any) -> None:
+        self.vectors = sparse.csr_array(vectors)
+        self._transposed = sparse.csr_array(self.vectors.T)
+
+    @classmethod
+    def of(cls, catalogue: Catalogue, words: int = 1) -> "Texts":
+        """TF-IDF vectors of title, brand and categories, as words of two letters or more.
+
+        Weighted by (1 + log tf) * idf, of length 1 (G. Salton, C. Buckley, "Term-weighting approaches in automatic text
+        retrieval", 1988).
+
+        Parameters
+        ----------
+        catalogue
+            The I items.
+        words
+            Longest n-gram: 1 for single words, 2 for pairs of adjacent words as well.
+        """
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         vectorizer = TfidfVectorizer(sublinear_tf=True, ngram_range=(1, words), dtype=np.float32)
         try:
-            vectors = vectorizer.fit_transform([_text(item) for item in catalogue.values()])
+            return cls(vectorizer.fit_transform([_text(item) for item in catalogue.values()]))
         except ValueError:  # the catalogue has no word: all similarities are 0
-            vectors = sparse.csr_array((len(catalogue), 1), dtype=np.float32)
-        self._use(vectors)
-
-    @classmethod
-    def of_vectors(cls, vectors: Any) -> "Texts":
-        """Texts with given vectors (I, W) of length 1 or 0, sparse or dense."""
-        texts = cls.__new__(cls)
-        texts._use(vectors)
-        return texts
-
-    def _use(self, vectors: Any) -> None:
-        self.vectors = sparse.csr_array(vectors)  # (I, words)
-        self._transposed = sparse.csr_array(self.vectors.T)
+            return cls(sparse.csr_array((len(catalogue), 1), dtype=np.float32))
 
     def similar(self, weights: sparse.csr_array[Any]) -> Floats:
         """Sums (B, I) of the cosines to the items of B histories, weighted by (B, I)."""
@@ -111,7 +111,7 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> TextKnn:
 
     @lru_cache(maxsize=2)
     def texts(words: int) -> Texts:
-        return Texts(catalogue, words)
+        return Texts.of(catalogue, words)
 
     def score(settings: Settings) -> Score:
         return TextKnn(texts(settings.words), train, items, settings).score_purchases

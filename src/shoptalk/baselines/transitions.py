@@ -129,7 +129,7 @@ class Transitions(PurchaseRecommender):
 
 def learn(split: Split, catalogue: Catalogue, seed: int) -> Transitions:
     """Choose the settings on validation cases, then learn from the purchases of the final fit."""
-    item_index, texts = item_index_of(catalogue), Texts(catalogue)
+    item_index, texts = item_index_of(catalogue), Texts.of(catalogue)
     score, eval_data = _validation(split, item_index, texts, seed)
     best = tune(Settings(), GRID, score, eval_data)
     best = tune(best, {"how": ("rings",), "sources": (1,)}, score, eval_data, rounds=1)

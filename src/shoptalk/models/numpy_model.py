@@ -38,6 +38,9 @@ _FILES = {
     "encoder.safetensors",
     "transition_text.json",
     "transition_text.safetensors",
+    "second_stage.json",
+    "second_stage.lightgbm.txt",
+    "second_stage.safetensors",
     "new_items.parquet",
 }
 

@@ -182,7 +182,7 @@ def fit_ranker(
     cases = _draw_cases(split, item_index, seed, settings)
     check_targets_unseen(cases, split.train)
     progress("second stage", 0, 3, "features of validation cases")
-    mix = choose_mix(split, item_index, Texts.of_vectors(texts.words), seed)
+    mix = choose_mix(split, item_index, Texts(texts.words), seed)
     tables = fit_tables(InteractionMatrix.of(split.train, item_index), texts, seed, mix.graph)
     sources = Sources([*models, *default_sources(tables, mix)], tables, settings.depth)
     if not cases:
@@ -296,9 +296,11 @@ def one_feature(names: Sequence[str], name: str) -> LinearRanker:
 
 
 def calibrate(scores: NDArray[np.float64], cases: LabelledCases, chooses: NDArray[np.bool_]) -> Calibration:
-    """The temperature with the least cross-entropy of the targets in their pools, and the share of cases with one.
+    """The temperature that suits the first candidates best, and the share of cases with their target in the pool.
 
-    C. Guo et al., "On calibration of modern neural networks", ICML 2017.
+    It has the least cross-entropy between the probability of the first candidate and whether it is a target. The
+    cross-entropy of the targets among all candidates is another criterion (C. Guo et al., "On calibration of modern
+    neural networks", ICML 2017); most of it comes from targets far down, and the first items were too sure with it.
 
     Parameters
     ----------
@@ -310,12 +312,12 @@ def calibrate(scores: NDArray[np.float64], cases: LabelledCases, chooses: NDArra
     used = chooses[cases.index]
     if not used.any():
         return Calibration()
-    candidates = np.repeat(used, cases.groups.sizes)
-    label, sizes = cases.groups.label[candidates], cases.groups.sizes[used]
-    loss = [
-        -log_softmax(scores[candidates] / temperature, sizes)[label].mean() for temperature in TEMPERATURES.tolist()
-    ]
-    return Calibration(float(TEMPERATURES[int(np.argmin(loss))]), float(used.sum() / chooses.sum()))
+    losses = []
+    for temperature in TEMPERATURES.tolist():
+        first = first_candidates(scores, cases, chooses, temperature)
+        probability = np.clip(first.calibrated, 1e-9, 1 - 1e-9)
+        losses.append(-np.where(first.correct, np.log(probability), np.log1p(-probability)).mean())
+    return Calibration(float(TEMPERATURES[int(np.argmin(losses))]), float(used.sum() / chooses.sum()))
 
 
 def first_candidates(

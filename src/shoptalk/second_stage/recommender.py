@@ -19,6 +19,8 @@ from shoptalk.second_stage.tables import ItemTables, ItemTexts
 BLOCK_SCORES, BLOCK = 4_000_000, 256
 #: The most that popularity adds to items that no source tells apart; the least coverage.
 LEAST = 1e-4
+#: First ranks that items without purchases keep, and the distance between the scores of such items and the item above.
+KEPT_RANKS, STEP = 100, 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,8 @@ class SecondStage(CatalogueRecommender):
     """Re-ranks the best items of several sources.
 
     The score of a candidate is the logarithm of the calibrated probability that it is the next item. Items outside the
-    pool follow behind all candidates, by the score of the first source and then by popularity.
+    pool follow behind all candidates, by the score of the first source and then by popularity. Items without purchases
+    keep the rank that the first source gives them, as the ranker has seen almost none: it would put new items last.
 
     Parameters
     ----------
@@ -69,6 +72,7 @@ class SecondStage(CatalogueRecommender):
         self.items, self.sources, self.tables = tuple(items), tuple(sources), tables
         self.ranker, self.depth, self.calibration = ranker, depth, calibration
         most = max(1.0, float(tables.counts.max(initial=0)))
+        self._is_new = tables.counts == 0  # (I,)
         self._popularity = (LEAST * tables.counts / most).astype(np.float32)  # (I,), from 0 to LEAST
 
     @property
@@ -130,10 +134,35 @@ class SecondStage(CatalogueRecommender):
         filled = pool.sizes > 0
         if filled.any():
             lowest[filled] = np.minimum.reduceat(candidates, pool.starts[filled])
-        outside = np.maximum(self.sources[0].scores(block), 0) + self._popularity
+        first = self.sources[0].scores(block)
+        outside = np.maximum(first, 0) + self._popularity
         scores = outside / (1 + outside) + (lowest[:, None] - 2)  # at least 1 below all candidates
         scores[pool.row, pool.column] = candidates
-        return np.asarray(scores, dtype=np.float32)
+        scores = np.asarray(scores, dtype=np.float32)
+        if self._is_new.any():
+            self._keep_new_items(scores, first, block)
+        return scores
+
+    def _keep_new_items(self, scores: Floats, first: Floats, block: Block) -> None:
+        """Give items without purchases the ranks that they have by the scores (B, I) of the first source."""
+        bought = block.purchases.row, block.purchases.column
+        of_history, first = scores[bought], first.copy()
+        scores[bought] = first[bought] = -np.inf  # ranks are counted without the items of the history
+        for row in range(len(scores)):
+            self._keep_new(scores[row], first[row])
+        scores[bought] = of_history
+
+    def _keep_new(self, scores: Floats, first: Floats) -> None:
+        """Move the items (I,) without purchases to the rank that they have by the scores (I,) of the first source."""
+        best = np.argsort(-first, kind="stable")[:KEPT_RANKS]
+        new = np.flatnonzero(self._is_new[best])
+        if not len(new):
+            return
+        others = -np.sort(-scores[~self._is_new])
+        for count, rank in enumerate(new.tolist()):
+            behind = rank - count  # how many items with purchases stand before it
+            above = others[behind - 1] if behind else others[0] + 2 * STEP
+            scores[best[rank]] = above - STEP * (count + 1) / (len(new) + 1)
 
 
 def block_size(items: int) -> int:

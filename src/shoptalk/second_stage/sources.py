@@ -268,11 +268,15 @@ class ModelSource:
     def scores(self, block: Block) -> Floats:
         """Scores (B, I), shifted so that the lowest of each history is 0."""
         assert self.model is not None
-        items = self.model.items
-        if len(items) != block.tables.items:
-            raise ModelError(f"the model ranks {len(items)} items, the second stage {block.tables.items}")
-        scores = self.model.score_all(block.histories)
-        return np.asarray(scores - scores.min(axis=1, keepdims=True), dtype=np.float32)
+        model = self.model
+        if len(model.items) != block.tables.items:
+            raise ModelError(f"the model ranks {len(model.items)} items, the second stage {block.tables.items}")
+
+        def shifted() -> Floats:
+            scores = model.score_all(block.histories)
+            return np.asarray(scores - scores.min(axis=1, keepdims=True), dtype=np.float32)
+
+        return np.asarray(block.part(("model", self.name), shifted))
 
 
 def default_sources(tables: ItemTables, tuned: transitions.Settings = UNTUNED) -> tuple[CandidateSource, ...]:

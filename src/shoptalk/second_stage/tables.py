@@ -52,7 +52,7 @@ class ItemTexts:
         for item in catalogue.values():
             numbers.setdefault(item.brand, len(numbers) - 1)
         brand = np.array([numbers[item.brand] for item in catalogue.values()], dtype=np.int32)
-        vectors = Texts(catalogue).vectors if words is None else words
+        vectors = Texts.of(catalogue).vectors if words is None else words
         return cls(vectors, _category_vectors(list(catalogue.values())), brand)
 
 
