@@ -26,7 +26,7 @@ class Given:
 
 def small_tables() -> ItemTables:
     """Five items; the first two and the last have brands."""
-    texts = ItemTexts(None, None, np.array([0, 0, -1, -1, 1], dtype=np.int32))
+    texts = ItemTexts(None, None, np.array([0, 0, -1, -1, 1], dtype=np.int32), None)
     return ItemTables({}, texts, None, np.array([9, 4, 0, 1, 2], np.float32), np.array([1, 0, 0, 0, 2], np.float32))
 
 

@@ -182,7 +182,7 @@ def fit_ranker(
     cases = _draw_cases(split, item_index, seed, settings)
     check_targets_unseen(cases, split.train)
     progress("second stage", 0, 3, "features of validation cases")
-    mix = choose_mix(split, item_index, Texts(texts.words), seed)
+    mix = choose_mix(split, item_index, Texts(texts.tfidf), seed)
     tables = fit_tables(InteractionMatrix.of(split.train, item_index), texts, seed, mix.graph)
     sources = Sources([*models, *default_sources(tables, mix)], tables, settings.depth)
     if not cases:

@@ -244,7 +244,7 @@ class TunedMixSource:
         if self.second:
             near = strongest(block.edges("tuned", self.decay, None), SECOND_STEP_FROM)
             scores = scores + np.float32(self.second) * product(near, block.tables.graphs["tuned"])
-        texts = block.cosines("words", self.text_decay, None) if self.text else None
+        texts = block.cosines("tfidf", self.text_decay, None) if self.text else None
         mixed = transition_text_scores(scores.shape, scores, texts, transition_weight=1.0, text_weight=self.text)
         return np.asarray(mixed, dtype=np.float32)
 

@@ -128,7 +128,7 @@ def _table_tensors(tables: ItemTables) -> dict[str, NDArray[Any]]:
         tensors["factors"] = tables.factors
     for name, matrix in tables.graphs.items():
         tensors |= _sparse_tensors(f"graph.{name}", matrix)
-    for name in ("words", "categories"):
+    for name in ("words", "categories", "tfidf"):
         matrix = getattr(tables.texts, name)
         tensors |= _sparse_tensors(name, matrix) if sparse.issparse(matrix) else {name: matrix}
     return tensors
@@ -136,7 +136,8 @@ def _table_tensors(tables: ItemTables) -> dict[str, NDArray[Any]]:
 
 def _tables(tensors: dict[str, Any]) -> ItemTables:
     graphs = sorted({name.split(".")[1] for name in tensors if name.startswith("graph.")})
-    texts = ItemTexts(_matrix(tensors, "words"), _matrix(tensors, "categories"), tensors["brand"])
+    words, categories, tfidf = (_matrix(tensors, name) for name in ("words", "categories", "tfidf"))
+    texts = ItemTexts(words, categories, tensors["brand"], tfidf)
     matrices = {name: _matrix(tensors, f"graph.{name}") for name in graphs}
     return ItemTables(matrices, texts, tensors.get("factors"), tensors["counts"], tensors["recent"])
 

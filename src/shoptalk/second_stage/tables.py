@@ -36,24 +36,28 @@ class ItemTexts:
     Attributes
     ----------
     words, categories
-        (I, W) sparse TF-IDF rows of length 1 or 0.
+        (I, W) sparse rows of length 1 or 0: of the text, and of the categories alone.
     brand
         (I,) number of the brand; -1 where there is none.
+    tfidf
+        (I, W) TF-IDF rows of title, brand and categories, as the baselines have them.
     """
 
     words: Any
     categories: Any
     brand: NDArray[np.int32]
+    tfidf: Any
 
     @classmethod
     def of(cls, catalogue: Catalogue, words: Any = None) -> "ItemTexts":
-        """Read the texts of a catalogue; ``words`` are used in place of its TF-IDF vectors if given."""
+        """Read the texts of a catalogue; ``words``, such as features of an encoder, default to its TF-IDF vectors."""
         numbers: dict[str, int] = {"": -1}
         for item in catalogue.values():
             numbers.setdefault(item.brand, len(numbers) - 1)
         brand = np.array([numbers[item.brand] for item in catalogue.values()], dtype=np.int32)
-        vectors = Texts.of(catalogue).vectors if words is None else words
-        return cls(vectors, _category_vectors(list(catalogue.values())), brand)
+        tfidf = Texts.of(catalogue).vectors
+        categories = _category_vectors(list(catalogue.values()))
+        return cls(tfidf if words is None else words, categories, brand, tfidf)
 
 
 @dataclass(frozen=True, slots=True)
