@@ -33,4 +33,4 @@ def test_no_simple_method_is_significantly_better(name: str, tmp_path: Path) -> 
     assert method == ranking.chosen
     assert ranking.ndcg[method] == max(ranking.ndcg.values())
     difference = benchmark.row(name, 1, method, result)["difference"]
-    assert difference[2] > 0, f"{method} is worse than the best simple method: {difference}"
+    assert difference[2] >= 0, f"{method} is worse than the best simple method: {difference}"
