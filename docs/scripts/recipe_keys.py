@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from shoptalk.recipe import Recipe
+from shoptalk.registry import BASELINES
 from shoptalk.tasks import get_task, task_names
 
 HEAD = """# Recipe keys
@@ -75,9 +76,14 @@ def _table(model: dict[str, Any], schema: dict[str, Any]) -> str:
     lines = ["| key | type | default | meaning |", "|---|---|---|---|"]
     for key, field in model["properties"].items():
         default = "required" if key in model.get("required", ()) else _default(field.get("default"))
-        cells = (f"`{key}`", _type(field, schema), default, _meaning(field))
+        meaning = f"{_meaning(field)}: {_baselines()}" if key == "baselines" else _meaning(field)
+        cells = (f"`{key}`", _type(field, schema), default, meaning)
         lines.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _baselines() -> str:
+    return ", ".join(f"`{name}`" for name in BASELINES)
 
 
 def _meaning(field: dict[str, Any]) -> str:

@@ -273,7 +273,7 @@ class Evaluation(Section):
     generate: Natural = Field(0, description="number of test users for whom a text is generated; 0: none")
     baselines: tuple[str, ...] = Field(
         ("chance", "popularity", "tfidf", "cooccurrence", "options_only"),
-        description=f"baselines evaluated beside the model: {', '.join(f'`{name}`' for name in BASELINES)}",
+        description="baselines evaluated beside the model",
     )
     k: Positive = Field(DEFAULT_K, description="a further list length k of the ranking metrics, beside 5, 10 and 20")
 
