@@ -23,6 +23,7 @@ from tests.stages.test_run import call
 from tests.words import small_model
 
 BARE = [
+    "items.second_stage=off",
     'prompt.task="next_item"', 'prompt.style="bare"', 'split.method="leave-one-out"', 'split.fractions=[0.8,0.1,0.1]',
     "split.history=0", "training.pretrain_epochs=0", "training.choice_epochs=0", "training.epochs=3",
     "training.learning_rate=0.003", "training.batch_tokens=512", "evaluation.generate=0", "evaluation.resamples=200",
