@@ -19,7 +19,8 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from shoptalk.api.settings import make_recipe
-from shoptalk.data.sample import NEXT_ITEM_FILE, Behaviour, write_sample
+from shoptalk.data.sample import NEXT_ITEM_FILE, write_sample
+from shoptalk.data.sample_purchases import Behaviour
 from shoptalk.experiment import run
 from shoptalk.progress import silent
 from shoptalk.results import EvaluationResult

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from shoptalk.data.prepare import prepare
-from shoptalk.data.sample import Behaviour, write_sample
+from shoptalk.data.sample import write_sample
+from shoptalk.data.sample_purchases import Behaviour
 from shoptalk.errors import UsageError
 from shoptalk.recipe import read_recipe
 

@@ -177,5 +177,10 @@ def full_run(folder: Path) -> Path:
                {"prompt": "<|item_1|>", "answer": "<|item_2|>", "tokens": 1, "others": [HOSTILE[2]],
                 "titles": {"<|item_1|>": HOSTILE[0]}}]  # fmt: skip
     option_errors = {"option_errors": {**metrics["errors"], "what": "ranking", "calibration": []}}
+    ranking = {
+        "chosen": "linear", "ndcg": {"model": 0.31, "linear": 0.33, "transitions": 0.3}, "validation_cases": 1200,
+        "held_out_cases": 1050, "temperature": 0.9, "calibration_error": 0.04, "uncalibrated_error": 0.06,
+    }  # fmt: skip
     content = {**ranked, **metrics, **both, **option_errors, "samples": samples, "warnings": [HOSTILE[0]]}
+    content["training"] = {"ranking": ranking}
     return write_run(folder, content, name=HOSTILE[0], audit=audit())

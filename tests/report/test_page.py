@@ -47,6 +47,16 @@ def test_everything_is_shown_in_order(full: Path) -> None:
     assert "Results are not reliable: the audit failed" in text
 
 
+def test_the_method_that_ranks_is_named(full: Path) -> None:
+    text = text_of(full)
+    assert "<strong>the second stage (linear weights)</strong> ranks" in text
+    assert "on the 1,050 held-out validation cases" in text
+    assert "0.040 with a temperature of 0.90 fitted on validation cases, 0.060 without" in text
+    table = text[text.index('id="ranking-table"') :]
+    labels = re.findall(r'class="text">([^<]+)</th><td>', table[: table.index("</table>")])
+    assert labels == ["the second stage (linear weights)", "the trained model", "transitions (fixed settings)"]
+
+
 def test_what_is_missing_is_left_out(tmp_path: Path) -> None:
     bare = {"metrics": {"accuracy": option_metrics()["metrics"]["accuracy"]}, "baselines": {}}
     run = write_run(tmp_path / "run", bare)

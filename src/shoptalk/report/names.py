@@ -8,11 +8,15 @@ from shoptalk.registry import BASELINES
 
 #: Names of methods that are not in the registry of baselines.
 _METHOD_LABELS = {"majority": "majority class"}
-#: Names of methods that can rank for a run, and are not in the registry of baselines.
+#: Names of methods that can rank for a run.
 _RANKING_METHODS = {
     "model": "the trained model",
     "lambdamart": "the second stage (LambdaMART)",
     "linear": "the second stage (linear weights)",
+    "tuned_transitions": "graph of transitions, by text (tuned)",
+    "item_knn": "item-kNN (fixed settings)",
+    "transitions": "transitions (fixed settings)",
+    "als": "ALS (fixed settings)",
 }
 MODEL, SWAPPED = "this model", "this model, permuted histories"
 #: Display names of other metrics, if they are not the capitalised metric name.
@@ -60,9 +64,11 @@ def baseline_label(name: str, metric: str) -> str:
 
 
 def ranking_label(method: str) -> str:
-    """The display name of a method of `RankingMethod`: a model, a second stage, or a source of candidates."""
-    entry = BASELINES.get(method)
-    return _RANKING_METHODS.get(method) or (method.replace("_", " ") if entry is None else entry.label)
+    """The display name of a method of `RankingMethod`: a model, a second stage, or a source of candidates.
+
+    Sources have fixed settings, so that they have other names than the tuned baselines.
+    """
+    return _RANKING_METHODS.get(method, method.replace("_", " "))
 
 
 def show_p(p: float | None) -> str:
