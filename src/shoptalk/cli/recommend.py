@@ -96,7 +96,7 @@ def show_recommendations(result: "RecommendResult") -> None:
     if result.method != "model":
         from shoptalk.report.names import ranking_label
 
-        print(f"ranked by {ranking_label(result.method)}, which validation users ranked best")
+        print(f"ranked by {ranking_label(result.method)}, the best method on validation users")
     for index, item in enumerate(result.items, 1):
         print(f"{index:>3}. {printable(item.title)}  [{item.item_id}]  score {item.score:.3f}")
         if item.advice is not None:
