@@ -4,7 +4,7 @@ import pytest
 from shoptalk.errors import MissingExtra
 from shoptalk.second_stage.examples import LabelledCases, _drawn
 from shoptalk.second_stage.fitting import calibrate, first_candidates, one_feature
-from shoptalk.second_stage.ranker import Groups, LambdaMart, TreeSettings, fit_lambdamart, fit_linear
+from shoptalk.second_stage.ranker import Groups, TreeSettings, fit_lambdamart, fit_linear
 from shoptalk.second_stage.recommender import log_softmax
 
 SMALL = TreeSettings(trees=60, leaves=8, smallest_leaf=20, patience=15)
@@ -63,11 +63,13 @@ def test_contributions_add_up() -> None:
 
 
 def test_the_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("lightgbm")
+    trees = fit_lambdamart(drawn_groups(1), drawn_groups(2), 1, SMALL)
     monkeypatch.setattr("shoptalk.errors.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'shoptalk\[rerank\]'"):
         fit_lambdamart(drawn_groups(1), drawn_groups(2), 1)
     with pytest.raises(MissingExtra, match="lightgbm"):
-        LambdaMart("tree")
+        trees.contributions(drawn_groups(1).features)
 
 
 def test_one_feature_ranks_by_it() -> None:

@@ -5,7 +5,7 @@ Z. Cao et al., "Learning to rank: from pairwise approach to listwise approach", 
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from shoptalk.constants import DEFAULT_K
 from shoptalk.errors import require
 from shoptalk.graph.interactions import Floats, Ints
+from shoptalk.second_stage.trees import TreeEnsemble
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,11 @@ class Groups:
 class Ranker(Protocol):
     """Scores candidates by their features."""
 
+    @property
+    def features(self) -> int:
+        """How many features it reads, F."""
+        ...
+
     def predict(self, features: Floats) -> NDArray[np.float64]:
         """(P,) scores; the higher, the better the candidate is within its pool."""
         ...
@@ -90,8 +96,6 @@ class LambdaMart:
 
     Raises
     ------
-    MissingExtra
-        When LightGBM is not installed.
     ValueError
         When the text is no model.
     """
@@ -99,29 +103,36 @@ class LambdaMart:
     name = "lambdamart"
 
     def __init__(self, model: str) -> None:
-        require("lightgbm", "rerank")
-        import lightgbm
-
         self.text = model
-        try:
-            self._booster: Any = lightgbm.Booster(model_str=model)
-        except lightgbm.basic.LightGBMError as error:
-            raise ValueError(str(error)) from error
+        self._ensemble = TreeEnsemble.of_text(model)
+
+    @property
+    def features(self) -> int:
+        """See `Ranker`."""
+        return self._ensemble.features
 
     @property
     def trees(self) -> int:
         """How many trees it has."""
-        return int(self._booster.num_trees())
+        return self._ensemble.trees
 
     def predict(self, features: Floats) -> NDArray[np.float64]:
         """(P,) scores; see `Ranker`."""
-        if not len(features):
-            return np.empty(0)
-        return np.asarray(self._booster.predict(features, num_threads=1), dtype=np.float64)
+        return self._ensemble.predict(features)
 
     def contributions(self, features: Floats) -> NDArray[np.float64]:
-        """(P, F) SHAP values of the trees; see `Ranker`."""
-        values = self._booster.predict(features, pred_contrib=True, num_threads=1)
+        """(P, F) SHAP values of the trees; see `Ranker`.
+
+        Raises
+        ------
+        MissingExtra
+            When LightGBM is not installed, which computes them.
+        """
+        require("lightgbm", "rerank")
+        import lightgbm
+
+        booster = lightgbm.Booster(model_str=self.text)
+        values = booster.predict(features, pred_contrib=True, num_threads=1)
         return np.asarray(values, dtype=np.float64)[:, :-1]
 
 
@@ -187,6 +198,11 @@ class LinearRanker:
 
     def __init__(self, mean: Floats, scale: Floats, weights: Floats) -> None:
         self.mean, self.scale, self.weights = mean, scale, weights
+
+    @property
+    def features(self) -> int:
+        """See `Ranker`."""
+        return len(self.weights)
 
     def predict(self, features: Floats) -> NDArray[np.float64]:
         """(P,) scores, equal for equal features, which a product of matrices would not promise; see `Ranker`."""

@@ -71,8 +71,6 @@ def load_second_stage(folder: Path, model: ModelSource | None = None) -> SecondS
     ------
     ModelError
         When a file is damaged, or the model is missing.
-    MissingExtra
-        When it needs LightGBM, which is not installed.
     """
     if not (folder / CARD).exists():
         return None
@@ -85,7 +83,7 @@ def load_second_stage(folder: Path, model: ModelSource | None = None) -> SecondS
         sources = [_source(entry, model) for entry in card["sources"]]
         ranker = _ranker(card["ranker"], tensors, folder)
         stage = SecondStage(card["items"], sources, tables, ranker, card["depth"], Calibration(**card["calibration"]))
-        if list(stage.feature_names) != card["features"]:
+        if list(stage.feature_names) != card["features"] or stage.ranker.features != len(card["features"]):
             raise ValueError("it was written with other features")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, RecursionError) as error:
         raise ModelError(f"the second stage is damaged: {error}", where=str(folder), hint="train again") from error
