@@ -12,7 +12,15 @@ from shoptalk.stages.recommend import RecommendRequest
 
 REPORT = {
     "user": None,
-    "items": [{"item_id": "b", "title": "Comb", "score": 1.5, "because": [{"item_id": "a", "effect": 0.25}]}],
+    "items": [
+        {
+            "item_id": "b",
+            "title": "Comb",
+            "score": 1.5,
+            "because": [{"item_id": "a", "effect": 0.25}],
+            "sources": [{"source": "model", "effect": 0.5}],
+        }
+    ],
     "history": [{"item_id": "a", "title": "Soap"}],
     "allowed": 1,
     "warnings": [],
@@ -73,6 +81,7 @@ def test_without_options_nothing_is_filtered(
     assert "history: Soap" in output
     assert "1. Comb  [b]  score 1.500" in output
     assert "+0.250 because of Soap" in output
+    assert "by model +0.500" in output
 
 
 def test_titles_are_printed_without_control_characters(capsys: pytest.CaptureFixture[str]) -> None:

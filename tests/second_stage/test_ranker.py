@@ -63,13 +63,9 @@ def test_contributions_add_up() -> None:
 
 
 def test_the_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("lightgbm")
-    trees = fit_lambdamart(drawn_groups(1), drawn_groups(2), 1, SMALL)
     monkeypatch.setattr("shoptalk.errors.find_spec", lambda name: None)
     with pytest.raises(MissingExtra, match=r"pip install 'shoptalk\[rerank\]'"):
         fit_lambdamart(drawn_groups(1), drawn_groups(2), 1)
-    with pytest.raises(MissingExtra, match="lightgbm"):
-        trees.contributions(drawn_groups(1).features)
 
 
 def test_one_feature_ranks_by_it() -> None:

@@ -17,6 +17,8 @@ decision_type=2 2
 left_child=1 -1
 right_child=-2 -3
 leaf_value=10 20 30
+leaf_count=6 2 2
+internal_count=10 8
 is_linear=0
 
 
@@ -44,6 +46,20 @@ def test_a_tree_by_hand(features: tuple[float, float], expected: float) -> None:
     assert ensemble.predict(np.array([features], np.float32)).tolist() == [expected]
 
 
+def test_contributions_by_hand() -> None:
+    """Without a feature, a condition is answered by the shares of the training candidates."""
+    ensemble = TreeEnsemble.of_text(TREE)
+    expected = {  # of the tree for the candidate (0, 0), if only these features are known
+        (): 0.6 * 10 + 0.2 * 30 + 0.2 * 20,
+        (0,): 6 / 8 * 10 + 2 / 8 * 30,
+        (1,): 0.8 * 10 + 0.2 * 20,
+        (0, 1): 10.0,
+    }
+    first = (expected[0,] - expected[()] + expected[0, 1] - expected[1,]) / 2
+    second = (expected[1,] - expected[()] + expected[0, 1] - expected[0,]) / 2
+    assert ensemble.contributions(np.zeros((1, 2), np.float32))[0] == pytest.approx([first, second])
+
+
 def test_the_same_as_lightgbm(monkeypatch: pytest.MonkeyPatch) -> None:
     lightgbm = pytest.importorskip("lightgbm")
     monkeypatch.setattr("shoptalk.second_stage.trees.BLOCK", 20_000)  # several blocks
@@ -57,6 +73,8 @@ def test_the_same_as_lightgbm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ensemble.trees == 40
     assert ensemble.predict(features) == pytest.approx(booster.predict(features), abs=1e-12)
     assert ensemble.predict(features[:0]).shape == (0,)
+    shap = booster.predict(features[:50], pred_contrib=True)[:, :-1]
+    assert ensemble.contributions(features[:50]) == pytest.approx(shap, abs=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +91,8 @@ def test_the_same_as_lightgbm(monkeypatch: pytest.MonkeyPatch) -> None:
         ("leaf_value=10 20 30", "leaf_value=10 x 30", "could not convert"),
         ("decision_type=2 2", "decision_type=2 1", "not numerical"),
         ("is_linear=0", "is_linear=1", "linear"),
+        ("leaf_count=6 2 2", "leaf_count=6 2", "different lengths"),
+        ("leaf_count=6 2 2", "leaf_count=6 0 2", "not positive"),
         ("split_feature=0 1", "split_feature=0 -1", "feature -1"),
     ],
 )
@@ -98,6 +118,8 @@ def test_trees_with_too_many_leaves() -> None:
                 "left_child=" + " ".join([*(str(n + 1) for n in range(count - 1)), "-1"]),
                 "right_child=" + " ".join(str(-2 - n) for n in range(count)),
                 "leaf_value=" + " ".join(["1"] * (count + 1)),
+                "leaf_count=" + " ".join(["1"] * (count + 1)),
+                "internal_count=" + " ".join(["2"] * count),
             ]
         )
     )

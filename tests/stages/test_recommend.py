@@ -55,7 +55,7 @@ def test_item_tokens_are_ranked_in_one_pass_and_filters_hold(trained: Path) -> N
     order = [item["item_id"] for item in whole["items"]]
     assert set(order) == set(ids) - set(bought)
     assert whole["allowed"] == len(ids) - 2
-    assert whole["items"][0].keys() == {"item_id", "title", "score", "because"}
+    assert whole["items"][0].keys() == {"item_id", "title", "score", "because", "sources"}
     category = shop[ids[0]].categories[-1]
     some = ids[:20]
     asked = Filters(categories=(category,), allow=some, deny=(ids[1],))

@@ -68,6 +68,11 @@ def test_recommendations_name_the_method(run_folder: Path) -> None:
     user = trained.dataset.split().test[0].history.user_id
     (result,) = recommend(trained, RecommendRequest(users=[user], k=3), silent)
     assert result.method == trained.run.ranking_method
+    (explained,) = recommend(trained, RecommendRequest(users=[user], k=3, explain=True), silent)
+    for item in explained.items:
+        effects = [abs(part.effect) for part in item.sources]
+        assert effects == sorted(effects, reverse=True)
+        assert {"model", "transition_text", "popularity"} <= {part.source for part in item.sources}
 
 
 def test_lists_come_from_the_second_stage(run_folder: Path) -> None:

@@ -23,6 +23,8 @@ from shoptalk.stages.trained_run import TrainedRun, open_trained_run
 if TYPE_CHECKING:
     import pandas as pd
 
+#: Columns of recommendations, and those of explained ones.
+COLUMNS, EXPLANATIONS = ["user_id", "item_id", "rank", "score"], ["because", "sources"]
 #: In a run's folder: its dataset, where the run is saved to go elsewhere.
 DATASET = "dataset"
 #: Parts of a recipe that define the data.
@@ -95,7 +97,7 @@ class Model:
         exclude_history
             Leave out items of the history.
         explain
-            Add the column ``because``: the effect of each item of the history on the score.
+            Add the columns ``because``, the effect of each item of the history on the score, and ``sources``.
         options
             Choose from these ids or titles alone.
         categories, min_price, max_price, allow, deny
@@ -104,8 +106,9 @@ class Model:
         Returns
         -------
         pandas.DataFrame
-            Columns user_id, item_id, rank (from 1), score, and ``because`` if explained: a list of (item_id, effect),
-            the largest effect first. For histories, user_id is the position of the history, from 0.
+            Columns user_id, item_id, rank (from 1), score, and if explained ``because``: a list of (item_id, effect),
+            the largest effect first, and ``sources``: what each source of a second stage adds to its score, empty
+            without one. For histories, user_id is the position of the history, from 0.
 
         Raises
         ------
@@ -136,9 +139,9 @@ class Model:
         )
         with progress_bars(show=progress) as report:
             results = recommend(self.trained, request, report)
-        columns = ["user_id", "item_id", "rank", "score", *(["because"] if explain else [])]
         rows = [row for position, result in enumerate(results) for row in _rows(result, position)]
-        return pd.DataFrame(rows, columns=["user_id", "item_id", "rank", "score", "because"])[columns]
+        table = pd.DataFrame(rows, columns=[*COLUMNS, *EXPLANATIONS])
+        return table if explain else table[COLUMNS]
 
     def save(self, folder: str | Path) -> Path:
         """Copy the model with its dataset and results into a new folder, which `load` opens anywhere.
@@ -213,6 +216,10 @@ def load(folder: str | Path) -> Model:
 def _rows(result: RecommendResult, position: int) -> list[tuple[Any, ...]]:
     user = position if result.user is None else result.user
     return [
-        (user, item.item_id, rank, item.score, [(reason.item_id, reason.effect) for reason in item.because])
+        (
+            *(user, item.item_id, rank, item.score),
+            [(reason.item_id, reason.effect) for reason in item.because],
+            [(part.source, part.effect) for part in item.sources],
+        )
         for rank, item in enumerate(result.items, 1)
     ]

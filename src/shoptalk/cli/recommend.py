@@ -103,6 +103,8 @@ def show_recommendations(result: "RecommendResult") -> None:
             print(f"       {printable(item.advice)}")
         for reason in item.because[:2]:
             print(f"       {reason.effect:+.3f} because of {titles[reason.item_id]}")
+        if item.sources:
+            print("       by " + ", ".join(f"{part.source} {part.effect:+.3f}" for part in item.sources[:3]))
     for warning in result.warnings:
         print(warning)
 

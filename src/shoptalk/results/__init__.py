@@ -23,7 +23,7 @@ from shoptalk.results.dataset import DatasetInfo, PrepareResult, SourceFile, Tab
 from shoptalk.results.evaluation import EvaluationResult, RankingMethod, RunResult, SamplePrompt, TrainingFacts, Verdict
 from shoptalk.results.figures import NOT_MEASURED, Comparison, Difference, Metrics
 from shoptalk.results.page import schema_page
-from shoptalk.results.recommendation import HistoryEffect, HistoryItem, RecommendedItem, RecommendResult
+from shoptalk.results.recommendation import HistoryEffect, HistoryItem, RecommendedItem, RecommendResult, SourceEffect
 from shoptalk.results.sample import SampleResult
 from shoptalk.results.storage import AUDIT, METRICS, read_audit, read_evaluation, write_result
 from shoptalk.results.sweep import SweepResult, SweepWinner, TrialResult
@@ -65,6 +65,7 @@ __all__ = [
     "Severity",
     "ShortenedHistory",
     "ShortenedStep",
+    "SourceEffect",
     "SourceFile",
     "SweepResult",
     "SweepWinner",

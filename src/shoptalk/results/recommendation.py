@@ -36,6 +36,22 @@ class HistoryEffect:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceEffect:
+    """What a source of candidates, or another feature, adds to the score that a second stage gives an item.
+
+    Attributes
+    ----------
+    source
+        Name of the source or feature.
+    effect
+        The sum of the contributions of its features, relative to the mean over the candidates of the training.
+    """
+
+    source: str
+    effect: float
+
+
+@dataclass(frozen=True, slots=True)
 class RecommendedItem:
     """A recommended item.
 
@@ -47,6 +63,8 @@ class RecommendedItem:
         The score of the recommender; scores of different models cannot be compared.
     because
         The effects of the items of the history, the largest first; empty without `--explain`.
+    sources
+        The contributions of the sources, the largest first; empty without `--explain` or without a second stage.
     advice
         The generated text; absent for models that generate none.
     """
@@ -55,6 +73,7 @@ class RecommendedItem:
     title: str
     score: float
     because: tuple[HistoryEffect, ...] = ()
+    sources: tuple[SourceEffect, ...] = ()
     advice: str | None = field(default=None, metadata=ABSENT)
 
 

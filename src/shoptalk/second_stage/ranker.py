@@ -121,19 +121,8 @@ class LambdaMart:
         return self._ensemble.predict(features)
 
     def contributions(self, features: Floats) -> NDArray[np.float64]:
-        """(P, F) SHAP values of the trees; see `Ranker`.
-
-        Raises
-        ------
-        MissingExtra
-            When LightGBM is not installed, which computes them.
-        """
-        require("lightgbm", "rerank")
-        import lightgbm
-
-        booster = lightgbm.Booster(model_str=self.text)
-        values = booster.predict(features, pred_contrib=True, num_threads=1)
-        return np.asarray(values, dtype=np.float64)[:, :-1]
+        """(P, F) SHAP values of the trees; see `Ranker`."""
+        return self._ensemble.contributions(features)
 
 
 def fit_lambdamart(

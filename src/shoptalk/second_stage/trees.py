@@ -7,6 +7,7 @@ that is false clears the leaves below its "true" side, and the first leaf that r
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,10 @@ BLOCK = 2_000_000
 NUMERICAL = {"0", "2"}
 FULL = np.uint64(2**64 - 1)
 
+#: For each feature on the way to a leaf, the interval (low, high] that leads there, and the share of the training
+#: candidates at its conditions that are in it.
+Conditions = dict[int, tuple[float, float, float]]
+
 
 @dataclass(frozen=True, slots=True)
 class Tree:
@@ -35,6 +40,8 @@ class Tree:
         (N,) the condition that follows where it is true, and where it is false; -1 - n for leaf n.
     values
         (N + 1,) of the leaves.
+    counts, leaf_counts
+        (N,) and (N + 1,) training candidates that reached each condition, and each leaf.
     """
 
     feature: Ints
@@ -42,6 +49,8 @@ class Tree:
     left: Ints
     right: Ints
     values: NDArray[np.float64]
+    counts: NDArray[np.float64]
+    leaf_counts: NDArray[np.float64]
 
     def order(self) -> tuple[list[int], list[tuple[int, int]]]:
         """The leaves from left to right, and for each condition the range of leaves below its "true" side.
@@ -72,6 +81,25 @@ class Tree:
             raise ValueError("its conditions are no tree")
         return leaves, ranges
 
+    def paths(self) -> list[tuple[float, Conditions]]:
+        """The value of each leaf, and what leads to it."""
+        paths: list[tuple[float, Conditions]] = []
+        stack: list[tuple[int, Conditions]] = [(0 if len(self.feature) else -1, {})]
+        while stack:
+            node, path = stack.pop()
+            if node < 0:
+                paths.append((float(self.values[-1 - node]), path))
+                continue
+            feature, threshold = int(self.feature[node]), float(self.threshold[node])
+            low, high, share = path.get(feature, (-np.inf, np.inf, 1.0))
+            for child, bounds in (
+                (int(self.left[node]), (low, min(high, threshold))),
+                (int(self.right[node]), (max(low, threshold), high)),
+            ):
+                count = self.leaf_counts[-1 - child] if child < 0 else self.counts[child]
+                stack.append((child, {**path, feature: (*bounds, share * count / self.counts[node])}))
+        return paths
+
 
 class TreeEnsemble:
     """The sum of T trees.
@@ -91,6 +119,7 @@ class TreeEnsemble:
 
     def __init__(self, trees: list[Tree], features: int) -> None:
         self.trees, self.features = len(trees), features
+        self._all_trees = trees
         most = max((len(tree.values) for tree in trees), default=1)
         if most > MOST_LEAVES:
             raise ValueError(f"a tree has {most} leaves; at most {MOST_LEAVES} are supported")
@@ -132,6 +161,30 @@ class TreeEnsemble:
             result[start : start + size] = self._predict(np.asarray(features[start : start + size], dtype=np.float32))
         return result
 
+    def contributions(self, features: Floats) -> NDArray[np.float64]:
+        """SHAP values (P, F) of a few candidates: the path-dependent ones, as LightGBM computes them.
+
+        S. Lundberg, G. Erion, S. Lee, "Consistent individualized feature attribution for tree ensembles", 2018. The
+        Shapley weights are an integral over [0, 1] of a polynomial in the share of features that are
+        known, for which Gauss-Legendre quadrature is exact.
+        """
+        leaves = self._leaves
+        result = np.zeros((len(features), self.features))
+        for row, values in enumerate(np.asarray(features, dtype=np.float64)):
+            given = values[leaves.feature]  # (L, M)
+            inside = ((given > leaves.low) & (given <= leaves.high)).astype(np.float64)
+            weight = np.zeros_like(inside)
+            for point, size in zip(*leaves.quadrature, strict=True):
+                factors = point * inside + (1 - point) * leaves.share
+                weight += size * factors.prod(axis=1, keepdims=True) / factors
+            parts = leaves.value[:, None] * (inside - leaves.share) * weight
+            result[row] = np.bincount(leaves.feature.ravel(), weights=parts.ravel(), minlength=self.features)
+        return result
+
+    @cached_property
+    def _leaves(self) -> "_Leaves":
+        return _Leaves.of([path for tree in self._all_trees for path in tree.paths()])
+
     def _predict(self, features: Floats) -> NDArray[np.float64]:
         masks = np.full((len(features), self.trees), FULL)
         for feature, table in self._tables.items():
@@ -166,6 +219,43 @@ class _Table:
         return cls(_rounded_down(np.array([threshold for threshold, _, _ in conditions])), masks)
 
 
+@dataclass(frozen=True, slots=True)
+class _Leaves:
+    """All L leaves of an ensemble with the at most M features on the way to each; padding holds for any candidate.
+
+    Attributes
+    ----------
+    value
+        (L,).
+    feature, low, high, share
+        (L, M) see `Conditions`.
+    quadrature
+        Points and weights of Gauss-Legendre quadrature on [0, 1], exact for polynomials of degree M - 1.
+    """
+
+    value: NDArray[np.float64]
+    feature: Ints
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+    share: NDArray[np.float64]
+    quadrature: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, paths: list[tuple[float, Conditions]]) -> "_Leaves":
+        """From values and conditions."""
+        most = max(1, *(len(conditions) for _, conditions in paths), 1)
+        feature = np.zeros((len(paths), most), dtype=np.int64)
+        bounds = np.empty((3, len(paths), most))
+        bounds[0], bounds[1], bounds[2] = -np.inf, np.inf, 1.0
+        for number, (_, conditions) in enumerate(paths):
+            feature[number, : len(conditions)] = list(conditions)
+            bounds[:, number, : len(conditions)] = np.array(list(conditions.values())).reshape(-1, 3).T
+        points, weights = np.polynomial.legendre.leggauss((most + 1) // 2)
+        value = np.array([value for value, _ in paths])
+        low, high, share = bounds
+        return cls(value, feature, low, high, share, ((points + 1) / 2, weights / 2))
+
+
 def _rounded_down(values: NDArray[np.float64]) -> Floats:
     """The largest float32 that are at most the values: a float32 is at most one where it is at most the other."""
     with np.errstate(over="ignore"):
@@ -194,11 +284,16 @@ def _tree(entries: dict[str, str]) -> Tree:
         numbers("left_child", np.int64),
         numbers("right_child", np.int64),
         values,
+        numbers("internal_count", np.float64),
+        numbers("leaf_count", np.float64) if len(conditions) else np.ones(1),
     )
-    sizes = {len(tree.threshold), len(tree.left), len(tree.right), len(conditions), len(values) - 1}
+    per_condition = (tree.threshold, tree.left, tree.right, tree.counts, values[1:], tree.leaf_counts[1:])
+    sizes = {len(entries) for entries in (conditions, *per_condition)}
     if sizes != {len(conditions)}:
         raise ValueError("a tree has lists of different lengths")
     for child in (tree.left, tree.right):
         if ((child >= len(conditions)) | (child < -len(values))).any():
             raise ValueError("a tree leads to a condition that it does not have")
+    if min(*tree.counts, *tree.leaf_counts, 1) <= 0:
+        raise ValueError("a tree has counts that are not positive")
     return tree

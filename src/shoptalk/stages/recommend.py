@@ -1,7 +1,7 @@
 """Recommend from a trained run."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,7 @@ from shoptalk.errors import UsageError
 from shoptalk.progress import Progress
 from shoptalk.recommend.filters import Filters, ItemFilterIndex
 from shoptalk.recommend.match import match_items
-from shoptalk.results import HistoryEffect, HistoryItem, RecommendedItem, RecommendResult
+from shoptalk.results import HistoryEffect, HistoryItem, RecommendedItem, RecommendResult, SourceEffect
 from shoptalk.schema import Candidates, Catalogue, History, RankedList, Reason
 from shoptalk.stages.trained_run import TrainedRun
 from shoptalk.tasks import get_task
@@ -78,13 +78,16 @@ def recommend(trained: TrainedRun, request: RecommendRequest, progress: Progress
     results = []
     for history, choice, ranked in zip(histories, choices, lists, strict=True):
         reasons: Sequence[Sequence[Reason]] = [[] for _ in ranked.items]
+        sources: Sequence[Mapping[str, float]] = [{} for _ in ranked.items]
         if request.explain:  # a model that chooses was shown all options
             reasons = _reasons(recommender, catalogue, history, ranked, choice.open if options else ())
+            if hasattr(recommender, "contributions"):
+                sources = recommender.contributions(history, ranked.items)
         written = task.recommendation_texts(recommender.builder, history, ranked)
         results.append(
             RecommendResult(
                 user=history.user_id or None,
-                items=tuple(_rows(catalogue, ranked, reasons, written)),
+                items=tuple(_rows(catalogue, ranked, reasons, sources, written)),
                 history=tuple(HistoryItem(item, catalogue[item].title) for item in history.items),
                 allowed=choice.count,
                 warnings=tuple(shortfall(len(ranked.items), request.k, choice.count)),
@@ -196,7 +199,11 @@ def choose(allowed: AllowedItems, history: History, *, repeats: bool) -> Choice:
 
 
 def _rows(
-    catalogue: Catalogue, ranked: RankedList, reasons: Sequence[Sequence[Reason]], written: Sequence[str] | None
+    catalogue: Catalogue,
+    ranked: RankedList,
+    reasons: Sequence[Sequence[Reason]],
+    sources: Sequence[Mapping[str, float]],
+    written: Sequence[str] | None,
 ) -> list[RecommendedItem]:
     return [
         RecommendedItem(
@@ -204,6 +211,7 @@ def _rows(
             title=catalogue[item].title,
             score=score,
             because=tuple(HistoryEffect(reason.item_id, reason.effect) for reason in reasons[number]),
+            sources=tuple(SourceEffect(name, effect) for name, effect in sources[number].items()),
             advice=None if written is None else written[number],
         )
         for number, (item, score) in enumerate(zip(ranked.items, ranked.scores, strict=True))
