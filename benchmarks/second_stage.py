@@ -29,6 +29,7 @@ from shoptalk.recipe import read_recipe
 from shoptalk.results import as_json
 from shoptalk.schema import Estimate, Recommender, Split
 from shoptalk.second_stage.fitting import Settings, fit_second_stage
+from shoptalk.second_stage.pool import PoolSize
 from shoptalk.stages.second_stage import describe
 
 RECIPES = Path(__file__).parents[1] / "recipes"
@@ -114,11 +115,12 @@ def main() -> None:
     parser.add_argument("--method", default="leave-one-out", choices=["leave-one-out", "by-time"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--ranker", default="auto", choices=["auto", "lambdamart", "linear"])
-    parser.add_argument("--depth", type=int, default=Settings().depth)
+    parser.add_argument("--depth", type=int, default=PoolSize().depth)
+    parser.add_argument("--candidates", type=int, default=PoolSize().candidates)
     parser.add_argument("--test", action="store_true", help="look at the test cases")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    settings = Settings(ranker=given.ranker, depth=given.depth)
+    settings = Settings(ranker=given.ranker, size=PoolSize(given.depth, given.candidates))
     overrides = [f"split.ties={given.ties}", f"split.method={given.method}"]
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
         data = open_data(given.data, overrides, Path(folder))

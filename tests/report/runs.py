@@ -179,7 +179,7 @@ def full_run(folder: Path) -> Path:
     option_errors = {"option_errors": {**metrics["errors"], "what": "ranking", "calibration": []}}
     ranking = {
         "chosen": "linear", "ndcg": {"model": 0.31, "linear": 0.33, "transitions": 0.3}, "validation_cases": 1200,
-        "held_out_cases": 1050, "temperature": 0.9, "calibration_error": 0.04, "uncalibrated_error": 0.06,
+        "held_out_cases": 1050, "calibration_error": 0.04, "uncalibrated_error": 0.06,
     }  # fmt: skip
     content = {**ranked, **metrics, **both, **option_errors, "samples": samples, "warnings": [HOSTILE[0]]}
     content["training"] = {"ranking": ranking}

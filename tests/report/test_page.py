@@ -51,7 +51,7 @@ def test_the_method_that_ranks_is_named(full: Path) -> None:
     text = text_of(full)
     assert "<strong>the second stage (linear weights)</strong> ranks" in text
     assert "on the 1,050 held-out validation cases" in text
-    assert "0.040 with a temperature of 0.90 fitted on validation cases, 0.060 without" in text
+    assert "0.040 with the calibration fitted on validation cases, 0.060 without" in text
     table = text[text.index('id="ranking-table"') :]
     labels = re.findall(r'class="text">([^<]+)</th><td>', table[: table.index("</table>")])
     assert labels == ["the second stage (linear weights)", "the trained model", "transitions (fixed settings)"]

@@ -16,6 +16,7 @@ from shoptalk.second_stage.fitting import (
     fit_ranker,
     fit_second_stage,
 )
+from shoptalk.second_stage.pool import PoolSize
 from shoptalk.second_stage.ranker import LinearRanker, TreeSettings, fit_linear
 from shoptalk.second_stage.recommender import SecondStage
 from shoptalk.second_stage.sources import Block, ModelSource
@@ -24,7 +25,7 @@ from shoptalk.second_stage.tables import ItemTexts
 from .test_sources import Fixed
 from .world import catalogue, split
 
-SMALL = Settings(depth=15, trees=TreeSettings(trees=80, leaves=8, smallest_leaf=20, patience=20))
+SMALL = Settings(size=PoolSize(15, 100), trees=TreeSettings(trees=80, leaves=8, smallest_leaf=20, patience=20))
 
 
 @lru_cache

@@ -3,9 +3,8 @@ import pytest
 
 from shoptalk.errors import MissingExtra
 from shoptalk.second_stage.examples import LabelledCases, _drawn
-from shoptalk.second_stage.fitting import calibrate, first_candidates, one_feature
+from shoptalk.second_stage.fitting import one_feature
 from shoptalk.second_stage.ranker import Groups, TreeSettings, fit_lambdamart, fit_linear
-from shoptalk.second_stage.recommender import log_softmax
 
 SMALL = TreeSettings(trees=60, leaves=8, smallest_leaf=20, patience=15)
 
@@ -91,24 +90,3 @@ def test_negatives_are_drawn_uniformly() -> None:
     assert share[4] == 1
     assert share[5:] == pytest.approx(np.full(10, 2 / 10), abs=0.04)
     assert (draws[:, 5:].sum(axis=1) == 2).all()
-
-
-def test_log_softmax_by_group() -> None:
-    values = log_softmax(np.array([0.0, 0.0, 5.0, 1.0]), np.array([2, 0, 1, 1]))
-    assert values == pytest.approx([np.log(0.5), np.log(0.5), 0, 0])
-    assert log_softmax(np.empty(0), np.array([0])).shape == (0,)
-
-
-def test_calibration_finds_the_temperature() -> None:
-    groups = drawn_groups(5, pools=3000)
-    scores = 3 * (groups.features @ np.array([2.0, -1.0, 0.0]))  # three times too sharp
-    cases = LabelledCases(groups, np.ones(3000, np.int64), np.arange(3000), 4000)
-    found = calibrate(scores, cases, np.ones(4000, np.bool_))
-    assert found.temperature == pytest.approx(3, rel=0.15)
-    assert found.coverage == 0.75
-    chooses = np.ones(4000, np.bool_)
-    first = first_candidates(scores, cases, chooses, found.temperature)
-    share = first.correct.mean()
-    assert first.uncalibrated.mean() > share + 0.1  # three times too sure
-    assert first.calibrated.mean() == pytest.approx(share, abs=0.03)
-    assert len(first_candidates(scores, cases, ~chooses, 1.0).correct) == 0

@@ -62,7 +62,7 @@ def test_contributions_by_hand() -> None:
 
 def test_the_same_as_lightgbm(monkeypatch: pytest.MonkeyPatch) -> None:
     lightgbm = pytest.importorskip("lightgbm")
-    monkeypatch.setattr("shoptalk.second_stage.trees.BLOCK", 20_000)  # several blocks
+    monkeypatch.setattr("shoptalk.second_stage.trees.BLOCK", 2_000)  # several blocks
     random = np.random.default_rng(1)
     features = random.normal(size=(3000, 5)).astype(np.float32)
     features[:, 4] = random.integers(0, 3, 3000)

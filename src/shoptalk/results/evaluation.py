@@ -47,20 +47,17 @@ class RankingMethod:
         NDCG@10 of each method on the held-out validation users.
     validation_cases, held_out_cases
         Validation cases that were used, and those of them that chose.
-    temperature
-        By which the scores are divided before the softmax that makes them probabilities.
     coverage
         The share of validation targets that were among the candidates.
     calibration_error, uncalibrated_error
-        Expected calibration error of the first item's probability on the held-out cases, with this temperature and
-        without; null if unknown.
+        Expected calibration error of the first item's probability on held-out cases whose target is a candidate, with
+        the calibration and without; null if unknown.
     """
 
     chosen: str
     ndcg: Mapping[str, float]
     validation_cases: int
     held_out_cases: int
-    temperature: float = 1.0
     coverage: float = 1.0
     calibration_error: float = math.nan
     uncalibrated_error: float = math.nan

@@ -19,6 +19,13 @@ from shoptalk.errors import RecipeError
 from shoptalk.graph.interactions import InteractionMatrix, item_index_of
 from shoptalk.progress import Progress, silent
 from shoptalk.schema import Catalogue, EvalExample, History, Split
+from shoptalk.second_stage.calibration import (
+    UNCALIBRATED,
+    Calibration,
+    FirstCandidates,
+    check_calibration,
+    fit_calibration,
+)
 from shoptalk.second_stage.cross_fitting import (
     FOLDS,
     Pools,
@@ -30,15 +37,14 @@ from shoptalk.second_stage.cross_fitting import (
 )
 from shoptalk.second_stage.examples import LabelledCases, Sources, label_cases
 from shoptalk.second_stage.features import feature_names
+from shoptalk.second_stage.pool import PoolSize
 from shoptalk.second_stage.ranker import LinearRanker, Ranker, TreeSettings
-from shoptalk.second_stage.recommender import Calibration, SecondStage, log_softmax
+from shoptalk.second_stage.recommender import SecondStage
 from shoptalk.second_stage.sources import UNTUNED, CandidateSource, default_sources
 from shoptalk.second_stage.tables import ItemTexts, fit_tables
 
 #: Validation cases with a target among their candidates without which no ranker is learned.
 LEAST_POOLS = 100
-#: Temperatures that calibration tries.
-TEMPERATURES = np.geomspace(0.1, 10, 81)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +56,8 @@ class Settings:
     ranker
         ``auto`` chooses on held-out users between LambdaMART, linear weights and the best source alone; ``lambdamart``
         and ``linear`` are used whatever their figures.
-    depth
-        Items that each source proposes.
+    size
+        How many candidates a history has.
     choosing
         Validation cases that choose, at least. Where one fold of the users has fewer, more folds are held out in turn.
     most_cases
@@ -63,29 +69,12 @@ class Settings:
     """
 
     ranker: Literal["auto", "lambdamart", "linear"] = "auto"
-    depth: int = 50
+    size: PoolSize = field(default_factory=PoolSize)
     choosing: int = 1_000
     most_cases: int = 25_000
     negatives: int = 100
     earlier: bool = True
     trees: TreeSettings = field(default_factory=TreeSettings)
-
-
-@dataclass(frozen=True, slots=True)
-class FirstCandidates:
-    """The first candidates of N cases with a target among their candidates.
-
-    Attributes
-    ----------
-    uncalibrated, calibrated
-        (N,) probability of the first candidate, given that the target is a candidate, without and with the temperature.
-    correct
-        (N,) whether it is a target.
-    """
-
-    uncalibrated: NDArray[np.float64]
-    calibrated: NDArray[np.float64]
-    correct: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +138,7 @@ def build(
     """
     tables = fit_tables(InteractionMatrix.of(train, item_index_of(catalogue)), texts, seed, choice.mix.graph)
     sources = [*models, *default_sources(tables, choice.mix)]
-    return SecondStage(tuple(catalogue), sources, tables, choice.ranker, settings.depth, choice.calibration)
+    return SecondStage(tuple(catalogue), sources, tables, choice.ranker, settings.size, choice.calibration)
 
 
 def fit_ranker(
@@ -184,7 +173,7 @@ def fit_ranker(
     progress("second stage", 0, 3, "features of validation cases")
     mix = choose_mix(split, item_index, Texts(texts.tfidf), seed)
     tables = fit_tables(InteractionMatrix.of(split.train, item_index), texts, seed, mix.graph)
-    sources = Sources([*models, *default_sources(tables, mix)], tables, settings.depth)
+    sources = Sources([*models, *default_sources(tables, mix)], tables, settings.size)
     if not cases:
         return _first_source(sources)
     fold = fold_of_users(cases, seed)
@@ -252,7 +241,7 @@ def _with_earlier(
     if not cases:
         return pools
     tables = fit_tables(InteractionMatrix.of(shorter, item_index), texts, seed, mix.graph)
-    labelled = label_cases(cases, item_index, Sources(default_sources(tables, mix), tables, settings.depth))
+    labelled = label_cases(cases, item_index, Sources(default_sources(tables, mix), tables, settings.size))
     fold = np.array([fold_of_user[case.history.user_id] for case in cases], dtype=np.int64)
     earlier = labelled.sampled(settings.negatives, seed)
     return replace(pools, earlier=earlier, earlier_fold=fold[labelled.index])
@@ -277,8 +266,7 @@ def _choose(kinds: Sequence[RankerKind], pools: Pools, sources: Sources, setting
         ranker = kind.fit_last(pools.without(()), fitted[chosen])
     else:
         ranker = one_feature(names, f"{chosen}: score")
-    calibration = calibrate(scores[chosen], cases, chooses)
-    first = first_candidates(scores[chosen], cases, chooses, calibration.temperature)
+    calibration, first = _calibrate(scores[chosen], cases, chooses)
     return RankerChoice(ranker, calibration, ndcg, chosen, (cases.cases, int(chooses.sum())), first)
 
 
@@ -286,7 +274,7 @@ def _first_source(sources: Sources) -> RankerChoice:
     """The first source alone, uncalibrated."""
     name = sources.sources[0].name
     ranker = one_feature(feature_names(sources.sources), f"{name}: score")
-    return RankerChoice(ranker, Calibration(), {}, name, (0, 0))
+    return RankerChoice(ranker, UNCALIBRATED, {}, name, (0, 0))
 
 
 def one_feature(names: Sequence[str], name: str) -> LinearRanker:
@@ -295,39 +283,14 @@ def one_feature(names: Sequence[str], name: str) -> LinearRanker:
     return LinearRanker(np.zeros_like(weights), np.ones_like(weights), weights)
 
 
-def calibrate(scores: NDArray[np.float64], cases: LabelledCases, chooses: NDArray[np.bool_]) -> Calibration:
-    """The temperature that suits the first candidates best, and the share of cases with their target in the pool.
-
-    It has the least cross-entropy between the probability of the first candidate and whether it is a target. The
-    cross-entropy of the targets among all candidates is another criterion (C. Guo et al., "On calibration of modern
-    neural networks", ICML 2017); most of it comes from targets far down, and the first items were too sure with it.
-
-    Parameters
-    ----------
-    scores
-        (P,) of the candidates.
-    chooses
-        (N,) the cases that are used.
-    """
+def _calibrate(
+    scores: NDArray[np.float64], cases: LabelledCases, chooses: NDArray[np.bool_]
+) -> tuple[Calibration, FirstCandidates | None]:
+    """Calibrate scores (P,) on the cases that chose (N,); without any, there is nothing to measure."""
     used = chooses[cases.index]
     if not used.any():
-        return Calibration()
-    losses = []
-    for temperature in TEMPERATURES.tolist():
-        first = first_candidates(scores, cases, chooses, temperature)
-        probability = np.clip(first.calibrated, 1e-9, 1 - 1e-9)
-        losses.append(-np.where(first.correct, np.log(probability), np.log1p(-probability)).mean())
-    return Calibration(float(TEMPERATURES[int(np.argmin(losses))]), float(used.sum() / chooses.sum()))
-
-
-def first_candidates(
-    scores: NDArray[np.float64], cases: LabelledCases, chooses: NDArray[np.bool_], temperature: float
-) -> FirstCandidates:
-    """The first candidate of each case that chooses and has a target among its candidates."""
-    used = chooses[cases.index]
+        return UNCALIBRATED, None
     candidates = np.repeat(used, cases.groups.sizes)
-    label, sizes, scores = cases.groups.label[candidates], cases.groups.sizes[used], scores[candidates]
-    row = np.repeat(np.arange(len(sizes)), sizes)
-    first = np.lexsort((-scores, row))[np.cumsum(sizes) - sizes]  # of equal ones the first in the catalogue
-    uncalibrated, calibrated = (np.exp(log_softmax(scores / divisor, sizes))[first] for divisor in (1.0, temperature))
-    return FirstCandidates(uncalibrated, calibrated, label[first])
+    given = scores[candidates], cases.groups.label[candidates], cases.groups.sizes[used]
+    coverage = float(used.sum() / chooses.sum())
+    return replace(fit_calibration(*given), coverage=coverage), check_calibration(*given)

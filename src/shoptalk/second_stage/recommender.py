@@ -1,42 +1,24 @@
 """The second stage as a `Recommender`: a pool of candidates from several sources, re-ranked by a learned model."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from shoptalk.graph.interactions import Ints
 from shoptalk.ranking import CatalogueRecommender, Floats
 from shoptalk.schema import History
+from shoptalk.second_stage.calibration import UNCALIBRATED, Calibration
 from shoptalk.second_stage.features import feature_names, make_features
-from shoptalk.second_stage.pool import make_pool
+from shoptalk.second_stage.pool import PoolSize, make_pool
 from shoptalk.second_stage.ranker import Ranker
 from shoptalk.second_stage.sources import Block, CandidateSource
 from shoptalk.second_stage.tables import ItemTables, ItemTexts
 
 #: Scores of all items that one source holds at once (4 bytes each), and most histories of a block.
 BLOCK_SCORES, BLOCK = 4_000_000, 256
-#: The most that popularity adds to items that no source tells apart; the least coverage.
+#: The most that popularity adds to items that no source tells apart.
 LEAST = 1e-4
 #: First ranks that items without purchases keep, and the distance between the scores of such items and the item above.
 KEPT_RANKS, STEP = 100, 1e-4
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Turns a ranker's scores into probabilities.
-
-    Attributes
-    ----------
-    temperature
-        By which scores are divided before the softmax over the pool.
-    coverage
-        Share of targets that are in their pool.
-    """
-
-    temperature: float = 1.0
-    coverage: float = 1.0
 
 
 class SecondStage(CatalogueRecommender):
@@ -54,8 +36,8 @@ class SecondStage(CatalogueRecommender):
         What proposes candidates, and what it scores with.
     ranker
         Scores the candidates by their features.
-    depth
-        How many items each source proposes.
+    size
+        How many candidates a history has.
     """
 
     name = "second_stage"
@@ -66,11 +48,11 @@ class SecondStage(CatalogueRecommender):
         sources: Sequence[CandidateSource],
         tables: ItemTables,
         ranker: Ranker,
-        depth: int,
-        calibration: Calibration = Calibration(),
+        size: PoolSize,
+        calibration: Calibration = UNCALIBRATED,
     ) -> None:
         self.items, self.sources, self.tables = tuple(items), tuple(sources), tables
-        self.ranker, self.depth, self.calibration = ranker, depth, calibration
+        self.ranker, self.size, self.calibration = ranker, size, calibration
         most = max(1.0, float(tables.counts.max(initial=0)))
         self._is_new = tables.counts == 0  # (I,)
         self._popularity = (LEAST * tables.counts / most).astype(np.float32)  # (I,), from 0 to LEAST
@@ -92,7 +74,7 @@ class SecondStage(CatalogueRecommender):
     def extended(self, items: Sequence[str], texts: ItemTexts) -> "SecondStage":
         """The second stage with items added that nobody has bought; ``texts`` are of all items, the new ones last."""
         tables = self.tables.extended(texts)
-        return SecondStage((*self.items, *items), self.sources, tables, self.ranker, self.depth, self.calibration)
+        return SecondStage((*self.items, *items), self.sources, tables, self.ranker, self.size, self.calibration)
 
     def contributions(self, history: History, items: Sequence[str]) -> list[dict[str, float]]:
         """What each source adds to the ranker's score of each item, the largest first.
@@ -111,7 +93,7 @@ class SecondStage(CatalogueRecommender):
         block = Block([history], self.item_index, self.tables)
         wanted = np.array([self.item_index[item] for item in items], dtype=np.int64)
         first_row = np.zeros(len(wanted), dtype=np.int64)
-        pool = make_pool(block, self.sources, self.depth, (first_row, wanted))
+        pool = make_pool(block, self.sources, self.size, (first_row, wanted))
         features = make_features(pool, block, self.sources)
         place = np.searchsorted(pool.column, wanted)
         values = self.ranker.contributions(features[place])
@@ -126,10 +108,9 @@ class SecondStage(CatalogueRecommender):
 
     def _scores(self, block: Block) -> Floats:
         """Scores (B, I) of a block."""
-        pool = make_pool(block, self.sources, self.depth)
+        pool = make_pool(block, self.sources, self.size)
         raw = self.ranker.predict(make_features(pool, block, self.sources))
-        candidates = log_softmax(raw / self.calibration.temperature, pool.sizes)
-        candidates += np.log(max(self.calibration.coverage, LEAST))
+        candidates = self.calibration.log_probabilities(raw, pool.sizes)
         lowest = np.zeros(len(block.histories), dtype=np.float32)
         filled = pool.sizes > 0
         if filled.any():
@@ -168,13 +149,3 @@ class SecondStage(CatalogueRecommender):
 def block_size(items: int) -> int:
     """How many histories are scored together over a catalogue."""
     return max(1, min(BLOCK, BLOCK_SCORES // max(1, items)))
-
-
-def log_softmax(scores: NDArray[np.float64], sizes: Ints) -> NDArray[np.float64]:
-    """(P,) log-probabilities within groups of the given sizes, some of which may be empty."""
-    filled = sizes[sizes > 0]
-    if not len(filled):
-        return np.empty(0)
-    starts = np.cumsum(filled) - filled
-    shifted = scores - np.repeat(np.maximum.reduceat(scores, starts), filled)
-    return np.asarray(shifted - np.repeat(np.log(np.add.reduceat(np.exp(shifted), starts)), filled))

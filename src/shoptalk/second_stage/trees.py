@@ -17,11 +17,10 @@ from shoptalk.graph.interactions import Floats, Ints
 
 #: Leaves that a mask can hold.
 MOST_LEAVES = 64
-#: Numbers of candidates times trees that are held at once.
-BLOCK = 2_000_000
+#: Masks that are held at once: as many as fit into a processor's cache.
+BLOCK = 50_000
 #: `decision_type` of a numerical condition without missing values, whose default side is left or right.
 NUMERICAL = {"0", "2"}
-FULL = np.uint64(2**64 - 1)
 
 #: For each feature on the way to a leaf, the interval (low, high] that leads there, and the share of the training
 #: candidates at its conditions that are in it.
@@ -133,7 +132,10 @@ class TreeEnsemble:
                     raise ValueError(f"a tree asks for feature {feature} of {features}")
                 cleared = ((1 << (end - begin)) - 1) << begin
                 conditions.setdefault(int(feature), []).append((float(threshold), number, cleared))
-        self._tables = {feature: _Table.of(entries, len(trees)) for feature, entries in sorted(conditions.items())}
+        self._full = np.array(-1).astype(np.uint32 if most <= 32 else np.uint64)  # a mask of all leaves
+        self._tables = {
+            feature: _Table.of(entries, len(trees), self._full) for feature, entries in sorted(conditions.items())
+        }
 
     @classmethod
     def of_text(cls, text: str) -> "TreeEnsemble":
@@ -186,10 +188,10 @@ class TreeEnsemble:
         return _Leaves.of([path for tree in self._all_trees for path in tree.paths()])
 
     def _predict(self, features: Floats) -> NDArray[np.float64]:
-        masks = np.full((len(features), self.trees), FULL)
+        masks = np.full((len(features), self.trees), self._full)
         for feature, table in self._tables.items():
             masks &= table.masks[np.searchsorted(table.thresholds, features[:, feature], side="left")]
-        leaf = np.bitwise_count((masks & (~masks + np.uint64(1))) - np.uint64(1))  # zeros below the lowest bit
+        leaf = np.bitwise_count(~masks & (masks - 1))  # zeros below the lowest bit
         return np.asarray(self._values[np.arange(self.trees), leaf].sum(axis=1))
 
 
@@ -206,16 +208,16 @@ class _Table:
     """
 
     thresholds: Floats
-    masks: NDArray[np.uint64]
+    masks: NDArray[np.unsignedinteger]
 
     @classmethod
-    def of(cls, conditions: list[tuple[float, int, int]], trees: int) -> "_Table":
-        """From thresholds, trees and the leaves that a false condition clears."""
+    def of(cls, conditions: list[tuple[float, int, int]], trees: int, full: Any) -> "_Table":
+        """From thresholds, trees, the leaves that a false condition clears, and a mask of all leaves."""
         conditions = sorted(conditions)
-        masks = np.full((len(conditions) + 1, trees), FULL)
+        masks = np.full((len(conditions) + 1, trees), full)
         for number, (_, tree, cleared) in enumerate(conditions):
             masks[number + 1] = masks[number]
-            masks[number + 1, tree] &= FULL ^ np.uint64(cleared)
+            masks[number + 1, tree] &= full ^ full.dtype.type(cleared)
         return cls(_rounded_down(np.array([threshold for threshold, _, _ in conditions])), masks)
 
 

@@ -46,7 +46,6 @@ def describe(choice: RankerChoice) -> RankingMethod:
         choice.ndcg,
         validation_cases=choice.cases[0],
         held_out_cases=choice.cases[1],
-        temperature=choice.calibration.temperature,
         coverage=choice.calibration.coverage,
     )
     if choice.first is None:
