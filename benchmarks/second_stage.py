@@ -1,10 +1,16 @@
-"""The learned second stage without a language model, beside the baseline `transitions`: quality, coverage and cost.
+"""The learned second stage beside the baseline `transitions`: quality, coverage and cost; and each part left out.
 
     python benchmarks/second_stage.py --data beauty [--ties set] [--seeds 1 2 3] [--test] [--json]
+    python benchmarks/second_stage.py --data beauty --leave-out [--model FOLDER]
 
 All settings are chosen on validation users. Without ``--test`` the test cases are not looked at: figures are NDCG@10 on
 the held-out validation users. With it, all test users are ranked, the history excluded, and the difference from
 `transitions` is given with its paired bootstrap interval. Times are processor seconds of one thread.
+
+``--leave-out`` learns LambdaMART again without the features of each source, and of each other part, and without the
+candidates that only this source proposes; NDCG@10 is that of one fold of the validation users. ``--model`` names a run
+of the same data that was trained with ``training.refit = false``: its model is then a source. Without it there is no
+language model.
 """
 
 import argparse
@@ -25,12 +31,21 @@ from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.evaluation.bootstrap import estimate
 from shoptalk.evaluation.catalogue import per_user
+from shoptalk.models.encoders import load_encoder
 from shoptalk.recipe import read_recipe
 from shoptalk.results import as_json
+from shoptalk.runs import open_run
 from shoptalk.schema import Estimate, Recommender, Split
-from shoptalk.second_stage.fitting import Settings, fit_second_stage
+from shoptalk.second_stage.cross_fitting import LambdaMartKind, Pools, cross_fit
+from shoptalk.second_stage.examples import LabelledCases
+from shoptalk.second_stage.features import feature_names
+from shoptalk.second_stage.fitting import LearningData, Settings, fit_second_stage, make_pools
 from shoptalk.second_stage.pool import PoolSize
+from shoptalk.second_stage.ranker import Groups
+from shoptalk.second_stage.sources import ModelSource
+from shoptalk.second_stage.tables import ItemTexts
 from shoptalk.stages.second_stage import describe
+from shoptalk.stages.trained_run import open_trained_run
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 METRICS = ("recall@10", "ndcg@10")
@@ -108,6 +123,68 @@ def measure(data: Dataset, seed: int, settings: Settings, *, test: bool) -> dict
     return report
 
 
+def leave_out(data: Dataset, seed: int, settings: Settings, run: Path | None) -> dict[str, Any]:
+    """NDCG@10 on a held-out fold without each part, and the paired difference from all parts."""
+    split, catalogue = data.split("last"), data.catalogue
+    texts, models = ItemTexts.of(catalogue), []
+    if run is not None:
+        trained = open_trained_run(open_run(run), data)
+        recommender: Any = trained.recommender
+        features = load_encoder(trained.run.model).features(
+            [recommender.builder.encoder_text(item) for item in catalogue]
+        )
+        texts, models = ItemTexts.of(catalogue, features), [ModelSource(recommender)]
+    given = make_pools(split, catalogue, texts, seed, settings, progress, models)
+    sources = given.sources.sources
+    names = [name.split(": ")[0] for name in feature_names(sources)]
+    everything = held_out_ndcg(given.pools, np.ones(len(names), np.bool_), None, seed, settings)
+    report: dict[str, Any] = {"all parts": round(float(everything.mean()), 4), "users": len(everything), "without": {}}
+    for part in dict.fromkeys(names):
+        keeps = np.array([name != part for name in names])
+        begin = time.process_time()
+        values = held_out_ndcg(given.pools, keeps, proposed_by_others(part, given, settings), seed, settings)
+        report["without"][part] = as_list(estimate(values - everything))
+        log(f"without {part}: {report['without'][part]}, {time.process_time() - begin:.0f} s")
+    return report
+
+
+def proposed_by_others(part: str, given: LearningData, settings: Settings) -> Any:
+    """(P,) whether a source other than the part proposes a candidate; None where the part proposes none."""
+    names = feature_names(given.sources.sources)
+    features = given.pools.cases.groups.features
+    others = [source.name for source in given.sources.sources if source.proposes and source.name != part]
+    if len(others) == sum(source.proposes for source in given.sources.sources):
+        return None
+    proposed = np.zeros(len(features), np.bool_)
+    for name in others:
+        rank, score = (features[:, names.index(f"{name}: {kind}")] for kind in ("rank", "score"))
+        proposed |= (rank <= np.log(settings.size.depth) + 1e-6) & (score > 0)
+    return proposed
+
+
+def held_out_ndcg(pools: Pools, keeps: Any, stays: Any, seed: int, settings: Settings) -> Any:
+    """NDCG@10 (N,) of the first fold's cases, by LambdaMART on some of the features (F,) and candidates (P,)."""
+    cases = pools.cases
+    groups = cases.groups
+    rows = np.ones(len(groups.label), np.bool_) if stays is None else stays
+    number = np.repeat(np.arange(len(groups.sizes)), groups.sizes)
+    covered = np.bincount(number[rows & groups.label], minlength=len(groups.sizes)) > 0
+    rows &= covered[number]
+    fewer = LabelledCases(
+        Groups(
+            groups.features[rows][:, keeps],
+            groups.label[rows],
+            np.bincount(number[rows], minlength=len(groups.sizes))[covered],
+        ),
+        cases.relevant[covered],
+        cases.index[covered],
+        cases.cases,
+    )
+    pools = Pools(fewer, pools.fold, fewer.sampled(settings.negatives, seed))
+    scores, _ = cross_fit(LambdaMartKind(seed, settings.trees), pools, [0])
+    return fewer.ndcg(np.nan_to_num(scores, nan=-np.inf))[pools.fold == 0]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", default="beauty", choices=["beauty", "toys"])
@@ -118,6 +195,8 @@ def main() -> None:
     parser.add_argument("--depth", type=int, default=PoolSize().depth)
     parser.add_argument("--candidates", type=int, default=PoolSize().candidates)
     parser.add_argument("--test", action="store_true", help="look at the test cases")
+    parser.add_argument("--leave-out", action="store_true", help="leave out each part in turn")
+    parser.add_argument("--model", type=Path, help="run whose model is a source where parts are left out")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     settings = Settings(ranker=given.ranker, size=PoolSize(given.depth, given.candidates))
@@ -125,8 +204,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
         data = open_data(given.data, overrides, Path(folder))
         for seed in given.seeds:
-            report = {**vars(given), "processor": processor(), **measure(data, seed, settings, test=given.test)}
-            print(json.dumps(report) if given.json else json.dumps(report, indent=1), flush=True)
+            if given.leave_out:
+                figures_of_seed = leave_out(data, seed, settings, given.model)
+            else:
+                figures_of_seed = measure(data, seed, settings, test=given.test)
+            report = {**vars(given), "processor": processor(), **figures_of_seed}
+            print(json.dumps(report, indent=None if given.json else 1, default=str), flush=True)
 
 
 def processor() -> str:

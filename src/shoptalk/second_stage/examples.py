@@ -10,7 +10,7 @@ from shoptalk.constants import DEFAULT_K
 from shoptalk.graph.interactions import InteractionMatrix, Ints
 from shoptalk.rank_metrics import ndcg
 from shoptalk.schema import EvalExample, History
-from shoptalk.second_stage.features import make_features
+from shoptalk.second_stage.features import feature_names, make_features
 from shoptalk.second_stage.pool import PoolSize, make_pool
 from shoptalk.second_stage.ranker import Groups
 from shoptalk.second_stage.recommender import block_size
@@ -74,6 +74,10 @@ class LabelledCases:
 
 def label_cases(cases: Sequence[EvalExample], item_index: dict[str, int], sources: Sources) -> LabelledCases:
     """Make pools and features of cases, block by block, and keep those with a target among the candidates."""
+    if not cases:
+        none = np.empty(0, dtype=np.int64)
+        features = np.empty((0, len(feature_names(sources.sources))), dtype=np.float32)
+        return LabelledCases(Groups(features, np.empty(0, dtype=np.bool_), none), none, none, 0)
     parts: list[LabelledCases] = []
     size = block_size(len(item_index))
     for start in range(0, len(cases), size):

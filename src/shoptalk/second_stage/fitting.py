@@ -167,6 +167,45 @@ def fit_ranker(
     RecipeError
         When a validation target is among the training purchases.
     """
+    given = make_pools(split, catalogue, texts, seed, settings, progress, models)
+    if not given.pools.cases.cases:
+        return _first_source(given.sources)
+    kinds = ranker_kinds(settings.ranker, seed, settings.trees) if _is_enough(given.pools) else []
+    progress("second stage", 2, 3, f"learning from {len(given.pools.learning.sizes):,} pools")
+    choice = replace(_choose(kinds, given.pools, given.sources, settings), mix=given.mix)
+    progress("second stage", 3, 3, f"{choice.chosen}, NDCG@10 {choice.ndcg[choice.chosen]:.4f} on held-out users")
+    return choice
+
+
+@dataclass(frozen=True, slots=True)
+class LearningData:
+    """What rankers learn from.
+
+    Attributes
+    ----------
+    pools
+        Candidates of validation cases.
+    sources
+        What gave them; they hold training purchases only.
+    mix
+        Settings of the tuned mix of transitions and texts, which is one of the sources.
+    """
+
+    pools: Pools
+    sources: Sources
+    mix: transitions.Settings
+
+
+def make_pools(
+    split: Split,
+    catalogue: Catalogue,
+    texts: ItemTexts,
+    seed: int,
+    settings: Settings = Settings(),
+    progress: Progress = silent,
+    models: Sequence[CandidateSource] = (),
+) -> LearningData:
+    """The candidates of validation cases; see `fit_ranker` for parameters and errors."""
     item_index = item_index_of(catalogue)
     cases = _draw_cases(split, item_index, seed, settings)
     check_targets_unseen(cases, split.train)
@@ -174,20 +213,14 @@ def fit_ranker(
     mix = choose_mix(split, item_index, Texts(texts.tfidf), seed)
     tables = fit_tables(InteractionMatrix.of(split.train, item_index), texts, seed, mix.graph)
     sources = Sources([*models, *default_sources(tables, mix)], tables, settings.size)
-    if not cases:
-        return _first_source(sources)
     fold = fold_of_users(cases, seed)
     labelled = label_cases(cases, item_index, sources)
     pools = Pools(labelled, fold, labelled.sampled(settings.negatives, seed))
-    kinds = ranker_kinds(settings.ranker, seed, settings.trees) if _is_enough(pools) else []
-    if kinds and settings.earlier and not models:
+    if settings.earlier and not models and _is_enough(pools):
         progress("second stage", 1, 3, "features one step earlier")
         fold_of_user = dict(zip((case.history.user_id for case in cases), fold.tolist(), strict=True))
         pools = _with_earlier(pools, split.train, fold_of_user, item_index, texts, seed, settings, mix)
-    progress("second stage", 2, 3, f"learning from {len(pools.learning.sizes):,} pools")
-    choice = replace(_choose(kinds, pools, sources, settings), mix=mix)
-    progress("second stage", 3, 3, f"{choice.chosen}, NDCG@10 {choice.ndcg[choice.chosen]:.4f} on held-out users")
-    return choice
+    return LearningData(pools, sources, mix)
 
 
 def check_targets_unseen(cases: Sequence[EvalExample], train: Sequence[History]) -> None:
