@@ -1,6 +1,7 @@
 """Word bias: words in titles of wrong options that raise the rate at which the options are chosen."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -45,21 +46,7 @@ def pulling_words(answers: Answers, titles: Sequence[str], limit: int = 15) -> l
         words = sparse.csr_array(counter.fit_transform([titles[item] for item in products_shown.tolist()]))  # (K, V)
     except ValueError:  # no options, or no words in them
         return []
-    chosen_counts, expected_counts = observed[products_shown], expected[products_shown]
-    sums = (
-        np.stack(
-            [
-                chosen_counts,
-                expected_counts,
-                offered[products_shown],
-                np.ones(len(products_shown)),
-                chosen_counts * chosen_counts,
-                chosen_counts * expected_counts,
-                expected_counts * expected_counts,
-            ]
-        )
-        @ words
-    )  # (7, V)
+    sums = _sums(words, observed[products_shown], expected[products_shown], offered[products_shown])
     tested = np.flatnonzero((sums[1] >= MIN_EXPECTED) & (sums[3] >= MIN_PRODUCTS) & (sums[0] > 0))
     chosen, by_chance, times, products, oo, oe, ee = sums[:, tested]
     pull = chosen / by_chance
@@ -82,6 +69,21 @@ def pulling_words(answers: Answers, titles: Sequence[str], limit: int = 15) -> l
         )
         for n in significant[np.argsort(-(pull / width)[significant], kind="stable")][:limit].tolist()
     ]
+
+
+def _sums(words: Any, chosen: Floats, expected: Floats, offered: Floats) -> Floats:
+    """Sums (7, V) over the K products with each word: o, e, offered, 1, o o, o e and e e.
+
+    Parameters
+    ----------
+    words
+        (K, V) sparse: 1 where a product's title has a word.
+    chosen, expected, offered
+        (K,) see `_product_counts`.
+    """
+    products = np.ones(len(chosen))
+    rows = [chosen, expected, offered, products, chosen * chosen, chosen * expected, expected * expected]
+    return np.asarray(np.stack(rows) @ words)
 
 
 def _product_counts(answers: Answers, count: int) -> tuple[Floats, Floats, Floats]:
