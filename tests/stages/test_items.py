@@ -211,7 +211,13 @@ def test_cold_items_are_ranked_by_their_words(
 def test_users_have_tokens_where_that_is_asked_for(
     task: list[str], shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    more = ["prompt.user=true", "training.epochs=1", "training.refit=false", "training.batch_tokens=4096", "prompt.history=4"]
+    more = [
+        "prompt.user=true",
+        "training.epochs=1",
+        "training.refit=false",
+        "training.batch_tokens=4096",
+        "prompt.history=4",
+    ]
     arguments = settings(*task, *more, "evaluation.baselines=[]")
     code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *arguments)
     assert code == 0, report
