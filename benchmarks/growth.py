@@ -91,7 +91,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:  # imports and other work that is done only once
-        measure(60, 30, Path(folder))
+        measure(20, 20, Path(folder))
     rows = []
     for times in arguments.times:
         with tempfile.TemporaryDirectory() as folder:

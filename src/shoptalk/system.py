@@ -4,7 +4,8 @@ import platform
 import resource
 import sys
 from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
+from importlib import metadata
 
 #: Packages whose versions are recorded with a dataset and a run.
 PACKAGES = (
@@ -31,13 +32,17 @@ def peak_memory() -> int:
 
 def package_versions(names: Iterable[str] = PACKAGES) -> dict[str, str]:
     """The version of each package; those that are not installed are left out."""
-    versions = {}
-    for name in names:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions
+    versions = {name: _installed_version(name) for name in names}
+    return {name: version for name, version in versions.items() if version is not None}
+
+
+@cache
+def _installed_version(name: str) -> str | None:
+    """The version of a package, read once, as it takes milliseconds; None where it is not installed."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 def python_version() -> str:

@@ -60,6 +60,9 @@ def test_the_notebook_runs_and_shows_what_it_gives(tmp_path: Path) -> None:
     notebook = nbformat.read(ROOT / "examples" / "quickstart.ipynb", as_version=4)
     shown = [cell.outputs for cell in notebook.cells if cell.cell_type == "code"]
     assert all(shown[2:]), "the notebook must be saved with its outputs"
+    users = [cell for cell in notebook.cells if "range(300)" in cell.source]
+    assert len(users) == 1
+    users[0].source = users[0].source.replace("range(300)", "range(80)")  # fewer, to take less time
     NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
     assert {output.output_type for output in outputs} == {"execute_result"}  # no warning, no print

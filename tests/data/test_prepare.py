@@ -201,9 +201,16 @@ def test_cold_items_are_withheld_from_everything_but_the_test(tmp_path: Path, ti
     assert targets & cold
     assert targets - cold
     assert report["cases"]["test"] == len(split.test) > 30
-    repeated = prepare(recipe_of(tmp_path, split=section), tmp_path / "repeated")
-    assert repeated["fingerprint"] == report["fingerprint"] != plain["fingerprint"]
-    other_seed = prepare(recipe_of(tmp_path, split=section, seed=2), tmp_path / "other")
+    assert report["fingerprint"] != plain["fingerprint"]
+
+
+def test_the_seed_chooses_the_cold_items(tmp_path: Path) -> None:
+    write_small_dataset(tmp_path, users=40, each=6, items=60)
+    report, repeated, other_seed = (
+        prepare(recipe_of(tmp_path, split={"cold": 0.3}, seed=seed), tmp_path / name)
+        for name, seed in (("cold", 1), ("repeated", 1), ("other", 2))
+    )
+    assert repeated["fingerprint"] == report["fingerprint"]
     assert other_seed["dropped"]["cold"] != report["dropped"]["cold"]
 
 

@@ -26,11 +26,14 @@ from .test_sources import Fixed
 from .world import catalogue, split
 
 SMALL = Settings(size=PoolSize(15, 100), trees=TreeSettings(trees=80, leaves=8, smallest_leaf=20, patience=20))
+#: Learned from one step only and chosen by one fold, for tests of what does not depend on either.
+QUICK = replace(SMALL, ranker="linear", choosing=50, earlier=False)
 
 
 @lru_cache
 def fitted(ranker: str = "linear") -> tuple[SecondStage, RankerChoice]:
-    return fit_second_stage(split(), catalogue(), 1, replace(SMALL, ranker=ranker))
+    settings = replace(SMALL, ranker=ranker) if ranker == "linear" else replace(QUICK, ranker=ranker)
+    return fit_second_stage(split(), catalogue(), 1, settings)
 
 
 def recall(stage: SecondStage) -> float:
@@ -53,7 +56,8 @@ def test_lambdamart_is_learned() -> None:
 
 def test_linear_where_lightgbm_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cross_fitting, "find_spec", lambda name: None)
-    choice = fit_ranker(split(), catalogue(), ItemTexts.of(catalogue()), 1, SMALL)
+    settings = replace(QUICK, ranker="auto")
+    choice = fit_ranker(split(), catalogue(), ItemTexts.of(catalogue()), 1, settings)
     assert "lambdamart" not in choice.ndcg
     assert isinstance(choice.ranker, LinearRanker)
 
@@ -64,9 +68,9 @@ def test_the_best_source_alone_where_no_ranker_is_better(monkeypatch: pytest.Mon
         return LinearRanker(np.zeros(count, np.float32), np.ones(count, np.float32), np.zeros(count, np.float32))
 
     monkeypatch.setattr(fitting, "ranker_kinds", lambda *_: [LinearKind(useless)])
-    choice = fit_ranker(split(), catalogue(), ItemTexts.of(catalogue()), 1, replace(SMALL, ranker="linear"))
+    choice = fit_ranker(split(), catalogue(), ItemTexts.of(catalogue()), 1, QUICK)
     assert choice.chosen == "linear"
-    stage, choice = fit_second_stage(split(), catalogue(), 1, SMALL)
+    stage, choice = fit_second_stage(split(), catalogue(), 1, replace(QUICK, ranker="auto"))
     assert choice.chosen == max(choice.ndcg, key=lambda name: choice.ndcg[name]) != "linear"
     source = next(source for source in stage.sources if source.name == choice.chosen)
     history = split().test[0].history
@@ -83,8 +87,7 @@ def test_the_best_source_alone_where_no_ranker_is_better(monkeypatch: pytest.Mon
 
 def test_the_test_is_never_looked_at() -> None:
     shuffled = replace(split(), test=[replace(case, targets=("i0",)) for case in split().test])
-    stage, _ = fitted()
-    same, _ = fit_second_stage(shuffled, catalogue(), 1, replace(SMALL, ranker="linear"))
+    stage, same = (fit_second_stage(cases, catalogue(), 1, QUICK)[0] for cases in (split(), shuffled))
     assert isinstance(stage.ranker, LinearRanker)
     assert isinstance(same.ranker, LinearRanker)
     assert np.array_equal(stage.ranker.weights, same.ranker.weights)
@@ -94,7 +97,7 @@ def test_sources_are_rebuilt_with_validation_purchases() -> None:
     stage, _ = fitted()
     train = sum(len(history.items) for history in split().train)
     assert stage.tables.counts.sum() == train + len(split().validation)
-    without, _ = fit_second_stage(replace(split(), refit=False), catalogue(), 1, replace(SMALL, ranker="linear"))
+    without, _ = fit_second_stage(replace(split(), refit=False), catalogue(), 1, QUICK)
     assert without.tables.counts.sum() == train
 
 
@@ -123,7 +126,7 @@ def test_without_cases_the_first_source_ranks() -> None:
 def test_few_cases_are_held_out_in_turn() -> None:
     _, choice = fitted()
     assert choice.cases == (len(split().validation), len(split().validation))
-    _, choice = fit_second_stage(split(), catalogue(), 1, replace(SMALL, ranker="linear", choosing=50))
+    _, choice = fit_second_stage(split(), catalogue(), 1, QUICK)
     assert 50 <= choice.cases[1] < 70  # one fold of eight
 
 
@@ -149,8 +152,9 @@ def test_one_step_earlier_adds_pools(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(fitting, "ranker_kinds", lambda *_: [LinearKind(count)])
     for earlier in (False, True):
-        fit_ranker(split(), catalogue(), ItemTexts.of(catalogue()), 1, replace(SMALL, ranker="linear", earlier=earlier))
-    assert pools[17] > 1.7 * pools[8]
+        fit_ranker(split(), catalogue(), ItemTexts.of(catalogue()), 1, replace(QUICK, earlier=earlier))
+    assert len(pools) == 2 * (1 + 1)  # without one fold, then with all
+    assert pools[3] > 1.7 * pools[1]
 
 
 def test_a_model_is_one_more_source() -> None:
@@ -165,7 +169,7 @@ def test_a_model_is_one_more_source() -> None:
                     scores[row, last // 10 * 10 + (last + 1) % 10] = 5
             return scores
 
-    settings, texts = replace(SMALL, ranker="linear"), ItemTexts.of(catalogue())
+    settings, texts = QUICK, ItemTexts.of(catalogue())
     model = ModelSource(Oracle(60))
     choice = fit_ranker(split(), catalogue(), texts, 1, settings, models=[model])
     assert choice.ndcg["model"] > 0.4

@@ -32,7 +32,7 @@ SMALL = [
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of raw files with their recipe; tests must not change it."""
     folder = tmp_path_factory.mktemp("shop")
-    write_sample(folder, users=200, items=60)
+    write_sample(folder, users=130, items=60)
     return folder
 
 

@@ -22,6 +22,8 @@ from shoptalk.stages.transition_text import WITHHELD_SHARE, withhold
 from tests.stages.test_run import call
 from tests.words import small_model
 
+pytestmark = pytest.mark.usefixtures("without_report")  # only the run of the fixture `done` writes one
+
 BARE = [
     "items.second_stage=off",
     'prompt.task="next_item"', 'prompt.style="bare"', 'split.method="leave-one-out"', 'split.fractions=[0.8,0.1,0.1]',
@@ -132,7 +134,8 @@ def test_titles_beside_tokens(
     small.network.save_pretrained(base)
     small.tokenizer.save(base)
     more = [f"model.base={json.dumps(str(base))}", f'model.tuning="{tuning}"', f'prompt.style="{style}"',
-            "training.epochs=1", 'prompt.fields=["token","title"]', 'training.targets="last"',
+            "training.epochs=1", "training.refit=false", "training.batch_tokens=4096", "prompt.history=4",
+            'prompt.fields=["token","title"]', 'training.targets="last"',
             'items.tasks=["next","next_title","title_of","item_of"]', 'evaluation.baselines=["popularity"]',
             "prompt.max_tokens=512"]  # fmt: skip
     code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *settings(*more))
@@ -148,7 +151,7 @@ def test_drawn_negatives_train_as_well(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    chosen = settings("items.negatives=20", 'evaluation.baselines=["popularity"]')
+    chosen = settings("items.negatives=20", "training.refit=false", 'evaluation.baselines=["popularity"]')
     code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *chosen)
     assert code == 0, report
     losses = [row["train"] for row in json.loads((tmp_path / "run" / "run.json").read_text())["training"]["losses"]]
@@ -188,7 +191,7 @@ def test_cold_items_are_ranked_by_their_words(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    chosen = settings("split.cold=0.2", 'evaluation.baselines=["popularity"]')
+    chosen = settings("split.cold=0.2", "training.refit=false", 'evaluation.baselines=["popularity"]')
     code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *chosen)
     assert code == 0, report
     cold = report["metrics"]["cold_recall@10"]
@@ -208,8 +211,15 @@ def test_cold_items_are_ranked_by_their_words(
 def test_users_have_tokens_where_that_is_asked_for(
     task: list[str], shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    more = settings(*task, "prompt.user=true", "training.epochs=1", "evaluation.baselines=[]")
-    code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *more)
+    more = [
+        "prompt.user=true",
+        "training.epochs=1",
+        "training.refit=false",
+        "training.batch_tokens=4096",
+        "prompt.history=4",
+    ]
+    arguments = settings(*task, *more, "evaluation.baselines=[]")
+    code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *arguments)
     assert code == 0, report
     run = open_run(tmp_path / "run")
     dataset = open_run_dataset(run)

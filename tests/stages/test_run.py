@@ -258,7 +258,7 @@ def test_the_other_tasks_and_styles_run_as_well(
         shop / "recipe.toml",
         "--out",
         tmp_path / "run",
-        *settings("training.targets=last", "prompt.max_tokens=768", *task),
+        *settings("training.targets=last", "prompt.max_tokens=768", "training.epochs=1", *task),
     )
     assert code == 0, report
     assert 0 <= report["metrics"]["accuracy"]["value"] <= 1
@@ -270,6 +270,7 @@ def test_liking_by_rating_needs_no_options(shop: Path, tmp_path: Path, capsys: p
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(text[:start] + text[text.index("[prompt]") :])
     chosen = settings(
+        "training.epochs=1",
         "prompt.task=pointwise",
         "prompt.style=alpaca",
         "training.choice_epochs=0",
@@ -281,6 +282,7 @@ def test_liking_by_rating_needs_no_options(shop: Path, tmp_path: Path, capsys: p
     assert report["baselines"]["majority"]["accuracy"]["value"] >= 0.5
 
 
+@pytest.mark.usefixtures("without_report")
 @pytest.mark.parametrize("tuning", ["lora", "qlora"])
 def test_adapters_are_trained_on_a_base_and_judged(
     done: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tuning: str
@@ -288,6 +290,7 @@ def test_adapters_are_trained_on_a_base_and_judged(
     if tuning == "qlora":
         pytest.importorskip("bitsandbytes")
     base = settings(f"model.base={done / 'model'}", f"model.tuning={tuning}", "training.choice_epochs=0",
+                    "training.epochs=1", "evaluation.generate=0",
                     "training.gradient_checkpointing=true")  # fmt: skip
     code, report = call(capsys, "run", shop / "recipe.toml", "--out", tmp_path / "run", *base)
     assert code == 0, report
@@ -295,6 +298,7 @@ def test_adapters_are_trained_on_a_base_and_judged(
     assert (tmp_path / "run" / "model" / "adapter_model.safetensors").exists()
 
 
+@pytest.mark.usefixtures("without_report")
 def test_an_untrained_model_is_scored_by_the_same_code(
     done: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -311,15 +315,16 @@ def test_examples_from_elsewhere_are_learned_too(
 ) -> None:
     rows = tmp_path / "rows.json"
     rows.write_text(json.dumps([{"instruction": "Say", "input": "soap", "output": "Rose soap"}] * 3))
-    extra = settings(
-        f'training.extra=["{rows}"]', "prompt.style=alpaca", "prompt.max_tokens=768", "training.targets=last"
-    )
+    short = settings(
+        "prompt.style=alpaca", "training.targets=last", "training.epochs=1", "training.pretrain_epochs=0",
+        "training.choice_epochs=0", "prompt.max_tokens=768",
+    )  # fmt: skip
+    extra = [*short, "--set", f'training.extra=["{rows}"]']
     code, report = call(
         capsys, "train", shop / "recipe.toml", "--data", done / "dataset", "--out", tmp_path / "run", *extra
     )
     assert code == 0, report
-    without = settings("prompt.style=alpaca", "prompt.max_tokens=768", "training.targets=last")
     code, less = call(
-        capsys, "train", shop / "recipe.toml", "--data", done / "dataset", "--out", tmp_path / "run2", *without
+        capsys, "train", shop / "recipe.toml", "--data", done / "dataset", "--out", tmp_path / "run2", *short
     )
     assert report["examples"] == less["examples"] + 3

@@ -43,7 +43,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prepare(recipe, folder / "dataset")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "is_better", lambda choice: True)
-        small = second_stage.Settings(depth=15, trees=TreeSettings(trees=30, smallest_leaf=20))
+        small = second_stage.Settings(depth=15, choosing=50, trees=TreeSettings(trees=30, smallest_leaf=20))
         patch.setattr(second_stage, "SETTINGS", small)
         train.train(recipe, open_dataset(folder / "dataset"), folder / "run", silent)
     return folder / "run"

@@ -1,11 +1,10 @@
 """The training loop: learning, early stopping, resuming after a kill."""
 
 import json
+import multiprocessing
 import os
 import resource
 import signal
-import subprocess
-import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -41,13 +40,14 @@ def train(
     fixed: dict[str, int] | None = None,
     pretrain: bool = False,
     prompt: Prompt = LETTERS,
+    layers: int = 1,
     **settings: object,
 ) -> tuple:
     """Train a small model; ``settings`` are of the section ``training``. Returns the model and the outcome."""
-    model = small_model(seed)
+    model = small_model(seed, layers=layers)
     builder = prompt_builder(prompt, CATALOGUE)
     training_data = TrainingData(
-        encode_cases(eval_data(48), builder, model.tokenizer),
+        encode_cases(eval_data(24), builder, model.tokenizer),
         encode_cases(eval_data(validation_cases, 1), builder, model.tokenizer),
         encode_texts(TITLES, model.tokenizer) if pretrain else None,
     )
@@ -72,7 +72,7 @@ def test_the_loss_falls_and_is_logged(tmp_path: Path) -> None:
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
     first, second, other_seed = (
-        weights(train(tmp_path / name, seed=seed)[0]) for name, seed in (("a", 1), ("b", 1), ("c", 2))
+        weights(train(tmp_path / name, seed=seed, epochs=2)[0]) for name, seed in (("a", 1), ("b", 1), ("c", 2))
     )
     assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
     assert not all(torch.equal(tensor, other_seed[name]) for name, tensor in first.items())
@@ -131,7 +131,7 @@ def test_a_fixed_number_of_epochs_ends_with_the_last_weights(tmp_path: Path, mon
 
 
 def test_training_for_the_chosen_numbers_of_epochs_gives_the_weights_of_the_best_epoch(tmp_path: Path) -> None:
-    settings = {"epochs": 12, "pretrain_epochs": 3, "pretrain": True, "learning_rate": 2e-2, "patience": 2}
+    settings = {"epochs": 12, "pretrain_epochs": 3, "pretrain": True, "learning_rate": 3e-2, "patience": 1}
     model, outcome = train(tmp_path / "select", **settings)
     assert outcome.stopped_early
     assert set(outcome.epochs) == {"catalogue", "answers"}
@@ -157,11 +157,13 @@ def test_training_stops_when_the_validation_loss_no_longer_falls(tmp_path: Path)
 
 def test_the_overfit_check_passes(tmp_path: Path) -> None:
     # Titles need about 100 of the 200 epochs with each of four seeds; letters fail with some seeds.
-    _, outcome = train(tmp_path, overfit=True, prompt=Prompt(task="generate_title", style="plain"), learning_rate=5e-3)
+    prompt = Prompt(task="generate_title", style="plain")
+    _, outcome = train(tmp_path, overfit=True, prompt=prompt, layers=2, learning_rate=5e-3)
     assert outcome.losses[-1]["train"] < 0.05
 
 
-def test_the_overfit_check_fails_where_nothing_is_learned(tmp_path: Path) -> None:
+def test_the_overfit_check_fails_where_nothing_is_learned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loop, "OVERFIT_EPOCHS", 5)
     with pytest.raises(ModelError, match="does not learn 16 examples"):
         train(tmp_path, overfit=True, learning_rate=1e-9, batch_tokens=2048)
 
@@ -179,56 +181,46 @@ def test_the_learning_rate_warms_up_then_falls_to_a_tenth() -> None:
     assert learning_rate(recipe, 1.0) == pytest.approx(0.1)
 
 
-CHILD = """
-import os, signal, sys
-from pathlib import Path
-import torch
-from safetensors.torch import save_file
-sys.path.insert(0, {root!r})
-torch.set_num_threads(1)
-from shoptalk.training import loop
-from tests.training.test_loop import train, weights
-
-save_checkpoint, end = loop.save_checkpoint, (int(sys.argv[4]), int(sys.argv[5]))
-
-def save(folder, state, *content):
-    position = (state.epoch, state.batch)
-    if position == end and sys.argv[6] == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    save_checkpoint(folder, state, *content)
-    if position == end:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-loop.save_checkpoint = save
-model, _ = train(Path(sys.argv[1]), resume=sys.argv[2] == "resume", epochs=6, checkpoint_seconds=0.0)
-save_file(weights(model), sys.argv[3])
-"""
+KILLED = {"epochs": 4, "checkpoint_seconds": 0.0}
 
 
-def child(run: Path, how: str, out: Path, epoch: int = -1, batch: int = -1, when: str = "before") -> int:
-    """Train in a process; returns its exit code.
+def train_until_killed(run: Path, *, resume: bool, epoch: int, batch: int, when: str) -> int:
+    """Train in a copy of this process; returns its exit code.
 
-    The process is killed before or after (``when``) it saves the checkpoint of this epoch and batch; -1 is never.
+    It is killed before or after (``when``) it saves the checkpoint of this epoch and batch.
     """
-    root = str(Path(__file__).parents[2])
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", CHILD.format(root=root), str(run), how, str(out), str(epoch), str(batch), when]
-    return subprocess.run(command, env=environment, cwd=root, check=False).returncode
+
+    def save(folder: Path, state: State, *content: object) -> None:
+        reached = (state.epoch, state.batch) == (epoch, batch)
+        if reached and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        save_checkpoint(folder, state, *content)
+        if reached:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def train_and_save() -> None:
+        loop.save_checkpoint = save
+        train(run, resume=resume, **KILLED)
+
+    process = multiprocessing.get_context("fork").Process(target=train_and_save)
+    process.start()
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode
 
 
 def test_a_killed_training_ends_with_the_same_bits(tmp_path: Path) -> None:
-    assert child(tmp_path / "whole", "new", tmp_path / "whole.safetensors") == 0
-    run, out = tmp_path / "killed", tmp_path / "killed.safetensors"
-    steps = len([event for event in read_log(tmp_path / "whole") if event["event"] == "epoch"])
-    assert steps == 6
-    assert child(run, "new", out, 1, 2, "before") == -signal.SIGKILL  # the second step after the epoch is lost
+    whole, run = tmp_path / "whole", tmp_path / "killed"
+    expected = weights(train(whole, **KILLED)[0])
+    assert epochs_logged(whole) == 4
+    # The second step after the epoch is lost.
+    assert train_until_killed(run, resume=False, epoch=1, batch=2, when="before") == -signal.SIGKILL
     assert epochs_logged(run) == 1
-    assert child(run, "resume", out, 3, 1, "after") == -signal.SIGKILL
+    assert train_until_killed(run, resume=True, epoch=3, batch=1, when="after") == -signal.SIGKILL
     assert epochs_logged(run) == 3
-    assert child(run, "resume", out) == 0
-    expected, resumed = load_file(tmp_path / "whole.safetensors"), load_file(out)
+    resumed = weights(train(run, resume=True, **KILLED)[0])
     assert all(torch.equal(tensor, resumed[name]) for name, tensor in expected.items())
-    assert logged_losses(run) == logged_losses(tmp_path / "whole")
+    assert logged_losses(run) == logged_losses(whole)
 
 
 def logged_losses(run: Path) -> list[tuple[float, float]]:

@@ -81,7 +81,8 @@ def clean_choice_set(log: Log, seed: int = 1) -> MultipleChoiceSet:
             for item_number in dict.fromkeys(pool.tolist())
             if item_number not in bought_by_user[log.user[target_row]]
         ][: OPTIONS - 1]
-        item[row] = np.insert(distractors, answer[row], log.item[target_row])
+        distractors.insert(int(answer[row]), int(log.item[target_row]))
+        item[row] = distractors
     index, seen_items = log.histories(rows)
     return MultipleChoiceSet(
         list(log.titles),
