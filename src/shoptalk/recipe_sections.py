@@ -79,6 +79,9 @@ class Data(Section):
     item_core: Natural = Field(0, description="k-core: smallest number of interactions of an item")
     min_history: Natural = Field(0, description="smallest number of items of a user")
     min_categories: Natural = Field(0, description="smallest number of categories among a user's items")
+    users: Positive | None = Field(
+        None, description="keep at most this many users, drawn by the seed after all other filters; default: all"
+    )
     cleaning: Cleaning = Field("unescape", description="how titles are cleaned")
     unbought: Literal["drop", "keep"] = Field(
         "drop", description="whether items without interactions stay in the catalogue"
