@@ -179,7 +179,11 @@ class Prompt(Section):
 class Model(Section):
     """The language model."""
 
-    base: str = Field("nano", description="`nano`, or any Hugging Face causal model by name or path")
+    base: str = Field(
+        "nano",
+        description="`nano`, or a causal model: a name of the Hugging Face hub or of a prepared model, a folder, or a "
+        "GGUF file",
+    )
     tuning: Literal["full", "lora", "qlora"] = Field(
         "full", description="all weights, low-rank adapters, or adapters on 4-bit weights"
     )
