@@ -63,11 +63,19 @@ def add(
 def show_models(result: "ModelsResult") -> None:
     """Print the models as a table, then the folders that cannot be read."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     console = Console()
-    sizes = Table("model.base", "parameters", "layers", "width", "vocabulary", "licence")
-    memory = Table("model.base", "full", "LoRA", "QLoRA", "scoring", title="memory in GB", title_justify="left")
+    sizes = Table(Column("model.base", overflow="fold"), "parameters", "layers", "width", "vocabulary", "licence")
+    memory = Table(
+        Column("model.base", overflow="fold"),
+        "full",
+        "LoRA",
+        "QLoRA",
+        "scoring",
+        title="memory in GB",
+        title_justify="left",
+    )
     for model in result.models:
         counts = [f"{model.parameters / 1e6:,.1f} M", str(model.layers), f"{model.width:,}", f"{model.vocabulary:,}"]
         sizes.add_row(model.name, *counts, model.licence or "")
