@@ -35,7 +35,7 @@ def models(context: typer.Context, as_json: Json = False) -> None:
 @app.command(name="add", no_args_is_help=True)
 def add(
     source: Annotated[
-        str, typer.Argument(metavar="FILE|NAME", help="A GGUF file, a folder with a model, or a name of the hub.")
+        str, typer.Argument(metavar="SOURCE", help="A GGUF file, a folder with a model, or a name of the hub.")
     ],
     name: Annotated[
         str | None, typer.Option("--name", metavar="NAME", help="Its name; default: that of the file, in lower case.")
