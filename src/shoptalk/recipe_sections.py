@@ -79,6 +79,9 @@ class Data(Section):
     item_core: Natural = Field(0, description="k-core: smallest number of interactions of an item")
     min_history: Natural = Field(0, description="smallest number of items of a user")
     min_categories: Natural = Field(0, description="smallest number of categories among a user's items")
+    users: Positive | None = Field(
+        None, description="keep at most this many users, drawn by the seed after all other filters; default: all"
+    )
     cleaning: Cleaning = Field("unescape", description="how titles are cleaned")
     unbought: Literal["drop", "keep"] = Field(
         "drop", description="whether items without interactions stay in the catalogue"
@@ -176,7 +179,11 @@ class Prompt(Section):
 class Model(Section):
     """The language model."""
 
-    base: str = Field("nano", description="`nano`, or any Hugging Face causal model by name or path")
+    base: str = Field(
+        "nano",
+        description="`nano`, or a causal model: a name of the Hugging Face hub or of a prepared model, a folder, or a "
+        "GGUF file",
+    )
     tuning: Literal["full", "lora", "qlora"] = Field(
         "full", description="all weights, low-rank adapters, or adapters on 4-bit weights"
     )

@@ -1,6 +1,7 @@
 """The filters: each rule by hand, all of them against plain Python, and the gift cards against an independent count."""
 
 import gzip
+import hashlib
 import json
 import os
 import tomllib
@@ -44,7 +45,8 @@ def filtered(
     """Positions of the remaining interactions, and the counts of dropped ones that are not zero."""
     titles = {row[1]: row[1] for row in table} if titles is None else titles
     recipe = Data.model_validate({"source": "table", "interactions": "x", **data})
-    interactions, items, dropped = filter_interactions(*tables(table, titles, engine), recipe, engine)
+    seed = recipe.seed or 0
+    interactions, items, dropped = filter_interactions(*tables(table, titles, engine), recipe, engine, seed)
     assert tuple(dropped) == RULES
     remaining = rows(interactions, engine)
     assert [row["item_id"] for row in rows(items, engine, "item_id")] == sorted({row["item_id"] for row in remaining})
@@ -161,6 +163,16 @@ ROWS = st.lists(
 )
 
 
+def test_users_are_drawn_after_all_other_filters(shared_engine: Engine) -> None:
+    table = bought(*(f"{user}a{n}" for user in "stuvwxyz" for n in range(2)), "qa1")  # q has one purchase
+    everyone = sorted("stuvwxyz", key=lambda user: hashlib.md5(f"7\x1fdraw\x1f{user}".encode()).hexdigest())
+    for count in (1, 3, 8, 9):
+        positions, dropped = filtered(table, shared_engine, min_history=2, users=count, seed=7)
+        assert {table[position][0] for position in positions} == set(everyone[:count])  # smaller draws are nested
+        not_drawn = {"not_drawn": 2 * (8 - count)} if count < 8 else {}
+        assert dropped == {"min_history": 1, **not_drawn}
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     table=ROWS,
@@ -211,7 +223,7 @@ def test_gift_cards_against_an_independent_count(
             "bad_lines": 0,
         }
     )
-    assert counted == dropped | {"min_categories": 0}
+    assert counted == dropped | {"min_categories": 0, "not_drawn": 0}
     assert counted["unverified"] == 134  # as data/README.md says
     assert [row["position"] for row in rows(interactions, shared_engine)] == positions
     assert shared_engine.counts(sold=sold) == {"sold": len({table[at][1] for at in positions})}

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shoptalk.data import engine as engine_module
-from shoptalk.data.dataset import fingerprint, open_dataset
+from shoptalk.data.dataset import check_fit, fingerprint, open_dataset
 from shoptalk.data.prepare import prepare as prepare_typed
 from shoptalk.data.sample import write_sample
 from shoptalk.errors import DatasetError, ShoptalkError, UsageError
@@ -177,6 +177,22 @@ def test_the_generated_shop_is_prepared(tmp_path: Path) -> None:
     dataset = open_dataset(tmp_path / "dataset")
     assert not any("&amp;" in item.title or "  " in item.title for item in dataset.catalogue.values())
     assert len(dataset.split().test) == report["kept"]["users"]
+
+
+def test_a_subset_of_users_is_drawn_by_seed(tmp_path: Path) -> None:
+    write_small_dataset(tmp_path, users=30, each=6)
+    reports = {
+        name: prepare(recipe_of(tmp_path, data={"users": count, "seed": seed}), tmp_path / name)
+        for name, count, seed in [("ten", 10, 1), ("again", 10, 1), ("five", 5, 1), ("other", 10, 2)]
+    }
+    assert [reports[name]["kept"]["users"] for name in ("ten", "five", "other")] == [10, 5, 10]
+    assert reports["ten"]["dropped"]["not_drawn"] == 20 * 6
+    assert reports["ten"]["kept"]["interactions"] == 10 * 6
+    assert reports["ten"]["fingerprint"] == reports["again"]["fingerprint"]
+    users = {name: {history.user_id for history in open_dataset(tmp_path / name).split().train} for name in reports}
+    assert users["five"] < users["ten"] != users["other"]
+    with pytest.raises(DatasetError, match="users is 10 in the dataset and 5 in the recipe"):
+        check_fit(recipe_of(tmp_path, data={"users": 5, "seed": 1}), open_dataset(tmp_path / "ten"))
 
 
 @pytest.mark.parametrize("ties", ["source", "random", "set"])

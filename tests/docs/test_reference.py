@@ -53,7 +53,7 @@ def test_types_in_words(field: dict[str, object], expected: str, script: Script)
 def test_every_command_has_a_section_with_its_options(script: Script) -> None:
     page = script("commands").commands_page()
     sections = re.findall(r"^## shoptalk (\w+)", page, re.MULTILINE)
-    assert sections == list(COMMANDS)
+    assert list(dict.fromkeys(sections)) == list(COMMANDS)  # a group has a section for each of its commands
     recommend = page.split("## shoptalk recommend\n")[1].split("\n## ")[0]
     assert "shoptalk recommend RUN [OPTIONS]" in recommend
     assert "| `-k INTEGER` | Number of recommendations. | `10` |" in recommend

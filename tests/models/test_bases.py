@@ -16,6 +16,7 @@ from shoptalk.models.item_embeddings import continue_items, with_items
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.storage import load, save
 from shoptalk.models.tokenizer import load_tokenizer
+from shoptalk.models.weights import is_finite
 from shoptalk.recipe import Lora, Model
 from shoptalk.schema import ITEM_OPENS, item_token
 from tests.words import CATALOGUE, small_model, tokenizer
@@ -222,3 +223,14 @@ def test_a_base_whose_items_have_another_encoder_is_refused(tmp_path: Path) -> N
     assert item_folder(str(tmp_path / "first"), "none") == tmp_path / "first"
     with pytest.raises(ModelError, match="'none', not with 'lsa'"):
         item_folder(str(tmp_path / "first"), "lsa")
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float8_e5m2], ids=str)
+def test_one_element_that_is_not_finite_is_noticed(dtype: torch.dtype) -> None:
+    assert is_finite(torch.arange(-8, 8).to(dtype))
+    assert is_finite(torch.empty(0).to(dtype))
+    for value in (torch.nan, torch.inf, -torch.inf):
+        tensor = torch.zeros(3, 4)
+        tensor[1, 2] = value
+        assert not is_finite(tensor.to(dtype)), value
+    assert is_finite(torch.tensor([1, 2]))

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from shoptalk.models import tree
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tree import tree_length, tree_log_probabilities
 from tests.words import small_model
@@ -23,6 +24,20 @@ def test_a_tree_scores_like_one_pass_per_answer() -> None:
         flat = tree_log_probabilities(model, questions)
         each = torch.cat([one_by_one(model, prompt, answer) for prompt, answers in questions for answer in answers])
     assert torch.allclose(flat, each, atol=1e-5)
+
+
+def test_logits_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = small_model()
+    model.network.eval()
+    questions = [([5, 9, 11], [[7, 8], [7, 12, 30], [44]]), ([60, 61, 62, 63, 64], [[5], [6, 7, 8, 9]])]
+    rows = []
+    model.head.register_forward_hook(lambda _module, _inputs, output: rows.append(len(output)))
+    with torch.no_grad():
+        whole = tree_log_probabilities(model, questions)
+        monkeypatch.setattr(tree, "SCORES", 4 * model.head.weight.shape[0] + 1)
+        blocks = tree_log_probabilities(model, questions)
+    assert rows == [11, 4, 4, 3]  # 2 + 3 + 1 + 1 + 4 answer tokens
+    assert torch.allclose(whole, blocks, atol=1e-6)
 
 
 def test_the_last_token_of_an_answer_is_not_computed() -> None:

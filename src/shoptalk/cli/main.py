@@ -23,6 +23,7 @@ COMMANDS = (
     "compare",
     "recommend",
     "catalogue",
+    "models",
     "score",
     "export",
 )

@@ -205,7 +205,7 @@ def _depends_on_seed(recipe: Recipe) -> bool:
     """Whether another seed would give another dataset."""
     split = recipe.split
     random_split = split.method == "by-user" or split.ties == "random" or split.cold > 0
-    return random_split or recipe.candidates is not None
+    return random_split or recipe.candidates is not None or recipe.data.users is not None
 
 
 def _as_text(value: Any) -> str:

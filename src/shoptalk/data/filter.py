@@ -8,10 +8,13 @@ import ibis.expr.types as ir
 
 from shoptalk.data.clean import unescape
 from shoptalk.data.engine import Engine
+from shoptalk.data.split import digest
 from shoptalk.recipe import Data
 
 #: The rules, in their order.
-RULES = ("unverified", "duplicate", "rating", "no_title", "k_core", "min_history", "min_categories")
+RULES = ("unverified", "duplicate", "rating", "no_title", "k_core", "min_history", "min_categories", "not_drawn")
+#: The rules that drop whole users and items because of their number.
+_SIZE_RULES = RULES[4:7]
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,14 @@ class FilterResult:
 
 
 def filter_interactions(
-    interactions: ir.Table, items: ir.Table, data: Data, engine: Engine
+    interactions: ir.Table, items: ir.Table, data: Data, engine: Engine, seed: int = 0
 ) -> tuple[ir.Table, ir.Table, dict[str, int]]:
     """As `filter_coded`, but returns interactions with ids as text, items, and the counts of dropped interactions."""
-    result = filter_coded(interactions, items, data, engine)
+    result = filter_coded(interactions, items, data, engine, seed)
     return result.named(result.rows).drop("user", "item"), result.items.drop("bought"), result.dropped
 
 
-def filter_coded(interactions: ir.Table, items: ir.Table, data: Data, engine: Engine) -> FilterResult:
+def filter_coded(interactions: ir.Table, items: ir.Table, data: Data, engine: Engine, seed: int = 0) -> FilterResult:
     """Apply the filters of a recipe.
 
     The rules drop the following interactions:
@@ -59,11 +62,15 @@ def filter_coded(interactions: ir.Table, items: ir.Table, data: Data, engine: En
     6. ``min_history``: those of users with fewer than ``min_history`` different items.
     7. ``min_categories``: those of users whose items have fewer than ``min_categories`` different categories, where the
        last (most specific) category of each item counts. Rule 5 is not applied again after rules 6 and 7.
+    8. ``not_drawn``: those of all but ``users`` users, drawn at random by the seed. With the same seed the users
+       of a smaller number are among those of a larger one.
 
     Parameters
     ----------
     interactions, items
         The canonical tables (see ``sources``), with cleaned titles.
+    seed
+        Of the draw of rule 8.
     """
     count_read = engine.counts(n=interactions)["n"]
     verified = interactions.filter(interactions.verified.fill_null(True)) if data.verified else interactions
@@ -83,6 +90,7 @@ def filter_coded(interactions: ir.Table, items: ir.Table, data: Data, engine: En
     eligible = rows.filter(~low_rated & rows.titled.notnull()).drop("titled")
     filtered, dropped_by_size = _filter_by_size(eligible, item_index.join(items, "item_id"), data, engine)
     engine.drop(rows)
+    filtered, dropped_by_size["not_drawn"] = _draw_users(filtered, users, data, seed, engine)
     catalogue, unbought = _catalogue(items, item_index.semi_join(filtered, "item"), data, engine)
     cleaned = _with_clean_texts(filtered, data, engine)
     return FilterResult(cleaned, users, item_index, catalogue, dropped | dropped_by_size, unbought)
@@ -130,7 +138,7 @@ def _drop_duplicates(rows: ir.Table, data: Data, engine: Engine) -> tuple[ir.Tab
 def _filter_by_size(rows: ir.Table, items: ir.Table, data: Data, engine: Engine) -> tuple[ir.Table, dict[str, int]]:
     """Rules 5 to 7, which drop whole users and items: the rows that stay, and how many each rule drops."""
     if max(data.user_core, data.item_core, data.min_history) <= 1 and not data.min_categories:
-        return engine.cache(rows), dict.fromkeys(RULES[4:], 0)
+        return engine.cache(rows), dict.fromkeys(_SIZE_RULES, 0)
     edges = engine.cache(rows.select("user", "item"))
     sizes = [engine.counts(n=edges)["n"]]
     for rule in (_core, _with_min_history, _with_min_categories):
@@ -138,7 +146,7 @@ def _filter_by_size(rows: ir.Table, items: ir.Table, data: Data, engine: Engine)
         sizes.append(engine.counts(n=edges)["n"])
     user_codes, item_codes = edges.select("user").distinct(), edges.select("item").distinct()
     filtered = engine.cache(rows.semi_join(user_codes, "user").semi_join(item_codes, "item"))
-    return filtered, {rule: before - after for rule, before, after in zip(RULES[4:], sizes, sizes[1:], strict=False)}
+    return filtered, {rule: before - after for rule, before, after in zip(_SIZE_RULES, sizes, sizes[1:], strict=False)}
 
 
 def _core(edges: ir.Table, _items: ir.Table, data: Data, engine: Engine) -> ir.Table:
@@ -172,3 +180,19 @@ def _with_min_categories(edges: ir.Table, items: ir.Table, data: Data, engine: E
     with_leaf = edges.join(leaf_categories, "item")
     users = with_leaf.group_by("user").having(with_leaf.leaf.nunique() >= data.min_categories).aggregate()
     return engine.cache(edges.semi_join(users, "user"))
+
+
+def _draw_users(rows: ir.Table, users: ir.Table, data: Data, seed: int, engine: Engine) -> tuple[ir.Table, int]:
+    """Rule 8: the rows of the users whose ids have the smallest MD5 with the seed, and how many rows are dropped.
+
+    The MD5 is the same on every engine. It differs from that by which a split orders the users.
+    """
+    if data.users is None:
+        return rows, 0
+    eligible = users.semi_join(rows.select("user").distinct(), "user")
+    order = [digest(seed, ibis.literal("draw"), eligible.user_id), eligible.user_id]
+    drawn = engine.cache(eligible.order_by(order).limit(data.users).select("user"))
+    remaining = engine.cache(rows.semi_join(drawn, "user"))
+    before, after = (engine.counts(n=table)["n"] for table in (rows, remaining))
+    engine.drop(rows)
+    return remaining, before - after

@@ -95,7 +95,7 @@ def _build(recipe: Recipe, folder: Path, engine: Engine, progress: Progress) -> 
     raw_tables = read(recipe.data, recipe.kept_columns, engine)
     progress("prepare", 1, STEPS, "cleaning titles and filtering")
     items = clean_titles(raw_tables.items, recipe.data.cleaning, engine)
-    filtered = filter_coded(raw_tables.interactions, items, recipe.data, engine)
+    filtered = filter_coded(raw_tables.interactions, items, recipe.data, engine, recipe.data_seed)
     engine.drop(raw_tables.interactions)
     progress("prepare", 2, STEPS, "splitting")
     dropped = dict(filtered.dropped)

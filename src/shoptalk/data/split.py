@@ -71,7 +71,7 @@ def cold_items(items: ir.Table, section: SplitSection, seed: int) -> ir.Table:
     """
     # Hexadecimal digits sort as the numbers; "g" sorts after all of them.
     threshold = f"{round(section.cold * 16**8):08x}" if section.cold < 1 else "g"
-    return items.filter(_digest(seed, items[ITEM]) < threshold)
+    return items.filter(digest(seed, items[ITEM]) < threshold)
 
 
 def withhold(interactions: ir.Table, cold: ir.Table, section: SplitSection, seed: int, cache: Cache) -> ir.Table:
@@ -119,12 +119,12 @@ def order(interactions: ir.Table, ties: Literal["source", "random", "set"], seed
     """
     tie_order = [interactions[POSITION], interactions[ITEM]]
     if ties == "random":
-        tie_order = [_digest(seed, interactions[USER], interactions[ITEM]), *tie_order]
+        tie_order = [digest(seed, interactions[USER], interactions[ITEM]), *tie_order]
     index = ibis.row_number().over(group_by=interactions[USER], order_by=[interactions[TIME], *tie_order])
     return interactions.mutate(**{POSITION: index.cast("int32")})
 
 
-def _digest(seed: int, *columns: ir.StringColumn) -> ir.StringColumn:
+def digest(seed: int, *columns: ir.StringColumn) -> ir.StringColumn:
     """The MD5 of the seed and of columns of text, in hexadecimal digits."""
     text = ibis.literal(str(seed))
     for column in columns:
@@ -171,7 +171,7 @@ def _by_user(table: ir.Table, section: SplitSection, seed: int) -> ir.Table:
     start = ibis.literal(section.history) if section.history else table["target"]
     has_case = table["target"] >= (0 if section.history else 1)
     is_target = (table[_FIRST] == table["target"]) & (table[POSITION] >= start)
-    users = table.group_by(USER).agg(has_case=has_case.max(), digest=_digest(seed, table[USER]).min())
+    users = table.group_by(USER).agg(has_case=has_case.max(), digest=digest(seed, table[USER]).min())
     users = users.filter(users["has_case"])
     users = users.mutate(
         rank=ibis.row_number().over(order_by=[users["digest"], users[USER]]), users=users.count().over(ibis.window())

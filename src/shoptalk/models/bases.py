@@ -10,9 +10,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from shoptalk.errors import ModelError
+from shoptalk.models.gguf_header import SUFFIX, is_gguf
+from shoptalk.models.loading_errors import LOADING_HINT
+from shoptalk.models.prepared import Source, folder_of, gguf_folder, prepared_folder, read_source
 from shoptalk.models.tokenizer import Tokenizer, load_tokenizer
 from shoptalk.models.weights import INDEX, WHOLE, check_finite, files_digest, scan
 from shoptalk.schema import ITEM_OPENS
+from shoptalk.typed_json import SchemaError, as_json, from_json
 
 #: In a saved model's folder: its base, tuning and precision, so that it can be loaded again.
 CARD = "shoptalk.json"
@@ -24,28 +28,52 @@ Loader = Callable[[str, str, str], Any]
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The folder of a base and the hash of its weights; both are None for a hub name that is not cached."""
+    """The folder of a base and the hash of its weights; both are None for a hub name that is not cached.
+
+    ``source`` is what a prepared base was made from, such as a GGUF file.
+    """
 
     path: str | None
     sha256: str | None
+    source: Source | None = None
 
-    def card(self, folder: Path) -> dict[str, str | None]:
+    def card(self, folder: Path) -> dict[str, Any]:
         """The base as the card of a model in ``folder`` records it; the relative path lets both be moved together."""
         relative = os.path.relpath(self.path, folder.resolve()) if self.path else None
-        return {"path": self.path, "relative": relative, "sha256": self.sha256}
+        card = {"path": self.path, "relative": relative, "sha256": self.sha256}
+        return card if self.source is None else {**card, "source": as_json(self.source)}
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any], path: str | None = None) -> "Base":
+        """The base that `card` recorded, in its current folder if that is another.
+
+        Raises
+        ------
+        ModelError
+            When the record is damaged.
+        """
+        try:
+            source = None if card.get("source") is None else from_json(Source, card["source"])
+        except SchemaError as error:
+            raise ModelError(f"the record of the base is damaged: source{error}", hint="train again") from error
+        return cls(path or card["path"], card["sha256"], source)
 
 
 def local_folder(name: str) -> Path | None:
-    """The folder of a model by path, or the cached snapshot of a hub name.
+    """The folder of a model by path, by the name of a prepared model or of the hub; a GGUF file is converted first.
 
     Raises
     ------
     ModelError
-        For the folder of a run instead of its model, or a folder with two models.
+        For the folder of a run instead of its model, a folder with two models, or a file that is no model.
     """
     folder = Path(name).expanduser()
+    if is_gguf(folder) or folder.suffix.lower() == SUFFIX:
+        return gguf_folder(folder)
+    if folder.is_file():
+        raise ModelError("this file is no model", where=name, hint=LOADING_HINT)
     if not folder.is_dir():
-        return _cached(name)
+        return prepared_folder(name) or _cached(name)
     if (folder / "run.json").exists() and not (folder / CARD).exists():
         raise ModelError("this is the folder of a run", where=name, hint=f"name its model: {folder / 'model'}")
     if (folder / ADAPTER_CARD).exists() and ((folder / WHOLE).exists() or (folder / INDEX).exists()):
@@ -147,11 +175,12 @@ def find_base(name: str) -> Base:
     if folder is None:
         return Base(None, None)
     if not (folder / ADAPTER_CARD).exists():
-        return Base(str(folder), scan(folder).sha256)
+        return Base(str(folder), scan(folder).sha256, read_source(folder))
     settings = json.loads((folder / ADAPTER_CARD).read_text(encoding="utf-8"))
     scale = [settings.get(key) for key in ("r", "lora_alpha", "rank_pattern", "alpha_pattern", "use_rslora")]
-    parts = [find_base(_base_of_adapter(folder)).sha256, scan(folder, adapter=True).sha256, scale]
-    return Base(str(folder), sha256(json.dumps(parts).encode()).hexdigest())
+    adapted = find_base(_base_of_adapter(folder))
+    parts = [adapted.sha256, scan(folder, adapter=True).sha256, scale]
+    return Base(str(folder), sha256(json.dumps(parts).encode()).hexdigest(), adapted.source)
 
 
 def _base_of_adapter(folder: Path) -> str:
@@ -183,7 +212,7 @@ def locate(card: dict[str, Any], folder: Path) -> str:
 
 
 def relocate(origin: Mapping[str, Any], folder: Path, what: str, use: str, digest: Callable[[str], str | None]) -> str:
-    """The current path of a folder that was used before: relative to ``folder``, else its former path.
+    """The current path of a folder that was used before: relative to ``folder``, its former path, or prepared again.
 
     Parameters
     ----------
@@ -200,6 +229,8 @@ def relocate(origin: Mapping[str, Any], folder: Path, what: str, use: str, diges
         When it is missing, or its weights have another hash.
     """
     paths = list(dict.fromkeys([os.path.normpath(folder.resolve() / origin["relative"]), origin["path"]]))
+    if digest_of_file := (origin.get("source") or {}).get("sha256"):  # prepared again, on another machine perhaps
+        paths += [str(path) for path in [folder_of(digest_of_file)] if path is not None and str(path) not in paths]
     existing = [path for path in paths if Path(path).is_dir()]
     for path in existing:
         if digest(path) == origin["sha256"]:

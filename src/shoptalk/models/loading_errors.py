@@ -1,7 +1,8 @@
 """Parts of the error messages for models and tokenizers that cannot be loaded."""
 
 LOADING_HINT = (
-    "give a folder with a model, or a name that Hugging Face knows; without a network only cached models can be loaded"
+    "give a folder with a model, a GGUF file, or a name that Hugging Face knows; shoptalk models lists what is at hand "
+    "without a network"
 )
 
 

@@ -111,5 +111,5 @@ def load(folder: Path) -> LanguageModel:
     precision = choose_precision("auto") if precision == "fp16" and device().type == "cpu" else precision
     items = load_items(folder, tokenizer.names(first, count), first).to(device()) if count else None
     origin = card.get("origin")
-    recorded = Base(origin["path"], origin["sha256"]) if origin else None
+    recorded = Base.from_card(origin) if origin else None
     return LanguageModel(network, tokenizer, base, tuning, precision, items, origin=recorded)

@@ -16,6 +16,8 @@ from shoptalk.models.language_model import LanguageModel
 Question = tuple[list[int], list[list[int]]]
 #: Tokens of a batch where every answer has its own row.
 ROW_TOKENS = 8192
+#: Most logits in memory at once: a large vocabulary times all answers of a batch would take gigabytes.
+SCORES = 1 << 24
 
 
 def tree_length(question: Question) -> int:
@@ -48,8 +50,8 @@ def tree_log_probabilities(model: LanguageModel, questions: Sequence[Question]) 
             torch.stack(ids).to(device), torch.stack(positions).to(device), torch.stack(masks)[:, None].to(device)
         )
         row = torch.cat([torch.full_like(source, number) for number, source in enumerate(sources)])
-        logits = model.logits(hidden[row.to(device), torch.cat(sources).to(device)]).float()
-    return _log_probability(logits, torch.cat(targets).to(device))
+        states = hidden[row.to(device), torch.cat(sources).to(device)]
+        return _log_probabilities(model, states, torch.cat(targets).to(device))
 
 
 def _row_per_answer(model: LanguageModel, questions: Sequence[Question]) -> Tensor:
@@ -70,14 +72,20 @@ def _rows(model: LanguageModel, rows: Sequence[tuple[list[int], list[int]]]) -> 
     row = torch.repeat_interleave(torch.arange(len(rows)), torch.tensor([len(answer) for _, answer in rows]))
     with model.autocast():
         hidden = model.hidden(ids.to(model.device))
-        logits = model.logits(hidden[row.to(model.device), sources.to(model.device)]).float()
-    return _log_probability(
-        logits, torch.tensor([token for _, answer in rows for token in answer], device=model.device)
-    )
+        states = hidden[row.to(model.device), sources.to(model.device)]
+        targets = torch.tensor([token for _, answer in rows for token in answer], device=model.device)
+        return _log_probabilities(model, states, targets)
 
 
-def _log_probability(logits: Tensor, tokens: Tensor) -> Tensor:
-    return logits.gather(1, tokens[:, None])[:, 0] - logits.logsumexp(1)
+def _log_probabilities(model: LanguageModel, states: Tensor, tokens: Tensor) -> Tensor:
+    """Log-probability (S,) of a token given each of S states; at most `SCORES` logits are in memory at once."""
+    size = max(1, SCORES // int(model.head.weight.shape[0]))
+    blocks = []
+    for start in range(0, len(tokens), size):
+        logits = model.logits(states[start : start + size]).float()
+        block = tokens[start : start + size]
+        blocks.append(logits.gather(1, block[:, None])[:, 0] - logits.logsumexp(1))
+    return torch.cat(blocks) if blocks else states.new_zeros(0, dtype=torch.float32)
 
 
 def _tree_row(question: Question, width: int) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:

@@ -26,6 +26,7 @@ DROPPED = {
     "k_core": "not in the k-core",
     "min_history": "users with too few purchases",
     "min_categories": "users with too few categories",
+    "not_drawn": "users outside the subset that was drawn",
 }
 SPLITS = {
     "leave-one-out": "each user's last purchase is the test target, the one before it the validation target",

@@ -22,6 +22,7 @@ from shoptalk.results.cost import Cost, Energy
 from shoptalk.results.dataset import DatasetInfo, PrepareResult, SourceFile, TableFile
 from shoptalk.results.evaluation import EvaluationResult, RankingMethod, RunResult, SamplePrompt, TrainingFacts, Verdict
 from shoptalk.results.figures import NOT_MEASURED, Comparison, Difference, Metrics
+from shoptalk.results.models import AddedModel, MemoryNeeds, ModelEntry, ModelsResult
 from shoptalk.results.page import schema_page
 from shoptalk.results.recommendation import HistoryEffect, HistoryItem, RecommendedItem, RecommendResult, SourceEffect
 from shoptalk.results.sample import SampleResult
@@ -34,6 +35,7 @@ __all__ = [
     "AUDIT",
     "METRICS",
     "NOT_MEASURED",
+    "AddedModel",
     "AuditResult",
     "CalibrationBin",
     "ComparedRecipe",
@@ -51,7 +53,10 @@ __all__ = [
     "Finding",
     "HistoryEffect",
     "HistoryItem",
+    "MemoryNeeds",
     "Metrics",
+    "ModelEntry",
+    "ModelsResult",
     "PositionReport",
     "PositionShare",
     "PrepareResult",

@@ -4,6 +4,7 @@ from shoptalk.results.audit import AuditResult
 from shoptalk.results.comparison import ComparisonResult
 from shoptalk.results.dataset import DatasetInfo, PrepareResult
 from shoptalk.results.evaluation import EvaluationResult, RunResult
+from shoptalk.results.models import AddedModel, ModelsResult
 from shoptalk.results.recommendation import RecommendResult
 from shoptalk.results.sample import SampleResult
 from shoptalk.results.sweep import SweepResult
@@ -19,6 +20,8 @@ _PUBLISHED: tuple[tuple[str, type], ...] = (
     ("`dataset.json`", DatasetInfo),
     ("`shoptalk prepare --json`", PrepareResult),
     ("`shoptalk recommend --json`", RecommendResult),
+    ("`shoptalk models --json`", ModelsResult),
+    ("`shoptalk models add --json`", AddedModel),
     ("`sweep.json`, and `shoptalk sweep --json`", SweepResult),
 )
 

@@ -85,7 +85,7 @@ def _base(run: Run, recipe: Recipe) -> Base | None:
         origin = find_base(recipe.model.base)
         return None if origin.path is None else origin
     index = relocate(known, run.folder, "base", "with which this run began", lambda path: find_base(path).sha256)
-    return Base(index, known["sha256"])
+    return Base.from_card(known, index)
 
 
 def _encoder(run: Run, recipe: Recipe) -> Path | None:
