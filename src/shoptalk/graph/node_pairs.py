@@ -23,7 +23,7 @@ Codes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
 Bits = NDArray[np.uint64]
 
-#: What the lower four bits of a code say. `NO_PAIR`: one of the tokens is no node. `NOT_CONNECTED`: more than five hops.
+#: The lower four bits of a code. `NO_PAIR`: one of the two is no node. `NOT_CONNECTED`: more than five hops apart.
 (
     NO_PAIR,
     SAME_NODE,
@@ -93,9 +93,9 @@ def relation_table() -> NDArray[np.float32]:
 def published_weights() -> NDArray[np.float32]:
     """(`CODES`,) the weight of a code in the published form of graph attention (Wang et al. 2024, arXiv 2402.09617).
 
-    M = minmax(G + S) with G the adjacency matrix and S = minmax(max(6 - hops, 0)): 1 for neighbours, 6/11 for a node and
-    itself, (6 - hops)/11 for two to five hops, else 0. It is their matrix for every graph that has an edge and two nodes
-    without a path of five hops.
+    M = minmax(G + S) with G the adjacency matrix and S = minmax(max(6 - hops, 0)): 1 for neighbours, 6/11 for a node
+    and itself, (6 - hops)/11 for two to five hops, else 0. It is their matrix for every graph that has an edge and two
+    nodes without a path of five hops.
     """
     weights = np.zeros(CODES, dtype=np.float32)
     for connection, hops in _HOPS.items():
@@ -321,7 +321,7 @@ class NodePairs:
         rows = [np.repeat(np.arange(len(nodes)), np.diff(matrix.indptr)) for matrix in (purchases, reach)]
         return (rows[0], purchases.indices), (rows[1], reach.indices)
 
-    def _packed(self, rows: int, row: Ints, item: Ints) -> Bits:
+    def _packed(self, rows: int, row: Any, item: Any) -> Bits:
         """(rows, words) bits, set for each item of each row."""
         table = np.zeros((rows, 64 * self._words), dtype=np.bool_)
         table[row, item] = True

@@ -12,8 +12,8 @@ from shoptalk.schema import Catalogue, History
 class Relations:
     """The relations of users and items by their ids, from training histories.
 
-    First order: the items that a user bought and the users who bought an item. Second order: items that share a brand, a
-    category or a user, and users who share an item.
+    First order: the items that a user bought and the users who bought an item. Second order: items that share a brand,
+    a category or a user, and users who share an item.
 
     Parameters
     ----------

@@ -21,8 +21,8 @@ NO_GROUP = -1
 class UserItemGraph:
     """U users and I items with the purchases between them.
 
-    Nodes are numbers: the users are 0 ... U - 1, the items U ... U + I - 1 in the order of the catalogue. All is held as
-    sparse matrices: about 16 bytes for each purchase, 8 for each node, and no table of pairs.
+    Nodes are numbers: the users are 0 ... U - 1, the items U ... U + I - 1 in the order of the catalogue. All is held
+    in sparse matrices: about 16 bytes for each purchase, 8 for each node, and no table of pairs.
 
     Attributes
     ----------
@@ -40,8 +40,8 @@ class UserItemGraph:
     def of(cls, histories: Iterable[History], catalogue: Catalogue) -> "UserItemGraph":
         """The graph of histories; user n is the n-th of the different users in them (see `users_of`).
 
-        Give it the histories of ``Split.train`` alone: every purchase in them becomes an edge. Items that are not in the
-        catalogue are left out.
+        Give it the histories of ``Split.train`` alone: every purchase in them becomes an edge. Items that are not in
+        the catalogue are left out.
         """
         item_index = {item: index for index, item in enumerate(catalogue)}
         user_index: dict[str, int] = {}
