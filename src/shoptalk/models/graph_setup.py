@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
-from scipy import sparse
 from torch import Tensor
 
 from shoptalk.errors import ModelError
+from shoptalk.graph.storage import FILE, load_graph, save_graph
 from shoptalk.graph.user_items import UserItemGraph
 from shoptalk.models import attention, capabilities
 from shoptalk.models.graph_attention import GraphAttention, GraphBias, nodes_of_tokens
@@ -21,7 +19,6 @@ from shoptalk.models.tokenizer import Tokenizer
 from shoptalk.recipe import GraphForm
 from shoptalk.schema import Catalogue, item_token, user_token
 
-FILE = "graph.safetensors"
 #: Length of the text on which a model is tested, the range of a random bias there, and a bias that hides a token.
 TEST_LENGTH, TEST_RANGE, HIDING = 12, 4.0, -1e4
 
@@ -69,36 +66,28 @@ def with_items_added(model: LanguageModel, catalogue: Catalogue) -> LanguageMode
     return replace(model, graph=model.graph.extended(graph, nodes))
 
 
-def save_graph(graph_attention: GraphAttention, folder: Path) -> dict[str, Any]:
+def save_graph_attention(graph_attention: GraphAttention, folder: Path) -> dict[str, Any]:
     """Write the graph and the learned scalars into a folder; returns what the card of the model says about them."""
-    graph: Any = graph_attention.graph
     users = _users(graph_attention)
-    is_item = graph_attention.node_of_token >= graph.user_count
-    tokens = np.flatnonzero(is_item)
-    item_tokens = tokens[np.argsort(graph_attention.node_of_token[tokens])]
-    arrays = {
-        "shape": np.array(graph.purchases.shape, dtype=np.int64),
-        "starts": graph.purchases.indptr.astype(np.int64),
-        "items": graph.purchases.indices.astype(np.int32),
-        "brand": graph.brand,
-        "category": graph.category,
-        "item_tokens": item_tokens.astype(np.int64),
+    tokens = np.flatnonzero(graph_attention.node_of_token >= graph_attention.graph.user_count)
+    other = {
+        "item_tokens": tokens[np.argsort(graph_attention.node_of_token[tokens])].astype(np.int64),
         "user_tokens": np.array(list(users), dtype=np.int64),
         "user_nodes": np.array(list(users.values()), dtype=np.int64),
     }
     if graph_attention.scalars is not None:
-        arrays["scalars"] = graph_attention.scalars.detach().float().cpu().numpy()
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, folder / FILE)
+        other["scalars"] = graph_attention.scalars.detach().float().cpu().numpy()
+    save_graph(graph_attention.graph, other, folder)
     return {"form": graph_attention.form, "through_masks": graph_attention.through_masks}
 
 
-def load_graph(folder: Path, card: Mapping[str, Any], network: Any, tokenizer: Tokenizer) -> GraphAttention:
+def load_graph_attention(folder: Path, card: Mapping[str, Any], network: Any, tokenizer: Tokenizer) -> GraphAttention:
     """Graph attention as it was saved.
 
     Parameters
     ----------
     card
-        What `save_graph` returned.
+        What `save_graph_attention` returned.
 
     Raises
     ------
@@ -106,13 +95,8 @@ def load_graph(folder: Path, card: Mapping[str, Any], network: Any, tokenizer: T
         When the file is missing or damaged.
     """
     config = network.config.get_text_config()
+    graph, saved = load_graph(folder)
     try:
-        saved = load_file(folder / FILE)
-        users, items = saved["shape"].tolist()
-        ones = np.ones(len(saved["items"]), dtype=np.float32)
-        purchases: Any = sparse.csr_array((ones, saved["items"], saved["starts"]), shape=(users, items))
-        purchases.check_format(full_check=True)
-        graph = UserItemGraph(purchases, saved["brand"], saved["category"])
         user_tokens = dict(zip(saved["user_tokens"].tolist(), saved["user_nodes"].tolist(), strict=True))
         nodes = nodes_of_tokens(graph, _vocabulary(network, tokenizer), saved["item_tokens"].tolist(), user_tokens)
         layers, heads = int(config.num_hidden_layers), int(config.num_attention_heads)
@@ -121,7 +105,7 @@ def load_graph(folder: Path, card: Mapping[str, Any], network: Any, tokenizer: T
             graph_attention.share_layers()
         if graph_attention.scalars is not None:
             graph_attention.load_state_dict({"scalars": torch.from_numpy(saved["scalars"])})
-    except (OSError, KeyError, RuntimeError, ValueError, IndexError, SafetensorError) as error:
+    except (KeyError, RuntimeError, ValueError, IndexError) as error:
         raise ModelError(f"the graph is damaged: {error}", where=str(folder / FILE), hint="train again") from error
     return graph_attention.eval()
 

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 from shoptalk.errors import ModelError, StorageError
 from shoptalk.models import attention
 from shoptalk.models.bases import CARD, Base, base_network, check_names, item_range, locate, read_card
-from shoptalk.models.graph_setup import load_graph, save_graph
+from shoptalk.models.graph_setup import load_graph_attention, save_graph_attention
 from shoptalk.models.items import load_items, save_items
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.loading_errors import LOADING_HINT, first_line
@@ -82,7 +82,7 @@ def save(model: LanguageModel, folder: Path) -> None:
         card["items"] = {"first": model.items.first, "count": len(model.items.ids)}
         save_items(model.items, folder)
     if model.graph is not None:
-        card["graph"] = save_graph(model.graph, folder)
+        card["graph"] = save_graph_attention(model.graph, folder)
     (folder / CARD).write_text(json.dumps(card), encoding="utf-8")
 
 
@@ -114,6 +114,8 @@ def load(folder: Path) -> LanguageModel:
     precision = choose_precision("auto") if precision == "fp16" and device().type == "cpu" else precision
     items = load_items(folder, tokenizer.names(first, count), first).to(device()) if count else None
     origin = card.get("origin")
-    graph = load_graph(folder, card["graph"], network, tokenizer).to(device()) if "graph" in card else None
+    graph = None
+    if "graph" in card:
+        graph = load_graph_attention(folder, card["graph"], network, tokenizer).to(device())
     recorded = Base(origin["path"], origin["sha256"]) if origin else None
     return LanguageModel(network, tokenizer, base, tuning, precision, items, origin=recorded, graph=graph)
