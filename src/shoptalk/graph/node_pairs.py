@@ -66,7 +66,7 @@ _HOPS = {
     FIVE_HOPS: 5,
 }
 #: Bytes of the bits of nodes, and of the codes of rows, that are held.
-BIT_BYTES, ROW_BYTES = 1 << 26, 1 << 26
+BIT_BYTES, ROW_BYTES = 1 << 27, 1 << 26
 #: Least number of nodes whose bits are held, and the sizes (entries) of what is computed at once.
 LEAST_NODES, BLOCK = 1024, 1 << 24
 
@@ -273,59 +273,97 @@ class NodePairs:
             codes[part[common.any(axis=1)]] = connection
 
     def _load(self, nodes: Ints) -> None:
-        """Compute the bits of nodes that are not held; when there is no room, all bits held are dropped first."""
+        """Compute the bits of nodes that are not held."""
         missing = nodes[self._slots[nodes] < 0]
         if self._filled + len(missing) > self._capacity:
-            self._slots[:], self._filled, missing = -1, 0, nodes
+            self._make_room(nodes)
         needed = self._filled + len(missing)
         if needed > len(self._bits):
             size = max(needed, min(2 * len(self._bits), self._capacity))
             self._bits = np.concatenate([self._bits, np.empty((size - len(self._bits), 2, self._words), np.uint64)])
         users = self.graph.user_count
-        for part, compute in (
-            (missing[missing < users], self._user_sets),
-            (missing[missing >= users], self._item_sets),
-        ):
-            for block in self._blocks(part):
-                slots = slice(self._filled, self._filled + len(block))
-                for kind, (row, item) in enumerate(compute(block)):
-                    self._bits[slots, kind] = self._packed(len(block), row, item)
-                self._slots[block] = np.arange(slots.start, slots.stop)
-                self._filled = slots.stop
+        for items in self._blocks(missing[missing >= users] - users):
+            self._store(items + users, self._item_bits(items))
+        self._store(missing[missing < users], self._user_bits(missing[missing < users]))
 
-    def _blocks(self, nodes: Ints) -> Iterator[Ints]:
-        """The nodes in blocks, so that neither their table of items nor the products are larger than `BLOCK`."""
-        if not len(nodes):
-            return
-        block = np.cumsum(np.maximum(self._work[nodes], 64 * self._words)) // BLOCK
-        yield from np.split(nodes, np.flatnonzero(np.diff(block)) + 1)
+    def _make_room(self, nodes: Ints) -> None:
+        """Drop the bits of nodes except the given ones, and those of the items that take longest to compute."""
+        held = np.flatnonzero(self._slots >= 0)
+        wanted = np.isin(held, nodes, assume_unique=True)
+        others = held[~wanted]
+        work = np.zeros(len(others))
+        is_item = others >= self.graph.user_count
+        work[is_item] = self._work[others[is_item] - self.graph.user_count]
+        count = min(self._capacity - len(nodes), self._capacity // 2)
+        kept = np.concatenate([held[wanted], others[np.argsort(-work, kind="stable")[:count]]])
+        self._bits[: len(kept)] = self._bits[self._slots[kept]]
+        self._slots[:] = -1
+        self._slots[kept] = np.arange(len(kept))
+        self._filled = len(kept)
+
+    def _store(self, nodes: Ints, bits: Bits) -> None:
+        """Hold the bits (n, 2, words) of n nodes."""
+        stop = self._filled + len(nodes)
+        self._bits[self._filled : stop] = bits
+        self._slots[nodes] = np.arange(self._filled, stop)
+        self._filled = stop
 
     @cached_property
     def _work(self) -> NDArray[np.float64]:
-        """(U + I,) multiplications that the sets of each node need."""
+        """(I,) number of purchases of the buyers of each item, which its sets are computed from."""
         lengths = np.diff(cast("Any", self.graph.purchases).indptr).astype(np.float64)
-        work: Any = self.graph.buyers @ lengths
-        return np.concatenate([self.graph.purchases @ work, work])
+        return np.asarray(self.graph.buyers @ lengths)
 
-    def _item_sets(self, nodes: Ints) -> tuple[tuple[Ints, Ints], ...]:
-        """N2 and S2 of items, as rows and items."""
-        counts: Any = self.graph.common_users(nodes - self.graph.user_count)
-        row = np.repeat(np.arange(len(nodes)), np.diff(counts.indptr))
-        several = counts.data > 1
-        return (row, counts.indices), (row[several], counts.indices[several])
+    def _blocks(self, items: Ints) -> Iterator[Ints]:
+        """Items in blocks, so that neither a table of their sets nor the purchases of their buyers outgrow `BLOCK`."""
+        if len(items):
+            block = np.cumsum(np.maximum(self._work[items], 64 * self._words)) // BLOCK
+            yield from np.split(items, np.flatnonzero(np.diff(block)) + 1)
 
-    def _user_sets(self, nodes: Ints) -> tuple[tuple[Ints, Ints], ...]:
-        """N1 and N3 of users, as rows and items."""
-        purchases: Any = self.graph.purchases[nodes]
-        reach: Any = self.graph.common_items(nodes) @ self.graph.purchases
-        rows = [np.repeat(np.arange(len(nodes)), np.diff(matrix.indptr)) for matrix in (purchases, reach)]
-        return (rows[0], purchases.indices), (rows[1], reach.indices)
+    def _item_bits(self, items: Ints) -> Bits:
+        """(n, 2, words) the bits of N2 and S2 of n items."""
+        result = np.empty((len(items), 2, self._words), dtype=np.uint64)
+        is_popular = self._work[items] > self.graph.item_count / 8
+        for index in np.flatnonzero(is_popular).tolist():  # counting is faster than a product of matrices
+            buyers = self.graph.buyers[[items[index]]].indices
+            counts = np.bincount(self.graph.purchases[buyers].indices, minlength=64 * self._words)
+            for kind in (0, 1):
+                result[index, kind] = np.packbits(counts > kind, bitorder="little").view(np.uint64)
+        rare = np.flatnonzero(~is_popular)
+        common: Any = self.graph.common_users(items[rare])
+        row = np.repeat(np.arange(len(rare)), np.diff(common.indptr))
+        several = common.data > 1
+        result[rare, 0] = self._packed(len(rare), row, common.indices)
+        result[rare, 1] = self._packed(len(rare), row[several], common.indices[several])
+        return result
+
+    def _user_bits(self, users: Ints) -> Bits:
+        """(n, 2, words) the bits of N1 and N3 of n users; N3 unites N2 of their items."""
+        result = np.zeros((len(users), 2, self._words), dtype=np.uint64)
+        purchases: Any = self.graph.purchases[users]
+        row, item = np.repeat(np.arange(len(users)), np.diff(purchases.indptr)), purchases.indices.astype(np.int64)
+        result[:, 0] = self._packed(len(users), row, item)
+        slots = self._slots[item + self.graph.user_count]
+        for index in np.flatnonzero(slots >= 0).tolist():
+            result[row[index], 1] |= self._bits[slots[index], 0]
+        not_held = slots < 0
+        for items in self._blocks(np.unique(item[not_held])):
+            near = self._item_bits(items)[:, 0]
+            for index in np.flatnonzero(not_held & np.isin(item, items)).tolist():
+                result[row[index], 1] |= near[np.searchsorted(items, item[index])]
+        return result
 
     def _packed(self, rows: int, row: Any, item: Any) -> Bits:
-        """(rows, words) bits, set for each item of each row."""
-        table = np.zeros((rows, 64 * self._words), dtype=np.bool_)
-        table[row, item] = True
-        return np.packbits(table, axis=1, bitorder="little").view(np.uint64)
+        """(rows, words) bits, set for each item of each row; rows in ascending order."""
+        result = np.empty((rows, self._words), dtype=np.uint64)
+        size = max(1, BLOCK // (64 * self._words))
+        for start in range(0, rows, size):
+            stop = min(start + size, rows)
+            part = slice(*np.searchsorted(row, [start, stop]).tolist())
+            table = np.zeros((stop - start, 64 * self._words), dtype=np.bool_)
+            table[row[part] - start, item[part]] = True
+            result[start:stop] = np.packbits(table, axis=1, bitorder="little").view(np.uint64)
+        return result
 
     def _within_six(self, left: Ints, right: Ints) -> NDArray[np.bool_]:
         """Whether pairs that are farther apart than five hops have a path of six hops."""
