@@ -354,16 +354,11 @@ class NodePairs:
         return result
 
     def _packed(self, rows: int, row: Any, item: Any) -> Bits:
-        """(rows, words) bits, set for each item of each row; rows in ascending order."""
-        result = np.empty((rows, self._words), dtype=np.uint64)
-        size = max(1, BLOCK // (64 * self._words))
-        for start in range(0, rows, size):
-            stop = min(start + size, rows)
-            part = slice(*np.searchsorted(row, [start, stop]).tolist())
-            table = np.zeros((stop - start, 64 * self._words), dtype=np.bool_)
-            table[row[part] - start, item[part]] = True
-            result[start:stop] = np.packbits(table, axis=1, bitorder="little").view(np.uint64)
-        return result
+        """(rows, words) bits, set for each item of each row."""
+        result = np.zeros(rows * self._words, dtype=np.uint64)
+        word = row.astype(np.int64) * self._words + (item >> 6)
+        np.bitwise_or.at(result, word, np.uint64(1) << (item & 63).astype(np.uint64))
+        return result.reshape(rows, self._words)
 
     def _within_six(self, left: Ints, right: Ints) -> NDArray[np.bool_]:
         """Whether pairs that are farther apart than five hops have a path of six hops."""
