@@ -16,6 +16,7 @@ KeptColumn = Literal["brand", "categories", "description", "price"]
 TextField = Literal["token", "title", "brand", "categories", "description", "review"]
 Tracker = Literal["tensorboard", "mlflow"]
 ItemTask = Literal["next", "next_title", "title_of", "item_of"]
+GraphForm = Literal["ones", "published", "learned", "all-edges"]
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -198,6 +199,11 @@ class Model(Section):
         4096, description="nano: size of the tokenizer's vocabulary"
     )
     dropout: Share = Field(0.0, description="nano: dropout of the embeddings and of the output of each layer")
+    graph_attention: GraphForm | Literal["off"] = Field(
+        "off",
+        description="bias of the attention between items and users from the graph of the training purchases "
+        "([forms](../guide/items.md#graph-attention))",
+    )
 
 
 class Lora(Section):

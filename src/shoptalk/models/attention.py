@@ -13,6 +13,8 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from shoptalk.models.graph_attention import GraphBias
+
 #: The attention implementation with which networks are loaded.
 NAME = "shoptalk"
 #: Longest row, in tokens, for which unfused products are faster than the fused form.
@@ -31,11 +33,13 @@ def attention(
     attention_mask: Tensor | None,
     dropout: float = 0.0,
     scaling: float | None = None,
+    graph_bias: GraphBias | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Attention output (B, T, H, D) of a causal model for queries (B, H, T, D) and keys and values (B, H', S, D).
 
-    ``attention_mask`` (B or 1, H or 1, T, S) is true where attention is allowed; without it attention is causal.
+    ``attention_mask`` (B or 1, H or 1, T, S) is true where attention is allowed, or added to the logits; without it
+    attention is causal. ``graph_bias`` is added to the logits too.
 
     Raises
     ------
@@ -44,13 +48,19 @@ def attention(
     """
     if ignored := [name for name in UNKNOWN_TO_SDPA if kwargs.get(name) is not None]:
         raise ValueError(f"attention with {' and '.join(ignored)} must be computed by the model itself")
+    if graph_bias is not None:
+        attention_mask = graph_bias.mask(module.layer_idx, attention_mask)
     length = query.shape[2]
     causal = getattr(module, "is_causal", True) and kwargs.get("is_causal") is not False
-    supported = causal if attention_mask is None else attention_mask.dtype == torch.bool
+    supported = causal or attention_mask is not None
     supported = supported and kwargs.keys() <= HARMLESS and length == key.shape[2] and length <= SHORT
     dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else value.dtype
-    needs_gradient = query.requires_grad and query.device.type == "cpu" and dtype == torch.bfloat16
-    if not needs_gradient or not supported:
+    learns = query.requires_grad and query.device.type == "cpu"
+    # The fused form has no gradient of a mask.
+    is_slow_when_fused = dtype == torch.bfloat16 or (attention_mask is not None and attention_mask.requires_grad)
+    if not (learns and is_slow_when_fused) or not supported:
+        if attention_mask is not None and attention_mask.dtype != torch.bool:
+            attention_mask = attention_mask.to(query.dtype)
         return sdpa_attention_forward(module, query, key, value, attention_mask, dropout, scaling, **kwargs)
     groups = query.shape[1] // key.shape[1]
     key, value = repeat_kv(key, groups), repeat_kv(value, groups)
@@ -59,7 +69,8 @@ def attention(
         allowed = torch.ones(length, length, dtype=torch.bool).tril()
     query = query * (query.shape[-1] ** -0.5 if scaling is None else scaling)
     scores = query.to(dtype) @ key.to(dtype).transpose(2, 3)  # rotary embeddings returned fp32
-    weights = torch_dropout(scores.masked_fill(~allowed, -torch.inf).softmax(dim=-1), dropout, module.training)
+    scores = scores.masked_fill(~allowed, -torch.inf) if allowed.dtype == torch.bool else scores + allowed.to(dtype)
+    weights = torch_dropout(scores.softmax(dim=-1), dropout, module.training)
     return (weights @ value.to(dtype)).transpose(1, 2).contiguous(), None
 
 

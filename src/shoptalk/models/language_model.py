@@ -11,6 +11,7 @@ from shoptalk.models import capabilities
 from shoptalk.models.bases import Base
 from shoptalk.models.capabilities import LogitTransform, layer_masks, logit_transform
 from shoptalk.models.dropout import dropout
+from shoptalk.models.graph_attention import ARGUMENT, GraphAttention, GraphBias, add_to_masks
 from shoptalk.models.items import ItemTable, ItemTokens
 from shoptalk.models.precision import DTYPES
 from shoptalk.models.tokenizer import Tokenizer
@@ -29,6 +30,7 @@ class LanguageModel:
     dropout: float = 0.0
     origin: Base | None = None
     notes: tuple[str, ...] = ()
+    graph: GraphAttention | None = None
 
     @property
     def device(self) -> torch.device:
@@ -43,8 +45,8 @@ class LanguageModel:
 
     def parameters(self) -> dict[str, int | float]:
         """The number of parameters, of trainable ones, and their share (a byte of 4-bit weights counts as two)."""
-        item_parameters = self.items.parameters() if self.items is not None else ()
-        counts = [(_count(p), p.requires_grad) for p in (*self.network.parameters(), *item_parameters)]
+        modules = [self.network, *(module for _, module in self._additions)]
+        counts = [(_count(p), p.requires_grad) for module in modules for p in module.parameters()]
         total = sum(count for count, _ in counts)
         trained = sum(count for count, trainable in counts if trainable)
         return {"parameters": total, "trainable": trained, "trainable_share": trained / total if total else 0.0}
@@ -57,17 +59,20 @@ class LanguageModel:
         )
 
     def trainable_parameters(self) -> dict[str, nn.Parameter]:
-        """The parameters that training changes, by name; those of the item tokens begin with ``items.``."""
+        """The parameters that training changes, by name.
+
+        Those of the item tokens begin with ``items.``, those of graph attention with ``graph.``.
+        """
         named = {name: p for name, p in self.network.named_parameters() if p.requires_grad}
-        if self.items is not None:
-            named |= {f"items.{name}": p for name, p in self.items.named_parameters() if p.requires_grad}
+        for prefix, module in self._additions:
+            named |= {f"{prefix}.{name}": p for name, p in module.named_parameters() if p.requires_grad}
         return named
 
     def train(self, mode: bool = True) -> None:
-        """Set training or evaluation mode of network and item tokens."""
+        """Set training or evaluation mode of network, item tokens and graph attention."""
         self.network.train(mode)
-        if self.items is not None:
-            self.items.train(mode)
+        for _, module in self._additions:
+            module.train(mode)
 
     def hidden(
         self,
@@ -86,6 +91,7 @@ class LanguageModel:
             inputs = {"inputs_embeds": self._input_embeddings(ids, self.items, table or self.items.table())}
         if mask is not None and positions is not None:
             inputs |= self.tree_arguments(mask, positions, positions)
+        inputs = self.with_graph_bias(inputs, ids)
         return self.decoder(**inputs, use_cache=False, return_dict=True).last_hidden_state
 
     def tree_arguments(self, allowed: Tensor, query: Tensor, key: Tensor) -> dict[str, Any]:
@@ -94,10 +100,43 @@ class LanguageModel:
         ``allowed`` (B, 1, T, S) is true where tokens belong to one text; the local attention of each layer is applied
         too.
         """
-        config = self.network.config
+        is_additive = self.graph is not None and self.graph.through_masks
+        implementation = "eager" if is_additive else self.network.config._attn_implementation
+        return {"position_ids": query, "attention_mask": self._masks(implementation, allowed, query, key)}
+
+    def with_graph_bias(self, inputs: dict[str, Any], query: Tensor, key: Tensor | None = None) -> dict[str, Any]:
+        """Decoder arguments with the bias of graph attention; unchanged for a model without it.
+
+        Parameters
+        ----------
+        inputs
+            The other arguments; a mask among them comes from `tree_arguments`.
+        query
+            (B, T) ids of the tokens that are computed.
+        key
+            (B, S) ids of the tokens that they attend to, those in a cache first; by default the same.
+        """
+        if self.graph is None:
+            return inputs
+        return self.biased(inputs, self.graph.bias(query, key), through_masks=self.graph.through_masks)
+
+    def biased(self, inputs: dict[str, Any], bias: GraphBias, *, through_masks: bool) -> dict[str, Any]:
+        """Decoder arguments with a bias, as an argument of the attention or added to the masks."""
+        if not through_masks:
+            return {**inputs, ARGUMENT: bias}
+        masks = inputs.get("attention_mask")
+        if masks is None:
+            batch, queries, keys = bias.shape
+            key = torch.arange(keys, device=self.device).expand(batch, -1)
+            query = key[:, keys - queries :]
+            allowed = query[:, :, None] >= key[:, None]
+            masks = self._masks("eager", allowed[:, None], query, key)
+        return {**inputs, "attention_mask": add_to_masks(bias.of_layer(0), masks)}
+
+    def _masks(self, implementation: str, allowed: Tensor, query: Tensor, key: Tensor) -> Tensor | dict[str, Tensor]:
+        """The masks of all layers (see `layer_masks`)."""
         dtype = self.network.get_input_embeddings().weight.dtype
-        masks = layer_masks(config, config._attn_implementation, allowed, query, key, dtype)
-        return {"position_ids": query, "attention_mask": masks}
+        return layer_masks(self.network.config, implementation, allowed, query, key, dtype)
 
     def reads_trees(self, length: int) -> bool:
         """Whether several continuations of a text can share one row of ``length`` tokens, by means of a tree mask.
@@ -116,6 +155,12 @@ class LanguageModel:
         item_embeddings = embedding(table.rows_of((ids - items.first).clamp(min=0)), table.vectors) * items.length
         inputs_embeds = torch.where(is_item[..., None], item_embeddings.to(text_embeddings.dtype), text_embeddings)
         return dropout(inputs_embeds, self.dropout, self.network.training)
+
+    @property
+    def _additions(self) -> list[tuple[str, nn.Module]]:
+        """The modules beside the network, by the beginning of their parameters' names."""
+        modules: dict[str, nn.Module | None] = {"items": self.items, "graph": self.graph}
+        return [(name, module) for name, module in modules.items() if module is not None]
 
     @property
     def decoder(self) -> Any:

@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM
 from shoptalk.errors import ModelError, StorageError
 from shoptalk.models import attention
 from shoptalk.models.bases import CARD, Base, base_network, check_names, item_range, locate, read_card
+from shoptalk.models.graph_setup import load_graph_attention, save_graph_attention
 from shoptalk.models.items import load_items, save_items
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.loading_errors import LOADING_HINT, first_line
@@ -80,6 +81,8 @@ def save(model: LanguageModel, folder: Path) -> None:
     if model.items is not None:
         card["items"] = {"first": model.items.first, "count": len(model.items.ids)}
         save_items(model.items, folder)
+    if model.graph is not None:
+        card["graph"] = save_graph_attention(model.graph, folder)
     (folder / CARD).write_text(json.dumps(card), encoding="utf-8")
 
 
@@ -111,5 +114,8 @@ def load(folder: Path) -> LanguageModel:
     precision = choose_precision("auto") if precision == "fp16" and device().type == "cpu" else precision
     items = load_items(folder, tokenizer.names(first, count), first).to(device()) if count else None
     origin = card.get("origin")
+    graph = None
+    if "graph" in card:
+        graph = load_graph_attention(folder, card["graph"], network, tokenizer).to(device())
     recorded = Base.from_card(origin) if origin else None
-    return LanguageModel(network, tokenizer, base, tuning, precision, items, origin=recorded)
+    return LanguageModel(network, tokenizer, base, tuning, precision, items, origin=recorded, graph=graph)

@@ -46,7 +46,8 @@ class TreeDecoder:
         #: No layer drops tokens, not even with local attention: branches share the cache and differ by their masks.
         self.cache = DynamicCache() if model.reads_trees(width) else None
         inputs = {"use_cache": False} if self.cache is None else self._cache_arguments()
-        hidden = model.decoder(input_ids=ids, return_dict=True, **inputs).last_hidden_state
+        inputs = model.with_graph_bias({"input_ids": ids, **inputs}, ids)
+        hidden = model.decoder(**inputs, return_dict=True).last_hidden_state
         #: (B, D), the hidden states that predict the next token of each prompt.
         self.last = hidden[torch.arange(len(prompts), device=device), self.lengths - 1]
         #: (B, 1, P), mask of the cache positions that a new branch sees: those of its prompt.
@@ -115,12 +116,10 @@ class TreeDecoder:
         new_mask = (branch_of[:, :, None] == branch_of[:, None]) & causal  # padding attends to padding
         mask = torch.cat([past, new_mask], 2)[:, None]
         key_positions = torch.cat([self.positions, positions], 1)
-        states: Tensor = self.model.decoder(
-            input_ids=ids,
-            return_dict=True,
-            **self._cache_arguments(),
-            **self.model.tree_arguments(mask, positions, key_positions),
-        ).last_hidden_state
+        inputs = {"input_ids": ids, **self._cache_arguments()}
+        inputs |= self.model.tree_arguments(mask, positions, key_positions)
+        inputs = self.model.with_graph_bias(inputs, ids, torch.cat([self.tokens, ids], 1))
+        states: Tensor = self.model.decoder(**inputs, return_dict=True).last_hidden_state
         return states
 
     def _without_cache(self, row: Tensor, tokens: Tensor, step: Tensor, past: Tensor) -> Tensor:
@@ -141,7 +140,8 @@ class TreeDecoder:
         for first in range(0, len(texts), size):
             batch, batch_counts = texts[first : first + size], counts[first : first + size]
             ids = pad_sequence(batch, batch_first=True)  # right padding, which a causal model ignores
-            hidden = self.model.decoder(input_ids=ids, use_cache=False, return_dict=True).last_hidden_state
+            inputs = self.model.with_graph_bias({"input_ids": ids}, ids)
+            hidden = self.model.decoder(**inputs, use_cache=False, return_dict=True).last_hidden_state
             states += [
                 hidden[number, len(text) - count : len(text)]
                 for number, (text, count) in enumerate(zip(batch, batch_counts, strict=True))

@@ -18,6 +18,7 @@ from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet,
 from shoptalk.evaluation.catalogue import find
 from shoptalk.evaluation.id_map import PAD_ID, Bools, IdMap, Ints
 from shoptalk.evaluation.options import correctness
+from shoptalk.graph.storage import FILE, load_graph
 from shoptalk.progress import Progress
 from shoptalk.recommend.transition_text import load_transition_text
 from shoptalk.results import AUDIT, METRICS, AuditResult, read_evaluation, write_result
@@ -270,6 +271,7 @@ def _outcome(run: Run, log: Log) -> Outcome | None:
         catalogue=len(log.items),
         cut=_cut_fractions(run),
         transitions=None if scorer is None else _edges(scorer.graph, scorer.has_interactions, len(log.items)),
+        purchases=_graph_purchases(run, len(log.items)),
         known=None if scorer is None else scorer.has_interactions[: len(log.items)],
     )
 
@@ -338,6 +340,13 @@ def _cut_fractions(run: Run) -> dict[str, float]:
     if evaluation is not None and evaluation.cut is not None:
         fractions["test prompts"] = evaluation.cut
     return fractions
+
+
+def _graph_purchases(run: Run, items: int) -> Any:
+    """(U, I) the purchases in the graph of the model's attention, without items that were added; None without one."""
+    if not (run.model / FILE).exists():
+        return None
+    return load_graph(run.model)[0].purchases[:, :items]
 
 
 def _edges(graph: Any, known: Bools, items: int) -> Ints:

@@ -12,6 +12,7 @@ from shoptalk.data.cold_start_items import read_cold_start_items
 from shoptalk.errors import RunError
 from shoptalk.files import replacing
 from shoptalk.models.encoders import load_encoder
+from shoptalk.models.graph_setup import with_items_added
 from shoptalk.models.storage import load, save
 from shoptalk.recommend.transition_text import load_transition_text, save_transition_text
 from shoptalk.runs import open_run
@@ -65,6 +66,7 @@ def add_items(folder: Path, file: Path) -> dict[str, int]:
     if token_ids != list(range(first, first + len(ids))):
         raise RunError("the token ids of the new items do not follow those of the other items", where=str(folder))
     extended = replace(model, items=model.items.extended(ids, torch.from_numpy(vectors)))
+    extended = with_items_added(extended, items)
     with replacing(run.model) as temporary:
         shutil.copytree(run.model, temporary)
         save(extended, temporary)

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from shoptalk.data.dataset import Dataset
+from shoptalk.graph.user_items import UserItemGraph, users_of
 from shoptalk.models.bases import Base, item_folder
 from shoptalk.models.create import create
 from shoptalk.models.encoders import Encoder, load_encoder, make_encoder
+from shoptalk.models.graph_setup import with_graph
 from shoptalk.models.item_embeddings import continue_items, with_items
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.progress import Progress
@@ -100,6 +102,7 @@ def set_up(
     encoder = None
     if task.item_tokens:
         model, encoder = _with_item_tokens(recipe, model, builder, split)
+    model = _with_graph(recipe, dataset, model, builder, split)
     for note in model.notes:
         progress("tokens", 0, 1, note)
     progress("tokens", 0, 1, "encoding examples")
@@ -112,6 +115,21 @@ def set_up(
 
 def _first_step(recipe: Recipe) -> str:
     return "training the tokenizer" if recipe.model.base == "nano" else f"loading {recipe.model.base}"
+
+
+def _with_graph(
+    recipe: Recipe, dataset: Dataset, model: LanguageModel, builder: PromptBuilder, split: Split
+) -> LanguageModel:
+    """Add graph attention; its graph has the purchases that the model learns from, and no others.
+
+    The exception is the form ``all-edges``, which reproduces a published leak and which the audit reports.
+    """
+    form = recipe.model.graph_attention
+    if form == "off":
+        return model
+    histories = dataset.histories() if form == "all-edges" else split.train
+    graph = UserItemGraph.of(histories, builder.catalogue)
+    return with_graph(model, form, graph, users_of(histories), list(builder.catalogue))
 
 
 def _with_item_tokens(

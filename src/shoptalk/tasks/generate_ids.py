@@ -62,6 +62,7 @@ class GenerateIds(RankingTask):
     """Write a list of item tokens."""
 
     name = "generate_ids"
+    reads_graph = True
     summary = "write the tokens of the next ten items"
     prompts = IdListPrompts
     learns_choices = False

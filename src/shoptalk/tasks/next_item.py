@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shoptalk.errors import RecipeError
 from shoptalk.prompts.builder import PLAIN, PromptBuilder
 from shoptalk.prompts.template import Template
 from shoptalk.recipe import Recipe
@@ -61,6 +62,7 @@ class NextItem(RankingTask):
     prompts = ItemPrompts
     item_tokens = True
     computes_in_numpy = True
+    reads_graph = True
     styles = (*RankingTask.styles, "bare")
     validation_metrics = ("validation_loss", "ndcg@10")
 
@@ -95,6 +97,16 @@ class NextItem(RankingTask):
             },
             "evaluation": {"baselines": BASELINES},
         }
+
+    def check(self, recipe: Recipe) -> None:
+        """Check the settings; graph attention needs prompts with item tokens (see `Task.check`)."""
+        super().check(recipe)
+        has_tokens = recipe.prompt.style == "bare" or "token" in recipe.prompt.fields
+        if recipe.model.graph_attention != "off" and not has_tokens:
+            raise RecipeError(
+                f'model.graph_attention = "{recipe.model.graph_attention}" needs item tokens in the history',
+                hint='set prompt.style = "bare", or put "token" into prompt.fields',
+            )
 
     def sizes(self, size: DataSize) -> Sizes:
         """Larger models, larger steps and fewer epochs for more purchases (see docs/notes/sizes.md)."""

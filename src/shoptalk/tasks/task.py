@@ -44,6 +44,8 @@ class Task(ABC):
         Whether every item is one token whose embedding is built from its text (``[items]`` of the recipe).
     computes_in_numpy
         Whether `recommender` also takes a `shoptalk.models.numpy_model.NumpyModel`, which needs no torch.
+    reads_graph
+        Whether its prompts consist of tokens of items, whose attention can have a bias (``model.graph_attention``).
     learns_choices
         Whether it has a choice phase (``training.choice_epochs``).
     styles, answer_forms
@@ -58,6 +60,7 @@ class Task(ABC):
     columns: ClassVar[tuple[str, ...]] = ()
     item_tokens: ClassVar[bool] = False
     computes_in_numpy: ClassVar[bool] = False
+    reads_graph: ClassVar[bool] = False
     learns_choices: ClassVar[bool] = True
     styles: ClassVar[tuple[str, ...]] = ("alpaca", "phi3", "chat", "plain")
     answer_forms: ClassVar[tuple[str, ...]] = ("title",)
@@ -98,6 +101,11 @@ class Task(ABC):
                     f'prompt.task = "{self.name}" cannot use {setting} = "{value}"',
                     hint=f"it can use: {', '.join(allowed)}",
                 )
+        if recipe.model.graph_attention != "off" and not self.reads_graph:
+            raise RecipeError(
+                f'prompt.task = "{self.name}" cannot use model.graph_attention = "{recipe.model.graph_attention}"',
+                hint="its prompts have no item tokens: use next_item or generate_ids",
+            )
         if recipe.training.choice_epochs and not self.learns_choices:
             raise RecipeError(f'prompt.task = "{self.name}" cannot use training.choice_epochs')
         if recipe.training.choice_epochs and recipe.candidates is None:

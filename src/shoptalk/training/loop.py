@@ -371,9 +371,12 @@ def learning_rate(recipe: Training, progress: float) -> float:
 
 
 def make_optimiser(model: LanguageModel, recipe: Training) -> Any:
-    """AdamW with weight decay on matrices only, none on item tokens; paged 8-bit AdamW for QLoRA on a GPU."""
+    """AdamW; paged 8-bit AdamW for QLoRA on a GPU.
+
+    Weight decay applies to the matrices of the network only, not to item tokens and graph attention.
+    """
     parameters = model.trainable_parameters()
-    decayed = {name for name, p in parameters.items() if p.dim() >= 2 and not name.startswith("items.")}
+    decayed = {name for name, p in parameters.items() if p.dim() >= 2 and not name.startswith(("items.", "graph."))}
     groups = [
         {"params": [p for name, p in parameters.items() if name in decayed], "weight_decay": recipe.weight_decay},
         {"params": [p for name, p in parameters.items() if name not in decayed], "weight_decay": 0.0},

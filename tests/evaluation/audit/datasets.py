@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from shoptalk.evaluation.audit.evidence import (
     TEST,
@@ -95,6 +96,12 @@ def clean_choice_set(log: Log, seed: int = 1) -> MultipleChoiceSet:
     )
 
 
+def bought(log: Log, rows: np.ndarray) -> sparse.csr_array:
+    """(U, I) the purchases of some rows."""
+    shape = (len(log.users), len(log.items))
+    return sparse.csr_array((np.ones(int(rows.sum())), (log.user[rows], log.item[rows])), shape=shape)
+
+
 def clean_outcome(log: Log, seed: int = 1) -> Outcome:
     """A run with accuracy .6 (.3 with another user's history), and the ranks of a worse method."""
     generator = np.random.default_rng(seed)
@@ -112,6 +119,7 @@ def clean_outcome(log: Log, seed: int = 1) -> Outcome:
         cut={"training examples": 0.0},
         transitions=np.stack([log.item[rows - 1], log.item[rows]], axis=1),
         known=log.purchases > 0,
+        purchases=bought(log, log.part == TRAIN),
     )
 
 

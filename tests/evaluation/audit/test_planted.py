@@ -21,7 +21,7 @@ from shoptalk.evaluation.audit.evidence import (
 from shoptalk.evaluation.audit.finding import Finding
 from shoptalk.evaluation.audit.sampled import sampled_recall
 
-from .datasets import OPTIONS, clean_choice_set, clean_log, clean_outcome, random_words
+from .datasets import OPTIONS, bought, clean_choice_set, clean_log, clean_outcome, random_words
 
 STRENGTH = 0.4
 
@@ -229,11 +229,24 @@ def test_statistics_that_counted_the_test(log: Log, outcome: Outcome) -> None:
     )
     new.item[log.target_rows[:20]] = len(log.items) + np.arange(20)  # twenty items that occur only in the test
     known = np.append(outcome.known, np.arange(20) < 8)  # eight of which the run counts as bought
-    findings = findings_of("time", Evidence(new, outcome=replace(outcome, transitions=graph, known=known)))
+    counted = replace(outcome, transitions=graph, known=known, purchases=None)
+    findings = findings_of("time", Evidence(new, outcome=counted))
     assert is_flagged_with_size(findings["test_in_popularity"], 8 / 20, 1e-9)
     findings = findings_of("time", Evidence(log, outcome=replace(outcome, transitions=graph)))
     assert findings["test_in_graph"].severity == "fail"
     assert abs(findings["test_in_graph"].size.value - STRENGTH) < 0.08
+
+
+def test_a_graph_in_the_attention_that_has_seen_the_test(log: Log, outcome: Outcome) -> None:
+    seen = log.part == TRAIN
+    seen[log.target_rows - 1] = True  # the last purchase of each history may be known
+    seen[log.target_rows[random_mask(len(log.target_rows))]] = True
+    leaky = replace(outcome, purchases=bought(log, seen)[::-1])  # the order of the users does not matter
+    finding = findings_of("time", Evidence(log, outcome=leaky))["test_in_attention"]
+    assert finding.severity == "fail"
+    assert abs(finding.size.value - STRENGTH) < 0.08
+    finding = findings_of("time", Evidence(log, outcome=outcome))["test_in_attention"]
+    assert (finding.severity, finding.size.value) == ("info", 0)
 
 
 def test_ties_in_the_order_of_a_file(log: Log) -> None:

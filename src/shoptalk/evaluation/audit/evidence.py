@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -204,6 +205,9 @@ class Outcome:
         Share of the training examples and of the test prompts that were truncated, by name.
     transitions
         (E, 2) pairs (earlier item, later item) of the run's transition graph; None: it has none.
+    purchases
+        (U, I) sparse, the purchases in the run's graph of users and items, with the users in any order; None: it has
+        none.
     known
         (I,) whether the run counts the item as bought; None: unknown.
     """
@@ -218,6 +222,7 @@ class Outcome:
     cut: Mapping[str, float] | None = None
     transitions: Ints | None = None
     known: Bools | None = None
+    purchases: Any = None
 
 
 @dataclass(frozen=True)

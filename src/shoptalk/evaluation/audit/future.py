@@ -1,8 +1,10 @@
 """Leaks from the future: training purchases later than the test's, and statistics that include test purchases."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from shoptalk.evaluation.audit.evidence import TEST, TRAIN, VALIDATION, Evidence, Log, Outcome
@@ -60,6 +62,18 @@ def _statistics(log: Log, outcome: Outcome, seed: int) -> Iterator[Finding]:
             severity="fail",
             do="build graphs from training purchases only",
         )
+    if outcome.purchases is not None and item_count:
+        transitions = _new_transitions(log, seed)
+        size = share(_common_buyers(outcome.purchases.T.tocsr(), transitions) > 0)
+        yield finding_above(
+            "test_in_attention",
+            size,
+            LEAK_SHARE,
+            f"of {len(transitions)} transitions that occur only in the test, the graph in the attention of the run's "
+            f"model contains {size.value:.3f}",
+            severity="fail",
+            do='the model sees the answers: train it with model.graph_attention = "published" or "learned"',
+        )
     if outcome.known is not None:
         is_usable = (log.part == TRAIN) | (log.part == VALIDATION)
         bought_before = np.bincount(log.item[is_usable], minlength=item_count) > 0
@@ -88,10 +102,14 @@ def _new_transitions(log: Log, seed: int) -> Ints:
     buyers = sparse.csr_array(
         (np.ones(int(not_test.sum()), np.float32), (log.item[not_test], log.user[not_test])), shape=shape
     )
-    common_buyers = np.concatenate(
+    return transitions[_common_buyers(buyers, transitions) == 0]
+
+
+def _common_buyers(buyers: Any, transitions: Ints) -> NDArray[np.floating]:
+    """(S,) number of users who bought both items of a transition; ``buyers`` (I, U) is sparse."""
+    return np.concatenate(
         [
             np.asarray(buyers[block[:, 0]].multiply(buyers[block[:, 1]]).sum(axis=1)).ravel()
             for block in np.array_split(transitions, len(transitions) // _TRANSITIONS + 1)
         ]
     )
-    return transitions[common_buyers == 0]
