@@ -5,7 +5,7 @@ from typing import Literal
 
 from shoptalk.results.figures import NOT_MEASURED
 from shoptalk.schema import Estimate
-from shoptalk.typed_json import INLINE
+from shoptalk.typed_json import ABSENT, INLINE
 
 #: ``fail``: a conclusion would change. ``warn``: a figure needs a qualification. ``info``: checked, no problem.
 Severity = Literal["fail", "warn", "info"]
@@ -40,6 +40,25 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class NotChecked:
+    """Something that the audit of a benchmark file could not check.
+
+    Attributes
+    ----------
+    check
+        What was not checked.
+    why
+        The reason, in a sentence.
+    do
+        What would make it possible; empty if nothing would.
+    """
+
+    check: str
+    why: str
+    do: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AuditResult:
     """The result of an audit: ``audit.json``, and the output of ``shoptalk audit --json``.
 
@@ -48,8 +67,14 @@ class AuditResult:
     findings
         The findings, the most severe first.
     clean
-        Whether no finding has the severity ``fail``.
+        Whether no finding has the severity ``fail``, and enough could be checked.
+    not_checked
+        What could not be checked, of a benchmark file; absent for datasets and runs.
+    conclusive
+        Whether enough of a benchmark file could be checked for a conclusion; absent for datasets and runs.
     """
 
     findings: tuple[Finding, ...]
     clean: bool
+    not_checked: tuple[NotChecked, ...] | None = field(default=None, metadata=ABSENT)
+    conclusive: bool | None = field(default=None, metadata=ABSENT)

@@ -18,13 +18,15 @@ from shoptalk.data.sources.raw_tables import RawTables
 from shoptalk.errors import SourceError
 from shoptalk.recipe import Data, resolve
 
+#: Names of the column of titles.
+TITLES = ("title", "movie_title", "book_title", "item_name", "app_name", "name")
 #: Canonical name of a column -> its names in the files that RecBole publishes, the preferred name first.
 _NAMES: Mapping[str, tuple[str, ...]] = {
     "user_id": ("user_id",),
     "item_id": ("item_id",),
     "timestamp": ("timestamp", "time"),
     "rating": ("rating", "ratings", "stars"),
-    "title": ("title", "movie_title", "book_title", "item_name", "app_name", "name"),
+    "title": TITLES,
     "brand": ("brand",),
     "categories": ("categories", "class", "genre", "genres", "category"),
     "description": ("description",),
