@@ -224,6 +224,13 @@ def test_a_target_with_a_label() -> None:
     assert interpret(colon)[4].target == "Comb 4"
 
 
+def test_of_many_rows_a_sample_has_segments() -> None:
+    asked = [text_row(f'Had "A{n}". Likes "B{n}"?', ("No", "Yes")[n % 2]) for n in range(90)]
+    rows = interpret(asked, most_segments=30)
+    assert sum(bool(row.segments) for row in rows) == 30
+    assert all(row.target == f"B{n}" for n, row in enumerate(rows))
+
+
 def test_items_in_prompts() -> None:
     codes = [text_row(f"After <a_1><b_{n}>, <a_2><b_3> comes", f"<a_4><b_{n}>") for n in range(40)]
     assert (interpret(codes)[7].history, interpret(codes)[7].target) == (("<a_1><b_7>", "<a_2><b_3>"), "<a_4><b_7>")

@@ -8,9 +8,13 @@ import typer
 from shoptalk.cli.options import Json, print_json
 
 if TYPE_CHECKING:  # numpy would slow down every command
+    from rich.console import Console
+
     from shoptalk.results import AuditResult
 
 FAILED, INCONCLUSIVE = 3, 4
+#: What the answers of benchmark rows are.
+_ANSWERS = {"labels": "labels such as yes and no:", "options": "one of several options:", "items": "items or texts:"}
 _MARKS = {"fail": ("✗", "bold red"), "warn": ("!", "yellow"), "info": ("✓", "green")}
 
 
@@ -95,6 +99,7 @@ def show_findings(result: "AuditResult") -> None:
     from rich.console import Console
 
     console = Console(highlight=False)
+    _show_files(result, console)
     for finding in result.findings:
         mark, style = _MARKS[finding.severity]
         size = finding.size
@@ -116,4 +121,15 @@ def show_findings(result: "AuditResult") -> None:
     else:
         verdict = "clean" if result.clean else "NOT clean: the results are not reliable"
     unchecked = "" if result.not_checked is None else f", {len(result.not_checked)} not checked"
-    console.print(f"{verdict} ({counts['fail']} fail, {counts['warn']} warn, {counts['info']} passed{unchecked})")
+    summary = f"{verdict} ({counts['fail']} fail, {counts['warn']} warn, {counts['info']} passed{unchecked})"
+    console.print(summary, soft_wrap=True)
+
+
+def _show_files(result: "AuditResult", console: "Console") -> None:
+    """Print the benchmark files as they were understood."""
+    for file in result.files or ():
+        part = "" if file.part == "unknown" else f", {file.part}"
+        console.print(f"{file.path}: {file.rows:,} rows, {file.format}{part}", markup=False, soft_wrap=True)
+    counts = [f"{_ANSWERS[name]} {count:,}" for name, count in (result.contents or {}).items()]
+    if counts:
+        console.print(f"answers: {', '.join(counts)}", markup=False, soft_wrap=True)

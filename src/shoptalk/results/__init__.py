@@ -16,7 +16,7 @@ from shoptalk.results.analysis import (
     ShortenedStep,
     WordBias,
 )
-from shoptalk.results.audit import AuditResult, Finding, NotChecked, Severity
+from shoptalk.results.audit import AuditedFile, AuditResult, Finding, NotChecked, Severity
 from shoptalk.results.comparison import ComparedRecipe, ComparisonResult, SeededEstimate
 from shoptalk.results.cost import Cost, Energy
 from shoptalk.results.dataset import DatasetInfo, PrepareResult, SourceFile, TableFile
@@ -35,6 +35,7 @@ __all__ = [
     "METRICS",
     "NOT_MEASURED",
     "AuditResult",
+    "AuditedFile",
     "CalibrationBin",
     "ComparedRecipe",
     "Comparison",

@@ -1,5 +1,6 @@
 """The result of an audit."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -59,6 +60,28 @@ class NotChecked:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditedFile:
+    """A benchmark file as the audit understood it.
+
+    Attributes
+    ----------
+    path
+        The file.
+    format
+        The name of its format.
+    rows
+        Number of rows.
+    part
+        ``train``, ``test``, or ``unknown``: as the rows say, if they do.
+    """
+
+    path: str
+    format: str
+    rows: int
+    part: Literal["train", "test", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
 class AuditResult:
     """The result of an audit: ``audit.json``, and the output of ``shoptalk audit --json``.
 
@@ -72,9 +95,15 @@ class AuditResult:
         What could not be checked, of a benchmark file; absent for datasets and runs.
     conclusive
         Whether enough of a benchmark file could be checked for a conclusion; absent for datasets and runs.
+    files
+        The benchmark files; absent for datasets and runs.
+    contents
+        Number of rows by what their answers are: ``labels``, ``options`` or ``items``; absent for datasets and runs.
     """
 
     findings: tuple[Finding, ...]
     clean: bool
     not_checked: tuple[NotChecked, ...] | None = field(default=None, metadata=ABSENT)
     conclusive: bool | None = field(default=None, metadata=ABSENT)
+    files: tuple[AuditedFile, ...] | None = field(default=None, metadata=ABSENT)
+    contents: Mapping[str, int] | None = field(default=None, metadata=ABSENT)

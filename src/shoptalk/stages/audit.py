@@ -22,7 +22,7 @@ from shoptalk.progress import Progress
 from shoptalk.recommend.transition_text import load_transition_text
 from shoptalk.results import AUDIT, METRICS, AuditResult, read_evaluation, write_result
 from shoptalk.runs import Run, open_run
-from shoptalk.stages.audit_files import TEST_QUESTIONS, TRAINING_QUESTIONS, BenchmarkFiles, benchmark_evidence
+from shoptalk.stages.audit_files import TEST_QUESTIONS, TRAINING_QUESTIONS, BenchmarkFiles, benchmark_evidence, contents
 from shoptalk.stages.load_dataset import open_run_dataset
 
 
@@ -52,10 +52,11 @@ def audit_files(files: BenchmarkFiles, progress: Progress, *, seed: int = 1) -> 
     ShoptalkError
         If a file cannot be read.
     """
-    findings, not_checked = examine(benchmark_evidence(files, seed), progress)
-    conclusive = is_conclusive(findings)
+    evidence, audited = benchmark_evidence(files, seed)
+    findings, not_checked = examine(evidence, progress)
+    conclusive = evidence.benchmark is None or is_conclusive(findings)
     clean = conclusive and all(finding.severity != "fail" for finding in findings)
-    return AuditResult(tuple(findings), clean, tuple(not_checked), conclusive)
+    return AuditResult(tuple(findings), clean, tuple(not_checked), conclusive, audited, contents(evidence.benchmark))
 
 
 def audit_anything(

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from shoptalk.data.benchmarks.read import head_of
 from shoptalk.data.benchmarks.tables import read_table
-from shoptalk.data.sources import delimited, lines, recbole
-from shoptalk.errors import ShoptalkError, SourceError
+from shoptalk.errors import SourceError
 from shoptalk.evaluation.audit.evidence import TEST, TRAIN, VALIDATION, Log
 from shoptalk.evaluation.id_map import IdMap
 
@@ -17,16 +17,13 @@ _LISTS = "item_id_list"
 
 def is_atomic(path: Path) -> bool:
     """Whether a file is an atomic file of interactions, one per line and not with lists as histories."""
-    try:
-        names = delimited.with_header(lines.inspect(path)).names
-    except ShoptalkError:
-        return False
+    names = head_of(path).partition(b"\n")[0].decode("utf-8", errors="replace").split()
     columns = {name.partition(":")[0] for name in names}
     return {"user_id:token", "item_id:token"} <= set(names) and _LISTS not in columns
 
 
-def read_log(files: Sequence[tuple[Path, bool | None]]) -> Log:
-    """The purchases of atomic files, grouped by user in the order of time.
+def read_log(files: Sequence[tuple[Path, bool | None]]) -> tuple[Log, list[int]]:
+    """The purchases of atomic files, grouped by user in the order of time, and the number of rows of each file.
 
     Parameters
     ----------
@@ -42,6 +39,7 @@ def read_log(files: Sequence[tuple[Path, bool | None]]) -> Log:
     """
     user_codes, item_codes = IdMap([]), IdMap([])
     users, items, times, parts = array("q"), array("q"), array("d"), array("b")
+    sizes: list[int] = []
     for path, for_training in files:
         part = TRAIN if for_training or for_training is None else TEST
         for user, item, time in _purchases(path):
@@ -49,6 +47,7 @@ def read_log(files: Sequence[tuple[Path, bool | None]]) -> Log:
             items.append(item_codes.of(item))
             times.append(time)
             parts.append(part)
+        sizes.append(len(users) - sum(sizes))
     order = np.lexsort((np.array(times), np.array(users)))
     by_user, stamps, number = np.array(users)[order], np.array(times)[order], np.array(parts)[order]
     if all(part is None for _, part in files):
@@ -56,7 +55,7 @@ def read_log(files: Sequence[tuple[Path, bool | None]]) -> Log:
         number[last] = TEST
         number[:-1][last[1:] & ~last[:-1]] = VALIDATION
     titles = _titles(files[0][0])
-    return Log(
+    log = Log(
         user=by_user,
         item=np.array(items)[order],
         time=stamps,
@@ -65,10 +64,13 @@ def read_log(files: Sequence[tuple[Path, bool | None]]) -> Log:
         items=item_codes.names,
         titles=[titles.get(name, name) for name in item_codes.names],
     )
+    return log, sizes
 
 
 def _purchases(path: Path) -> Iterator[tuple[str, str, float]]:
     """User, item and time of each row; the time is the number of the row where the file has none."""
+    from shoptalk.data.sources import recbole  # imports ibis, which other files do not need
+
     fields = recbole.fields_of(path)
     stamp = next((name for name in ("timestamp", "time") if name in fields), None)
     count = 0
@@ -90,6 +92,8 @@ def _purchases(path: Path) -> Iterator[tuple[str, str, float]]:
 
 def _titles(path: Path) -> dict[str, str]:
     """Titles by item, from the file of items beside a file of interactions; empty without one."""
+    from shoptalk.data.sources import recbole
+
     beside = path.with_name(path.name.split(".")[0] + ".item")
     if not beside.exists():
         return {}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -13,10 +14,13 @@ from shoptalk.errors import UsageError
 from shoptalk.evaluation.audit.benchmark import LABEL, OPEN, OPTIONS, Benchmark, TokenCounts
 from shoptalk.evaluation.audit.evidence import Evidence, MultipleChoiceSet, WrittenAnswers
 from shoptalk.evaluation.id_map import PAD_ID, IdMap, Ints
+from shoptalk.results import AuditedFile
 from shoptalk.stages.audit_atomic import is_atomic, read_log
 
 #: Largest numbers of training questions and of test questions that the checks of options see.
 TRAINING_QUESTIONS, TEST_QUESTIONS = 8_000, 5_000
+#: Kinds of rows by name.
+KINDS = {"labels": LABEL, "options": OPTIONS, "items": OPEN}
 #: Most rows whose tokens are counted.
 MOST_TOKENIZED = 20_000
 
@@ -61,8 +65,8 @@ class BenchmarkFiles:
         return bool(self.all)
 
 
-def benchmark_evidence(files: BenchmarkFiles, seed: int) -> Evidence:
-    """Read the files.
+def benchmark_evidence(files: BenchmarkFiles, seed: int) -> tuple[Evidence, tuple[AuditedFile, ...]]:
+    """Read the files: the evidence in them, and how they were understood.
 
     Rows that list options become questions as well, and rows with other answers texts.
 
@@ -77,9 +81,30 @@ def benchmark_evidence(files: BenchmarkFiles, seed: int) -> Evidence:
     if any(atomic):
         if not all(atomic):
             raise UsageError("atomic files cannot be audited together with other files", hint="audit them separately")
-        return Evidence(log=read_log([(path, part) for path, part, _ in files.all]), seed=seed)
+        log, sizes = read_log([(path, part) for path, part, _ in files.all])
+        audited = tuple(
+            AuditedFile(str(path), "atomic file of RecBole", size, _part(part))
+            for (path, part, _), size in zip(files.all, sizes, strict=True)
+        )
+        return Evidence(log=log, seed=seed), audited
     read = [read_benchmark(path, for_training=part, name=name, seed=seed) for path, part, name in files.all]
-    return evidence_of(interpret([row for file in read for row in file.rows]), read, files, seed)
+    audited = tuple(
+        AuditedFile(str(file.path), file.format, file.total, _part(part))
+        for file, (_, part, _) in zip(read, files.all, strict=True)
+    )
+    return evidence_of(interpret([row for file in read for row in file.rows], seed=seed), read, files, seed), audited
+
+
+def contents(benchmark: Benchmark | None) -> dict[str, int]:
+    """Number of rows by what their answers are; empty for purchases."""
+    if benchmark is None:
+        return {}
+    counts = {name: len(benchmark.rows_of(kind)) for name, kind in KINDS.items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _part(for_training: bool | None) -> Literal["train", "test", "unknown"]:
+    return "unknown" if for_training is None else "train" if for_training else "test"
 
 
 def evidence_of(

@@ -51,8 +51,8 @@ def tallrec(
 ) -> list[BenchmarkRow]:
     """Rows as in TALLRec: whether a user likes an item; honest ones like the items of their genre.
 
-    In a share ``popularity`` of the rows the answer is Yes for an item drawn by popularity and No for any item, whatever
-    the user's taste. With ``named``, rows have users, and those of every third user are for training.
+    In a share ``popularity`` of the rows the answer is Yes for an item drawn by popularity and No for any item,
+    whatever the user's taste. With ``named``, rows have users, and those of every second user are for training.
     """
     shop = Shop(seed, users)
     table = []
@@ -86,7 +86,8 @@ def choices(seed: int = 1, users: int = 300, *, named: bool = True) -> list[Benc
             item = shop.unseen(user, popular=True)
             options += [] if item in options else [item]
         listed = "\n".join(f"{number}. {shop.titles[item]}" for number, item in enumerate(options, 1))
-        prompt = f"The user has {shop.quoted(shop.seen[user][:HISTORY])}.\nWhich of these options is next?\n{listed}\nAnswer:"
+        had = shop.quoted(shop.seen[user][:HISTORY])
+        prompt = f"The user has {had}.\nWhich of these options is next?\n{listed}\nAnswer:"
         part = {"user": f"u{user}", "for_training": user % 2 == 0} if named else {}
         table.append(BenchmarkRow(f"rows.json:{user + 1}", prompt, str(answer + 1), **part))
     return table

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from random import Random
 from sys import intern
 
 from shoptalk.constants import (
@@ -31,21 +32,27 @@ _LISTED = re.compile(r"^[ \t]*(?:\d{1,3}[.)]|[-*•])[ \t]+(\S[^\n]*)$", re.MULT
 _SENTENCE = re.compile(r"(?<=[.?!])\s+(?=[A-Z])")
 #: A text in more than this share of the prompts, and in more than two, belongs to the template.
 _TEMPLATE_SHARE = 0.9
+#: Most rows whose prompts are divided into segments.
+MOST_SEGMENTS = 20_000
 #: Most different answers of questions whose answer is a label, and fewest rows for each of them.
 MOST_LABELS, ROWS_PER_LABEL = 20, 10
 
 
-def interpret(rows: Sequence[BenchmarkRow]) -> list[BenchmarkRow]:
+def interpret(rows: Sequence[BenchmarkRow], *, seed: int = 1, most_segments: int = MOST_SEGMENTS) -> list[BenchmarkRow]:
     """The rows with the parts of their prompts.
 
-    Rows whose format has columns for these parts are returned as they are.
+    Rows whose format has columns for these parts are returned as they are. Of many rows only a random sample of
+    ``most_segments`` has segments, because these repeat most of the prompt.
     """
+    numbers = range(len(rows))
+    segmented = frozenset(numbers if len(rows) <= most_segments else Random(seed).sample(numbers, most_segments))
     titles = {title for title in (row.answer.strip().strip('"') for row in rows) if ", " in title}
     with_options = [_with_options(row, titles) for row in rows]
     is_label = _has_labels(with_options)
     template = _template_texts(with_options)
     return [
-        _with_items(row, is_label, template) if row.prompt else row for row in _without_constant_label(with_options)
+        _with_items(row, is_label, template, segmented=number in segmented) if row.prompt else row
+        for number, row in enumerate(_without_constant_label(with_options))
     ]
 
 
@@ -94,8 +101,8 @@ def _template_texts(rows: Sequence[BenchmarkRow]) -> frozenset[str]:
     return frozenset(text for text, count in counts.items() if count > _TEMPLATE_SHARE * len(prompts) and count > 2)
 
 
-def _with_items(row: BenchmarkRow, is_label: bool, template: frozenset[str]) -> BenchmarkRow:
-    """A row with the items of its history, its target and its segments."""
+def _with_items(row: BenchmarkRow, is_label: bool, template: frozenset[str], *, segmented: bool) -> BenchmarkRow:
+    """A row with the items of its history, its target and, if ``segmented``, its segments."""
     prompt = row.prompt
     listed = row.segments.get(OPTIONS_SEGMENT, "")
     body = prompt.replace(listed, " ", 1) if listed else prompt
@@ -124,7 +131,7 @@ def _with_items(row: BenchmarkRow, is_label: bool, template: frozenset[str]) -> 
         history=history or row.history,
         history_is_parsed=bool(history),
         target=intern(title.strip()),
-        segments=segments,
+        segments=segments if segmented else {},
         has_label=is_label and not listed,
     )
 

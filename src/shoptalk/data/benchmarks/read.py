@@ -15,7 +15,7 @@ from shoptalk.files import JsonObject
 from shoptalk.jsonrows import read_objects
 
 #: Most rows of a file that are held; of a longer file a random sample is.
-MOST_ROWS = 200_000
+MOST_ROWS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,18 +78,18 @@ def read_benchmark(
 
 def _objects(path: Path, example: str) -> Iterator[tuple[int, str, JsonObject]]:
     """The rows of a file as objects: JSON if the first character is a bracket, else a table."""
-    if _first_character(path) in (b"{", b"["):
+    if head_of(path)[:1] in (b"{", b"["):
         return read_objects(path, SourceError, example, arrays=True)
     return read_table(path)
 
 
-def _first_character(path: Path) -> bytes:
-    """The first character that is not white space; empty where there is none or the file cannot be read."""
+def head_of(path: Path) -> bytes:
+    """The first 4 KiB of a file, decompressed, without a byte order mark; empty if it cannot be read."""
     try:
         with path.open("rb") as file:
-            head = file.read(2)
-        with gzip.open(path) if head == b"\x1f\x8b" else path.open("rb") as file:
-            return file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+            packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as file:
+            return file.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip()
     except (EOFError, zlib.error, gzip.BadGzipFile):
         return b"{"  # the reader of JSON says where the file is damaged
     except OSError:

@@ -10,12 +10,14 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shoptalk.data.benchmarks.histories import LISTS
-from shoptalk.data.sources import delimited, lines
 from shoptalk.errors import SourceError
 from shoptalk.files import JsonObject
+
+if TYPE_CHECKING:
+    from shoptalk.data.sources.lines import FileHead
 
 #: Longest cell, in characters.
 MAX_CELL = 1 << 20
@@ -29,6 +31,8 @@ def read_table(path: Path) -> Iterator[tuple[int, str, JsonObject]]:
     SourceError
         When the file cannot be read, a row does not fit the header, or a list cannot be parsed; with file and line.
     """
+    from shoptalk.data.sources import delimited, lines  # import ibis, which files of JSON do not need
+
     source = delimited.with_header(_inspect(path))
     names, types = _names_and_types(source.names)
     csv.field_size_limit(MAX_CELL)
@@ -56,8 +60,10 @@ def read_table(path: Path) -> Iterator[tuple[int, str, JsonObject]]:
             ) from error
 
 
-def _inspect(path: Path) -> lines.FileHead:
+def _inspect(path: Path) -> "FileHead":
     """The beginning of a file of text; other formats are refused."""
+    from shoptalk.data.sources import lines
+
     try:
         return lines.inspect(path)
     except SourceError as error:

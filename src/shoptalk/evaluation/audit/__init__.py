@@ -66,7 +66,7 @@ ESSENTIAL = frozenset(
         "overlapping_windows",
     }
 )
-MIN_ESSENTIAL = 2
+MIN_ESSENTIAL = 3
 
 
 def audit(evidence: Evidence, progress: Progress = silent) -> list[Finding]:

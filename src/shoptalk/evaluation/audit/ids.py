@@ -71,16 +71,17 @@ def _benchmark(benchmark: Benchmark, seed: int) -> Iterator[Finding | NotChecked
     """The ids of a benchmark's rows: transitions from the last item of the history to the target, and popularity."""
     rows = [ids for ids in benchmark.ids if len(ids) > 1]
     items = sorted({item for ids in rows for item in ids})
+    if not rows:
+        return
     if len(items) < MIN_ITEMS or len(rows) < MIN_ITEMS:
-        yield NotChecked(
-            "the order of the ids",
-            "the rows have no item ids" if not rows else f"there are only {len(items)} items in {len(rows)} rows",
-        )
+        yield NotChecked("the order of the ids", f"there are only {len(items)} items in {len(rows)} rows")
         return
     codes = {item: code for code, item in enumerate(items)}
     ranks = id_ranks(items)
     first, second = np.array([(codes[ids[-2]], codes[ids[-1]]) for ids in rows], dtype=np.int64).T
-    yield from _transitions(first, second, ranks, items, seed)
+    yield from _transitions(
+        first, second, ranks, items, seed, "transitions from the last item of a history to the target"
+    )
     counts = np.bincount(second, minlength=len(items))
     if len(np.unique(counts)) > 1:
         yield _order("popularity", "the number of rows about the item", ranks, counts)
@@ -90,10 +91,13 @@ def _neighbours(log: Log, ranks: Ints, seed: int) -> Iterator[Finding]:
     """The share of transitions between purchases at different times that lead to a neighbouring id."""
     rows = np.flatnonzero(~log.new_user[1:] & ~log.same_time & (log.part[1:] == TRAIN))
     first, second = (log.item[numbers].astype(np.int64) for numbers in (rows, rows + 1))
-    yield from _transitions(first, second, ranks, log.items, seed)
+    what = "transitions between purchases at different times"
+    yield from _transitions(first, second, ranks, log.items, seed, what)
 
 
-def _transitions(first: Ints, second: Ints, ranks: Ints, items: Sequence[str], seed: int) -> Iterator[Finding]:
+def _transitions(
+    first: Ints, second: Ints, ranks: Ints, items: Sequence[str], seed: int, what: str
+) -> Iterator[Finding]:
     """The share of transitions between items (by number) that lead to a neighbouring id, compared with permutations."""
     first, second = ranks[first], ranks[second]
     different = first != second
@@ -113,7 +117,7 @@ def _transitions(first: Ints, second: Ints, ranks: Ints, items: Sequence[str], s
     yield Finding(
         "ids_of_neighbours",
         "warn" if flagged else "info",
-        f"{size.value:.4f} of the transitions between purchases at different times lead to an id within {width} "
+        f"{size.value:.4f} of the {what} lead to an id within {width} "
         f"positions of the previous one; expected by chance: {chance:.4f}",
         size,
         f"{items[int(by_rank[first[index]])]} then {items[int(by_rank[second[index]])]}" if flagged else "",

@@ -24,6 +24,12 @@ def check(evidence: Evidence) -> Iterator[Finding | NotChecked]:
     if benchmark is None or not len(benchmark):
         return
     keys = [_row_key(benchmark, row) for row in range(len(benchmark))]
+    if benchmark.sampled:
+        yield NotChecked(
+            "all rows",
+            f"of {', '.join(benchmark.sampled)} only a random sample of the rows was read: copies and overlaps are lower "
+            "bounds",
+        )
     yield from _repeated(benchmark, keys)
     if not len(benchmark.training) or not len(benchmark.test):
         yield NotChecked(
@@ -32,11 +38,6 @@ def check(evidence: Evidence) -> Iterator[Finding | NotChecked]:
             "give both: --train FILE --test FILE",
         )
         return
-    if benchmark.sampled:
-        yield NotChecked(
-            "all rows",
-            f"only a random sample of the rows of {', '.join(benchmark.sampled)} was read: overlaps are lower bounds",
-        )
     yield from _between_parts(benchmark, keys)
     yield from _futures(benchmark, evidence.seed)
 

@@ -60,28 +60,26 @@ def check(evidence: Evidence) -> Iterator[Finding | NotChecked]:
 
 def _segments(benchmark: Benchmark, kind: int, rows: Ints, seed: int) -> Iterator[Finding | NotChecked]:
     """The findings about the rows of one kind."""
-    present = [name for name in NAMES if name in benchmark.segments]
+    present = [name for name in ((REST_SEGMENT,) if kind == OPTIONS else NAMES) if name in benchmark.segments]
+    rows = rows[np.array([any(benchmark.segments[name][row] for name in present) for row in rows.tolist()], dtype=bool)]
     names = [name for name in present if any(benchmark.segments[name][row] for row in rows[:1000].tolist())]
-    if kind == OPTIONS:
-        names = [name for name in names if name == REST_SEGMENT]
     if not names:
         if kind == LABEL:
             yield NotChecked(WHAT, "the rows have no prompt of which a part could be taken")
         return
     folds = _folds(benchmark, rows, seed)
-    labels = benchmark.labels[0]
-    classes = np.unique(labels[np.concatenate([fold.test for fold in folds])]) if folds else np.zeros(0)
-    if len(classes) < 2 or len(classes) > MOST_CLASSES:
+    if not folds:
+        what = "a label" if kind == LABEL else "an option"
         yield NotChecked(
-            WHAT,
-            f"there are {len(rows):,} rows with such an answer, and {MIN_ROWS} are needed"
-            if not folds
-            else f"the answers have {len(classes)} different values",
-            "give more rows" if not folds else "",
+            WHAT, f"there are {len(rows):,} rows whose answer is {what}, and {MIN_ROWS} are needed", "give more rows"
         )
         return
     probe = _Probe(benchmark, folds, seed)
-    yield from probe.two_labels(names) if len(classes) == 2 and kind == LABEL else probe.many_labels(names, kind)
+    count = len(np.unique(probe.labels[probe.test]))
+    if not 2 <= count <= MOST_CLASSES:
+        yield NotChecked(WHAT, f"the answers have {count} different values")
+        return
+    yield from probe.two_labels(names) if count == 2 and kind == LABEL else probe.many_labels(names, kind)
     if kind == LABEL and TARGET_SEGMENT not in names:
         yield NotChecked(
             "what the target gives away",
