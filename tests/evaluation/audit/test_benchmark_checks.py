@@ -152,7 +152,7 @@ def test_frequent_answers() -> None:
     finding = findings_of("balance of the answers", benchmark(rows))["frequent_answers"]
     assert finding.severity == "warn"
     assert finding.size.value == pytest.approx(0.4, abs=0.1)
-    assert finding.example == "“soap”"
+    assert finding.example == "“Soap”"
 
 
 def test_rows_that_occur_twice() -> None:

@@ -138,4 +138,4 @@ class Benchmark:
 
 def normalised(text: str) -> str:
     """A short answer or a title without quotes, final punctuation and differences in case and white space."""
-    return " ".join(text.split()).strip("\"'“”.,!?[]() ").casefold()
+    return " ".join(text.split()).strip("\"'“”.,!? ").casefold()

@@ -96,7 +96,8 @@ def _items(benchmark: Benchmark, rows: Ints, seed: int) -> Iterator[Finding | No
     counts = Counter(normalised(benchmark.answer[row]) for row in training.tolist())
     frequent = [answer for answer, _ in counts.most_common(DEFAULT_K)]
     size = share([answer in set(frequent) for answer in answers])
-    first = float(np.mean([answer == frequent[0] for answer in answers]))
+    is_first = [answer == frequent[0] for answer in answers]
+    first = float(np.mean(is_first))
     flagged = size.low > WARN_POPULAR
     yield Finding(
         "frequent_answers",
@@ -104,6 +105,11 @@ def _items(benchmark: Benchmark, rows: Ints, seed: int) -> Iterator[Finding | No
         f"the {DEFAULT_K} most frequent answers contain {size.value:.3f} of the test's answers, the most frequent one "
         f"{first:.3f}",
         size,
-        f"“{shorten(frequent[0])}”" if flagged else "",
+        f"“{shorten(_item(benchmark, int(test[int(np.argmax(is_first))])))}”" if flagged and any(is_first) else "",
         "report these figures as the baseline popularity" if flagged else "",
     )
+
+
+def _item(benchmark: Benchmark, row: int) -> str:
+    """The answer of a row without white space and quotes around it."""
+    return benchmark.answer[row].strip().strip('"')

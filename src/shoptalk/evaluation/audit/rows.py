@@ -27,8 +27,8 @@ def check(evidence: Evidence) -> Iterator[Finding | NotChecked]:
     if benchmark.sampled:
         yield NotChecked(
             "all rows",
-            f"of {', '.join(benchmark.sampled)} only a random sample of the rows was read: copies and overlaps are lower "
-            "bounds",
+            f"of {', '.join(benchmark.sampled)} only a random sample of the rows was read: copies and overlaps are "
+            "lower bounds",
         )
     yield from _repeated(benchmark, keys)
     if not len(benchmark.training) or not len(benchmark.test):
@@ -197,7 +197,7 @@ def _known_targets(benchmark: Benchmark, test: Ints) -> tuple[Bools, str]:
         for candidate in _compared(benchmark, rows_by_item[target], row):
             if benchmark.has_users or len(own & sets[candidate]) >= SAME_HISTORY * len(own):
                 known[index] = True
-                example = example or f"{_pair(benchmark, row, candidate)}: “{shorten(target)}”"
+                example = example or f"{_pair(benchmark, row, candidate)}: “{shorten(benchmark.target[row])}”"
                 break
     return known, example
 

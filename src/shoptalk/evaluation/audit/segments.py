@@ -44,6 +44,12 @@ NAMES = {
     REST_SEGMENT: "prompt_without_history",
     HISTORY_SEGMENT: "history_alone",
 }
+#: What to do about a segment that predicts the answer.
+_ADVICE = {
+    TARGET_SEGMENT: "report this AUC beside the model's; only what exceeds it is due to the history",
+    HISTORY_SEGMENT: "report the AUC per user beside the overall one: users differ in how often they like something",
+}
+_LOOK = "look for words or numbers in it that depend on the answer"
 WHAT = "what the segments of the prompt give away"
 
 
@@ -182,13 +188,7 @@ class _Probe:
             f"“{answer}” is right in {share:.3f})" + (f": {without}" if flagged else ""),
             size,
             self._example(name, scores) if flagged else "",
-            (
-                "report the AUC per user beside the overall one: users differ in how often they like something"
-                if is_history
-                else "report this AUC beside the model's; only what exceeds it is due to the history"
-            )
-            if flagged
-            else "",
+            _ADVICE.get(name, _ADVICE[TARGET_SEGMENT]) if flagged else "",
         )
 
     def _beyond_target(self, name: str, size: Estimate, gain: Estimate, low: float) -> Finding:
@@ -201,29 +201,35 @@ class _Probe:
             f"[{gain.low:+.3f}, {gain.high:+.3f}]",
             size,
             self._example(name) if severity != "info" else "",
-            "look for words or numbers in it that depend on the answer" if severity != "info" else "",
+            _LOOK if severity != "info" else "",
         )
 
     def many_labels(self, names: Sequence[str], kind: int) -> Iterator[Finding]:
-        """Findings by the accuracy above the most frequent answer."""
+        """Findings by accuracy: above the most frequent answer, or above the target alone for what shows the target."""
+        classes = self._classes()
+        majority = (self._majority_by_fold() == self.labels[self.test]).astype(np.float64)
+        baseline, what = majority, "and the most frequent answer"
         for name in names:
-            scores = self._scores(name, ranked=False)
-            classes = self._classes()
-            right = (classes[scores.argmax(axis=1)] == self.labels[self.test]).astype(np.float64)
-            majority = (self._majority_by_fold() == self.labels[self.test]).astype(np.float64)
-            gain = estimate(right - majority, users=self.users, seed=self.seed)
-            low = corrected_low(gain, len(names))
-            severity = _severity(low, WARN_GAIN, 1.0 if name == HISTORY_SEGMENT else FAIL_GAIN)
-            what = "the position of the right option" if kind == OPTIONS else "the answer"
+            right = (classes[self._scores(name, ranked=False).argmax(axis=1)] == self.labels[self.test]).astype(
+                np.float64
+            )
+            shows_target = name in (LAST_LINE_SEGMENT, REST_SEGMENT) and TARGET_SEGMENT in names
+            compared = baseline if shows_target else majority
+            gain = estimate(right - compared, users=self.users, seed=self.seed)
+            fail = 1.0 if name == HISTORY_SEGMENT else FAIL_GAIN
+            severity = _severity(corrected_low(gain, len(names)), WARN_GAIN, fail)
+            answer = "the position of the right option" if kind == OPTIONS else "the answer"
             yield Finding(
                 NAMES[name],
                 severity,
-                f"{name} predicts {what} in {right.mean():.3f} of the rows, and the most frequent answer is right in "
-                f"{majority.mean():.3f}",
+                f"{name} predicts {answer} in {right.mean():.3f} of the rows, "
+                f"{what if shows_target else 'and the most frequent answer'} is right in {compared.mean():.3f}",
                 gain,
                 self._example(name) if severity != "info" else "",
-                "look for words or numbers in it that depend on the answer" if severity != "info" else "",
+                _ADVICE.get(name, _LOOK).replace("AUC", "accuracy") if severity != "info" else "",
             )
+            if name == TARGET_SEGMENT:
+                baseline, what = right, "and the target alone"
 
     def _scores(self, name: str | None, *, ranked: bool = True) -> Floats:
         """(M, C) log-odds of the classes for the test rows.
