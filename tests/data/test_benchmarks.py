@@ -3,6 +3,7 @@
 import gzip
 import json
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -222,6 +223,12 @@ def test_a_target_with_a_label() -> None:
         text_row(f'History: "A{n}".\nTarget item: Comb {n}\nAnswer with Yes or No.\nAnswer:', "Yes") for n in range(9)
     ]
     assert interpret(colon)[4].target == "Comb 4"
+
+
+def test_sentences_are_no_labels() -> None:
+    rows = [text_row(f'Had "A{n}". Next?', "The next item is a comb" if n % 2 else "Soap") for n in range(90)]
+    assert not any(row.has_label for row in interpret(rows))
+    assert all(row.has_label for row in interpret([replace(row, answer=row.answer[:4]) for row in rows]))
 
 
 def test_of_many_rows_a_sample_has_segments() -> None:

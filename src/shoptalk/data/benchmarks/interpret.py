@@ -36,6 +36,8 @@ _TEMPLATE_SHARE = 0.9
 MOST_SEGMENTS = 20_000
 #: Most different answers of questions whose answer is a label, and fewest rows for each of them.
 MOST_LABELS, ROWS_PER_LABEL = 20, 10
+#: Most words of a label.
+MOST_LABEL_WORDS = 4
 
 
 def interpret(rows: Sequence[BenchmarkRow], *, seed: int = 1, most_segments: int = MOST_SEGMENTS) -> list[BenchmarkRow]:
@@ -77,6 +79,8 @@ def _with_options(row: BenchmarkRow, titles: Collection[str]) -> BenchmarkRow:
 def _has_labels(rows: Sequence[BenchmarkRow]) -> bool:
     """Whether the answers of the rows without options are labels (few different ones) and not items."""
     answers = Counter(plain(row.answer) for row in rows if row.prompt and not row.options)
+    if any(len(answer.split()) > MOST_LABEL_WORDS for answer in answers):
+        return False
     return len(answers) <= min(MOST_LABELS, max(2, answers.total() // ROWS_PER_LABEL))
 
 

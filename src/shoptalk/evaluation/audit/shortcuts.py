@@ -45,6 +45,11 @@ def check(evidence: Evidence) -> Iterator[Finding | NotChecked]:
                 "give more questions",
             )
         return
+    yield from _findings(choice_set, evidence)
+
+
+def _findings(choice_set: MultipleChoiceSet, evidence: Evidence) -> Iterator[Finding]:
+    """The findings about enough questions."""
     probe, seed = _Probe(choice_set, evidence), evidence.seed
     by_popularity, by_topic, by_format = (probe.correctness_with(blocks) for blocks in ("p", "pt", "ptf"))
     # With few questions the letters can lower the accuracy: format is compared with the better of the two.
