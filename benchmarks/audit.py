@@ -62,9 +62,10 @@ def audit_here(folder: Path) -> None:
     """Audit in this process, and print its time and memory as JSON."""
     from shoptalk.progress import silent
     from shoptalk.stages.audit import audit_anything
+    from shoptalk.stages.audit_files import BenchmarkFiles
 
     begin, processor = time.perf_counter(), time.process_time()
-    result = audit_anything(folder, None, None, None, silent)
+    result = audit_anything(folder, None, BenchmarkFiles(), silent)
     cost = {"seconds": time.perf_counter() - begin, "cpu_seconds": time.process_time() - processor}
     print(json.dumps({**cost, "peak_memory_bytes": peak_memory(), "findings": len(result.findings)}))
 

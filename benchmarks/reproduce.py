@@ -53,7 +53,7 @@ def run_missing(page: str, runs: Path) -> None:
             if not path.exists():
                 _run(command)
             if step.judged:
-                write_text(_judged_path(runs, step), _run([*step.judge(runs), "--json"], exit_codes=(0, 3)))
+                write_text(_judged_path(runs, step), _run([*step.judge(runs), "--json"], exit_codes=(0, 3, 4)))
         elif not (path / "audit.json").exists():  # the last file of a run except for its page
             resume = command[0] == "shoptalk" and (path / "run.json").exists()
             _run([*command, *(["--resume"] if resume else [])])

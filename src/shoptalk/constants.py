@@ -10,3 +10,8 @@ SIGNIFICANCE = 0.05
 POWER = 0.8
 #: Number of items from which on a catalogue is large: an approximate index is then used.
 LARGE_CATALOGUE = 200_000
+
+#: Segments of the prompts of a benchmark file, by which its audit asks what each gives away alone.
+TARGET_SEGMENT, HISTORY_SEGMENT = "the target", "the history without the target"
+LAST_LINE_SEGMENT, REST_SEGMENT = "the last line", "the prompt without its history"
+OPTIONS_SEGMENT = "the options"

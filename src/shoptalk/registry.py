@@ -58,6 +58,7 @@ SOURCES = Registry(
         "amazon2023": "shoptalk.data.sources.amazon2023",
         "kaggle-books": "shoptalk.data.sources.kaggle_books",
         "movielens": "shoptalk.data.sources.movielens",
+        "recbole": "shoptalk.data.sources.recbole",
         "table": "shoptalk.data.sources.table",
     }
 )

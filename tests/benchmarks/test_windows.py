@@ -12,6 +12,7 @@ from shoptalk.progress import silent
 from shoptalk.recipe import read_recipe
 from shoptalk.runs import create_run
 from shoptalk.stages.audit import audit_anything
+from shoptalk.stages.audit_files import BenchmarkFiles
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "reproductions" / "windows.py"
 SETTINGS = [
@@ -44,7 +45,7 @@ def test_each_purchase_asks_for_the_ten_after_it(tmp_path: Path) -> None:
     assert (first["split"], last["split"], last["output"]) == ("train", "test", "<|item_none|>")
     assert {row["split"] for row in rows} == {"train", "test"}
     assert train == [row for row in rows if row["split"] == "train"]
-    found = {one.check: one for one in audit_anything(None, None, None, tmp_path / "rows.jsonl", silent).findings}
+    found = {one.check: one for one in audit_anything(tmp_path / "rows.jsonl", None, BenchmarkFiles(), silent).findings}
     assert found["overlapping_windows"].severity == "fail"
     asked = [row for row in rows if row["split"] == "test"]
     assert found["rows_without_truth"].size.value == len({row["user"] for row in rows}) / len(asked)  # the last of each

@@ -74,6 +74,17 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> Originals:
             "".join(f"{n % 4}::{n % 5}::3::{10**9 + n}\n" for n in range(N)).encode(),
             "".join(f"{n}::Film {n}::Drama|War\n" for n in range(5)).encode(),
         ),
+        "atomic": (
+            "recbole",
+            (
+                "user_id:token\titem_id:token\ttimestamp:float\n"
+                + "".join(f"u{n % 4}\ti{n % 5}\t{10**9 + n}\n" for n in range(N))
+            ).encode(),
+            (
+                "item_id:token\ttitle:token_seq\tclass:token_seq\n"
+                + "".join(f"i{n}\tSoap {n}\tA B\n" for n in range(5))
+            ).encode(),
+        ),
         "csv": ("table", table.encode(), named.encode()),
         "json": (
             "table",

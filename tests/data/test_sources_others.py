@@ -1,4 +1,4 @@
-"""MovieLens in its three formats, and Amazon Books Reviews of Kaggle."""
+"""MovieLens in its three formats, Amazon Books Reviews of Kaggle, and atomic files of RecBole."""
 
 from pathlib import Path
 
@@ -104,3 +104,49 @@ def test_kaggle_books_missing_column(shared_engine: Engine, tmp_path: Path) -> N
     (tmp_path / "r.csv").write_text("Id,Title,User_id,review/score,reviewtime\n1,2,3,4,5\n")
     with pytest.raises(SourceError, match=r"no column 'review/time' .did you mean reviewtime"):
         load(shared_engine, "kaggle-books", tmp_path / "r.csv")
+
+
+ATOMIC = "user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+
+
+def test_recbole(shared_engine: Engine, tmp_path: Path) -> None:
+    purchases, items = tmp_path / "ml.inter", tmp_path / "ml.item"
+    purchases.write_text(ATOMIC + "196\t242\t3\t881250949\n186\t302\t4\t891717742\n")
+    items.write_text(
+        "item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n"
+        "242\tKolya\t1996\tComedy Drama\n302\tL.A. Confidential\t1997\t'Crime & Law', 'Film-Noir'\n"
+    )
+    raw_tables = load(shared_engine, "recbole", purchases, items, EVERYTHING)
+    first = {"user_id": "196", "item_id": "242", "timestamp": 881_250_949, "rating": 3.0, "verified": None}
+    assert rows(raw_tables.interactions, shared_engine)[0] == {**first, "position": 0}
+    kolya, confidential = rows(raw_tables.items, shared_engine, "item_id")
+    assert (kolya["title"], kolya["categories"]) == ("Kolya", ["Comedy", "Drama"])
+    assert confidential["categories"] == ["Crime & Law", "Film-Noir"]
+    assert raw_tables.read == {"reviews": 2, "items": 2, "bad_lines": 0}
+    alone = load(shared_engine, "recbole", purchases)
+    assert rows(alone.items, shared_engine, "item_id")[0]["title"] == "242"
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("user_id\titem_id\ttimestamp\n", "'user_id' has none of the types"),
+        ("user_id:token\titem_id:list\n", "'item_id:list' has none of the types"),
+        ("session:token\titem_id:token\ttimestamp:float\n", "no column 'user_id'"),
+    ],
+)
+def test_recbole_refuses_other_headers(header: str, message: str, shared_engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "a.inter").write_text(header + "1\t2\t3\n")
+    with pytest.raises(SourceError, match=message):
+        load(shared_engine, "recbole", tmp_path / "a.inter")
+
+
+def test_recbole_needs_titles_and_counts_malformed_rows(shared_engine: Engine, tmp_path: Path) -> None:
+    purchases, items = tmp_path / "a.inter", tmp_path / "a.item"
+    items.write_text("item_id:token\tclass:token_seq\n2\tComedy\n")
+    purchases.write_text(ATOMIC + "1\t2\t3\t4\n1\t2\t3\tx\n")
+    with pytest.raises(SourceError, match="no column of titles"):
+        load(shared_engine, "recbole", purchases, items)
+    with pytest.raises(BadLines) as error:
+        load(shared_engine, "recbole", purchases)
+    assert error.value.where == f"{purchases}:3"

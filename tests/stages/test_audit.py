@@ -8,8 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from shoptalk.cli.main import main
+from shoptalk.data.benchmarks.row import BenchmarkRow
 from shoptalk.data.prepare import prepare
 from shoptalk.recipe import read_recipe
+from tests.evaluation.audit.benchmarks import choices
 
 
 def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, dict]:
@@ -139,9 +141,89 @@ def test_external_lists_whose_windows_overlap_the_split(tmp_path: Path, capsys: 
     assert "answer_in_prompt" in findings
 
 
+def write_rows(path: Path, rows: list[BenchmarkRow]) -> Path:
+    """The rows as instructions in a JSON array."""
+    path.write_text(json.dumps([{"input": row.prompt, "output": row.answer, "user": row.user} for row in rows]))
+    return path
+
+
+def test_files_of_training_and_test(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = choices(users=240)
+    train, test = (write_rows(tmp_path / f"{number}.json", rows[number::2]) for number in (0, 1))
+    code, report = call(capsys, "--train", train, "--test", test)
+    assert (code, report["clean"], report["conclusive"]) == (0, True, True)
+    assert [(file["format"], file["rows"], file["part"]) for file in report["files"]] == [
+        ("instruction rows", 120, "train"),
+        ("instruction rows", 120, "test"),
+    ]
+    assert report["contents"] == {"options": 240}
+    findings = by_name(report)
+    assert {"options_only", "rows_in_two_parts", "options_redrawn", "target_in_history"} <= findings.keys()
+    assert [missing["check"] for missing in report["not_checked"]] == ["truncation"]
+    code, report = call(capsys, "--train", train, test, "--test", train)
+    assert code == 3
+    assert by_name(report)["rows_in_two_parts"]["value"] == 0.5  # the test is both files
+    with pytest.raises(SystemExit):
+        main(["audit", "--train", str(train), "--test", str(test)])
+    printed = capsys.readouterr().out
+    assert f"{test}: 120 rows, instruction rows, test\nanswers: one of several options: 240\n" in printed
+    assert "- not checked: truncation" in printed
+    assert printed.endswith("1 not checked)\n")
+
+
+def test_too_little_to_check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_rows(tmp_path / "rows.json", choices(users=20))
+    code, report = call(capsys, path)
+    assert (code, report["clean"], report["conclusive"]) == (4, False, False)
+    assert "what the options give away" in [missing["check"] for missing in report["not_checked"]]
+    with pytest.raises(SystemExit):
+        main(["audit", "--alpaca", str(path)])
+    assert "NO CONCLUSION: too little could be checked" in capsys.readouterr().out
+
+
+def test_lengths_in_tokens(tmp_path: Path, items_run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_rows(tmp_path / "rows.json", choices(users=60))
+    code, report = call(capsys, path, "--tokenizer", items_run / "model", "--max-tokens", 10)
+    assert (code, by_name(report)["truncation"]["value"]) == (3, 1.0)
+    code, report = call(capsys, path, "--tokenizer", items_run / "model", "--max-tokens", 100_000)
+    assert by_name(report)["truncation"]["value"] == 0
+    code, report = call(capsys, path, "--max-tokens", 10)
+    assert (code, report["error"]["message"]) == (2, "a tokenizer and a length belong together")
+
+
+def test_atomic_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generator = np.random.default_rng(1)
+    header = "user_id:token\titem_id:token\ttimestamp:float\n"
+    bought = [(user, item) for user in range(80) for item in generator.choice(60, 6, replace=False).tolist()]
+    lines = [f"{user}\t{item}\t{generator.integers(10**9)}\n" for user, item in bought]
+    (tmp_path / "shop.inter").write_text(header + "".join(lines))
+    (tmp_path / "shop.item").write_text("item_id:token\ttitle:token_seq\n" + "".join(f"{n}\tSoap\n" for n in range(60)))
+    code, report = call(capsys, tmp_path / "shop.inter")
+    findings = by_name(report)
+    assert (code, report["files"][0]["rows"], findings["ties"]["n"]) == (0, 480, 80)
+    assert findings["shared_titles"]["value"] == 1
+    (tmp_path / "a.train.inter").write_text(header + "".join(lines))
+    (tmp_path / "a.test.inter").write_text(header + "".join(lines[:100]))
+    code, report = call(capsys, "--train", tmp_path / "a.train.inter", "--test", tmp_path / "a.test.inter")
+    assert (code, by_name(report)["rows_in_two_parts"]["value"]) == (3, 1.0)
+    (tmp_path / "bad.inter").write_text(header + "u\ti\t5\nu\ti\tsoon\n")
+    code, report = call(capsys, tmp_path / "bad.inter")
+    assert (code, report["error"]["message"]) == (2, "the timestamp 'soon' is not a number")
+    assert report["error"]["where"] == f"{tmp_path / 'bad.inter'}:3"
+    code, report = call(capsys, tmp_path / "shop.inter", "--test", write_rows(tmp_path / "rows.json", choices(users=9)))
+    assert (code, report["error"]["message"]) == (2, "atomic files cannot be audited together with other files")
+
+
 @pytest.mark.parametrize(
     "arguments",
-    [(), ("--candidates", "a", "--alpaca", "b"), ("x", "--candidates", "a"), ("no-such-folder",), ("--run", "none")],
+    [
+        (),
+        ("--candidates", "a", "--alpaca", "b"),
+        ("x", "--candidates", "a"),
+        ("no-such-folder",),
+        ("--run", "none"),
+        ("--train", "none"),
+    ],
 )
 def test_invalid_arguments_are_errors(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     code, report = call(capsys, *arguments)

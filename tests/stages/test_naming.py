@@ -15,6 +15,7 @@ from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.recommend.titles import MOST_SCORED
 from shoptalk.stages.audit import audit_anything
+from shoptalk.stages.audit_files import BenchmarkFiles
 from shoptalk.stages.train import train
 from tests.stages.printed import recommend
 
@@ -73,8 +74,8 @@ def test_advice_is_judged_written_down_and_given(shop: Path, tmp_path: Path) -> 
     rows: list[dict[str, Any]] = json.loads((run / "generated.json").read_text())
     assert len(rows) == 20
     assert all(row["input"].startswith("I have bought ") for row in rows)
-    found = audit_anything(None, None, None, run / "generated.json", silent).findings
-    assert [finding.check for finding in found] == ["answer_in_prompt"]
+    found = audit_anything(run / "generated.json", None, BenchmarkFiles(), silent).findings
+    assert {"answer_in_prompt", "repeated_rows"} <= {finding.check for finding in found}
     user = next(iter(pq.read_table(shop / "dataset" / "interactions.parquet")["user_id"].to_pylist()))
     (best,) = recommend(run, user=user, k=1)["items"]
     assert best["advice"].startswith(best["title"] + ", ")

@@ -30,6 +30,11 @@ class IdMap:
         """The number of an item id."""
         return self._of.setdefault(item, len(self._of))
 
+    @property
+    def names(self) -> list[str]:
+        """The known ids in the order of their numbers."""
+        return list(self._of)
+
     def __len__(self) -> int:
         """The number of known ids, including those outside the catalogue."""
         return len(self._of)

@@ -16,7 +16,7 @@ from shoptalk.results.analysis import (
     ShortenedStep,
     WordBias,
 )
-from shoptalk.results.audit import AuditResult, Finding, Severity
+from shoptalk.results.audit import AuditedFile, AuditResult, Finding, NotChecked, Severity
 from shoptalk.results.comparison import ComparedRecipe, ComparisonResult, SeededEstimate
 from shoptalk.results.cost import Cost, Energy
 from shoptalk.results.dataset import DatasetInfo, PrepareResult, SourceFile, TableFile
@@ -37,6 +37,7 @@ __all__ = [
     "NOT_MEASURED",
     "AddedModel",
     "AuditResult",
+    "AuditedFile",
     "CalibrationBin",
     "ComparedRecipe",
     "Comparison",
@@ -57,6 +58,7 @@ __all__ = [
     "Metrics",
     "ModelEntry",
     "ModelsResult",
+    "NotChecked",
     "PositionReport",
     "PositionShare",
     "PrepareResult",

@@ -1,6 +1,7 @@
-"""Auditing a dataset, a run or an external file of questions: collects the evidence and runs all checks on it."""
+"""Auditing a dataset, a run or files of another system: collects the evidence and runs all checks on it."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,22 +12,19 @@ from shoptalk.arrow import read_parquet
 from shoptalk.constants import DEFAULT_K
 from shoptalk.data.cases import TEST, TRAIN, case_rows
 from shoptalk.data.dataset import Dataset, open_dataset
-from shoptalk.data.question_files import Instruction, Question, as_question, read_alpaca, read_candidates
 from shoptalk.errors import DatasetError, RunError, UsageError
-from shoptalk.evaluation.audit import audit
-from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet, Outcome, WrittenAnswers
+from shoptalk.evaluation.audit import audit, examine, is_conclusive
+from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet, Outcome
 from shoptalk.evaluation.catalogue import find
-from shoptalk.evaluation.id_map import PAD_ID, Bools, IdMap, Ints
+from shoptalk.evaluation.id_map import Bools, IdMap, Ints
 from shoptalk.evaluation.options import correctness
 from shoptalk.graph.storage import FILE, load_graph
 from shoptalk.progress import Progress
 from shoptalk.recommend.transition_text import load_transition_text
 from shoptalk.results import AUDIT, METRICS, AuditResult, read_evaluation, write_result
 from shoptalk.runs import Run, open_run
+from shoptalk.stages.audit_files import TEST_QUESTIONS, TRAINING_QUESTIONS, BenchmarkFiles, benchmark_evidence, contents
 from shoptalk.stages.load_dataset import open_run_dataset
-
-#: Largest numbers of training questions and of test questions that the checks of options see.
-TRAINING_QUESTIONS, TEST_QUESTIONS = 8_000, 5_000
 
 
 def audit_run(run: Run, dataset: Dataset, progress: Progress, *, seed: int = 1) -> AuditResult:
@@ -47,27 +45,34 @@ def audit_dataset(dataset: Dataset, progress: Progress, *, seed: int = 1) -> Aud
     return _result(_evidence(dataset, seed), progress)
 
 
+def audit_files(files: BenchmarkFiles, progress: Progress, *, seed: int = 1) -> AuditResult:
+    """Audit benchmark files of another system.
+
+    Raises
+    ------
+    ShoptalkError
+        If a file cannot be read.
+    """
+    evidence, audited = benchmark_evidence(files, seed)
+    findings, not_checked = examine(evidence, progress)
+    conclusive = evidence.benchmark is None or is_conclusive(findings)
+    clean = conclusive and all(finding.severity != "fail" for finding in findings)
+    return AuditResult(tuple(findings), clean, tuple(not_checked), conclusive, audited, contents(evidence.benchmark))
+
+
 def audit_anything(
-    dataset: Path | None,
-    run: Path | None,
-    candidates: Path | None,
-    alpaca: Path | None,
-    progress: Progress,
-    *,
-    seed: int = 1,
+    dataset: Path | None, run: Path | None, files: BenchmarkFiles, progress: Progress, *, seed: int = 1
 ) -> AuditResult:
-    """Audit a dataset, a run with its dataset, or an external file of questions.
+    """Audit a dataset, a run with its dataset, or files of another system.
 
     Parameters
     ----------
     dataset
-        Dataset folder; with ``run``, it must be the one that the run was trained on.
+        Dataset folder; with ``run``, it must be the one that the run was trained on. A file counts as one of ``files``.
     run
         Run folder.
-    candidates
-        JSON lines of questions with options (`read_candidates`); excludes all other inputs.
-    alpaca
-        Instruction rows (`read_alpaca`); excludes all other inputs.
+    files
+        Files of another system; they exclude all other inputs.
     seed
         Seed of all samples.
 
@@ -76,43 +81,23 @@ def audit_anything(
     ShoptalkError
         If no input is given, the inputs do not fit together, or an input cannot be read.
     """
-    questions = candidates or alpaca
-    if questions and (dataset or run or (candidates and alpaca)):
+    if dataset is not None and dataset.is_file():
+        files, dataset = replace(files, other=(dataset, *files.other)), None
+    if files and (dataset or run):
         raise UsageError(
-            "an external file of questions cannot be audited together with another input",
-            hint="give only one of --candidates and --alpaca, and neither a dataset nor --run",
+            "files of another system cannot be audited together with a dataset or a run",
+            hint="give files (FILE, --train, --test, --candidates, --alpaca), or a dataset, or --run",
         )
-    if questions:
-        return _result(read_choice_set(candidates, alpaca, seed), progress)
+    if files:
+        return audit_files(files, progress, seed=seed)
     if run is not None:
         opened = open_run(run)
         if dataset is not None and open_dataset(dataset).fingerprint != opened.info["fingerprint"]:
             raise DatasetError("this is not the dataset that the run was trained on", where=str(dataset))
         return audit_run(opened, open_run_dataset(opened), progress, seed=seed)
     if dataset is None:
-        raise UsageError("nothing to audit", hint="name a dataset, --run, --candidates or --alpaca")
+        raise UsageError("nothing to audit", hint="name a dataset, a file, --run, or --train and --test")
     return audit_dataset(open_dataset(dataset), progress, seed=seed)
-
-
-def read_choice_set(candidates: Path | None, alpaca: Path | None, seed: int) -> Evidence:
-    """The evidence in an external file: of questions with options, or of instruction rows.
-
-    Instruction rows that list options become questions; all others are rows with a written answer.
-    """
-    rows: list[Instruction] = []
-    questions = read_candidates(candidates) if candidates else []
-    for row in read_alpaca(alpaca) if alpaca else ():
-        question = as_question(row)
-        if question is None:
-            rows.append(row)
-        else:
-            questions.append(question)
-    return Evidence(
-        choice_set=_external_choice_set(questions, seed) if questions else None,
-        texts=[(row.prompt, row.answer) for row in rows],
-        written=_written_answers(rows),
-        seed=seed,
-    )
 
 
 def _result(evidence: Evidence, progress: Progress) -> AuditResult:
@@ -189,59 +174,6 @@ def _title_codes(titles: Sequence[str], raw_titles: Sequence[str] | None) -> tup
 def _sample(rows: Ints, most: int, generator: np.random.Generator) -> Ints:
     """All rows, or a random sample of ``most`` of them, in order."""
     return rows if len(rows) <= most else np.sort(generator.choice(rows, most, replace=False))
-
-
-def _external_choice_set(questions: Sequence[Question], seed: int) -> MultipleChoiceSet:
-    """Questions of a file as arrays.
-
-    A question without a user belongs to the user with its history. If the file does not say which questions are for
-    training, those of a random half of the users are.
-    """
-    texts = list(dict.fromkeys(text for question in questions for text in (*question.options, *question.history)))
-    codes = IdMap(texts)
-    width = max(len(question.options) for question in questions)
-    options = np.full((len(questions), width), PAD_ID, dtype=np.int64)
-    seen_items: list[tuple[int, int]] = []
-    user_codes: dict[tuple[str, ...], int] = {}
-    users = [(question.user,) if question.user else question.history for question in questions]
-    for row, question in enumerate(questions):
-        options[row, : len(question.options)] = [codes.of(text) for text in question.options]
-        seen_items += [(row, codes.of(text)) for text in question.history]
-        user_codes.setdefault(users[row], len(user_codes))
-    asker = np.array([user_codes[user] for user in users], dtype=np.int64)
-    parts = {question.for_training for question in questions}
-    if parts == {True, False}:
-        learned = np.array([question.for_training for question in questions], dtype=np.bool_)
-    else:
-        learned = (np.random.default_rng(seed).random(len(user_codes)) < 0.5)[asker]
-    return MultipleChoiceSet(
-        texts=texts,
-        options=options,
-        answer=np.array([question.answer for question in questions], dtype=np.int64),
-        user=asker,
-        in_training=learned,
-        seen_items=np.array(seen_items, dtype=np.int64).reshape(-1, 2),
-    )
-
-
-def _written_answers(rows: Sequence[Instruction]) -> WrittenAnswers | None:
-    """Rows with a written answer as arrays; None unless all rows name a user and a part, and both parts occur.
-
-    The answers are the lists of items, if any row has one, else the texts.
-    """
-    parts = {row.for_training for row in rows}
-    if None in parts or len(parts) < 2 or not all(row.user for row in rows):
-        return None
-    item_lists = [row.items for row in rows]
-    answers = item_lists if any(item_lists) else [(row.answer,) for row in rows]
-    text_codes, user_codes = IdMap([]), IdMap([])
-    given = [(number, text_codes.of(text)) for number, answer in enumerate(answers) for text in answer]
-    return WrittenAnswers(
-        texts=[*dict.fromkeys(text for answer in answers for text in answer)],
-        answers=np.array(given, dtype=np.int64).reshape(-1, 2),
-        user=np.array([user_codes.of(row.user) for row in rows], dtype=np.int64),
-        in_training=np.array([row.for_training for row in rows], dtype=np.bool_),
-    )
 
 
 def _outcome(run: Run, log: Log) -> Outcome | None:

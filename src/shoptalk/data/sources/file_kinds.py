@@ -28,6 +28,8 @@ _SIGNATURES = (
     (b"ORC", "orc", "an ORC file", _WITH_PANDAS),
     (b"Obj\x01", "avro", "an Avro file", _WITH_PANDAS),
     (b"\x93NUMPY", "numpy", "a NumPy array", _WITH_PANDAS),
+    (b"\x80\x02", "pickle", "a Python pickle", "pickles are never read, because they run code; " + _WITH_PANDAS),
+    (b"\x80\x03", "pickle", "a Python pickle", "pickles are never read, because they run code; " + _WITH_PANDAS),
     (b"\x80\x04", "pickle", "a Python pickle", "pickles are never read, because they run code; " + _WITH_PANDAS),
     (b"\x80\x05", "pickle", "a Python pickle", "pickles are never read, because they run code; " + _WITH_PANDAS),
     (b"version https://git-lfs", "lfs", "a pointer of Git LFS and not the file itself", "fetch it with: git lfs pull"),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shoptalk.evaluation.audit.benchmark import Benchmark
 from shoptalk.evaluation.bootstrap import Floats
 from shoptalk.evaluation.id_map import PAD_ID, Bools, Ints
 from shoptalk.schema import PARTS
@@ -233,6 +234,8 @@ class Evidence:
     ----------
     texts
         Pairs (prompt, answer) of instruction rows.
+    benchmark
+        Rows of benchmark files.
     """
 
     log: Log | None = None
@@ -241,3 +244,4 @@ class Evidence:
     texts: Sequence[tuple[str, str]] = ()
     seed: int = 1
     written: WrittenAnswers | None = None
+    benchmark: Benchmark | None = None

@@ -7,10 +7,10 @@ from numpy.typing import ArrayLike
 from scipy.special import ndtri
 
 from shoptalk.constants import CONFIDENCE
-from shoptalk.results import Finding, Severity
+from shoptalk.results import Finding, NotChecked, Severity
 from shoptalk.schema import Estimate
 
-__all__ = ["Finding", "Severity", "share", "shorten"]
+__all__ = ["Finding", "NotChecked", "Severity", "share", "shorten"]
 
 
 def finding_above(
@@ -42,3 +42,9 @@ def share(flags: ArrayLike) -> Estimate:
 def shorten(text: str, most: int = 90) -> str:
     """A text cut to at most ``most`` characters, for use in an example."""
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def corrected_low(size: Estimate, comparisons: int) -> float:
+    """The lower bound of an estimate, widened for several comparisons (Bonferroni, as for a normal distribution)."""
+    factor = float(ndtri(1 - (1 - CONFIDENCE) / 2 / max(1, comparisons)) / ndtri((1 + CONFIDENCE) / 2))
+    return size.value - (size.value - size.low) * factor

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from shoptalk.evaluation.audit.evidence import Evidence, MultipleChoiceSet, letters
-from shoptalk.evaluation.audit.finding import Finding, finding_above, shorten
+from shoptalk.evaluation.audit.finding import Finding, NotChecked, finding_above, shorten
 from shoptalk.evaluation.bootstrap import Floats, estimate
 from shoptalk.evaluation.id_map import PAD_ID, Ints
 from shoptalk.evaluation.options import correctness
@@ -30,11 +30,26 @@ LEAK_LIMIT = 0.02
 SHORTCUT_LIMIT = 0.05
 
 
-def check(evidence: Evidence) -> Iterator[Finding]:
+def check(evidence: Evidence) -> Iterator[Finding | NotChecked]:
     """Options-only accuracy, and the feature groups it is due to."""
     choice_set = evidence.choice_set
-    if choice_set is None or min(choice_set.in_training.sum(), (~choice_set.in_training).sum()) < MIN_QUESTIONS:
+    if choice_set is None:
         return
+    sizes = int(choice_set.in_training.sum()), int((~choice_set.in_training).sum())
+    if min(sizes) < MIN_QUESTIONS:
+        if evidence.benchmark is not None:
+            yield NotChecked(
+                "what the options give away",
+                f"{MIN_QUESTIONS} questions for fitting a classifier and {MIN_QUESTIONS} others are needed, and there "
+                f"are {sizes[0]} and {sizes[1]}",
+                "give more questions",
+            )
+        return
+    yield from _findings(choice_set, evidence)
+
+
+def _findings(choice_set: MultipleChoiceSet, evidence: Evidence) -> Iterator[Finding]:
+    """The findings about enough questions."""
     probe, seed = _Probe(choice_set, evidence), evidence.seed
     by_popularity, by_topic, by_format = (probe.correctness_with(blocks) for blocks in ("p", "pt", "ptf"))
     # With few questions the letters can lower the accuracy: format is compared with the better of the two.
