@@ -85,21 +85,21 @@ def memory_needs(shape: ModelShape, tokens: int = BATCH_TOKENS, rank: int = RANK
     inner width F and vocabulary V::
 
         full       4 P + 4 P + 8 P + activations                     weights, gradients, two moments of Adam
-        lora       4 P + 16 A + activations + T * layers * 5 (6 D + F)
+        lora       4 P + 16 A + activations + T * layers * 8 (6 D + F)
         qlora      as lora, with 0.516 L in place of 4 L, and one layer as 4 D F
         inference  4 P + scores + T * 4 (6 D + 3 F)
         activations = scores + T * layers * 4 (9 D + 2 K + (m + 1) F)
 
     Activations are what the backward pass of a layer reads: for each of two norms its input, the normalised input and
     the output; queries, keys, values and the output of attention; gate, activation, product and input of the MLP of m
-    matrices. Adapters also keep their input after dropout (4 bytes) and its mask (1 byte). Scores are those of a block
+    matrices. Adapters also keep their input after dropout and its mask, 4 bytes each. Scores are those of a block
     of the cross-entropy, ``4 min(T V, 2^24)``. Longer batches, other precisions and
     ``training.gradient_checkpointing`` change the activations alone.
     """
     scores = 4 * min(tokens * shape.vocabulary, SCORES)
     kept = 9 * shape.width + 2 * shape.key_width + (shape.mlp_products + 1) * shape.inner
     activations = scores + 4 * tokens * shape.layers * kept
-    adapters = 16 * shape.adapters(rank) + 5 * tokens * shape.layers * (6 * shape.width + shape.inner)
+    adapters = 16 * shape.adapters(rank) + 8 * tokens * shape.layers * (6 * shape.width + shape.inner)
     lora = 4 * shape.parameters + adapters + activations
     return MemoryNeeds(
         full=16 * shape.parameters + activations,

@@ -6,7 +6,6 @@ as in SpecInfer, arXiv 2305.09781).
 """
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -80,7 +79,7 @@ def _rows(model: LanguageModel, rows: Sequence[tuple[list[int], list[int]]]) -> 
 
 def _log_probabilities(model: LanguageModel, states: Tensor, tokens: Tensor) -> Tensor:
     """Log-probability (S,) of a token given each of S states; at most `SCORES` logits are in memory at once."""
-    size = max(1, SCORES // cast("Tensor", model.head.weight).shape[0])
+    size = max(1, SCORES // int(model.network.get_output_embeddings().weight.shape[0]))
     blocks = []
     for start in range(0, len(tokens), size):
         logits = model.logits(states[start : start + size]).float()
