@@ -12,6 +12,7 @@ if N2(i) and N2(j) have one, a user and an item at most five if N3(u) and N2(i) 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from threading import RLock
 from typing import Any, Final, cast
 
 import numpy as np
@@ -110,7 +111,7 @@ def constant_weights() -> NDArray[np.float32]:
 
 
 class NodePairs:
-    """Codes of pairs of nodes, with a bounded memory of the nodes and rows asked for last.
+    """Codes of pairs of nodes, with a bounded memory of nodes and rows asked for before; several threads may ask.
 
     Parameters
     ----------
@@ -130,13 +131,16 @@ class NodePairs:
         self._filled = 0
         self._rows: OrderedDict[bytes, Codes] = OrderedDict()
         self._row_bytes, self._held_bytes = row_bytes, 0
+        self._lock = RLock()
 
     def codes(self, nodes: Ints) -> Codes:
         """(B, T, T) codes of all pairs of nodes within each row of ``nodes`` (B, T); -1 is no node."""
         result = np.zeros((*nodes.shape, nodes.shape[1]), dtype=np.uint8)
         places = [np.flatnonzero(row >= 0) for row in nodes]
         sequences = [row[place] for row, place in zip(nodes, places, strict=True)]
-        for index, codes in self._codes_of(sequences):
+        with self._lock:
+            codes_of_rows = list(self._codes_of(sequences))
+        for index, codes in codes_of_rows:
             place, count = places[index], len(places[index])
             if count and place[-1] == count - 1:  # without gaps
                 result[index, :count, :count] = codes
@@ -159,14 +163,16 @@ class NodePairs:
         result = hops[self.pair_codes(left, right)]
         unknown = np.flatnonzero(result == FAR)
         if len(unknown):
-            result[unknown[self._within_six(left[unknown], right[unknown])]] = 6
+            with self._lock:
+                result[unknown[self._within_six(left[unknown], right[unknown])]] = 6
         return result
 
     def pair_codes(self, left: Ints, right: Ints) -> Codes:
         """(P,) codes of P pairs of nodes."""
         result = np.empty(len(left), dtype=np.uint8)
-        for part in self._parts(left, right):
-            result[part] = self._pair_codes(left[part], right[part])
+        with self._lock:
+            for part in self._parts(left, right):
+                result[part] = self._pair_codes(left[part], right[part])
         return result
 
     def _codes_of(self, sequences: Sequence[Ints]) -> Iterator[tuple[int, Codes]]:
