@@ -163,7 +163,7 @@ def test_little_memory_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     graph = graph_of(60, 90, list(zip(random.integers(0, 60, 200), random.integers(0, 90, 200), strict=True)))
     rows = random.integers(-1, graph.node_count, (30, 12))
     expected = NodePairs(graph).codes(rows)
-    for module_value in (("LEAST_NODES", 24), ("BLOCK", 300)):
+    for module_value in (("LEAST_NODES", 24), ("BLOCK", 300), ("POPULAR", 30)):
         monkeypatch.setattr(f"shoptalk.graph.node_pairs.{module_value[0]}", module_value[1])
     small = NodePairs(graph, bit_bytes=0, row_bytes=2000)
     for _ in range(2):

@@ -16,7 +16,7 @@ from shoptalk.graph.node_pairs import RELATIONS, constant_weights, published_wei
 from shoptalk.graph.user_items import UserItemGraph, users_of
 from shoptalk.models.create import create
 from shoptalk.models.graph_attention import GraphAttention
-from shoptalk.models.graph_setup import with_graph, with_items_added
+from shoptalk.models.graph_setup import continue_graph, with_graph, with_items_added
 from shoptalk.models.item_embeddings import with_items
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.storage import load, save
@@ -302,6 +302,38 @@ def test_saved_and_loaded(form: str, tuning: str, tmp_path: Path) -> None:
     (tmp_path / "model" / "graph.safetensors").write_bytes(b"half")
     with pytest.raises(ModelError, match="the graph is damaged"):
         load(tmp_path / "model")
+
+
+@pytest.mark.parametrize(("name", "tuning"), [("gemma2", "lora"), ("gpt_neo", "full"), ("llama", "qlora")])
+def test_other_ways_are_trained_saved_and_loaded(name: str, tuning: str, tmp_path: Path) -> None:
+    """With masks that all layers share, and on 4-bit weights."""
+    if tuning == "qlora":
+        pytest.importorskip("bitsandbytes")
+    (tmp_path / "base").mkdir()
+    model = add_graph(base(name, tmp_path / "base", Lora(r=2), tuning=tuning), "learned")
+    assert model.graph.through_masks == (tuning != "qlora")
+    assert len(model.graph.scalars) == (1 if model.graph.through_masks else 2)
+    ids = rows(model)
+    model.train()
+    model.hidden(ids).float().square().sum().backward()
+    assert (model.graph.scalars.grad.abs().sum(1) > 0).any(0).sum() >= 8
+    model.train(False)
+    save(model, tmp_path / "model")
+    loaded = load(tmp_path / "model")
+    assert torch.allclose(loaded.hidden(ids), model.hidden(ids), atol=1e-4)
+
+
+def test_a_base_with_graph_attention_is_continued(nano: LanguageModel, tmp_path: Path) -> None:
+    model = add_graph(nano, "learned")
+    save(model, tmp_path)
+    continued = continue_graph(add_graph(nano, "learned", scalars=0), tmp_path)
+    assert torch.equal(continued.graph.scalars, model.graph.scalars)
+    assert "continue from the base" in continued.notes[-1]
+    assert "leaves out" in continue_graph(nano, tmp_path).notes[-1]
+    assert continue_graph(nano, tmp_path / "elsewhere") is nano
+    wider = replace(model, graph=GraphAttention("learned", model.graph.graph, model.graph.node_of_token, 5, 1))
+    with pytest.raises(ModelError, match="another shape"):
+        continue_graph(wider, tmp_path)
 
 
 @torch.no_grad()

@@ -11,7 +11,8 @@ if N2(i) and N2(j) have one, a user and an item at most five if N3(u) and N2(i) 
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
+from threading import RLock
 from typing import Any, Final, cast
 
 import numpy as np
@@ -69,6 +70,8 @@ _HOPS = {
 BIT_BYTES, ROW_BYTES = 1 << 27, 1 << 26
 #: Least number of nodes whose bits are held, and the sizes (entries) of what is computed at once.
 LEAST_NODES, BLOCK = 1024, 1 << 24
+#: Least work of an item for which counting purchases is faster than a product of matrices.
+POPULAR = 20_000
 
 
 def relation_table() -> NDArray[np.float32]:
@@ -110,7 +113,7 @@ def constant_weights() -> NDArray[np.float32]:
 
 
 class NodePairs:
-    """Codes of pairs of nodes, with a bounded memory of the nodes and rows asked for last.
+    """Codes of pairs of nodes, with a bounded memory of nodes and rows asked for before; several threads may ask.
 
     Parameters
     ----------
@@ -130,13 +133,16 @@ class NodePairs:
         self._filled = 0
         self._rows: OrderedDict[bytes, Codes] = OrderedDict()
         self._row_bytes, self._held_bytes = row_bytes, 0
+        self._lock = RLock()
 
     def codes(self, nodes: Ints) -> Codes:
         """(B, T, T) codes of all pairs of nodes within each row of ``nodes`` (B, T); -1 is no node."""
         result = np.zeros((*nodes.shape, nodes.shape[1]), dtype=np.uint8)
         places = [np.flatnonzero(row >= 0) for row in nodes]
         sequences = [row[place] for row, place in zip(nodes, places, strict=True)]
-        for index, codes in self._codes_of(sequences):
+        with self._lock:
+            codes_of_rows = list(self._codes_of(sequences))
+        for index, codes in codes_of_rows:
             place, count = places[index], len(places[index])
             if count and place[-1] == count - 1:  # without gaps
                 result[index, :count, :count] = codes
@@ -159,14 +165,16 @@ class NodePairs:
         result = hops[self.pair_codes(left, right)]
         unknown = np.flatnonzero(result == FAR)
         if len(unknown):
-            result[unknown[self._within_six(left[unknown], right[unknown])]] = 6
+            with self._lock:
+                result[unknown[self._within_six(left[unknown], right[unknown])]] = 6
         return result
 
     def pair_codes(self, left: Ints, right: Ints) -> Codes:
         """(P,) codes of P pairs of nodes."""
         result = np.empty(len(left), dtype=np.uint8)
-        for part in self._parts(left, right):
-            result[part] = self._pair_codes(left[part], right[part])
+        with self._lock:
+            for part in self._parts(left, right):
+                result[part] = self._pair_codes(left[part], right[part])
         return result
 
     def _codes_of(self, sequences: Sequence[Ints]) -> Iterator[tuple[int, Codes]]:
@@ -189,7 +197,7 @@ class NodePairs:
 
     def _compute(self, sequences: Sequence[Ints]) -> list[Codes]:
         """Codes (n, n) of each sequence: one triangle is computed, the other is its mirror image."""
-        lower = [np.tril_indices(len(sequence)) for sequence in sequences]
+        lower = [_lower_triangle(len(sequence)) for sequence in sequences]
         if not lower:
             return []
         left = np.concatenate([sequence[row] for sequence, (row, _) in zip(sequences, lower, strict=True)])
@@ -323,7 +331,7 @@ class NodePairs:
     def _item_bits(self, items: Ints) -> Bits:
         """(n, 2, words) the bits of N2 and S2 of n items."""
         result = np.empty((len(items), 2, self._words), dtype=np.uint64)
-        is_popular = self._work[items] > self.graph.item_count / 8
+        is_popular = self._work[items] > max(POPULAR, self.graph.item_count / 8)
         for index in np.flatnonzero(is_popular).tolist():  # counting is faster than a product of matrices
             buyers = self.graph.buyers[[items[index]]].indices
             counts = np.bincount(self.graph.purchases[buyers].indices, minlength=64 * self._words)
@@ -382,3 +390,9 @@ class NodePairs:
         buyers = np.unique(self.graph.buyers[members].indices)
         items = np.unique(self.graph.purchases[buyers].indices)
         return self._packed(1, np.zeros(len(items), dtype=np.int64), items)[0]
+
+
+@lru_cache(maxsize=64)
+def _lower_triangle(size: int) -> tuple[Ints, Ints]:
+    """Rows and columns of the lower triangle of a square matrix, its diagonal included."""
+    return np.tril_indices(size)

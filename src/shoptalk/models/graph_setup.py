@@ -13,6 +13,7 @@ from shoptalk.errors import ModelError
 from shoptalk.graph.storage import FILE, load_graph, save_graph
 from shoptalk.graph.user_items import UserItemGraph
 from shoptalk.models import attention, capabilities
+from shoptalk.models.bases import CARD, read_card
 from shoptalk.models.graph_attention import GraphAttention, GraphBias, nodes_of_tokens
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tokenizer import Tokenizer
@@ -54,6 +55,32 @@ def with_graph(
     if model.base != "nano" and _needs_masks(model):  # nano is a Llama; with item tokens its layers begin at zero
         graph_attention.share_layers()
     return replace(model, graph=graph_attention.to(model.device))
+
+
+def continue_graph(model: LanguageModel, folder: Path) -> LanguageModel:
+    """The model with the learned scalars of a saved model from which it continues, where both have them.
+
+    A note says so; another says that a base which was trained with graph attention goes on without it.
+
+    Raises
+    ------
+    ModelError
+        When the scalars belong to another number of layers or heads.
+    """
+    card = read_card(folder).get("graph") if (folder / CARD).exists() else None
+    if card is None:
+        return model
+    if model.graph is None:
+        note = f"the base was trained with graph attention ({card['form']}), which this recipe leaves out"
+        return replace(model, notes=(*model.notes, note))
+    if card["form"] != "learned" or model.graph.scalars is None:
+        return model
+    saved = load_graph(folder)[1].get("scalars")
+    if saved is None or saved.shape != tuple(model.graph.scalars.shape):
+        raise ModelError("the scalars of graph attention have another shape", where=str(folder / FILE))
+    with torch.no_grad():
+        model.graph.scalars.copy_(torch.from_numpy(saved))
+    return replace(model, notes=(*model.notes, "the scalars of graph attention continue from the base"))
 
 
 def with_items_added(model: LanguageModel, catalogue: Catalogue) -> LanguageModel:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from shoptalk.graph.user_items import UserItemGraph, users_of
 from shoptalk.models.bases import Base, item_folder
 from shoptalk.models.create import create
 from shoptalk.models.encoders import Encoder, load_encoder, make_encoder
-from shoptalk.models.graph_setup import with_graph
+from shoptalk.models.graph_setup import continue_graph, with_graph
 from shoptalk.models.item_embeddings import continue_items, with_items
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.progress import Progress
@@ -125,11 +126,11 @@ def _with_graph(
     The exception is the form ``all-edges``, which reproduces a published leak and which the audit reports.
     """
     form = recipe.model.graph_attention
-    if form == "off":
-        return model
-    histories = dataset.histories() if form == "all-edges" else split.train
-    graph = UserItemGraph.of(histories, builder.catalogue)
-    return with_graph(model, form, graph, users_of(histories), list(builder.catalogue))
+    if form != "off":
+        histories = dataset.histories() if form == "all-edges" else split.train
+        graph = UserItemGraph.of(histories, builder.catalogue)
+        model = with_graph(model, form, graph, users_of(histories), list(builder.catalogue))
+    return model if recipe.model.base == "nano" else continue_graph(model, Path(recipe.model.base).expanduser())
 
 
 def _with_item_tokens(
