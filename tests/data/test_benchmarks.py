@@ -180,8 +180,10 @@ def test_hostile_files_are_one_error(name: str, tmp_path: Path) -> None:
 
 def test_files_that_are_missing(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(SourceError):
+        with pytest.raises(SourceError) as caught:
             read(path)
+        assert caught.value.where == str(path)
+        assert "recipe" not in str(caught.value)
 
 
 def test_a_long_file_is_sampled(tmp_path: Path) -> None:
