@@ -289,6 +289,11 @@ def test_options_in_prompts(prompt: str, answer: str, options: tuple[str, ...] |
     assert (found.options if found else None) == options
 
 
+def test_a_prompt_that_is_too_long_is_not_searched() -> None:
+    row = text_row("Which? A) Soap B) Comb" + " " * 10**6, "A")
+    assert [row.unread_options for row in interpret([row])] == [True]
+
+
 def test_rows_whose_options_cannot_be_told_apart_are_counted() -> None:
     rows = interpret([text_row(LIST.format(4), "Heat"), text_row(LIST.format(3) + " ", "Rock, The")])
     assert [row.unread_options for row in rows] == [True, False]
