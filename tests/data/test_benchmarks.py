@@ -180,8 +180,10 @@ def test_hostile_files_are_one_error(name: str, tmp_path: Path) -> None:
 
 def test_files_that_are_missing(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "missing"):
-        with pytest.raises(SourceError):
+        with pytest.raises(SourceError) as caught:
             read(path)
+        assert caught.value.where == str(path)
+        assert "recipe" not in str(caught.value)
 
 
 def test_a_long_file_is_sampled(tmp_path: Path) -> None:
@@ -285,6 +287,11 @@ LIST = "Choose from the following {} movie titles: Heat, Rock, The, Dr. No. Answ
 def test_options_in_prompts(prompt: str, answer: str, options: tuple[str, ...] | None) -> None:
     found = find_options(prompt, answer, {"Rock, The"} if "Rock" in prompt else set())
     assert (found.options if found else None) == options
+
+
+def test_a_prompt_that_is_too_long_is_not_searched() -> None:
+    row = text_row("Which? A) Soap B) Comb" + " " * 10**6, "A")
+    assert [row.unread_options for row in interpret([row])] == [True]
 
 
 def test_rows_whose_options_cannot_be_told_apart_are_counted() -> None:

@@ -116,7 +116,7 @@ def evidence_of(
     questions = benchmark.rows_of(OPTIONS)
     return Evidence(
         choice_set=choice_set(benchmark, questions, seed) if len(questions) else None,
-        texts=[(row.prompt, row.answer) for row in written if row.prompt],
+        texts=[(row.prompt, row.answer) for row in rows if row.prompt and not row.options],
         written=_written_answers(written, benchmark),
         seed=seed,
         benchmark=benchmark,

@@ -300,6 +300,7 @@ def test_clean_files_are_rarely_accused() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_of_a_hundred_clean_files_at_most_five_are_accused(capsys: pytest.CaptureFixture[str]) -> None:
     alarms = false_alarms(range(100, 125))
     with capsys.disabled():

@@ -26,6 +26,8 @@ _END = re.compile(
 #: A word that announces numbered options, in the text before them.
 _WORD = re.compile(r"\b(?:following|options?|candidates?|choices?|choose|select|pick|which of|these)\b", re.IGNORECASE)
 _NEAR = 200  # characters
+#: Longest prompt that is searched: the time of the patterns is quadratic in the longest run of white space.
+MOST_PROMPT = 20_000
 _STATED = re.compile(r"\b(\d{1,3})\b")
 _QUOTED = re.compile(r'"([^"\n]+)"|“([^”\n]+)”')
 _SEPARATORS = ("::", " | ", "; ", ", ")
@@ -49,6 +51,8 @@ def find_options(prompt: str, answer: str, titles: Collection[str] = ()) -> List
     titles
         Known titles: where a list is separated by commas, its pieces are joined to titles that contain a comma.
     """
+    if len(prompt) > MOST_PROMPT:
+        return None
     answer = " ".join(answer.split())
     return (
         _with_marks(list(_LETTER.finditer(prompt)), answer, r"[A-Z]")
@@ -58,7 +62,9 @@ def find_options(prompt: str, answer: str, titles: Collection[str] = ()) -> List
 
 
 def announces_options(prompt: str) -> bool:
-    """Whether a prompt seems to list options."""
+    """Whether a prompt seems to list options, or is too long to say."""
+    if len(prompt) > MOST_PROMPT:
+        return True
     return any(len(re.split(r"[,;\n]", prompt[cue.end() :], maxsplit=2)) > 2 for cue in _CUE.finditer(prompt))
 
 

@@ -70,6 +70,8 @@ def _inspect(path: Path) -> "FileHead":
         hint = (error.hint or "").replace(
             "DataFrame.to_parquet(FILE)", 'DataFrame.to_json(FILE, orient="records", lines=True)'
         )
+        if "recipe" in hint:
+            hint = "check the path"
         if "Parquet" in error.message:
             hint = 'write it as JSON lines, in Python with: DataFrame.to_json(FILE, orient="records", lines=True)'
         raise SourceError(error.message, where=error.where, hint=hint or None) from error
