@@ -163,12 +163,13 @@ def test_listing_imports_no_model_library() -> None:
 
 #: Trains two steps of 4,096 tokens, or scores as many, and prints the peak of the process above that before.
 CHILD = """
-import resource, sys
+import sys
 import psutil
 import torch
 from shoptalk.models.create import create
 from shoptalk.models.lora import add_adapters
 from shoptalk.recipe import Lora, Model
+from shoptalk.system import peak_memory
 from shoptalk.training.cross_entropy import fused_cross_entropy
 from shoptalk.models.create import nano
 from shoptalk.models.tokenizer import train_tokenizer
@@ -198,7 +199,7 @@ else:
         loss.backward()
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before)
+print(peak_memory() - before)
 """
 
 

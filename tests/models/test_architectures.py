@@ -11,7 +11,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "guide" / "models.md"
 
 def documented() -> dict[str, str]:
     """The lines of the table, by architecture."""
-    lines = [text for text in PAGE.read_text(encoding="utf-8").splitlines() if text.startswith("| `")]
+    _, _, table = PAGE.read_text(encoding="utf-8").partition("\n| architecture |")
+    lines = [text for text in table.split("\n\n")[0].splitlines() if text.startswith("| `")]
     return {text.split("`")[1]: text for text in lines}
 
 

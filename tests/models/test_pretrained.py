@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.skipif(FOLDER is None, reason=f"the model {NAME} is not prepared: make pretrained"),
 ]
 SETTINGS = [
-    "data.users=20",
+    "data.users=12",
     f"model.base={NAME}",
     "model.precision=fp32",
     "prompt.style=plain",
@@ -85,7 +85,7 @@ def make_recipe(shop: Path, *settings: str) -> Recipe:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A generated shop, of which 20 users are drawn."""
+    """A generated shop, of which 12 users are drawn."""
     folder = tmp_path_factory.mktemp("shop")
     write_sample(folder, users=60, items=30)
     prepare(make_recipe(folder), folder / "dataset")
@@ -98,7 +98,7 @@ def test_it_chooses_among_options_without_training(shop: Path) -> None:
     base = json.loads((shop / "zero-shot" / "run.json").read_text())["base"]
     assert base["source"]["name"] == "SmolLM2-135M-Instruct.Q4_1.gguf"
     accuracy = evaluate(trained, Baselines({}), silent).metrics["accuracy"]
-    assert accuracy.n == 20
+    assert accuracy.n == 12
     assert 0 <= accuracy.low <= accuracy.value <= accuracy.high <= 1
 
 

@@ -48,7 +48,7 @@ def test_chat_lines_have_roles(tmp_path: Path) -> None:
         ('{"instruction": "a", "output": "b"}\n{"instruction": 1, "output": "b"}', ":2", "must be text"),
         ('{"instruction": "a", "output": "b"}\n\nnonsense', ":3", "not valid JSON"),
         ('{"instruction": "a", "output": ""}', ":1", "must not be empty"),
-        ("[" * 100_000, "", "nested too deeply"),
+        ("[" * 100_000, ", member 1", "nested too deeply"),
         ('\n [{"instruction": "a", "output": "b"}, []]', ", member 2", "expected a JSON object, not a list"),
         ('{"instruction": NaN, "output": "b"}', ":1", "NaN is not a JSON value"),
     ],

@@ -1,5 +1,6 @@
 """Checks of benchmark files: each finds its flaw at a known strength, and clean files are not accused."""
 
+import os
 from collections import Counter
 from dataclasses import replace
 from typing import Any
@@ -295,14 +296,9 @@ def false_alarms(seeds: range) -> Counter[str]:
     return alarms
 
 
+#: Clean files of each of four formats; ``SHOPTALK_CLEAN_FILES=25`` takes a hundred in all.
+CLEAN_FILES = int(os.environ.get("SHOPTALK_CLEAN_FILES", "3"))
+
+
 def test_clean_files_are_rarely_accused() -> None:
-    assert false_alarms(range(4))["files"] <= 1  # of 16
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(3600)
-def test_of_a_hundred_clean_files_at_most_five_are_accused(capsys: pytest.CaptureFixture[str]) -> None:
-    alarms = false_alarms(range(100, 125))
-    with capsys.disabled():
-        print(f"\nfalse alarms over 100 clean files: {dict(alarms)}")
-    assert alarms["files"] <= 5
+    assert false_alarms(range(100, 100 + CLEAN_FILES))["files"] <= max(1, 4 * CLEAN_FILES // 20)  # one in twenty
