@@ -1,6 +1,6 @@
 """The audit of data without flaws reports none.
 
-40 generated datasets, because each takes half a second; ``SHOPTALK_CLEAN_DATASETS=100`` makes a hundred.
+30 generated datasets, because each takes half a second; ``SHOPTALK_CLEAN_DATASETS=100`` makes a hundred.
 """
 
 import os
@@ -14,7 +14,7 @@ from shoptalk.evaluation.audit.evidence import Evidence, Log, MultipleChoiceSet
 
 from .datasets import clean
 
-DATASETS = int(os.environ.get("SHOPTALK_CLEAN_DATASETS", "40"))
+DATASETS = int(os.environ.get("SHOPTALK_CLEAN_DATASETS", "30"))
 
 
 @pytest.mark.slow
