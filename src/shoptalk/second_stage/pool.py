@@ -23,7 +23,7 @@ class PoolSize:
     """
 
     depth: int = 50
-    candidates: int = 100
+    candidates: int = 600
 
 
 @dataclass(frozen=True, slots=True)
