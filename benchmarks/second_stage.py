@@ -40,7 +40,6 @@ from shoptalk.second_stage.cross_fitting import LambdaMartKind, Pools, cross_fit
 from shoptalk.second_stage.examples import LabelledCases
 from shoptalk.second_stage.features import feature_names
 from shoptalk.second_stage.fitting import LearningData, Settings, fit_second_stage, make_pools
-from shoptalk.second_stage.pool import PoolSize
 from shoptalk.second_stage.ranker import Groups
 from shoptalk.second_stage.sources import ModelSource
 from shoptalk.second_stage.tables import ItemTexts
@@ -158,7 +157,7 @@ def proposed_by_others(part: str, given: LearningData, settings: Settings) -> An
     proposed = np.zeros(len(features), np.bool_)
     for name in others:
         rank, score = (features[:, names.index(f"{name}: {kind}")] for kind in ("rank", "score"))
-        proposed |= (rank <= np.log(settings.size.depth) + 1e-6) & (score > 0)
+        proposed |= (rank <= np.log(settings.depth) + 1e-6) & (score > 0)
     return proposed
 
 
@@ -192,14 +191,13 @@ def main() -> None:
     parser.add_argument("--method", default="leave-one-out", choices=["leave-one-out", "by-time"])
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--ranker", default="auto", choices=["auto", "lambdamart", "linear"])
-    parser.add_argument("--depth", type=int, default=PoolSize().depth)
-    parser.add_argument("--candidates", type=int, default=PoolSize().candidates)
+    parser.add_argument("--depth", type=int, default=Settings().depth)
     parser.add_argument("--test", action="store_true", help="look at the test cases")
     parser.add_argument("--leave-out", action="store_true", help="leave out each part in turn")
     parser.add_argument("--model", type=Path, help="run whose model is a source where parts are left out")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    settings = Settings(ranker=given.ranker, size=PoolSize(given.depth, given.candidates))
+    settings = Settings(ranker=given.ranker, depth=given.depth)
     overrides = [f"split.ties={given.ties}", f"split.method={given.method}"]
     with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
         data = open_data(given.data, overrides, Path(folder))

@@ -16,7 +16,6 @@ from shoptalk.second_stage.fitting import (
     fit_ranker,
     fit_second_stage,
 )
-from shoptalk.second_stage.pool import PoolSize
 from shoptalk.second_stage.ranker import LinearRanker, TreeSettings, fit_linear
 from shoptalk.second_stage.recommender import SecondStage
 from shoptalk.second_stage.sources import Block, ModelSource
@@ -25,7 +24,7 @@ from shoptalk.second_stage.tables import ItemTexts
 from .test_sources import Fixed
 from .world import catalogue, split
 
-SMALL = Settings(size=PoolSize(15, 100), trees=TreeSettings(trees=80, leaves=8, smallest_leaf=20, patience=20))
+SMALL = Settings(depth=15, trees=TreeSettings(trees=80, leaves=8, smallest_leaf=20, patience=20))
 #: Learned from one step only and chosen by one fold, for tests of what does not depend on either.
 QUICK = replace(SMALL, ranker="linear", choosing=50, earlier=False)
 

@@ -5,7 +5,7 @@ from shoptalk.ranking import top_k
 from shoptalk.schema import History
 from shoptalk.second_stage import pool as pool_module
 from shoptalk.second_stage.features import PAIR_FEATURES, feature_names, make_features
-from shoptalk.second_stage.pool import PoolSize, make_pool
+from shoptalk.second_stage.pool import make_pool
 from shoptalk.second_stage.sources import Block, GraphSource, TextSource
 from shoptalk.second_stage.tables import ItemTables, ItemTexts
 
@@ -38,7 +38,7 @@ def test_a_pool_is_the_union_of_the_best() -> None:
     bought = block([History("u", ("a",)), History("v", ("e", "b"))])
     first = Given("first", [[9, 3, 2, 0, 0], [0, 5, 4, 4, 1]])
     second = Given("second", [[0, 0, 0, 7, 0], [0, 0, 0, 0, 0]])
-    pool = make_pool(bought, [first, second], PoolSize(2))
+    pool = make_pool(bought, [first, second], depth=2)
     # u: the best two of "first" are a, which u has, and b; of "second" d alone is above 0
     # v: b, which v has, and c, which stands before d of the same score
     assert list(zip(pool.row.tolist(), pool.column.tolist(), strict=True)) == [(0, 1), (0, 3), (1, 2)]
@@ -47,27 +47,15 @@ def test_a_pool_is_the_union_of_the_best() -> None:
     assert pool.ranks.tolist() == [[1, 2, 1], [2, 1, 1]]
 
 
-def test_the_best_by_all_sources_stay() -> None:
-    bought = block([History("u", ())])
-    sources = [Given("first", [[9, 8, 7, 6, 5]]), Given("second", [[0, 2, 0, 1, 9]])]
-    pool = make_pool(bought, sources, PoolSize(5, 2))
-    # ranks are 1 2 3 4 5 and 4 2 4 3 1, so the means of 1 / rank are .625 .5 .29 .29 .6
-    assert pool.column.tolist() == [0, 4]
-    assert pool.ranks.tolist() == [[1, 5], [4, 1]]
-    assert (pool.sizes.tolist(), pool.proposals.tolist()) == ([2], [5])
-    named = make_pool(bought, sources, PoolSize(5, 2), (np.array([0]), np.array([2])))
-    assert named.column.tolist() == [0, 2, 4]
-
-
 def test_options_join_the_pool() -> None:
     bought = block([History("u", ("a",))])
-    pool = make_pool(bought, [Given("s", [[0, 1, 0, 0, 0]])], PoolSize(1), (np.array([0]), np.array([4])))
+    pool = make_pool(bought, [Given("s", [[0, 1, 0, 0, 0]])], 1, (np.array([0]), np.array([4])))
     assert pool.column.tolist() == [1, 4]
 
 
 def test_equal_scores_share_a_rank() -> None:
     bought = block([History("u", ())])
-    pool = make_pool(bought, [Given("s", [[2, 3, 2, 1, 3]])], PoolSize(5))
+    pool = make_pool(bought, [Given("s", [[2, 3, 2, 1, 3]])], 5)
     assert pool.ranks.tolist() == [[3, 1, 3, 5, 1]]
 
 
@@ -86,7 +74,7 @@ def test_the_best_of_each_row_follow_the_rule_for_ties() -> None:
 def test_features_by_hand() -> None:
     bought = block([History("u", ("c", "a"))])
     sources = [Given("s", [[0, 4, 0, 1, 2]])]
-    pool = make_pool(bought, sources, PoolSize(3))
+    pool = make_pool(bought, sources, 3)
     features = dict(zip(feature_names(sources), make_features(pool, bought, sources).T.tolist(), strict=True))
     assert features["s: score"] == [4, 1, 2]  # of b, d, e
     assert features["s: relative score"] == [1, 0.25, 0.5]
@@ -103,12 +91,12 @@ def test_a_feature_does_not_depend_on_the_block() -> None:
     sources = [GraphSource("g", "both"), TextSource("t")]
     some = [case.history for case in split().test[:40]]
     whole = Block(some, index(), tables())
-    pool = make_pool(whole, sources, PoolSize(10))
+    pool = make_pool(whole, sources, 10)
     together = make_features(pool, whole, sources)
     alone = []
     for history in some:
         single = Block([history], index(), tables())
-        alone.append(make_features(make_pool(single, sources, PoolSize(10)), single, sources))
+        alone.append(make_features(make_pool(single, sources, 10), single, sources))
     assert np.concatenate(alone) == pytest.approx(together, rel=1e-4, abs=1e-5)
     assert together.shape[1] == 6 + len(PAIR_FEATURES)
 
@@ -116,6 +104,6 @@ def test_a_feature_does_not_depend_on_the_block() -> None:
 def test_histories_without_candidates() -> None:
     bought = block([History("u", ()), History("v", ("a",))])
     sources = [Given("s", [[0] * 5] * 2)]
-    pool = make_pool(bought, sources, PoolSize(3))
+    pool = make_pool(bought, sources, 3)
     assert pool.sizes.tolist() == [0, 0]
     assert make_features(pool, bought, sources).shape == (0, 3 + len(PAIR_FEATURES))

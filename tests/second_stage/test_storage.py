@@ -53,7 +53,7 @@ def test_the_model_is_given_again(tmp_path: Path) -> None:
     stage, _ = fitted()
     model = ModelSource(Fixed(60))
     sources = [model, *stage.sources[1:]]  # of the same number of features
-    save_second_stage(SecondStage(stage.items, sources, stage.tables, stage.ranker, stage.size), tmp_path)
+    save_second_stage(SecondStage(stage.items, sources, stage.tables, stage.ranker, stage.depth), tmp_path)
     with pytest.raises(ModelError, match="needs the source 'model'"):
         load_second_stage(tmp_path)
     loaded = load_second_stage(tmp_path, model)

@@ -15,7 +15,6 @@ from shoptalk.progress import silent
 from shoptalk.recipe import read_recipe
 from shoptalk.recommend.items import ItemRecommender
 from shoptalk.runs import open_run
-from shoptalk.second_stage.pool import PoolSize
 from shoptalk.second_stage.ranker import TreeSettings
 from shoptalk.second_stage.reranked import RerankedModel
 from shoptalk.second_stage.storage import CARD
@@ -44,7 +43,7 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prepare(recipe, folder / "dataset")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train, "is_better", lambda choice: True)
-        small = second_stage.Settings(size=PoolSize(15), choosing=50, trees=TreeSettings(trees=30, smallest_leaf=20))
+        small = second_stage.Settings(depth=15, choosing=50, trees=TreeSettings(trees=30, smallest_leaf=20))
         patch.setattr(second_stage, "SETTINGS", small)
         train.train(recipe, open_dataset(folder / "dataset"), folder / "run", silent)
     return folder / "run"

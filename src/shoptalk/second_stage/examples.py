@@ -11,7 +11,7 @@ from shoptalk.graph.interactions import InteractionMatrix, Ints
 from shoptalk.rank_metrics import ndcg
 from shoptalk.schema import EvalExample, History
 from shoptalk.second_stage.features import feature_names, make_features
-from shoptalk.second_stage.pool import PoolSize, make_pool
+from shoptalk.second_stage.pool import make_pool
 from shoptalk.second_stage.ranker import Groups
 from shoptalk.second_stage.recommender import block_size
 from shoptalk.second_stage.sources import Block, CandidateSource
@@ -20,11 +20,11 @@ from shoptalk.second_stage.tables import ItemTables
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What proposes and scores candidates, and how many candidates there are."""
+    """What proposes and scores candidates, and how many items each source proposes."""
 
     sources: Sequence[CandidateSource]
     tables: ItemTables
-    size: PoolSize
+    depth: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ def _label_block(
 ) -> LabelledCases:
     """The cases of a block, whose first has the number ``start``."""
     histories = Block([case.history for case in block], item_index, sources.tables)
-    pool = make_pool(histories, sources.sources, sources.size)
+    pool = make_pool(histories, sources.sources, sources.depth)
     targets = InteractionMatrix.of([History("", tuple(dict.fromkeys(case.targets))) for case in block], item_index)
     items = len(item_index)
     label = np.isin(pool.row * items + pool.column, targets.row * items + targets.column)

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from shoptalk.graph.interactions import Floats, InteractionMatrix
-from shoptalk.second_stage.pool import Pool, mean_reciprocal_rank
+from shoptalk.second_stage.pool import Pool
 from shoptalk.second_stage.sources import Block, CandidateSource
 from shoptalk.second_stage.tables import ItemTables
 
@@ -26,7 +26,7 @@ PAIR_FEATURES = (
     "length of the history",
     "mean popularity of the history",
     "popularity less that of the history",
-    "items proposed for the history",
+    "candidates of the history",
 )
 #: A rank counts as high up to this one.
 HIGH = 20
@@ -78,7 +78,7 @@ def _pair_features(pool: Pool, purchases: InteractionMatrix, tables: ItemTables)
     return np.stack(
         [
             np.log(pool.ranks.min(axis=0, initial=1_000_000)),
-            mean_reciprocal_rank(pool.ranks),
+            (1 / pool.ranks).mean(axis=0),
             (pool.ranks <= HIGH).sum(axis=0),
             popularity[column],
             np.log1p(tables.recent)[column],
@@ -87,7 +87,7 @@ def _pair_features(pool: Pool, purchases: InteractionMatrix, tables: ItemTables)
             np.log1p(length)[row],
             mean_popularity[row],
             popularity[column] - mean_popularity[row],
-            np.log1p(pool.proposals)[row],
+            np.log1p(pool.sizes)[row],
         ]
     ).astype(np.float32)
 

@@ -37,7 +37,6 @@ from shoptalk.second_stage.cross_fitting import (
 )
 from shoptalk.second_stage.examples import LabelledCases, Sources, label_cases
 from shoptalk.second_stage.features import feature_names
-from shoptalk.second_stage.pool import PoolSize
 from shoptalk.second_stage.ranker import LinearRanker, Ranker, TreeSettings
 from shoptalk.second_stage.recommender import SecondStage
 from shoptalk.second_stage.sources import UNTUNED, CandidateSource, default_sources
@@ -56,8 +55,8 @@ class Settings:
     ranker
         ``auto`` chooses on held-out users between LambdaMART, linear weights and the best source alone; ``lambdamart``
         and ``linear`` are used whatever their figures.
-    size
-        How many candidates a history has.
+    depth
+        Items that each source proposes.
     choosing
         Validation cases that choose, at least. Where one fold of the users has fewer, more folds are held out in turn.
     most_cases
@@ -69,7 +68,7 @@ class Settings:
     """
 
     ranker: Literal["auto", "lambdamart", "linear"] = "auto"
-    size: PoolSize = field(default_factory=PoolSize)
+    depth: int = 50
     choosing: int = 1_000
     most_cases: int = 25_000
     negatives: int = 100
@@ -138,7 +137,7 @@ def build(
     """
     tables = fit_tables(InteractionMatrix.of(train, item_index_of(catalogue)), texts, seed, choice.mix.graph)
     sources = [*models, *default_sources(tables, choice.mix)]
-    return SecondStage(tuple(catalogue), sources, tables, choice.ranker, settings.size, choice.calibration)
+    return SecondStage(tuple(catalogue), sources, tables, choice.ranker, settings.depth, choice.calibration)
 
 
 def fit_ranker(
@@ -212,7 +211,7 @@ def make_pools(
     progress("second stage", 0, 3, "features of validation cases")
     mix = choose_mix(split, item_index, Texts(texts.tfidf), seed)
     tables = fit_tables(InteractionMatrix.of(split.train, item_index), texts, seed, mix.graph)
-    sources = Sources([*models, *default_sources(tables, mix)], tables, settings.size)
+    sources = Sources([*models, *default_sources(tables, mix)], tables, settings.depth)
     fold = fold_of_users(cases, seed)
     labelled = label_cases(cases, item_index, sources)
     pools = Pools(labelled, fold, labelled.sampled(settings.negatives, seed))
@@ -274,7 +273,7 @@ def _with_earlier(
     if not cases:
         return pools
     tables = fit_tables(InteractionMatrix.of(shorter, item_index), texts, seed, mix.graph)
-    labelled = label_cases(cases, item_index, Sources(default_sources(tables, mix), tables, settings.size))
+    labelled = label_cases(cases, item_index, Sources(default_sources(tables, mix), tables, settings.depth))
     fold = np.array([fold_of_user[case.history.user_id] for case in cases], dtype=np.int64)
     earlier = labelled.sampled(settings.negatives, seed)
     return replace(pools, earlier=earlier, earlier_fold=fold[labelled.index])

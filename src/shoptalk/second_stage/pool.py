@@ -1,4 +1,4 @@
-"""The pool of candidates of each history: the best of the union of the best items of all sources."""
+"""The pool of candidates of each history: the union of the best items of all sources."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,22 +8,6 @@ from numpy.typing import NDArray
 
 from shoptalk.graph.interactions import Floats, Ints
 from shoptalk.second_stage.sources import Block, CandidateSource
-
-
-@dataclass(frozen=True, slots=True)
-class PoolSize:
-    """How many candidates a history has; chosen on validation users of Beauty (see ``docs/notes/second-stage.md``).
-
-    Attributes
-    ----------
-    depth
-        Items that each source proposes.
-    candidates
-        Candidates of a history: of all proposals those with the highest mean of reciprocal ranks; equal ones all stay.
-    """
-
-    depth: int = 50
-    candidates: int = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +23,7 @@ class Pool:
     scores
         (S, P) of each source.
     ranks
-        (S, P) rank of each candidate among all proposals by each source, from 1; of equal scores all have the best
-        rank.
-    proposals
-        (B,) items that were proposed.
+        (S, P) rank of each candidate within its pool by each source, from 1; of equal scores all have the best rank.
     """
 
     row: Ints
@@ -50,7 +31,6 @@ class Pool:
     sizes: Ints
     scores: Floats
     ranks: NDArray[np.int32]
-    proposals: Ints
 
     @property
     def starts(self) -> Ints:
@@ -61,40 +41,31 @@ class Pool:
 def make_pool(
     block: Block,
     sources: Sequence[CandidateSource],
-    size: PoolSize,
+    depth: int,
     extra: tuple[Ints, Ints] | None = None,
 ) -> Pool:
-    """The best items of each source that proposes, without items of the history, and of them the best by all sources.
+    """The best ``depth`` items of each source that proposes, without items of the history.
 
     Parameters
     ----------
     block
         B histories; dense scores (B, I) of all sources are held at once.
     extra
-        Rows and columns of further candidates that stay, as with items that are to be explained.
+        Rows and columns of further candidates, as with items that are to be explained.
     """
     dense = [source.scores(block) for source in sources]
     purchases = block.purchases
     chosen = np.zeros((purchases.rows, block.tables.items), dtype=np.bool_)
     for source, scores in zip(sources, dense, strict=True):
         if source.proposes:
-            _add_best(chosen, scores, size.depth)
+            _add_best(chosen, scores, depth)
     chosen[purchases.row, purchases.column] = False
     if extra is not None:
         chosen[extra] = True
     row, column = np.nonzero(chosen)
     values = np.stack([scores[row, column] for scores in dense])
     ranks = np.stack([_ranks(row, scores) for scores in values])
-    stays = _ranks(row, mean_reciprocal_rank(ranks)) <= size.candidates
-    if extra is not None:
-        stays |= np.isin(row * chosen.shape[1] + column, extra[0] * chosen.shape[1] + extra[1])
-    sizes = np.bincount(row[stays], minlength=len(chosen))
-    return Pool(row[stays], column[stays], sizes, values[:, stays], ranks[:, stays], chosen.sum(axis=1))
-
-
-def mean_reciprocal_rank(ranks: NDArray[np.int32]) -> Floats:
-    """(P,) the mean over the sources of 1 / rank (S, P)."""
-    return np.asarray((1 / ranks).mean(axis=0), dtype=np.float32)
+    return Pool(row, column, chosen.sum(axis=1), values, ranks)
 
 
 def _add_best(chosen: NDArray[np.bool_], scores: Floats, depth: int) -> None:

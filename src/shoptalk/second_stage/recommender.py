@@ -8,7 +8,7 @@ from shoptalk.ranking import CatalogueRecommender, Floats
 from shoptalk.schema import History
 from shoptalk.second_stage.calibration import UNCALIBRATED, Calibration
 from shoptalk.second_stage.features import feature_names, make_features
-from shoptalk.second_stage.pool import PoolSize, make_pool
+from shoptalk.second_stage.pool import make_pool
 from shoptalk.second_stage.ranker import Ranker
 from shoptalk.second_stage.sources import Block, CandidateSource
 from shoptalk.second_stage.tables import ItemTables, ItemTexts
@@ -36,8 +36,8 @@ class SecondStage(CatalogueRecommender):
         What proposes candidates, and what it scores with.
     ranker
         Scores the candidates by their features.
-    size
-        How many candidates a history has.
+    depth
+        How many items each source proposes.
     """
 
     name = "second_stage"
@@ -48,11 +48,11 @@ class SecondStage(CatalogueRecommender):
         sources: Sequence[CandidateSource],
         tables: ItemTables,
         ranker: Ranker,
-        size: PoolSize,
+        depth: int,
         calibration: Calibration = UNCALIBRATED,
     ) -> None:
         self.items, self.sources, self.tables = tuple(items), tuple(sources), tables
-        self.ranker, self.size, self.calibration = ranker, size, calibration
+        self.ranker, self.depth, self.calibration = ranker, depth, calibration
         most = max(1.0, float(tables.counts.max(initial=0)))
         self._is_new = tables.counts == 0  # (I,)
         self._popularity = (LEAST * tables.counts / most).astype(np.float32)  # (I,), from 0 to LEAST
@@ -74,7 +74,7 @@ class SecondStage(CatalogueRecommender):
     def extended(self, items: Sequence[str], texts: ItemTexts) -> "SecondStage":
         """The second stage with items added that nobody has bought; ``texts`` are of all items, the new ones last."""
         tables = self.tables.extended(texts)
-        return SecondStage((*self.items, *items), self.sources, tables, self.ranker, self.size, self.calibration)
+        return SecondStage((*self.items, *items), self.sources, tables, self.ranker, self.depth, self.calibration)
 
     def contributions(self, history: History, items: Sequence[str]) -> list[dict[str, float]]:
         """What each source adds to the ranker's score of each item, the largest first.
@@ -93,7 +93,7 @@ class SecondStage(CatalogueRecommender):
         block = Block([history], self.item_index, self.tables)
         wanted = np.array([self.item_index[item] for item in items], dtype=np.int64)
         first_row = np.zeros(len(wanted), dtype=np.int64)
-        pool = make_pool(block, self.sources, self.size, (first_row, wanted))
+        pool = make_pool(block, self.sources, self.depth, (first_row, wanted))
         features = make_features(pool, block, self.sources)
         place = np.searchsorted(pool.column, wanted)
         values = self.ranker.contributions(features[place])
@@ -108,7 +108,7 @@ class SecondStage(CatalogueRecommender):
 
     def _scores(self, block: Block) -> Floats:
         """Scores (B, I) of a block."""
-        pool = make_pool(block, self.sources, self.size)
+        pool = make_pool(block, self.sources, self.depth)
         raw = self.ranker.predict(make_features(pool, block, self.sources))
         candidates = self.calibration.log_probabilities(raw, pool.sizes)
         lowest = np.zeros(len(block.histories), dtype=np.float32)

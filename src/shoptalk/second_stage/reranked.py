@@ -23,7 +23,7 @@ class RerankedModel(SecondStage):
     name = "model"
 
     def __init__(self, stage: SecondStage, recommender: ItemTokenRecommender) -> None:
-        super().__init__(stage.items, stage.sources, stage.tables, stage.ranker, stage.size, stage.calibration)
+        super().__init__(stage.items, stage.sources, stage.tables, stage.ranker, stage.depth, stage.calibration)
         self.model, self.builder, self.first_stage = recommender.model, recommender.builder, recommender
 
     def ask(self, history: History) -> tuple[list[int], bool]:

@@ -14,7 +14,6 @@ from scipy import sparse
 
 from shoptalk.errors import ModelError
 from shoptalk.second_stage.calibration import Calibration
-from shoptalk.second_stage.pool import PoolSize
 from shoptalk.second_stage.ranker import LambdaMart, LinearRanker, Ranker
 from shoptalk.second_stage.recommender import SecondStage
 from shoptalk.second_stage.sources import (
@@ -52,7 +51,7 @@ def save_second_stage(stage: SecondStage, folder: Path) -> None:
     save_file({name: np.ascontiguousarray(value) for name, value in tensors.items()}, folder / TENSORS)
     card = {
         "ranker": ranker.name,
-        "size": asdict(stage.size),
+        "depth": stage.depth,
         "calibration": asdict(stage.calibration),
         "items": list(stage.items),
         "sources": [_source_card(source) for source in stage.sources],
@@ -84,8 +83,8 @@ def load_second_stage(folder: Path, model: ModelSource | None = None) -> SecondS
             raise ValueError("items and tables differ")
         sources = [_source(entry, model) for entry in card["sources"]]
         ranker = _ranker(card["ranker"], tensors, folder)
-        size, calibration = PoolSize(**card["size"]), Calibration(**card["calibration"])
-        stage = SecondStage(card["items"], sources, tables, ranker, size, calibration)
+        calibration = Calibration(**card["calibration"])
+        stage = SecondStage(card["items"], sources, tables, ranker, card["depth"], calibration)
         if list(stage.feature_names) != card["features"] or stage.ranker.features != len(card["features"]):
             raise ValueError("it was written with other features")
     except (OSError, ValueError, KeyError, TypeError, SafetensorError, RecursionError) as error:

@@ -301,4 +301,4 @@ CLEAN_FILES = int(os.environ.get("SHOPTALK_CLEAN_FILES", "3"))
 
 
 def test_clean_files_are_rarely_accused() -> None:
-    assert false_alarms(range(100, 100 + CLEAN_FILES))["files"] <= max(1, 4 * CLEAN_FILES // 20)  # one in twenty
+    assert false_alarms(range(100, 100 + CLEAN_FILES))["files"] <= 4 * CLEAN_FILES // 20  # one in twenty
