@@ -28,7 +28,7 @@ def test_scores_are_probabilities_of_the_next_item() -> None:
     hits = np.array([case.targets[0] in ranked.items for case, ranked in zip(split().test, lists, strict=True)])
     assert (
         np.exp(scores.max()) <= stage.calibration.coverage
-    )  # each is calibrated by itself: only the mean of sums fits
+    )  # each is calibrated by itself
     assert pool.mean() == pytest.approx(hits.mean(), abs=0.12)  # calibrated on validation users
 
 

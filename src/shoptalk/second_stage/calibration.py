@@ -24,8 +24,9 @@ class Calibration:
     """Turns a ranker's scores into probabilities.
 
     With p the softmax of the scores over the pool, the probability that a candidate is the next item is coverage * q,
-    logit q = lower_slope * log p - upper_slope * log(1 - p) + intercept. The default is q = p. Each candidate is calibrated by
-    itself, so the probabilities of one pool need not sum to the coverage; on average over histories they do about.
+    logit q = lower_slope * log p - upper_slope * log(1 - p) + intercept. The default is q = p.
+
+    Each candidate is calibrated by itself, so the probabilities of one pool need not sum to the coverage.
 
     Attributes
     ----------
