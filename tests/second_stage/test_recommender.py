@@ -26,9 +26,7 @@ def test_scores_are_probabilities_of_the_next_item() -> None:
     pool = np.array([sum(np.exp(np.sort(row)[::-1][:10])) for row in scores])
     lists = stage.rank(histories, 10)
     hits = np.array([case.targets[0] in ranked.items for case, ranked in zip(split().test, lists, strict=True)])
-    assert (
-        np.exp(scores.max()) <= stage.calibration.coverage
-    )  # each is calibrated by itself
+    assert np.exp(scores.max()) <= stage.calibration.coverage  # each is calibrated by itself
     assert pool.mean() == pytest.approx(hits.mean(), abs=0.12)  # calibrated on validation users
 
 
