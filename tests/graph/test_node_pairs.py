@@ -168,7 +168,7 @@ def test_little_memory_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     small = NodePairs(graph, bit_bytes=0, row_bytes=2000)
     for _ in range(2):
         assert (small.codes(rows) == expected).all()
-    assert small._held_bytes <= 2000
+    assert small._cached_bytes <= 2000
     assert len(small._bits) <= 24
     left, right = random.integers(0, graph.node_count, (2, 300))
     assert (small.distances(left, right) == NodePairs(graph).distances(left, right)).all()

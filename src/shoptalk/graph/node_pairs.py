@@ -132,22 +132,22 @@ class NodePairs:
         self._slots = np.full(graph.node_count, -1, dtype=np.int32)
         self._filled = 0
         self._rows: OrderedDict[bytes, Codes] = OrderedDict()
-        self._row_bytes, self._held_bytes = row_bytes, 0
+        self._row_bytes, self._cached_bytes = row_bytes, 0
         self._lock = RLock()
 
     def codes(self, nodes: Ints) -> Codes:
         """(B, T, T) codes of all pairs of nodes within each row of ``nodes`` (B, T); -1 is no node."""
         result = np.zeros((*nodes.shape, nodes.shape[1]), dtype=np.uint8)
-        places = [np.flatnonzero(row >= 0) for row in nodes]
-        sequences = [row[place] for row, place in zip(nodes, places, strict=True)]
+        positions = [np.flatnonzero(row >= 0) for row in nodes]
+        sequences = [row[position] for row, position in zip(nodes, positions, strict=True)]
         with self._lock:
             codes_of_rows = list(self._codes_of(sequences))
         for index, codes in codes_of_rows:
-            place, count = places[index], len(places[index])
-            if count and place[-1] == count - 1:  # without gaps
+            position, count = positions[index], len(positions[index])
+            if count and position[-1] == count - 1:  # without gaps
                 result[index, :count, :count] = codes
             elif count:
-                result[index, place[:, None], place] = codes
+                result[index, position[:, None], position] = codes
         return result
 
     def cross_codes(self, query: Ints, key: Ints) -> Codes:
@@ -190,10 +190,10 @@ class NodePairs:
             yield index, codes
         for key, codes in computed.items():
             self._rows[key] = codes
-            self._held_bytes += len(key) + codes.nbytes
-        while self._held_bytes > self._row_bytes:
+            self._cached_bytes += len(key) + codes.nbytes
+        while self._cached_bytes > self._row_bytes:
             key, codes = self._rows.popitem(last=False)
-            self._held_bytes -= len(key) + codes.nbytes
+            self._cached_bytes -= len(key) + codes.nbytes
 
     def _compute(self, sequences: Sequence[Ints]) -> list[Codes]:
         """Codes (n, n) of each sequence: one triangle is computed, the other is its mirror image."""
@@ -296,14 +296,14 @@ class NodePairs:
 
     def _make_room(self, nodes: Ints) -> None:
         """Drop the bits of nodes except the given ones, and those of the items that take longest to compute."""
-        held = np.flatnonzero(self._slots >= 0)
-        wanted = np.isin(held, nodes, assume_unique=True)
-        others = held[~wanted]
+        cached = np.flatnonzero(self._slots >= 0)
+        wanted = np.isin(cached, nodes, assume_unique=True)
+        others = cached[~wanted]
         work = np.zeros(len(others))
         is_item = others >= self.graph.user_count
         work[is_item] = self._work[others[is_item] - self.graph.user_count]
         count = min(self._capacity - len(nodes), self._capacity // 2)
-        kept = np.concatenate([held[wanted], others[np.argsort(-work, kind="stable")[:count]]])
+        kept = np.concatenate([cached[wanted], others[np.argsort(-work, kind="stable")[:count]]])
         self._bits[: len(kept)] = self._bits[self._slots[kept]]
         self._slots[:] = -1
         self._slots[kept] = np.arange(len(kept))

@@ -185,6 +185,7 @@ def _follows_bias(model: LanguageModel, *, through_masks: bool) -> bool:
     random = TEST_RANGE * torch.rand(zero.shape, generator=torch.Generator().manual_seed(0))
 
     def states(ids: Tensor, values: Tensor | None = None) -> Tensor:
+        """The hidden states of token ids, with a bias of the attention or without."""
         inputs = {"input_ids": ids}
         if values is not None:
             bias = GraphBias(shape, values=values.to(model.device))

@@ -55,6 +55,7 @@ def shape_of(config: Mapping[str, Any], parameters: int) -> ModelShape:
     config = config.get("text_config") or config
 
     def size(*keys: str, default: int | None = None) -> int:
+        """The first positive number under one of the keys."""
         for key in keys:
             if isinstance(value := config.get(key), int) and value > 0:
                 return value

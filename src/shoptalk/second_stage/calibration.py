@@ -129,5 +129,5 @@ def _first(scores: NDArray[np.float64], sizes: Ints, count: int) -> Ints:
     """The ``count`` best candidates of each pool; of equal ones the first in the catalogue."""
     row = np.repeat(np.arange(len(sizes)), sizes)
     order = np.lexsort((-scores, row))
-    place = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return order[place < count]
+    position = np.arange(len(row)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    return order[position < count]

@@ -95,8 +95,8 @@ class SecondStage(CatalogueRecommender):
         first_row = np.zeros(len(wanted), dtype=np.int64)
         pool = make_pool(block, self.sources, self.depth, (first_row, wanted))
         features = make_features(pool, block, self.sources)
-        place = np.searchsorted(pool.column, wanted)
-        values = self.ranker.contributions(features[place])
+        position = np.searchsorted(pool.column, wanted)
+        values = self.ranker.contributions(features[position])
         found: list[dict[str, float]] = []
         for row in values:
             sums: dict[str, float] = {}

@@ -147,9 +147,9 @@ def fit_tables(purchases: InteractionMatrix, texts: ItemTexts, seed: int, tuned:
 def _category_vectors(items: Sequence[Item]) -> sparse.csr_array[Any]:
     """(I, C) rows of length 1 (or 0): the categories of each item, weighted by their rarity."""
     numbers: dict[str, int] = {}
-    held = [[numbers.setdefault(name, len(numbers)) for name in dict.fromkeys(item.categories)] for item in items]
-    row = np.repeat(np.arange(len(items)), [len(names) for names in held])
-    column = np.array([number for names in held for number in names], dtype=np.int64)
+    categories = [[numbers.setdefault(name, len(numbers)) for name in dict.fromkeys(item.categories)] for item in items]
+    row = np.repeat(np.arange(len(items)), [len(names) for names in categories])
+    column = np.array([number for names in categories for number in names], dtype=np.int64)
     frequency = np.bincount(column, minlength=max(1, len(numbers)))
     weight = np.log((1 + len(items)) / (1 + frequency))[column] + 1e-3
     length = np.sqrt(np.bincount(row, weights=weight**2, minlength=len(items)))

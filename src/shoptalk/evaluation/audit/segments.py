@@ -157,7 +157,7 @@ class _Probe:
                 yield self._alone(name, size, corrected_low(size, comparisons), scores)
             else:
                 size, gain = auc_and_gain(scores, target, is_positive, self.users, seed=self.seed)
-                yield self._beyond_target(name, size, gain, corrected_low(gain, comparisons))
+                yield self._gain_over_target(name, size, gain, corrected_low(gain, comparisons))
 
     def _popularity(self, size: Estimate, comparisons: int) -> Finding:
         """The finding about the popularity of the target."""
@@ -191,7 +191,7 @@ class _Probe:
             _ADVICE.get(name, _ADVICE[TARGET_SEGMENT]) if flagged else "",
         )
 
-    def _beyond_target(self, name: str, size: Estimate, gain: Estimate, low: float) -> Finding:
+    def _gain_over_target(self, name: str, size: Estimate, gain: Estimate, low: float) -> Finding:
         """The finding about a segment that contains the target."""
         severity = _severity(low, WARN_GAIN, FAIL_GAIN)
         return Finding(
