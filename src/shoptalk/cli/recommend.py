@@ -104,7 +104,8 @@ def show_recommendations(result: "RecommendResult") -> None:
         for reason in item.because[:2]:
             print(f"       {reason.effect:+.3f} because of {titles[reason.item_id]}")
         if item.sources:
-            print("       by " + ", ".join(f"{part.source} {part.effect:+.3f}" for part in item.sources[:3]))
+            parts = (f"{part.source.replace('_', ' ')} {part.effect:+.3f}" for part in item.sources[:3])
+            print(f"       by {', '.join(parts)}")
     for warning in result.warnings:
         print(warning)
 
