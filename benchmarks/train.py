@@ -2,11 +2,12 @@
 
     python benchmarks/train.py --data DATASET --rectools /tmp/rectools/bin/python --json
 
-Four parts. In each, all methods train the same model on the same examples, in turns, for several rounds:
+Five parts. In each, all methods train the same model on the same examples, in turns, for several rounds:
 
 text    the nano model on histories as lines of titles: our loop, and TRL's SFTTrainer with its defaults, with our rows
         per step and without gradient checkpointing, and with packing.
 items   item tokens: our fused loss over the whole catalogue, and `cross_entropy` over all its scores, in the same loop.
+lora    a pretrained base (SmolLM2-135M) with adapters: our loop, and SFTTrainer with a PEFT configuration.
 qlora   a small Llama in NF4 with adapters: our loop, and SFTTrainer with a PEFT configuration.
 sasrec  item tokens without text, one block: our loop, and RecTools' SASRec (see peers/rectools_sasrec.py).
 
@@ -33,7 +34,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from unittest.mock import patch
 
 import numpy as np
@@ -43,6 +44,7 @@ from torch.nn.functional import cross_entropy
 
 from peers.compete import Part, Run, compete, show
 from shoptalk.data.dataset import open_dataset
+from shoptalk.models.bases import find_base
 from shoptalk.models.create import create
 from shoptalk.models.encoders import make_encoder
 from shoptalk.models.item_embeddings import with_items
@@ -198,28 +200,40 @@ def qlora_part(arguments: argparse.Namespace) -> Part:
     """A Llama with random weights, which all methods load in NF4 with double quantisation."""
     if importlib.util.find_spec("bitsandbytes") is None:
         return Part({}, 0, "bitsandbytes is not installed here; run: pip install 'shoptalk[qlora]'")
-    from peft import LoraConfig
-
-    catalogue, histories = read_data(arguments)
-    lora = Lora()
+    catalogue, _ = read_data(arguments)
     settings = Model(
         width=arguments.qlora_width,
         layers=arguments.qlora_layers,
         vocabulary=arguments.vocabulary,
         precision=arguments.precision,
     )
-    base = create(settings, lora, (item.title for item in catalogue.values()), 1, 512)
     folder = str(arguments.work / "llama")
-    save(base, Path(folder))
-    loaded = Model(base=folder, tuning="qlora", precision=arguments.precision)
+    save(create(settings, Lora(), (item.title for item in catalogue.values()), 1, 512), Path(folder))
+    return adapters_part(arguments, folder, "qlora", arguments.qlora_users)
+
+
+def lora_part(arguments: argparse.Namespace) -> Part:
+    """A pretrained base with adapters."""
+    base = find_base(arguments.lora_base).path
+    if base is None:
+        return Part({}, 0, f"{arguments.lora_base} is not prepared here; run: make pretrained")
+    return adapters_part(arguments, base, "lora", arguments.lora_users)
+
+
+def adapters_part(arguments: argparse.Namespace, folder: str, tuning: Literal["lora", "qlora"], users: int) -> Part:
+    """Adapters of all linear layers on a stored model: our loop, and SFTTrainer with a PEFT configuration."""
+    from peft import LoraConfig
+
+    catalogue, histories = read_data(arguments)
+    loaded, lora = Model(base=folder, tuning=tuning, precision=arguments.precision), Lora()
     model = create(loaded, lora, [], 1, 512)
-    tokens, rows = text_examples(model, catalogue, histories[: arguments.qlora_users])
+    tokens, rows = text_examples(model, catalogue, histories[:users])
 
-    def load_quantised() -> Any:
+    def load() -> Any:
         """The model as TRL loads it."""
-        from peers.trl_sft import four_bits
+        from peers.trl_sft import four_bits, whole
 
-        return four_bits(folder, quantisation(model.precision))
+        return four_bits(folder, quantisation(model.precision)) if tuning == "qlora" else whole(folder)
 
     def adapters() -> Any:
         """The settings of PEFT."""
@@ -229,7 +243,7 @@ def qlora_part(arguments: argparse.Namespace) -> Part:
     methods = {
         "shoptalk": lambda: train_ours(create(loaded, lora, [], 1, 512), tokens, arguments.batch_tokens, fresh=True)
     }
-    missing = add_trl(methods, load_quantised, model, tokens, rows, arguments, adapters)
+    missing = add_trl(methods, load, model, tokens, rows, arguments, adapters)
     return Part(methods, operations(model, tokens), missing, describe(model, tokens))
 
 
@@ -334,7 +348,7 @@ def main() -> None:
     """Measure the chosen parts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a dataset folder; without one, random data")
-    parser.add_argument("--only", nargs="+", choices=["text", "items", "qlora", "sasrec"], help="default: all")
+    parser.add_argument("--only", nargs="+", choices=["text", "items", "lora", "qlora", "sasrec"], help="default: all")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--users", type=int, default=256, help="text: number of histories; also of random data")
@@ -342,11 +356,13 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=128, help="text: of the nano model")
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--vocabulary", type=int, default=4096)
-    parser.add_argument("--batch-tokens", type=int, default=4096, help="text and qlora: tokens per step")
+    parser.add_argument("--batch-tokens", type=int, default=4096, help="text, lora and qlora: tokens per step")
     parser.add_argument("--item-users", type=int, default=4096, help="items: number of histories")
     parser.add_argument("--item-width", type=int, default=256)
     parser.add_argument("--item-layers", type=int, default=2)
     parser.add_argument("--item-batch-tokens", type=int, default=2048)
+    parser.add_argument("--lora-base", default="smollm2-135m-instruct", help="lora: a prepared model or a folder")
+    parser.add_argument("--lora-users", type=int, default=32, help="lora: number of histories")
     parser.add_argument("--qlora-users", type=int, default=128, help="qlora: number of histories")
     parser.add_argument("--qlora-width", type=int, default=512)
     parser.add_argument("--qlora-layers", type=int, default=6)
@@ -355,10 +371,11 @@ def main() -> None:
     parser.add_argument("--rectools", help="the Python of an environment with RecTools")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
-    chosen = arguments.only or ["text", "items", "qlora", "sasrec"]
+    chosen = arguments.only or ["text", "items", "lora", "qlora", "sasrec"]
     part_makers: dict[str, Callable[[], Part]] = {
         "text": lambda: text_part(arguments),
         "items": lambda: items_part(arguments),
+        "lora": lambda: lora_part(arguments),
         "qlora": lambda: qlora_part(arguments),
     }
     part_makers |= {

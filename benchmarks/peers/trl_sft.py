@@ -38,6 +38,11 @@ def four_bits(folder: str, quantisation: Any) -> Any:
     )
 
 
+def whole(folder: str) -> Any:
+    """A stored model in the number format of its files, the default of transformers."""
+    return AutoModelForCausalLM.from_pretrained(folder)
+
+
 def train(
     network: Any, tokenizer: Any, rows: Sequence[dict[str, str]], precision: str, adapters: Any = None, **settings: Any
 ) -> dict[str, Any]:
