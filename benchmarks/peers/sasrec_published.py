@@ -4,7 +4,7 @@
     shoptalk score lists.jsonl --k 10
 
 The architecture of W.-C. Kang, J. McAuley (ICDM 2018) in plain PyTorch: learned positions, layer normalisation of the
-queries, one head, a pointwise feed-forward of two layers with ReLU, item embeddings tied to the output and, at the input,
+queries, one head, a pointwise feed-forward of two layers with ReLU, item embeddings tied to the output and, at input,
 multiplied by the square root of the width; softmax over the whole catalogue. The default settings are those of the
 configuration with which CE-SCE-LLMRec reports .0986 / .0597 on its file of Beauty: width 64, two blocks, one head,
 dropout .6, Adam with learning rate 5e-4 and weight decay 1e-8, batches of 512 users, histories of 50.
