@@ -1,32 +1,32 @@
 """When does a language model pay? Accuracy of each method as a function of the number of training users.
 
     make pretrained
-    python benchmarks/learning_curves.py --out FOLDER [--data beauty industrial gift-cards] [--page docs/notes/learning-curves.md]
+    python benchmarks/learning_curves.py --out FOLDER --page docs/notes/learning-curves.md
 
-Each point is kept in FOLDER and not computed again, so an interrupted command continues. With ``--page`` the page and its
-figure are written from all points in FOLDER.
+Each point is kept in FOLDER and not computed again, so an interrupted command continues. With ``--page`` the page and
+its figure are written from all points in FOLDER.
 
-Protocol: users are split at random into training, validation and test users (``by-user``); the first four purchases of a
-test user are the history and the fifth is the target. The exam has four options, the target and three uniform
+Protocol: users are split at random into training, validation and test users (``by-user``); the first four purchases of
+a test user are the history and the fifth is the target. The exam has four options, the target and three uniform
 distractors, with one cleaning for all titles. The same test users, drawn once by the seed, answer at every point; the
-training users of a point are the first n of one random order, so that smaller samples are part of larger ones. A quarter
-as many validation users (8 to 400) stop the training of models. Whole catalogue: Recall@10 with the history excluded.
+training users of a point are the first n of one random order, so that smaller samples are part of larger ones. A
+quarter as many validation users (8 to 400) stop the training of models. Whole catalogue: Recall@10, the history
+excluded.
 """
 
 import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from learning_curves_page import write_page
-from sizes import gift_cards, table
 from threadpoolctl import threadpool_limits
 
+from learning_curves_page import write_page
 from shoptalk.api.settings import make_recipe
 from shoptalk.baselines import make_baseline
 from shoptalk.data.dataset import Dataset, open_dataset
@@ -38,6 +38,7 @@ from shoptalk.progress import silent
 from shoptalk.recipe import Recipe
 from shoptalk.schema import Recommender, Split
 from shoptalk.stages.train import train
+from sizes import gift_cards, table
 
 DATA: dict[str, Callable[[Path], dict[str, Any]]] = {
     "beauty": table("-beauty"),

@@ -1,1 +1,193 @@
-def write_page(a,b): pass
+"""The page and the figure of `learning_curves.py`, from the points in its folder."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from shoptalk.evaluation.bootstrap import estimate
+from shoptalk.evaluation.paired import compare, holm
+from shoptalk.files import replacing
+
+#: From the simplest to the most expensive; the rule of the page prefers the earlier.
+ORDER = ("popularity", "tfidf", "cooccurrence", "transitions", "item tokens", "nano", "SmolLM2")
+NAMES = {"tfidf": "TF-IDF", "cooccurrence": "co-occurrence", "nano": "nano (text)", "SmolLM2": "SmolLM2 (LoRA)"}
+LEVEL = 0.05
+Points = dict[int, dict[str, dict[str, Any]]]
+
+HEAD = """# When a language model pays
+
+<!-- written by benchmarks/learning_curves.py -->
+
+```bash
+make pretrained
+python benchmarks/learning_curves.py --out FOLDER --page docs/notes/learning-curves.md
+```
+
+{answer}
+
+![Accuracy of the exam by the number of training users]({figure})
+
+{protocol}
+"""
+
+PROTOCOL = (
+    "**Protocol.** Users are split at random into training, validation and test users. The first four purchases of a test "
+    "user are the history, the fifth is the target. The exam has four options: the target and three uniform distractors, "
+    "all titles cleaned alike; chance is .25. The same {tested} test users of a data set answer at every point. The "
+    "training users of a point are the first of one random order (seed 1). Validation users (a quarter as many as "
+    "training users, 8 to 400) stop the training of models. Intervals are 95 % bootstrap intervals over test users. "
+    "SmolLM2 scores each title by its mean log-probability after the history, with LoRA of rank 16, two epochs, the last "
+    "purchase of each training user; 0 training users is zero-shot. TF-IDF needs no training. Whole catalogue: Recall@10 "
+    "of the target, the history excluded; text models are not ranked over the catalogue here. A cell without a value was "
+    "not measured."
+)
+
+
+def read_points(folder: Path) -> dict[str, Points]:
+    """Data -> number of training users -> method -> point (seed 1)."""
+    found: dict[str, Points] = {}
+    for file in sorted(folder.glob("*.json")):
+        point = json.loads(file.read_text(encoding="utf-8"))
+        if "right" in point and point["seed"] == 1:
+            found.setdefault(point["data"], {}).setdefault(point["users"], {})[point["method"]] = point
+    for by_size in found.values():  # TF-IDF learns nothing from users
+        for methods in by_size.values():
+            if "tfidf" not in methods and 0 in by_size and "tfidf" in by_size[0]:
+                methods["tfidf"] = by_size[0]["tfidf"]
+    return found
+
+
+def recommended(methods: dict[str, dict[str, Any]]) -> tuple[str, str]:
+    """The best method, and the simplest one whose accuracy is not significantly below it."""
+    known = [name for name in ORDER if name in methods]
+    best = max(known, key=lambda name: float(np.mean(methods[name]["right"])))
+    others = [name for name in known if name != best]
+    p_values = holm([compare(methods[best]["right"], methods[name]["right"]).p for name in others])
+    close = {name for name, p in zip(others, p_values, strict=True) if p > LEVEL} | {best}
+    return best, next(name for name in known if name in close)
+
+
+def label(name: str) -> str:
+    """The name of a method in texts and tables."""
+    return NAMES.get(name, name)
+
+
+def cell(values: Sequence[float] | None) -> str:
+    """A mean with its interval."""
+    if values is None:
+        return ""
+    found = estimate(values)
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+
+
+def table_of(by_size: Points, key: str) -> list[str]:
+    """A row for each method, a column for each number of training users."""
+    sizes = sorted(by_size)
+    lines = ["| method | " + " | ".join(f"{size:,}" for size in sizes) + " |", "|---" * (len(sizes) + 1) + "|"]
+    for name in ORDER:
+        cells = [cell(by_size[size].get(name, {}).get(key)) for size in sizes]
+        if any(cells):
+            lines.append(f"| {label(name)} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def section(data: str, by_size: Points) -> list[str]:
+    """The tables of a data set."""
+    lines = [f"\n## {data.capitalize().replace('-', ' ')}\n", "Accuracy of the exam, by training users:\n"]
+    lines += table_of(by_size, "right")
+    lines += ["\nRecall@10 over the whole catalogue:\n", *table_of(by_size, "hits")]
+    lines += [
+        "\n| training users | purchases | best | simplest method not significantly below it | SmolLM2 less TF-IDF |"
+    ]
+    lines += ["|---|---|---|---|---|"]
+    for size, methods in sorted(by_size.items()):
+        best, simplest = recommended(methods)
+        gap = ""
+        if "SmolLM2" in methods and "tfidf" in methods:
+            found = compare(methods["SmolLM2"]["right"], methods["tfidf"]["right"])
+            gap = f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}], p = {found.p:.3f}"
+        bought = max(point["purchases"] for point in methods.values())
+        lines.append(f"| {size:,} | {bought:,} | {label(best)} | {label(simplest)} | {gap} |")
+    costs = [
+        f"{label(name)} {points[-1]['fit_seconds']:.0f} s for {points[-1]['users']:,} users and "
+        f"{1000 * points[-1]['seconds_per_question']:.0f} ms a question"
+        for name in ORDER
+        if (points := [by_size[size][name] for size in sorted(by_size) if name in by_size[size]])
+    ]
+    return [*lines, f"\nProcessor time at the largest size measured: {'; '.join(costs)}."]
+
+
+def answer(points: dict[str, Points]) -> str:
+    """The answer in one paragraph, by the rule stated in it."""
+    parts = []
+    for data, by_size in points.items():
+        changes: list[str] = []
+        last = ""
+        for size, methods in sorted(by_size.items()):
+            name = recommended(methods)[1]
+            if name != last:
+                changes.append(f"{label(name)} from {size:,} training users on")
+                last = name
+        parts.append(f"{data.replace('-', ' ')}: {', '.join(changes)}")
+    wins = [
+        f"{data.replace('-', ' ')} with {size:,}"
+        for data, by_size in points.items()
+        for size, methods in sorted(by_size.items())
+        if "SmolLM2" in methods and recommended(methods)[1] == "SmolLM2"
+    ]
+    verdict = (
+        f"SmolLM2 is that method for {', '.join(wins)}." if wins else "SmolLM2 is that method at no size measured."
+    )
+    return (
+        "The simplest method whose accuracy is not significantly below that of the best one (paired bootstrap, p > .05 "
+        f"after Holm's correction; the order is that of the tables): {'; '.join(parts)}. {verdict}"
+    )
+
+
+def draw(points: dict[str, Points], path: Path) -> None:
+    """Accuracy over the number of training users, a panel for each data set; 0 stands at the left end."""
+    figure = Figure(figsize=(4.2 * len(points), 3.8), layout="constrained")
+    axes = figure.subplots(1, len(points), sharey=True, squeeze=False)[0]
+    for axis, (data, by_size) in zip(axes, points.items(), strict=True):
+        for number, name in enumerate(ORDER):
+            sizes = [size for size in sorted(by_size) if name in by_size[size]]
+            if sizes:
+                found = [estimate(by_size[size][name]["right"]) for size in sizes]
+                places = [max(size, 4) for size in sizes]
+                axis.plot(
+                    places, [each.value for each in found], marker="o", ms=3, color=f"C{number}", label=label(name)
+                )
+                axis.fill_between(
+                    places, [each.low for each in found], [each.high for each in found], color=f"C{number}", alpha=0.08
+                )
+        axis.axhline(0.25, color="grey", lw=0.8, ls=":")
+        axis.set_xscale("log")
+        ticks = [4, 16, 64, 256, 1024, 4096]
+        axis.set_xticks(ticks, ["0", *map(str, ticks[1:])])
+        axis.minorticks_off()
+        axis.set_title(data.replace("-", " "))
+        axis.set_xlabel("training users")
+    axes[0].set_ylabel("accuracy, four options")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(ORDER), fontsize=8)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)
+
+
+def write_page(folder: Path, page: Path) -> None:
+    """Write the page, and its figure beside it."""
+    points = read_points(folder)
+    figure = page.with_suffix(".png")
+    draw(points, figure)
+    tested = sorted(
+        {len(point["right"]) for sizes in points.values() for row in sizes.values() for point in row.values()}
+    )
+    counts = str(tested[0]) if len(tested) == 1 else f"{tested[0]} to {tested[-1]}"
+    lines = [HEAD.format(answer=answer(points), figure=figure.name, protocol=PROTOCOL.format(tested=counts))]
+    for data, by_size in points.items():
+        lines += section(data, by_size)
+    with replacing(page) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
