@@ -34,17 +34,15 @@ python benchmarks/learning_curves.py --out FOLDER --page docs/notes/learning-cur
 {protocol}
 """
 
-PROTOCOL = (
-    "**Protocol.** Users are split at random into training, validation and test users. The first four purchases of a test "
-    "user are the history, the fifth is the target. The exam has four options: the target and three uniform distractors, "
-    "all titles cleaned alike; chance is .25. The same {tested} test users of a data set answer at every point. The "
-    "training users of a point are the first of one random order (seed 1). Validation users (a quarter as many as "
-    "training users, 8 to 400) stop the training of models. Intervals are 95 % bootstrap intervals over test users. "
-    "SmolLM2 scores each title by its mean log-probability after the history, with LoRA of rank 16, two epochs, the last "
-    "purchase of each training user; 0 training users is zero-shot. TF-IDF needs no training. Whole catalogue: Recall@10 "
-    "of the target, the history excluded; text models are not ranked over the catalogue here. A cell without a value was "
-    "not measured."
-)
+PROTOCOL = """**Protocol.** Users are split at random into training, validation and test users. The first four purchases of a test
+user are the history, the fifth is the target. The exam has four options: the target and three uniform distractors,
+all titles cleaned alike; chance is .25. The same {tested} test users of a data set answer at every point. The
+training users of a point are the first of one random order (seed 1). Validation users (a quarter as many as
+training users, 8 to 400) stop the training of models. Intervals are 95 % bootstrap intervals over test users.
+SmolLM2 scores each title by its mean log-probability after the history, with LoRA of rank 16, two epochs, the last
+purchase of each training user; 0 training users is zero-shot. TF-IDF needs no training. Whole catalogue: Recall@10
+of the target, the history excluded; text models are not ranked over the catalogue here. A cell without a value was
+not measured."""
 
 
 def read_points(folder: Path) -> dict[str, Points]:
@@ -186,7 +184,11 @@ def write_page(folder: Path, page: Path) -> None:
         {len(point["right"]) for sizes in points.values() for row in sizes.values() for point in row.values()}
     )
     counts = str(tested[0]) if len(tested) == 1 else f"{tested[0]} to {tested[-1]}"
-    lines = [HEAD.format(answer=answer(points), figure=figure.name, protocol=PROTOCOL.format(tested=counts))]
+    lines = [
+        HEAD.format(
+            answer=answer(points), figure=figure.name, protocol=" ".join(PROTOCOL.split()).format(tested=counts)
+        )
+    ]
     for data, by_size in points.items():
         lines += section(data, by_size)
     with replacing(page) as temporary:
