@@ -34,7 +34,8 @@ python benchmarks/learning_curves.py --out FOLDER --page docs/notes/learning-cur
 {protocol}
 """
 
-PROTOCOL = """**Protocol.** Users are split at random into training, validation and test users. The first four purchases of a test
+PROTOCOL = """
+**Protocol.** Users are split at random into training, validation and test users. The first four purchases of a test
 user are the history, the fifth is the target. The exam has four options: the target and three uniform distractors,
 all titles cleaned alike; chance is .25. The same {tested} test users of a data set answer at every point. The
 training users of a point are the first of one random order (seed 1). Validation users (a quarter as many as
