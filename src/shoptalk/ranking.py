@@ -5,7 +5,7 @@ The rule for ties is the same everywhere: equal scores are in catalogue order.
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import ClassVar
 
@@ -36,12 +36,15 @@ class CatalogueRecommender(ABC):
         Ids of the I items, in the order of the scores.
     history_limit
         The number of latest items of a history that a score depends on.
+    score_unit
+        What a score is: ``log-probability``, for instance.
     ranks_catalogue
         Whether ranking a large catalogue costs about as much as scoring a few options.
     """
 
     name: str
     items: Sequence[str]
+    score_unit: str = "score"
     history_limit: float = math.inf
     ranks_catalogue: ClassVar[bool] = True
 
@@ -103,11 +106,12 @@ class OptionRecommender(ABC):
         The number of latest items of a history that a score depends on.
     options_per_question
         Number of options scored together; None if a score depends on all options of its question.
-    ranks_catalogue
+    score_unit, ranks_catalogue
         See `CatalogueRecommender`.
     """
 
     name: str
+    score_unit: str = "score"
     catalogue: Catalogue
     history_limit: float = math.inf
     options_per_question: int | None = 4096
@@ -241,6 +245,23 @@ def explain_by_removal(
 ) -> list[list[Reason]]:
     """For each recommended item, the items of the history by their effect on its score, the largest first.
 
+    See `removal_effects` for the parameters and the effect.
+    """
+    positions, effects = removal_effects(recommender, history, items, options, history_limit)
+    return [
+        sorted(
+            (Reason(history.items[position], effect) for position, effect in zip(positions, column, strict=True)),
+            key=lambda reason: -reason.effect,
+        )
+        for column in effects.T.tolist()
+    ]
+
+
+def removal_effects(
+    recommender: Recommender, history: History, items: Sequence[str], options: Candidates, history_limit: float
+) -> tuple[range, NDArray[np.float64]]:
+    """What each item of the history adds to the score of each recommended item.
+
     The effect is the score minus the score without the item of the history. All removals are scored in one call.
 
     Parameters
@@ -249,28 +270,22 @@ def explain_by_removal(
         The options that are scored; they include the recommended items.
     history_limit
         Number of latest items that are removed; a score does not depend on older ones.
+
+    Returns
+    -------
+    positions, effects
+        The n positions in the history that are removed, and the effects (n, k) on the k items.
     """
-    first = int(max(0, len(history.items) - history_limit))
-    removals = range(first, len(history.items))
-    reduced_histories = [
-        History(
-            history.user_id,
-            history.items[:position] + history.items[position + 1 :],
-            history.reviews[:position] + history.reviews[position + 1 :],
-        )
-        for position in removals
-    ]
-    full_scores, *reduced_scores = recommender.score(
-        [history, *reduced_histories], [options] * (len(reduced_histories) + 1)
-    )
+    positions = range(int(max(0, len(history.items) - history_limit)), len(history.items))
+    reduced = [keep_items(history, (kept for kept in range(len(history.items)) if kept != gone)) for gone in positions]
+    scores = np.stack(recommender.score([history, *reduced], [options] * (len(reduced) + 1)))
     column = {item: index for index, item in enumerate(options.items)}
-    return [
-        sorted(
-            (
-                Reason(history.items[position], float(full_scores[column[item]] - scores[column[item]]))
-                for position, scores in zip(removals, reduced_scores, strict=True)
-            ),
-            key=lambda reason: -reason.effect,
-        )
-        for item in items
-    ]
+    wanted = scores[:, [column[item] for item in items]]
+    return positions, wanted[0] - wanted[1:]
+
+
+def keep_items(history: History, positions: Iterable[int]) -> History:
+    """A history with the items at some positions only, and their reviews."""
+    kept = list(positions)
+    reviews = tuple(history.reviews[position] for position in kept) if history.reviews else ()
+    return History(history.user_id, tuple(history.items[position] for position in kept), reviews)

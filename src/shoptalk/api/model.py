@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Columns of recommendations, and those of explained ones.
-COLUMNS, EXPLANATIONS = ["user_id", "item_id", "rank", "score"], ["because", "sources"]
+COLUMNS, EXPLANATIONS = ["user_id", "item_id", "rank", "score"], ["because", "sources", "reason"]
 #: In a run's folder: its dataset, where the run is saved to go elsewhere.
 DATASET = "dataset"
 #: Parts of a recipe that define the data.
@@ -97,7 +97,8 @@ class Model:
         exclude_history
             Leave out items of the history.
         explain
-            Add the columns ``because``, the effect of each item of the history on the score, and ``sources``.
+            Add the columns ``because``, the effect of each item of the history on the score, ``sources`` and
+            ``reason``.
         options
             Choose from these ids or titles alone.
         categories, min_price, max_price, allow, deny
@@ -107,8 +108,9 @@ class Model:
         -------
         pandas.DataFrame
             Columns user_id, item_id, rank (from 1), score, and if explained ``because``: a list of (item_id, effect),
-            the largest effect first, and ``sources``: what each source of a second stage adds to its score, empty
-            without one. For histories, user_id is the position of the history, from 0.
+            the largest effect first; ``sources``: what each source of a second stage adds to its score, empty
+            without one; and ``reason``: a true sentence about the purchase with the largest effect, None where none
+            is found. For histories, user_id is the position of the history, from 0.
 
         Raises
         ------
@@ -220,6 +222,7 @@ def _rows(result: RecommendResult, position: int) -> list[tuple[Any, ...]]:
             *(user, item.item_id, rank, item.score),
             [(reason.item_id, reason.effect) for reason in item.because],
             [(part.source, part.effect) for part in item.sources],
+            item.reason,
         )
         for rank, item in enumerate(result.items, 1)
     ]

@@ -13,6 +13,8 @@ from shoptalk.errors import UsageError
 if TYPE_CHECKING:
     from shoptalk.results import RecommendResult
 
+#: Units of scores in words, where the name of the unit does not say enough.
+UNITS = {"score": "a number without a unit", "logit": "a logit", "log-probability": "the log of a probability"}
 #: Zero-width joiners, which are not printable but are part of words in some scripts and of emoji.
 _JOINERS = "\u200c\u200d"
 
@@ -41,7 +43,9 @@ Deny = Annotated[
     typer.Option("--deny", metavar="FILE", help="Exclude products with an id in this file, one id per line."),
 ]
 Repeats = Annotated[bool, typer.Option("--repeats", help="Allow products of the history to be recommended again.")]
-Explain = Annotated[bool, typer.Option("--explain", help="Explain each recommendation by the effect of each purchase.")]
+Explain = Annotated[
+    bool, typer.Option("--explain", help="Add the effect of each purchase, and a reason in one true sentence.")
+]
 
 
 def command(
@@ -93,6 +97,8 @@ def show_recommendations(result: "RecommendResult") -> None:
     """Print the history, and the recommendations with their explanations."""
     titles = {item.item_id: printable(item.title) for item in result.history}
     print("history: " + "; ".join(titles.values()))
+    if any(item.because for item in result.items):
+        print(f"effects are differences of the score ({UNITS.get(result.unit, result.unit)})")
     if result.method != "model":
         from shoptalk.report.names import ranking_label
 
@@ -101,6 +107,8 @@ def show_recommendations(result: "RecommendResult") -> None:
         print(f"{index:>3}. {printable(item.title)}  [{item.item_id}]  score {item.score:.3f}")
         if item.advice is not None:
             print(f"       {printable(item.advice)}")
+        if item.reason is not None:
+            print(f"       {item.reason}")
         for reason in item.because[:2]:
             print(f"       {reason.effect:+.3f} because of {titles[reason.item_id]}")
         if item.sources:

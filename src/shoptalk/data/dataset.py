@@ -17,6 +17,7 @@ from shoptalk.arrow import number_array, numbers, read_parquet, text_array
 from shoptalk.data import tables
 from shoptalk.data.cases import (
     TEST,
+    TRAIN,
     VALIDATION,
     CandidateArrays,
     Histories,
@@ -30,6 +31,7 @@ from shoptalk.data.cases import (
 )
 from shoptalk.errors import DatasetError, RecipeError
 from shoptalk.files import JsonObject, read_json, sha256
+from shoptalk.graph.dated_purchases import DatedPurchases
 from shoptalk.recipe import Recipe, parse_recipe
 from shoptalk.schema import Catalogue, History, Item, Split
 
@@ -87,6 +89,15 @@ class Dataset:
     def histories(self) -> Histories:
         """The whole history of every user, sorted by user id."""
         return all_histories(self.rows)
+
+    def learned_purchases(self, *, refit: bool) -> DatedPurchases:
+        """The training purchases with their times; with ``refit`` also those of the validation part, never others."""
+        rows = self.rows
+        learned = rows.part == TRAIN
+        if refit:
+            learned |= rows.part == VALIDATION
+        user = np.repeat(np.arange(len(rows.users)), rows.end - rows.start)
+        return DatedPurchases(user[learned], rows.code[learned], rows.time[learned])
 
     def history(self, user_id: str) -> History:
         """The whole history of one user.

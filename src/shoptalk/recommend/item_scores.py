@@ -45,6 +45,7 @@ class ItemTokenRecommender(CatalogueRecommender):
     """
 
     name = "model"
+    score_unit = "logit"
     model: Any  # for samples and benchmarks
 
     def __init__(

@@ -56,6 +56,7 @@ class ListRecommender:
     """
 
     name = "model"
+    score_unit = "log-probability"
 
     def __init__(self, model: LanguageModel, builder: PromptBuilder, *, constrained: bool = True) -> None:
         self.model, self.builder, self.constrained, self.cut = model, builder, constrained, 0

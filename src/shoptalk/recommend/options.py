@@ -14,6 +14,7 @@ from shoptalk.progress import Notify, quiet
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import option_question
 from shoptalk.ranking import Bools, OptionRecommender
+from shoptalk.recommend.choose_answer import choose_answers
 from shoptalk.schema import Candidates, History, RankedList
 
 #: Most tokens of a batch; the mask of a row takes memory with the square of its length.
@@ -46,6 +47,7 @@ class LanguageModelRecommender(OptionRecommender):
         self.model, self.builder, self.scoring = model, builder, scoring
         self.catalogue, self.history_limit = builder.catalogue, builder.prompt.history
         self.options_per_question = None if builder.shows_options else CHUNK
+        self.score_unit = "log-probability" if scoring == "sum" else "mean log-probability of a token"
         self.cut = 0
 
     def title(self, item_id: str) -> str:
@@ -91,6 +93,12 @@ class LanguageModelRecommender(OptionRecommender):
         return super().rank(
             histories, k, allowed=allowed, exclude_history=exclude_history, targets=targets, notify=notify
         )
+
+    def choose_answers(
+        self, history: History, groups: Sequence[Sequence[str]], candidates: Candidates | None = None
+    ) -> list[int]:
+        """The index of the text in each group that the model would rather write (see `choose_answers`)."""
+        return choose_answers(self.model, self.builder, history, groups, candidates, self.scoring)
 
     def reduce(self, scores: list[NDArray[np.float64]]) -> NDArray[np.float64]:
         """The score of each answer from the log-probabilities of its tokens."""

@@ -6,8 +6,10 @@ from typing import Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tree import Question
 from shoptalk.progress import Notify, quiet
+from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.questions import fitted_question
 from shoptalk.recommend.options import LanguageModelRecommender, log_probabilities
 from shoptalk.schema import Candidates, History, Message
@@ -33,6 +35,10 @@ class PointwiseRecommender(LanguageModelRecommender):
     builder
         The prompt builder of its training; its prompts ask about one item (see `ItemQuestions`).
     """
+
+    def __init__(self, model: LanguageModel, builder: PromptBuilder, scoring: str) -> None:
+        super().__init__(model, builder, scoring)
+        self.score_unit = "log-odds"
 
     def score(
         self, histories: Sequence[History], candidates: Sequence[Candidates], notify: Notify = quiet

@@ -67,6 +67,8 @@ class RecommendedItem:
         The contributions of the sources, the largest first; empty without `--explain` or without a second stage.
     advice
         The generated text; absent for models that generate none.
+    reason
+        A true sentence about the purchase with the largest effect; absent without `--explain`, or where none was found.
     """
 
     item_id: str
@@ -75,6 +77,7 @@ class RecommendedItem:
     because: tuple[HistoryEffect, ...] = ()
     sources: tuple[SourceEffect, ...] = ()
     advice: str | None = field(default=None, metadata=ABSENT)
+    reason: str | None = field(default=None, metadata=ABSENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,9 @@ class RecommendResult:
         Duration, without loading the model.
     method
         What ranks: ``model``, or another method that was better on validation users (see `RankingMethod`).
+    unit
+        What scores and effects are: ``log-probability`` (natural), ``mean log-probability of a token``, ``log-odds``,
+        ``logit``, or ``score`` for a number without a unit.
     """
 
     user: str | None
@@ -106,3 +112,4 @@ class RecommendResult:
     warnings: tuple[str, ...]
     seconds: float
     method: str = "model"
+    unit: str = "score"

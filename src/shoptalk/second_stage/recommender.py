@@ -41,6 +41,7 @@ class SecondStage(CatalogueRecommender):
     """
 
     name = "second_stage"
+    score_unit = "log-probability"
 
     def __init__(
         self,

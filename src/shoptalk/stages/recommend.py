@@ -2,9 +2,8 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +34,7 @@ class RecommendRequest:
     k
         Number of recommendations.
     explain
-        Also measure the effect of each item of the history on each recommendation.
+        Also measure the effect of each item of the history on each recommendation, and write its reason.
     filters
         What may be recommended.
     repeats
@@ -77,22 +76,19 @@ def recommend(trained: TrainedRun, request: RecommendRequest, progress: Progress
     task = get_task(trained.run.recipe.prompt.task)
     results = []
     for history, choice, ranked in zip(histories, choices, lists, strict=True):
-        reasons: Sequence[Sequence[Reason]] = [[] for _ in ranked.items]
-        sources: Sequence[Mapping[str, float]] = [{} for _ in ranked.items]
-        if request.explain:  # a model that chooses was shown all options
-            reasons = _reasons(recommender, catalogue, history, ranked, choice.open if options else ())
-            if hasattr(recommender, "contributions"):
-                sources = recommender.contributions(history, ranked.items)
-        written = task.recommendation_texts(recommender.builder, history, ranked)
+        # A model that chooses was shown all options.
+        explained = _explain(trained, history, ranked, choice.open if options else ()) if request.explain else None
+        advice = task.recommendation_texts(recommender.builder, history, ranked)
         results.append(
             RecommendResult(
                 user=history.user_id or None,
-                items=tuple(_rows(catalogue, ranked, reasons, sources, written)),
+                items=tuple(_rows(catalogue, ranked, explained, advice)),
                 history=tuple(HistoryItem(item, catalogue[item].title) for item in history.items),
                 allowed=choice.count,
                 warnings=tuple(shortfall(len(ranked.items), request.k, choice.count)),
                 seconds=time.perf_counter() - begin,
                 method=trained.run.ranking_method,
+                unit=getattr(recommender, "score_unit", "score"),
             )
         )
     return results
@@ -107,13 +103,25 @@ def _histories(trained: TrainedRun, request: RecommendRequest) -> list[History]:
     return [History("", tuple(match_items(typed, catalogue))) for typed in request.histories]
 
 
-def _reasons(
-    recommender: Any, catalogue: Catalogue, history: History, ranked: RankedList, options: Sequence[str]
-) -> list[list[Reason]]:
-    """The effect of each item of the history on each recommended item; ``options`` are all that the model was shown."""
+@dataclass(frozen=True, slots=True)
+class _Explained:
+    """For each recommended item the effects of the purchases, the written reason, and the parts of the score."""
+
+    effects: Sequence[Sequence[Reason]]
+    reasons: Sequence[str | None]
+    sources: Sequence[Mapping[str, float]]
+
+
+def _explain(trained: TrainedRun, history: History, ranked: RankedList, options: Sequence[str]) -> _Explained:
+    """Explain the recommended items; ``options`` are all that the model was shown, or none."""
+    recommender, catalogue = trained.recommender, trained.dataset.catalogue
     shown = Candidates(tuple(options), tuple(catalogue[item].title for item in options)) if options else None
-    reasons: list[list[Reason]] = recommender.explain(history, ranked.items, shown)
-    return reasons
+    effects = recommender.explain(history, ranked.items, shown)
+    reasons = trained.reason_writer.write(recommender, history, ranked.items, effects, shown)
+    sources: Sequence[Mapping[str, float]] = [{} for _ in ranked.items]
+    if hasattr(recommender, "contributions"):
+        sources = recommender.contributions(history, ranked.items)
+    return _Explained(effects, reasons, sources)
 
 
 def shortfall(given: int, k: int, allowed: int) -> list[str]:
@@ -199,20 +207,22 @@ def choose(allowed: AllowedItems, history: History, *, repeats: bool) -> Choice:
 
 
 def _rows(
-    catalogue: Catalogue,
-    ranked: RankedList,
-    reasons: Sequence[Sequence[Reason]],
-    sources: Sequence[Mapping[str, float]],
-    written: Sequence[str] | None,
+    catalogue: Catalogue, ranked: RankedList, explained: _Explained | None, advice: Sequence[str] | None
 ) -> list[RecommendedItem]:
-    return [
-        RecommendedItem(
-            item_id=item,
-            title=catalogue[item].title,
-            score=score,
-            because=tuple(HistoryEffect(reason.item_id, reason.effect) for reason in reasons[number]),
-            sources=tuple(SourceEffect(name, effect) for name, effect in sources[number].items()),
-            advice=None if written is None else written[number],
-        )
-        for number, (item, score) in enumerate(zip(ranked.items, ranked.scores, strict=True))
+    rows = [
+        RecommendedItem(item, catalogue[item].title, score)
+        for item, score in zip(ranked.items, ranked.scores, strict=True)
     ]
+    if advice is not None:
+        rows = [replace(row, advice=text) for row, text in zip(rows, advice, strict=True)]
+    if explained is not None:
+        rows = [
+            replace(
+                row,
+                because=tuple(HistoryEffect(reason.item_id, reason.effect) for reason in explained.effects[number]),
+                sources=tuple(SourceEffect(name, effect) for name, effect in explained.sources[number].items()),
+                reason=explained.reasons[number],
+            )
+            for number, row in enumerate(rows)
+        ]
+    return rows

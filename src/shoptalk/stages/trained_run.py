@@ -1,18 +1,20 @@
 """A trained run, opened once: its folder, its dataset and its recommender."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from shoptalk.data.dataset import Dataset
 from shoptalk.errors import RunError
 from shoptalk.models.numpy_model import can_load_numpy_model, load_numpy_model
+from shoptalk.recommend.reasons import ReasonWriter
 from shoptalk.runs import Run
 from shoptalk.schema import Recommender
 from shoptalk.stages.load_dataset import add_new_items, open_run_dataset
 from shoptalk.tasks import get_task, make_prompts
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TrainedRun:
     """A trained run in memory.
 
@@ -29,6 +31,12 @@ class TrainedRun:
     run: Run
     dataset: Dataset
     recommender: Any
+
+    @cached_property
+    def reason_writer(self) -> ReasonWriter:
+        """Writes the reasons of recommendations, from the purchases that the model learned from."""
+        purchases = self.dataset.learned_purchases(refit=self.run.recipe.training.refit)
+        return ReasonWriter(self.dataset.catalogue, purchases)
 
 
 def open_trained_run(run: Run, dataset: Dataset | None = None, *, single: bool = False) -> TrainedRun:
