@@ -53,6 +53,10 @@ def test_explanations_add_up_from_the_history(model: shoptalk.Model, data: shopt
     table = model.recommend("u0", k=2, explain=True)
     for because in table["because"]:
         assert {item for item, _ in because} == set(data.history("u0").items)
+    for because, reason in zip(table["because"], table["reason"], strict=True):
+        title = data.catalogue[because[0][0]].title
+        assert reason is None or reason.startswith(f"Because you have bought “{title}”: ")
+    assert table["reason"].notna().any()
 
 
 @pytest.mark.parametrize(

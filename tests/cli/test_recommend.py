@@ -19,6 +19,7 @@ REPORT = {
             "score": 1.5,
             "because": [{"item_id": "a", "effect": 0.25}],
             "sources": [{"source": "model", "effect": 0.5}],
+            "reason": "Because you have bought “Soap”: both mention rose.",
         }
     ],
     "history": [{"item_id": "a", "title": "Soap"}],
@@ -26,6 +27,7 @@ REPORT = {
     "warnings": [],
     "seconds": 0.0,
     "method": "model",
+    "unit": "logit",
 }
 
 
@@ -80,6 +82,8 @@ def test_without_options_nothing_is_filtered(
     output = capsys.readouterr().out
     assert "history: Soap" in output
     assert "1. Comb  [b]  score 1.500" in output
+    assert "effects are differences of the score (a logit)" in output
+    assert "Because you have bought “Soap”: both mention rose." in output
     assert "+0.250 because of Soap" in output
     assert "by model +0.500" in output
 

@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from shoptalk.errors import UsageError
+from shoptalk.progress import silent
 from shoptalk.recommend.filters import Filters
 from shoptalk.runs import open_run
-from shoptalk.schema import Candidates, History, Item
+from shoptalk.schema import Candidates, History, Item, Reason
 from shoptalk.stages.load_dataset import open_run_dataset
-from shoptalk.stages.recommend import allowed_items, choose, shortfall
+from shoptalk.stages.recommend import RecommendRequest, allowed_items, choose, shortfall
+from shoptalk.stages.recommend import recommend as stage
 from shoptalk.stages.trained_run import open_trained_run
 from tests.stages.printed import recommend
 
@@ -114,3 +116,27 @@ def test_reasons_are_scores_with_and_without(trained: Path) -> None:
     assert effect.keys() == {first, second}
     assert effect[first] == pytest.approx(both - without, abs=1e-4)
     assert np.isclose(found[0]["score"], both, atol=1e-4)
+
+
+def test_reasons_are_counted_from_what_the_model_learned_from(trained: Path) -> None:
+    run = open_run(trained)
+    shop = open_run_dataset(run)
+    rows = shop.rows
+    learned = shop.learned_purchases(refit=False)
+    assert len(learned.item) == (rows.part == 0).sum()
+    assert len(shop.learned_purchases(refit=True).item) == np.isin(rows.part, [0, 1]).sum()
+    assert sum(len(history.items) for history in shop.split().train) == len(learned.item)
+    users = [history.user_id for history in shop.histories()][:20]
+    opened = open_trained_run(run, shop)
+    written = 0
+    check = opened.reason_writer.check
+    for user, result in zip(
+        users, stage(opened, RecommendRequest(users=users, k=2, explain=True), silent), strict=True
+    ):
+        assert result.unit == "logit"
+        for item in result.items:
+            effects = [Reason(part.item_id, part.effect) for part in item.because]
+            if item.reason is not None:
+                assert check.problem(item.reason, item.item_id, shop.history(user), effects) is None
+                written += 1
+    assert written > len(users)  # of two for each

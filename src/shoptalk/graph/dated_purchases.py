@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shoptalk.graph.interactions import Ints
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
