@@ -62,6 +62,7 @@ def judge_reasons(trained: TrainedRun, cases: Sequence[EvalExample], lists: Sequ
     true: list[float] = []
     kinds: Counter[str] = Counter()
     problems: Counter[str] = Counter()
+    without: Counter[str] = Counter()
     for case, items in zip(cases, lists, strict=True):
         shown = shown_options(recommender, case)
         effects = recommender.explain(case.history, items, shown)
@@ -71,9 +72,11 @@ def judge_reasons(trained: TrainedRun, cases: Sequence[EvalExample], lists: Sequ
             users.append(case.history.user_id)
             written.append(draft is not None and problem is None)
             true.append(np.nan if draft is None else float(problem is None))
-            if problem is not None:
+            if draft is None:
+                without["nothing to say" if reasons and reasons[0].effect > 0 else "no purchase raised the score"] += 1
+            elif problem is not None:
                 problems[problem] += 1
-            elif draft is not None:
+            else:
                 kinds[kind_of(draft)] += 1
     return {
         "recommendations": len(users),
@@ -81,6 +84,7 @@ def judge_reasons(trained: TrainedRun, cases: Sequence[EvalExample], lists: Sequ
         "true": estimate(true, users=users),
         "kinds": dict(kinds.most_common()),
         "false": dict(problems),
+        "without": dict(without),
     }
 
 
@@ -131,6 +135,7 @@ def show(name: str, figures: dict[str, Any]) -> None:
     reasons = figures["reasons"]
     print(f"\n{name}: {reasons['recommendations']} recommendations, {figures['seconds']:.0f} s")
     print(f"  with a reason {text(reasons['with_reason'])}; true {text(reasons['true'])}; {reasons['kinds']}")
+    print(f"  without a reason: {reasons['without'] or 'none'}")
     if reasons["false"]:
         print(f"  false, by what is wrong: {reasons['false']}")
     print(f"  effects of {figures['users']} users, {figures['unit']}")

@@ -80,7 +80,7 @@ def train_for(model: LanguageModel, builder: PromptBuilder, histories: Sequence[
         losses.append(loss.item() / terms)
         step += 1
     model.network.eval()
-    return float(np.mean(losses[-20:]))
+    return float(np.nanmean(losses[-20:]))
 
 
 def train_subject(folder: Path, count: int, seconds: float) -> Subject:
