@@ -135,11 +135,14 @@ class Statements:
             yield Statement(purchase.item_id, "category", fact, support)
 
     def _words(self, purchase: Item, item: Item) -> Iterator[Statement]:
-        """The rarest words of both, in the order of the recommended item's text."""
+        """The rarest words of both, in the order of the recommended item's text.
+
+        Each is in the title of one of them: words that only descriptions share ("founded in Kansas") say little.
+        """
         counts, size = self._word_counts
         most = max(COMMON_SHARE * size, min(COMMON_COUNT, size / 2))
-        other = _words(purchase)
-        shared = [word for word in _words(item) if word in other and word not in STOP_WORDS and counts[word] <= most]
+        others, titles = _words(purchase), _title_words(purchase) | _title_words(item)
+        shared = [word for word in _words(item) if word in others and word in titles and counts[word] <= most]
         rarest = sorted(shared, key=lambda word: counts[word])[:MOST_WORDS]
         if rarest:
             fact = f"both mention {', '.join(word for word in shared if word in rarest)}"
@@ -168,6 +171,11 @@ _KEPT = 1024
 def _folded(text: str) -> str:
     """A text without regard to case and spaces around it."""
     return text.strip().casefold()
+
+
+def _title_words(item: Item) -> set[str]:
+    """The words of the title but those without a meaning."""
+    return set(_WORD.findall(item.title.casefold())) - STOP_WORDS
 
 
 def _words(item: Item) -> dict[str, None]:
