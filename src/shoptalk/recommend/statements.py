@@ -29,11 +29,11 @@ COMMON_SHARE, COMMON_COUNT = 0.1, 10
 SAMPLE = 50_000
 #: Texts in the column of the brand that are none.
 NO_BRANDS = frozenset({"", "-", "generic", "n/a", "na", "no brand", "none", "unbranded", "unknown"})
-#: English words without a meaning of their own, of three letters or more.
+#: English words and measures without a meaning of their own, of three letters or more.
 _STOP_WORDS = (
     "about all also and any are but can each for from has have her his how into its more most new non not now of off "
     "one only our out over per she than that the their them these they this those too two use very was were what when "
-    "which who will with without you your"
+    "which who will with without you your inch inches pack pcs piece pieces"
 )
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 _WORD = re.compile(r"[^\W\d_]{3,}")
