@@ -14,6 +14,7 @@ same lists by the model's own free generation, and counts its entries that are n
 
 import argparse
 import json
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -153,7 +154,8 @@ def train_lists(model: LanguageModel, builder: PromptBuilder, histories: Sequenc
     tokens = encode_cases(list(list_cases(histories, every=False)), builder, model.tokenizer)
     groups = plan(tokens.lengths, 4096, np.random.default_rng(1))
     optimiser = torch.optim.AdamW(model.network.parameters(), lr=3e-3)
-    begin, losses, step = time.perf_counter(), [float("nan")], 0
+    begin, step = time.perf_counter(), 0
+    losses: list[float] = []
     model.network.train()
     while time.perf_counter() - begin < seconds:
         loss, terms = answer_loss(model, make_batch(tokens, groups[step % len(groups)]))
@@ -163,7 +165,7 @@ def train_lists(model: LanguageModel, builder: PromptBuilder, histories: Sequenc
         losses.append(loss.item() / terms)
         step += 1
     model.network.eval()
-    return float(np.nanmean(losses[-20:]))
+    return float(np.mean(losses[-20:])) if losses else math.nan
 
 
 def make_model(task: str, catalogue: Catalogue) -> tuple[LanguageModel, PromptBuilder]:

@@ -14,6 +14,7 @@ constrained search finds.
 
 import argparse
 import json
+import math
 import os
 import statistics
 import time
@@ -70,7 +71,8 @@ def train_for(model: LanguageModel, builder: PromptBuilder, histories: Sequence[
     tokens = encode_sequences(histories, builder, model.tokenizer)
     groups = plan(tokens.lengths, 4096, np.random.default_rng(1))
     optimiser = torch.optim.AdamW(model.network.parameters(), lr=3e-3)
-    begin, losses, step = time.perf_counter(), [float("nan")], 0
+    begin, step = time.perf_counter(), 0
+    losses: list[float] = []
     model.network.train()
     while time.perf_counter() - begin < seconds:
         loss, terms = answer_loss(model, make_batch(tokens, groups[step % len(groups)]))
@@ -80,7 +82,7 @@ def train_for(model: LanguageModel, builder: PromptBuilder, histories: Sequence[
         losses.append(loss.item() / terms)
         step += 1
     model.network.eval()
-    return float(np.nanmean(losses[-20:]))
+    return float(np.mean(losses[-20:])) if losses else math.nan
 
 
 def train_subject(folder: Path, count: int, seconds: float) -> Subject:
