@@ -108,7 +108,7 @@ def show_recommendations(result: "RecommendResult") -> None:
         if item.advice is not None:
             print(f"       {printable(item.advice)}")
         if item.reason is not None:
-            print(f"       {item.reason}")
+            print(f"       {printable(item.reason)}")
         for reason in item.because[:2]:
             print(f"       {reason.effect:+.3f} because of {titles[reason.item_id]}")
         if item.sources:

@@ -6,7 +6,7 @@ cannot read is not true.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import numpy as np
@@ -90,16 +90,18 @@ class ReasonCheck:
 
     def _count(self, first: str, second: str) -> int:
         """How many users bought the second item at a later time than the first, counted one by one."""
-        rows = self._purchases
         first_time: dict[int, float] = {}
         last_time: dict[int, float] = {}
-        for row in np.flatnonzero(rows.item == self._number[first]).tolist():
-            user, time = int(rows.user[row]), float(rows.time[row])
+        for user, time in self._times(first):
             first_time[user] = min(time, first_time.get(user, time))
-        for row in np.flatnonzero(rows.item == self._number[second]).tolist():
-            user, time = int(rows.user[row]), float(rows.time[row])
+        for user, time in self._times(second):
             last_time[user] = max(time, last_time.get(user, time))
         return sum(time < last_time[user] for user, time in first_time.items() if user in last_time)
+
+    def _times(self, item_id: str) -> Iterator[tuple[int, float]]:
+        """User and time of each purchase of an item."""
+        rows = np.flatnonzero(self._purchases.item == self._number[item_id])
+        return zip(self._purchases.user[rows].tolist(), self._purchases.time[rows].tolist(), strict=True)
 
 
 def _letters(text: str) -> str:

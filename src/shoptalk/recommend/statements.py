@@ -25,6 +25,8 @@ LEAST_USERS = 3
 MOST_WORDS, LONGEST, LONGEST_DESCRIPTION = 3, 80, 2000
 #: A word may be in this share of the items, or in as many of them: more frequent words say nothing.
 COMMON_SHARE, COMMON_COUNT = 0.1, 10
+#: How many purchases have the numbers of users after them kept.
+KEPT = 1024
 #: Items from which the frequency of words is counted, at most.
 SAMPLE = 50_000
 #: Texts in the column of the brand that are none.
@@ -108,11 +110,13 @@ class Statements:
 
     def _customers(self, purchase: Item, item: Item) -> Iterator[Statement]:
         """How many users bought the item after the purchase."""
-        if purchase.item_id not in self._users_after:
-            if len(self._users_after) >= _KEPT:
+        followers = self._users_after.get(purchase.item_id)
+        if followers is None:
+            followers = self._purchases.users_after(self._index[purchase.item_id])
+            if len(self._users_after) >= KEPT:
                 self._users_after.clear()
-            self._users_after[purchase.item_id] = self._purchases.users_after(self._index[purchase.item_id])
-        items, counts = self._users_after[purchase.item_id]
+            self._users_after[purchase.item_id] = followers
+        items, counts = followers
         count = int(counts[items == self._index[item.item_id]].sum())
         if count >= LEAST_USERS:
             fact = f"{count} customers bought this product after it"
@@ -162,10 +166,6 @@ class Statements:
         items = list(self._catalogue.values())
         sample = items[:: math.ceil(len(items) / SAMPLE)] if items else []
         return Counter(word for item in sample for word in _words(item)), len(sample)
-
-
-#: How many purchases have their followers kept.
-_KEPT = 1024
 
 
 def _folded(text: str) -> str:
