@@ -7,8 +7,8 @@ or of ``--data``. One generates lists of ten items as item tokens (task ``genera
 The other generates titles (task ``generate_title``): ten for each history with ten beams, and one with one beam.
 
 Free decoding computes the same number of tokens with the same decoder, the same batches and the same number of beams,
-but without a trie, masks or knowledge of the catalogue. The two run in turns on parts of the histories; processor
-seconds of one thread are added up, so that other load on the machine affects both alike. ``--free`` also decodes the
+but without a trie, masks or knowledge of the catalogue. The two run in turns on parts of the histories, so that other
+load on the machine affects both alike; times are processor seconds of one thread for the parts that both decode. ``--free`` also decodes the
 same lists by the model's own free generation, and counts its entries that are no item or repeats.
 """
 
@@ -46,6 +46,8 @@ from shoptalk.training.phases import answer_loss
 
 #: Histories that one method decodes before it is the other's turn.
 TURN = 256
+#: Parts that are decoded freely too, at least, where there are so many.
+COMPARED = 8
 #: Products of the generated shop, and users from whom the models learn.
 PRODUCTS, LEARNED = 3000, 4000
 
@@ -87,10 +89,11 @@ def timed(work: Callable[[], Any]) -> tuple[Any, float]:
     return work(), time.process_time() - begin
 
 
-def turns(histories: Sequence[History]) -> Iterator[Sequence[History]]:
-    """The histories in parts."""
-    for start in range(0, len(histories), TURN):
-        yield histories[start : start + TURN]
+def turns(histories: Sequence[History]) -> Iterator[tuple[Sequence[History], bool]]:
+    """The histories in parts, and whether a part is also decoded freely: all parts of few, some of many."""
+    starts = range(0, len(histories), TURN)
+    for number, start in enumerate(starts):
+        yield histories[start : start + TURN], number % max(1, len(starts) // COMPARED) == 0
 
 
 @torch.inference_mode()
@@ -118,13 +121,14 @@ def prompts_of(search: TitleSearch, histories: Sequence[History]) -> list[list[i
 def decode_lists(lists: ListRecommender, histories: Sequence[History]) -> Figures:
     """A list of ten items for each history."""
     figures = Figures(tokens=LIST_LENGTH * (1 + len(lists.separator)) - len(lists.separator))
-    for part in turns(histories):
+    for part, compared in turns(histories):
         ranked, seconds = timed(lambda: lists.rank(part))  # noqa: B023
         figures.add(ranked, part, lists.builder.catalogue, each=False)
-        figures.constrained += seconds
-        figures.free += timed(
-            lambda: free_greedy(lists.model, [lists.ask(history)[0] for history in part], int(figures.tokens))  # noqa: B023
-        )[1]
+        figures.constrained += seconds * compared
+        if compared:
+            figures.free += timed(
+                lambda: free_greedy(lists.model, [lists.ask(history)[0] for history in part], int(figures.tokens))  # noqa: B023
+            )[1]
     return figures
 
 
@@ -134,17 +138,18 @@ def decode_titles(search: TitleSearch, histories: Sequence[History], beams: int)
     lengths = zip(search.items, search.trie.length.tolist(), strict=True)
     length = {item: count for items, count in lengths for item in items}
     tokens = []
-    for part in turns(histories):
+    for part, compared in turns(histories):
         ranked, seconds = timed(lambda: search.rank(part, beams))  # noqa: B023
         figures.add(ranked, part, search.builder.catalogue, each=True)
-        figures.constrained += seconds
+        figures.constrained += seconds * compared
         found = [length[item] for one in ranked for item in one.items]
         tokens += found
-        count = max(1, round(float(np.mean(found))))
-        with torch.inference_mode():
-            figures.free += timed(
-                lambda: free_branches(search.model, prompts_of(search, part), count, beams)  # noqa: B023
-            )[1]
+        if compared:
+            count = max(1, round(float(np.mean(found))))
+            with torch.inference_mode():
+                figures.free += timed(
+                    lambda: free_branches(search.model, prompts_of(search, part), count, beams)  # noqa: B023
+                )[1]
     figures.tokens = float(np.mean(tokens))
     return figures
 

@@ -6,6 +6,7 @@ import pytest
 
 from shoptalk.recommend.reason_check import ReasonCheck
 from shoptalk.recommend.statements import LONGEST, Statements, quotable, reason_sentence
+from shoptalk.schema import Item
 from tests.recommend.shop_with_reasons import SHOP, effects, history, purchases
 
 
@@ -37,6 +38,18 @@ def test_all_that_two_products_share_the_rarest_first() -> None:
 )
 def test_nothing_is_said_where_nothing_is_true(purchase: str, item: str) -> None:
     assert facts(purchase, item) == []
+
+
+def test_words_of_other_scripts_are_whole() -> None:
+    titles = {"a": "नमस्ते साबुन", "b": "नमस्ते तेल", "c": "Crème brûlée", "d": "Crème de\u0301licieuse", "e": "साफ"}
+    shop = {name: Item(name, title) for name, title in titles.items()}
+    statements, check = Statements(shop, purchases()), ReasonCheck(shop, purchases())
+    for purchase, item, fact in (("a", "b", "both mention नमस्ते"), ("c", "d", "both mention crème")):
+        assert [statement.fact for statement in statements.about(purchase, item)] == [fact]
+        sentence = reason_sentence(titles[purchase], fact)
+        assert check.problem(sentence, item, history(purchase), effects(**{purchase: 1.0})) is None
+    part = reason_sentence(titles["a"], "both mention नमस")
+    assert check.problem(part, "b", history("a"), effects(a=1.0)) == "words"
 
 
 HOSTILE = {

@@ -1,13 +1,14 @@
 """Checks the written reason of a recommendation against catalogue, history, effects and training purchases.
 
 The check shares no code with what finds and writes statements (`shoptalk.recommend.statements`): it reads the sentence,
-looks the product up among the purchases by its title, and works out again what is said about it. A sentence that it
+looks the product up among the purchases by its title, and works out again what is match about it. A sentence that it
 cannot read is not true.
 """
 
 import re
 from collections.abc import Iterator, Sequence
 from typing import Literal
+from unicodedata import category
 
 import numpy as np
 
@@ -23,7 +24,7 @@ _SENTENCE = re.compile(
     r"(?:(?P<customers>[1-9][0-9]*) customers bought this product after it"
     r"|both are of the brand “(?P<brand>[^“”]+)”"
     r"|both are in the category “(?P<category>[^“”]+)”"
-    r"|both mention (?P<words>[^\W\d_]+(?:, [^\W\d_]+)*))\."
+    r"|both mention (?P<words>[^\s“”,.]+(?:, [^\s“”,.]+)*))\."
 )
 _UNPRINTABLE = re.compile(r"[^\S ]|[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
@@ -55,10 +56,10 @@ class ReasonCheck:
         history, effects
             The purchases, and the effect of each on the score of the recommended item, in any order.
         """
-        said = _SENTENCE.fullmatch(sentence)
-        if said is None or _UNPRINTABLE.search(sentence):
+        match = _SENTENCE.fullmatch(sentence)
+        if match is None or _UNPRINTABLE.search(sentence):
             return "form"
-        named = [item for item in dict.fromkeys(history.items) if self._has_title(item, said["title"])]
+        named = [item for item in dict.fromkeys(history.items) if self._has_title(item, match["title"])]
         if not named:
             return "purchase"
         most = max((reason.effect for reason in effects), default=0.0)
@@ -67,25 +68,25 @@ class ReasonCheck:
         if not moving:
             return "effect"
         item = self._catalogue[item_id]
-        problems = [self._false_fact(said, self._catalogue[purchase], item) for purchase in moving]
+        problems = [self._false_fact(match, self._catalogue[purchase], item) for purchase in moving]
         return None if None in problems else problems[0]
 
     def _has_title(self, item_id: str, quoted: str) -> bool:
         """Whether a quotation, which may be cut, is the title of an item."""
         return item_id in self._catalogue and _quotes(quoted, self._catalogue[item_id].title)
 
-    def _false_fact(self, said: re.Match[str], purchase: Item, item: Item) -> Problem | None:
-        """Which part of what is said about two items is false."""
-        if said["customers"]:
-            return None if int(said["customers"]) == self._count(purchase.item_id, item.item_id) else "customers"
-        if said["brand"]:
-            same = all(_quotes(said["brand"], brand) for brand in (purchase.brand, item.brand))
+    def _false_fact(self, match: re.Match[str], purchase: Item, item: Item) -> Problem | None:
+        """Which part of a sentence about two items is false."""
+        if match["customers"]:
+            return None if int(match["customers"]) == self._count(purchase.item_id, item.item_id) else "customers"
+        if match["brand"]:
+            same = all(_quotes(match["brand"], brand) for brand in (purchase.brand, item.brand))
             return None if same and purchase.brand.strip().lower() == item.brand.strip().lower() else "brand"
-        if said["category"]:
+        if match["category"]:
             both = set(purchase.categories) & set(item.categories)
-            return None if any(_quotes(said["category"], name) for name in both) else "category"
+            return None if any(_quotes(match["category"], name) for name in both) else "category"
         texts = [f"{one.title}\n{one.description}".casefold() for one in (purchase, item)]
-        words = said["words"].split(", ")
+        words = match["words"].split(", ")
         return None if all(_contains(text, word) for word in words for text in texts) else "words"
 
     def _count(self, first: str, second: str) -> int:
@@ -111,10 +112,12 @@ def _letters(text: str) -> str:
 
 def _quotes(quoted: str, text: str) -> bool:
     """Whether letters and digits of a quotation are those of a text, or of its beginning if it ends in ``…``."""
-    said, whole = _letters(quoted), _letters(text)
-    return bool(said) and (whole.startswith(said) if quoted.endswith("…") else whole == said)
+    start, whole = _letters(quoted), _letters(text)
+    return bool(start) and (whole.startswith(start) if quoted.endswith("…") else whole == start)
 
 
 def _contains(text: str, word: str) -> bool:
-    """Whether a text has a word, with neither a letter before nor behind it."""
-    return re.search(rf"(?<![^\W\d_]){re.escape(word)}(?![^\W\d_])", text) is not None
+    """Whether a text has a word, with neither letters nor marks of letters before or behind it."""
+    padded = f" {text} "
+    ends = ((found.start(), found.end()) for found in re.finditer(re.escape(word), padded))
+    return any(not {category(padded[start - 1])[0], category(padded[end])[0]} & {"L", "M"} for start, end in ends)

@@ -38,7 +38,8 @@ _STOP_WORDS = (
     "which who will with without you your inch inches pack pcs piece pieces"
 )
 STOP_WORDS = frozenset(_STOP_WORDS.split())
-_WORD = re.compile(r"[^\W\d_]{3,}")
+#: Letters, with the marks and vowel signs that Python's ``\w`` leaves out; from U+0900 on, scripts of South Asia.
+_WORD = re.compile(r"(?:[^\W\d_]|[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0900-\u109f]){3,}")
 _QUOTES = str.maketrans(dict.fromkeys('"“”„‟«»', "'"))
 #: Zero-width joiners, which are not printable but are part of words in some scripts and of emoji.
 _JOINERS = "\u200c\u200d"
