@@ -8,8 +8,9 @@ The other generates titles (task ``generate_title``): ten for each history with 
 
 Free decoding computes the same number of tokens with the same decoder, the same batches and the same number of beams,
 but without a trie, masks or knowledge of the catalogue. The two run in turns on parts of the histories, so that other
-load on the machine affects both alike; times are processor seconds of one thread for the parts that both decode. ``--free`` also decodes the
-same lists by the model's own free generation, and counts its entries that are no item or repeats.
+load on the machine affects both alike; times are processor seconds of one thread for the parts that both decode.
+``--free`` also decodes a tenth of the lists by the model's own free generation, and counts its entries that are no item
+or repeats.
 """
 
 import argparse
