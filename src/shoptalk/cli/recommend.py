@@ -97,12 +97,12 @@ def show_recommendations(result: "RecommendResult") -> None:
     """Print the history, and the recommendations with their explanations."""
     titles = {item.item_id: printable(item.title) for item in result.history}
     print("history: " + "; ".join(titles.values()))
-    if any(item.because for item in result.items):
-        print(f"effects are differences of the score ({UNITS.get(result.unit, result.unit)})")
     if result.method != "model":
         from shoptalk.report.names import ranking_label
 
         print(f"ranked by {ranking_label(result.method)}, the best method on validation users")
+    if any(item.because for item in result.items):
+        print(f"effects are differences of the score ({UNITS.get(result.unit, result.unit)})")
     for index, item in enumerate(result.items, 1):
         print(f"{index:>3}. {printable(item.title)}  [{item.item_id}]  score {item.score:.3f}")
         if item.advice is not None:
