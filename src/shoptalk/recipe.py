@@ -87,6 +87,8 @@ class Recipe(Section):
             raise ValueError("items.cold_start_items needs items.transition_text and training.refit")
         if self.items.second_stage != "off" and self.items.cold_start_items:
             raise ValueError("items.second_stage and items.cold_start_items exclude each other")
+        if self.training.extra_ratio is not None and not self.training.extra:
+            raise ValueError("training.extra_ratio needs training.extra")
         return self
 
     @property

@@ -12,8 +12,8 @@ from shoptalk.registry import BASELINES, SOURCES
 from shoptalk.sweep_config import Section
 
 Cleaning = Literal["raw", "unescape", "words", "asymmetric"]
-KeptColumn = Literal["brand", "categories", "description", "price"]
-TextField = Literal["token", "title", "brand", "categories", "description", "review"]
+KeptColumn = Literal["brand", "categories", "description", "features", "price"]
+TextField = Literal["token", "title", "brand", "categories", "description", "features", "review"]
 Tracker = Literal["tensorboard", "mlflow"]
 ItemTask = Literal["next", "next_title", "title_of", "item_of"]
 GraphForm = Literal["ones", "published", "learned", "all-edges"]
@@ -164,6 +164,9 @@ class Prompt(Section):
         ("title",), description="columns of an item in prompts and in the text of its embedding", min_length=1
     )
     user: bool = Field(False, description="put a token of the user before the history, one for each training user")
+    persona: bool = Field(
+        False, description="generate_reason: the user has a pseudonym, and one review is shown, the latest"
+    )
     padding: Literal["repeat", "token", "none"] = Field(
         "repeat",
         description="generate_ids: lists of fewer than ten are padded by repeating them, by a padding token, or not",
@@ -273,6 +276,17 @@ class Training(Section):
     )
     overfit: bool = Field(False, description="train on a few examples until they are memorised, to check the set-up")
     extra: tuple[str, ...] = Field((), description="files of instruction / input / output rows to train on in addition")
+    extra_ratio: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="rows of `extra` for each example of the dataset, drawn by the seed; default: all rows"
+    )
+    examples: str | None = Field(
+        None,
+        description="file of instruction / input / output rows to train on in place of the examples of the dataset, "
+        "such as those of `shoptalk teach`",
+    )
+    loss_on: Literal["answer", "all"] = Field(
+        "answer", description="tokens of an example that are learned: the answer, or the prompt as well"
+    )
     trackers: tuple[Tracker, ...] = Field(("tensorboard",), description="where losses are logged besides log.jsonl")
 
 

@@ -7,7 +7,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from shoptalk.prompts.advice import BECAUSE, NEW, Adviser, describe_purchase, recommended, request
+from shoptalk.prompts.advice import (
+    BECAUSE,
+    NEW,
+    Adviser,
+    describe_purchase,
+    has_reason,
+    introduction,
+    recommended,
+    request,
+)
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.shorten import shorten
 from shoptalk.recipe import Recipe
@@ -28,9 +37,17 @@ class ReasonPrompts(PromptBuilder):
         """One of several wordings of the request, chosen by a hash of user and history."""
         return Message("system", request(history))
 
+    def history(self, history: History, latest: int | None) -> list[Message]:
+        """The history in the first person; with ``prompt.persona`` the user's pseudonym comes first."""
+        lines = super().history(history, latest)
+        return [Message("user", introduction(history.user_id)), *lines] if self.prompt.persona else lines
+
     def line(self, history: History, index: int) -> str:
-        """A purchase in the first person."""
-        return describe_purchase(*self.described(history, index))
+        """A purchase in the first person; with ``prompt.persona`` only the latest review is shown."""
+        item, review = self.described(history, index)
+        if self.prompt.persona and any(history.reviews[index + 1 :]):
+            review = ""
+        return describe_purchase(item, review)
 
     def answers(self, candidates: Candidates, history: History, *, latest: int | None = None) -> list[Message]:
         """Each option with the reason for it."""
@@ -92,7 +109,9 @@ class GenerateReason(OptionTask):
         from shoptalk.tasks.evaluate_texts import evaluate_texts
 
         prompts: ReasonPrompts = evaluation.recommender.builder
-        return evaluate_texts(evaluation, recommended, lambda case, item: prompts.reason(case.history, item))
+        return evaluate_texts(
+            evaluation, recommended, lambda case, item: prompts.reason(case.history, item), has_reason
+        )
 
 
 TASK = GenerateReason()

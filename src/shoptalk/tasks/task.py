@@ -106,6 +106,8 @@ class Task(ABC):
                 f'prompt.task = "{self.name}" cannot use model.graph_attention = "{recipe.model.graph_attention}"',
                 hint="its prompts have no item tokens: use next_item or generate_ids",
             )
+        if recipe.training.loss_on == "all" and self.item_tokens:
+            raise RecipeError(f'prompt.task = "{self.name}" cannot use training.loss_on = "all"')
         if recipe.training.choice_epochs and not self.learns_choices:
             raise RecipeError(f'prompt.task = "{self.name}" cannot use training.choice_epochs')
         if recipe.training.choice_epochs and recipe.candidates is None:
