@@ -32,6 +32,7 @@ from shoptalk.recipe_sections import (
     Natural,
     Prompt,
     SplitSection,
+    Teacher,
     Training,
     decided,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Prompt",
     "Recipe",
     "SplitSection",
+    "Teacher",
     "Training",
     "decided",
     "parse_recipe",
@@ -77,6 +79,7 @@ class Recipe(Section):
     items: Items = Items()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+    teacher: Teacher | None = Field(None, description="for `shoptalk teach`; other commands ignore it")
     sweep: Sweep | None = Field(None, description="for `shoptalk sweep`; other commands ignore it")
 
     @model_validator(mode="after")

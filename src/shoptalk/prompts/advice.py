@@ -41,6 +41,7 @@ BOUGHT = Template("advise, bought", "I have bought $item.")
 WROTE = Template("advise, bought and reviewed", "I have bought $item. I wrote about it: $review")
 _BECAUSE, _NEW = ", because ", ", which is something new for you."
 BECAUSE = Template("advise, because", "$title" + _BECAUSE + "you have bought $item: both say $words.")
+TAUGHT = Template("advise, as a teacher wrote", "$title" + _BECAUSE + "$reason")
 NEW = Template("advise, new", "$title" + _NEW)
 
 #: Most words that a reason names.

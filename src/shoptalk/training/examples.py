@@ -53,7 +53,9 @@ class TokenSet:
         """The examples with these numbers, in the given order."""
         tokens = [np.arange(self.ends[number] - self.lengths[number], self.ends[number]) for number in numbers]
         index = np.concatenate([*tokens, np.empty(0, dtype=np.int64)]).astype(np.int64)
-        return TokenSet(self.ids[index], self.labels[index], np.cumsum(self.lengths[numbers]), min(self.cut, len(numbers)))
+        return TokenSet(
+            self.ids[index], self.labels[index], np.cumsum(self.lengths[numbers]), min(self.cut, len(numbers))
+        )
 
 
 def encode_cases(cases: Iterable[EvalExample], builder: PromptBuilder, tokenizer: Tokenizer) -> TokenSet:

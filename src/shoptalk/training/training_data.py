@@ -35,6 +35,7 @@ def make_training_data(
     validation_cases: Iterable[EvalExample],
     choices: Sequence[EvalExample],
     builder: PromptBuilder,
+    learned: PromptBuilder,
     model: LanguageModel,
 ) -> TrainingData:
     """Encode the training and validation data of all phases; test cases are never used.
@@ -46,6 +47,8 @@ def make_training_data(
         ``training.targets = "every"``.
     train_cases, validation_cases
         Cases in the form of the task.
+    builder, learned
+        The prompts of the task, and those of the training cases, which may have other answers.
     choices
         Training cases with options, for the choice phase.
 
@@ -55,12 +58,10 @@ def make_training_data(
         When there is no training example.
     """
     tokenizer, training = model.tokenizer, recipe.training
-    if training.examples is not None:
-        train = _rows_of_file(training.examples, recipe, tokenizer)
-    elif builder.in_sequence and training.targets == "every":
+    if builder.in_sequence and training.targets == "every":
         train = encode_sequences(split.train, builder, tokenizer)
     else:
-        train = encode_cases(train_cases, builder, tokenizer)
+        train = encode_cases(train_cases, learned, tokenizer)
     if training.extra:
         extra = join([_rows_of_file(path, recipe, tokenizer) for path in training.extra])
         train = join([train, _drawn(extra, len(train), recipe)])
