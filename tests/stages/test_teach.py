@@ -1,7 +1,6 @@
 """A teacher model asked over HTTP, at a server in a process of its own."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -268,4 +267,4 @@ def test_recipes_that_cannot_teach_are_refused(content: dict[str, Any], server: 
     titles = {**content, "prompt": {"task": "generate_title"}, "training": {"answers": "answers.jsonl"}}
     with pytest.raises(ShoptalkError, match="cannot use training.answers"):
         check_recipe(recipe(titles, server, "good"))
-    assert os.listdir(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
