@@ -194,6 +194,7 @@ async def _ask_all(
     """
 
     async def send(key: str, sent: dict[str, Any]) -> None:
+        """Send one request and keep its answer, or count its failure."""
         try:
             answer = await ask(client, teacher, sent)
         except Failed as failure:
@@ -212,6 +213,7 @@ async def _ask_all(
             asked.answered, asked.in_a_row = asked.answered + 1, 0
 
     async def work() -> None:
+        """Send requests until there are no more, or one has ended the command."""
         for key, sent in requests:
             try:
                 await send(key, sent)
