@@ -2,6 +2,7 @@
 
     python benchmarks/reproduce.py a --runs runs/a          # makes the missing runs in runs/a, then rewrites the page
     python benchmarks/reproduce.py a b c d --only-write     # only rewrites the pages, from existing runs
+    python benchmarks/reproduce.py c --group 2              # only the second group of runs of a page
 
 Each page has a block between two marks. Its figures come from ``metrics.json`` and ``audit.json`` of the runs, and from
 the output of ``shoptalk audit``, ``shoptalk score`` and ``shoptalk compare`` on files that belong to them
@@ -13,6 +14,7 @@ import json
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +46,17 @@ SHOWN = (
 BASELINE_METRICS = ("accuracy", "recall@10")
 
 
-def run_missing(page: str, runs: Path) -> None:
-    """Run the missing steps of a page; interrupted runs are resumed."""
-    group_steps = (step for group in GROUPS.get(page, ()) for step in group.steps)
-    for step in (*EXPERIMENTS.get(page, ()), *group_steps):
+def chosen_groups(page: str, number: int | None) -> tuple[Group, ...]:
+    """The groups of a page, or the one with a number from 1."""
+    groups = GROUPS.get(page, ())
+    return groups if number is None else groups[number - 1 : number]
+
+
+def run_missing(page: str, runs: Path, number: int | None = None) -> None:
+    """Run the missing steps of a page, or of one of its groups; interrupted runs are resumed."""
+    groups = chosen_groups(page, number)
+    experiments = EXPERIMENTS.get(page, ()) if number is None else ()
+    for step in (*experiments, *(step for group in groups for step in group.steps)):
         command, path = step.command(runs), runs / step.name
         if isinstance(step, Material):
             if not path.exists():
@@ -57,7 +66,7 @@ def run_missing(page: str, runs: Path) -> None:
         elif not (path / "audit.json").exists():  # the last file of a run except for its page
             resume = command[0] == "shoptalk" and (path / "run.json").exists()
             _run([*command, *(["--resume"] if resume else [])])
-    for group in GROUPS.get(page, ()):
+    for group in groups:
         if group.compared:
             write_text(_comparison_path(runs, group.compared), _run([*group.compare(runs), "--json"]))
 
@@ -92,8 +101,25 @@ def figures(page: str, runs: Path) -> str:
         parts += [f"### {experiment.what[0].upper()}{experiment.what[1:]}", f"`{command}`"]
         parts += [_table(metrics), _baselines(metrics), _findings(audit)]
     for group in GROUPS.get(page, ()):
-        parts += [f"### {group.title}", *_side_by_side(group, page, runs)]
+        parts += group_section(group, page, runs)
     return "\n\n".join(part for part in parts if part)
+
+
+def group_section(group: Group, page: str, runs: Path) -> list[str]:
+    """The parts of a group's section, of the runs that are there; without any, the section stays as the page has it."""
+    made = tuple(step for step in group.steps if _is_made(step, runs))
+    if any(isinstance(step, Experiment) for step in made):
+        compared = group.compared if len(made) == len(group.steps) else None
+        return [f"### {group.title}", *_side_by_side(replace(group, steps=made, compared=compared), page, runs)]
+    text = (PAGES / f"{page}.md").read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
+    return [f"### {section.strip()}" for section in text.split("### ") if section.startswith(f"{group.title}\n")]
+
+
+def _is_made(step: Experiment | Material, runs: Path) -> bool:
+    """Whether the results of a step are there."""
+    if isinstance(step, Material):
+        return _judged_path(runs, step).exists() if step.judged else (runs / step.name).exists()
+    return (runs / step.name / "audit.json").exists()
 
 
 def _read(path: Path) -> Any:
@@ -228,14 +254,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="+", choices=sorted({*EXPERIMENTS, *GROUPS}))
     parser.add_argument("--runs", type=Path, help="folder of one page's runs; runs/PAGE by default")
+    parser.add_argument("--group", type=int, help="only the group with this number, from 1, of one page")
     parser.add_argument("--only-write", action="store_true", help="run nothing")
     arguments = parser.parse_args()
     if arguments.runs and len(arguments.pages) > 1:
         parser.error("--runs names the runs of one page")
+    if arguments.group is not None and not 1 <= arguments.group <= len(GROUPS.get(arguments.pages[0], ())):
+        parser.error(f"--group: page {arguments.pages[0]} has {len(GROUPS.get(arguments.pages[0], ()))} groups")
     for page in arguments.pages:
         runs = (arguments.runs or ROOT / "runs" / page).absolute()
         if not arguments.only_write:
-            run_missing(page, runs)
+            run_missing(page, runs, arguments.group)
         rewrite(page, figures(page, runs))
 
 

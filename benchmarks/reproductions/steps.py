@@ -114,6 +114,27 @@ def _advice() -> Group:
     )
 
 
+def _pretrained_advice() -> Group:
+    """System C with SmolLM2: two of the five configurations, each with the loss on the whole prompt and the answer."""
+    recipe = "recipes/gift-cards-advise-smollm2.toml"
+    columns = ("accuracy", "swapped_accuracy", "title_exact_match", "title_invalid_share", "title_echo_share",
+               "text_prompt_share", "answer_prompt_share", "text_repeat_share", "text_malformed_share",
+               "reason_match")  # fmt: skip
+    small = ("prompt.field_tokens=12", "evaluation.generate=16")
+    prompt, fast = "training.loss_on=all", "training.learning_rate=1e-3"
+    return Group(
+        "SmolLM2-135M-Instruct, 200 customers, one epoch",
+        columns,
+        (
+            Experiment("smollm2-zero", "not trained", recipe, (*small, "training.epochs=0")),
+            Experiment("smollm2-prompt-1", "configuration 1, loss on the whole prompt", recipe, (*small, prompt)),
+            Experiment("smollm2-answer-1", "configuration 1, loss on the answer", recipe, small),
+            Experiment("smollm2-prompt-5", "configuration 5, loss on the whole prompt", recipe, (*small, fast, prompt)),
+            Experiment("smollm2-answer-5", "configuration 5, loss on the answer", recipe, (*small, fast)),
+        ),
+    )
+
+
 def _lists(name: str, title: str, shop: tuple[Material, ...] = (), data: tuple[str, ...] = ()) -> Group:
     """System D on one shop: with its windows, with honest ones, told more, and the whole catalogue ranked."""
     recipe, items = "recipes/gift-cards-list.toml", "recipes/gift-cards-items.toml"
@@ -153,7 +174,7 @@ _FILES = ("data.source=amazon2023", "data.reviews={runs}/shop/reviews.jsonl.gz",
           "data.items={runs}/shop/meta.jsonl.gz", "data.min_history=11")  # fmt: skip
 
 GROUPS: dict[str, tuple[Group, ...]] = {
-    "c": (_advice(),),
+    "c": (_advice(), _pretrained_advice()),
     "d": (
         _lists("gift-cards", "Gift cards (2018)"),
         _lists("shop", "A generated shop in the format of 2023", (Material("shop", "the shop", _SHOP),), _FILES),

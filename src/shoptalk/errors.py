@@ -14,6 +14,7 @@
     ├── RunError           a run folder that is missing, damaged or does not fit
     ├── PredictionsError   a file of predictions that cannot be scored
     ├── StorageError       a disk that is full or a folder that cannot be written
+    ├── TeacherError       a teacher model that cannot be asked
     ├── MissingExtra       a part of shoptalk that is not installed
     └── PluginError        a plugin that cannot be imported or registered
 """
@@ -117,6 +118,12 @@ class StorageError(ShoptalkError):
     """A disk that is full or a folder that cannot be written."""
 
     kind = "storage"
+
+
+class TeacherError(ShoptalkError):
+    """A teacher model that cannot be asked, or whose answers cannot be kept."""
+
+    kind = "teacher"
 
 
 class MissingExtra(ShoptalkError):

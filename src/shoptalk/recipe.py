@@ -32,6 +32,7 @@ from shoptalk.recipe_sections import (
     Natural,
     Prompt,
     SplitSection,
+    Teacher,
     Training,
     decided,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "Prompt",
     "Recipe",
     "SplitSection",
+    "Teacher",
     "Training",
     "decided",
     "parse_recipe",
@@ -77,6 +79,7 @@ class Recipe(Section):
     items: Items = Items()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
+    teacher: Teacher | None = Field(None, description="for `shoptalk teach`; other commands ignore it")
     sweep: Sweep | None = Field(None, description="for `shoptalk sweep`; other commands ignore it")
 
     @model_validator(mode="after")
@@ -87,6 +90,8 @@ class Recipe(Section):
             raise ValueError("items.cold_start_items needs items.transition_text and training.refit")
         if self.items.second_stage != "off" and self.items.cold_start_items:
             raise ValueError("items.second_stage and items.cold_start_items exclude each other")
+        if self.training.extra_ratio is not None and not self.training.extra:
+            raise ValueError("training.extra_ratio needs training.extra")
         return self
 
     @property

@@ -12,8 +12,8 @@ from shoptalk.registry import BASELINES, SOURCES
 from shoptalk.sweep_config import Section
 
 Cleaning = Literal["raw", "unescape", "words", "asymmetric"]
-KeptColumn = Literal["brand", "categories", "description", "price"]
-TextField = Literal["token", "title", "brand", "categories", "description", "review"]
+KeptColumn = Literal["brand", "categories", "description", "features", "price"]
+TextField = Literal["token", "title", "brand", "categories", "description", "features", "review"]
 Tracker = Literal["tensorboard", "mlflow"]
 ItemTask = Literal["next", "next_title", "title_of", "item_of"]
 GraphForm = Literal["ones", "published", "learned", "all-edges"]
@@ -164,6 +164,9 @@ class Prompt(Section):
         ("title",), description="columns of an item in prompts and in the text of its embedding", min_length=1
     )
     user: bool = Field(False, description="put a token of the user before the history, one for each training user")
+    persona: bool = Field(
+        False, description="generate_reason: the user has a pseudonym, and one review is shown, the latest"
+    )
     padding: Literal["repeat", "token", "none"] = Field(
         "repeat",
         description="generate_ids: lists of fewer than ten are padded by repeating them, by a padding token, or not",
@@ -273,7 +276,60 @@ class Training(Section):
     )
     overfit: bool = Field(False, description="train on a few examples until they are memorised, to check the set-up")
     extra: tuple[str, ...] = Field((), description="files of instruction / input / output rows to train on in addition")
+    extra_ratio: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="rows of `extra` for each example of the dataset, drawn by the seed; default: all rows"
+    )
+    answers: str | None = Field(
+        None,
+        description="generate_reason: file of `shoptalk teach`, whose answers are learned in place of those made from "
+        "the data; users without one are left out",
+    )
+    loss_on: Literal["answer", "all"] = Field(
+        "answer", description="tokens of an example that are learned: the answer, or the prompt as well"
+    )
     trackers: tuple[Tracker, ...] = Field(("tensorboard",), description="where losses are logged besides log.jsonl")
+
+
+class Teacher(Section):
+    """A teacher model at an OpenAI-compatible endpoint, for `shoptalk teach`."""
+
+    url: str = Field(description="address of the API, such as `https://api.openai.com/v1`")
+    model: str = Field(description="name of the model", min_length=1)
+    key_variable: str = Field(
+        "OPENAI_API_KEY", description="environment variable with the key of the API; empty: the server needs none"
+    )
+    options: Positive = Field(
+        10, description="products that the teacher chooses from, the next purchase among them; 1: that one alone"
+    )
+    concurrency: Annotated[int, Field(ge=1, le=256)] = Field(8, description="requests at the same time")
+    retries: Annotated[int, Field(ge=0, le=20)] = Field(5, description="retries of a request, with back-off")
+    timeout: Annotated[float, Field(gt=0)] = Field(60.0, description="seconds to wait for an answer")
+    max_answer_tokens: Positive = Field(200, description="largest number of tokens of an answer")
+    limit: Literal["max_tokens", "max_completion_tokens"] = Field(
+        "max_tokens", description="the API's name of this limit; newer models of OpenAI want the second"
+    )
+    temperature: Annotated[float, Field(ge=0, le=2)] | None = Field(
+        None, description="temperature of sampling; default: that of the server"
+    )
+    budget_tokens: Positive = Field(1_000_000, description="most tokens of all answers in the cache")
+    budget_cost: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="most money for all answers in the cache, in the currency of the prices"
+    )
+    input_price: Annotated[float, Field(ge=0)] = Field(0.0, description="price of a million input tokens")
+    output_price: Annotated[float, Field(ge=0)] = Field(0.0, description="price of a million output tokens")
+
+    @field_validator("url")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        if re.fullmatch(r"https?://[^\s/@?#]+[^\s@?#]*", url):
+            return url
+        raise ValueError(f"{url!r} is no address such as https://api.openai.com/v1, without a name or key in it")
+
+    @model_validator(mode="after")
+    def _has_prices(self) -> Self:
+        if self.budget_cost is not None and not (self.input_price or self.output_price):
+            raise ValueError("budget_cost needs input_price and output_price")
+        return self
 
 
 class Evaluation(Section):

@@ -84,3 +84,22 @@ def test_a_page_names_its_command_and_no_absolute_path(page: Path, reproduce: Mo
     assert block.strip().startswith(f"Written by `python benchmarks/reproduce.py {page.stem}`.")
     assert "/tmp" not in text
     assert "/home" not in text
+
+
+def test_a_section_without_runs_stays_as_it_is(
+    reproduce: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reproduce, "PAGES", tmp_path)
+    sections = "### One\n\nold one\n\n### Two\n\nold two"
+    (tmp_path / "x.md").write_text(f"Text\n{reproduce.BEGIN}\nWritten.\n\n{sections}\n{reproduce.END}\nafter")
+    steps = (reproduce.Experiment("a", "A", "a.toml"), reproduce.Experiment("b", "B", "b.toml"))
+    one, two = (reproduce.Group(title, ("recall@10",), steps) for title in ("One", "Two"))
+    assert reproduce.group_section(two, "x", tmp_path / "runs") == ["### Two\n\nold two"]
+    (tmp_path / "runs" / "b").mkdir(parents=True)
+    estimate = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 3}
+    metrics = {"metrics": {"recall@10": estimate}, "baselines": {}}
+    (tmp_path / "runs" / "b" / "metrics.json").write_text(json.dumps(metrics))
+    (tmp_path / "runs" / "b" / "audit.json").write_text('{"findings": []}')
+    title, table, *_ = reproduce.group_section(one, "x", tmp_path / "runs")
+    assert title == "### One"
+    assert table.splitlines()[2:] == ["| B | 0.5000 [0.4000, 0.6000] | 3 |"]  # A has not been run

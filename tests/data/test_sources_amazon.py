@@ -54,6 +54,8 @@ def test_2018(shared_engine: Engine, tmp_path: Path) -> None:
         {"item_id": "i1", "title": "Soap", "fallback": "Acme B", **brand_and_categories, "description": "one two"},
         {"item_id": "i2", "title": None, "fallback": "Acme B", **brand_and_categories, "description": "plain text"},
     ]
+    with_features = load(shared_engine, "amazon2018", reviews, items, frozenset({"features"}))
+    assert [row["features"] for row in rows(with_features.items, shared_engine, "item_id")] == [["strong"], []]
     assert raw_tables.read == {"reviews": 2, "items": 2, "bad_lines": 0}
     assert raw_tables.files == (reviews, items)
     assert raw_tables.warnings == ()

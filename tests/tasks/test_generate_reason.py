@@ -3,10 +3,11 @@
 import math
 from typing import Any
 
-from shoptalk.prompts.advice import REQUESTS, Adviser, recommended, request
+from shoptalk.prompts.advice import NAMES, REQUESTS, Adviser, has_reason, introduction, recommended, request
 from shoptalk.prompts.questions import option_question
+from shoptalk.prompts.teacher import TaughtAnswer
 from shoptalk.recipe import Prompt
-from shoptalk.schema import Candidates, EvalExample, History
+from shoptalk.schema import Candidates, EvalExample, History, Item
 from tests.words import CATALOGUE, history, prompt_builder, tokenizer
 
 WORDS = {"a": "Rose soap", "b": "Cedar soap, large", "c": "Rose oil", "d": "Lamp", "e": "Rose soap bar"}
@@ -70,3 +71,35 @@ def test_all_wordings_are_used_and_the_choice_is_deterministic() -> None:
     requests = [request(history("R0", user=f"u{number}")) for number in range(200)]
     assert set(requests) == {template.text for template in REQUESTS}
     assert requests[7] == request(history("R0", user="u7"))
+
+
+def test_a_persona_has_a_pseudonym_and_one_review() -> None:
+    catalogue = {**CATALOGUE, "F": Item("F", "Rose mist", features=("vegan", "100 ml"))}
+    prompt = Prompt(task="generate_reason", fields=("title", "features", "review"), persona=True)
+    prompts = prompt_builder(prompt, catalogue)
+    shown = History("user 4711", ("R0", "F", "M2"), ("Smells  nice.", "Too small. ", ""))
+    name, *lines = [message.text for message in prompts.ask(shown)[1:]]
+    assert name in {f"My name is {name}." for name in NAMES}
+    assert name == prompts.ask(shown, latest=1)[1].text
+    assert lines == [
+        "I have bought Rose shampoo.",
+        "I have bought Rose mist | features: vegan; 100 ml. I wrote about it: Too small.",
+        "I have bought Mint balm.",
+    ]
+    assert len({introduction(f"u{number}") for number in range(300)}) == len(NAMES)
+
+
+def test_answers_of_a_teacher_replace_those_that_are_made() -> None:
+    taught = {("u", 2): TaughtAnswer("u", 2, "C3", "you <|im_end|> like cedar.")}
+    prompts = builder().with_answers(taught)
+    first, second = EvalExample(history("R0", "C0"), ("R1",)), EvalExample(history("R0"), ("R1",))
+    assert prompts.answer(first).text == "Cedar mask, because you < |im_end| > like cedar."
+    assert recommended(prompts.answer(first).text) == "Cedar mask"
+    assert prompts.answer(second) == builder().answer(second)
+    assert prompts.shorter() is None or prompts.shorter().taught == taught
+
+
+def test_the_form_of_an_answer() -> None:
+    assert has_reason("Rose soap, because you have bought Rose oil: both say rose.")
+    assert has_reason("Rose soap, which is something new for you.")
+    assert not any(map(has_reason, ("", "Rose soap.", "Rose soap, because you", ", because you like it.")))

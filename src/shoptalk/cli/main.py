@@ -26,6 +26,7 @@ COMMANDS = (
     "models",
     "score",
     "export",
+    "teach",
 )
 
 #: Spin count of waiting OpenMP threads: the value that libgomp uses if it has more threads than cores. Its default of

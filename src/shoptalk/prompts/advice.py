@@ -33,10 +33,15 @@ REQUESTS = tuple(
         )
     )
 )
+#: Pseudonyms, of which each user has one, chosen by a hash: a prompt never has the id or the name of a user.
+NAMES = ("Alex", "Ariel", "Charlie", "Dana", "Eden", "Jamie", "Jo", "Kim", "Lee", "Lou", "Max", "Nico", "Pat", "Quinn",
+         "Robin", "Sam", "Sasha", "Toni", "Val", "Wren")  # fmt: skip
+NAMED = Template("advise, name", "My name is $name.")
 BOUGHT = Template("advise, bought", "I have bought $item.")
 WROTE = Template("advise, bought and reviewed", "I have bought $item. I wrote about it: $review")
-_BECAUSE, _NEW = ", because you have bought ", ", which is something new for you."
-BECAUSE = Template("advise, because", "$title" + _BECAUSE + "$item: both say $words.")
+_BECAUSE, _NEW = ", because ", ", which is something new for you."
+BECAUSE = Template("advise, because", "$title" + _BECAUSE + "you have bought $item: both say $words.")
+TAUGHT = Template("advise, as a teacher wrote", "$title" + _BECAUSE + "$reason")
 NEW = Template("advise, new", "$title" + _NEW)
 
 #: Most words that a reason names.
@@ -85,6 +90,11 @@ def request(history: History) -> str:
     return REQUESTS[checksum % len(REQUESTS)].render()
 
 
+def introduction(user_id: str) -> str:
+    """The sentence with the pseudonym of a user."""
+    return NAMED.render(name=NAMES[zlib.crc32(user_id.encode()) % len(NAMES)])
+
+
 def describe_purchase(item: str, review: str) -> str:
     """A purchase in the first person."""
     return WROTE.render(item=item, review=review) if review else BOUGHT.render(item=item)
@@ -93,6 +103,12 @@ def describe_purchase(item: str, review: str) -> str:
 def recommended(text: str) -> str:
     """The title in an answer: the text before the reason."""
     return text.split(_BECAUSE, maxsplit=1)[0].removesuffix(_NEW)
+
+
+def has_reason(text: str) -> bool:
+    """Whether a text has the form of an answer: a title, a reason, and the full stop that ends it."""
+    title = recommended(text)
+    return bool(title.strip()) and title != text and text.endswith(".")
 
 
 def _distinct_words(text: str) -> tuple[str, ...]:

@@ -219,6 +219,7 @@ class PromptBuilder(ABC):
             "brand": item.brand,
             "categories": " > ".join(item.categories),
             "description": item.description,
+            "features": "; ".join(item.features),
         }
         values = {name: cut(name, text, item_id) for name, text in texts.items() if name in self.prompt.fields}
         title = [values["title"]] if "title" in self.prompt.fields else []

@@ -7,7 +7,7 @@ from shoptalk.files import JsonObject
 
 #: Longest text of each field, in characters. It may still be many tokens (program code, rare scripts), which
 #: ``prompt.field_tokens`` limits.
-LONGEST = {"title": 256, "brand": 60, "categories": 120, "description": 200, "review": 200}
+LONGEST = {"title": 256, "brand": 60, "categories": 120, "description": 200, "features": 200, "review": 200}
 
 
 @dataclass(slots=True)

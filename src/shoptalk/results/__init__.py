@@ -28,6 +28,7 @@ from shoptalk.results.recommendation import HistoryEffect, HistoryItem, Recommen
 from shoptalk.results.sample import SampleResult
 from shoptalk.results.storage import AUDIT, METRICS, read_audit, read_evaluation, write_result
 from shoptalk.results.sweep import SweepResult, SweepWinner, TrialResult
+from shoptalk.results.teacher import TeachResult
 from shoptalk.schema import Estimate
 from shoptalk.typed_json import as_json, from_json
 
@@ -77,6 +78,7 @@ __all__ = [
     "SweepResult",
     "SweepWinner",
     "TableFile",
+    "TeachResult",
     "TrainingFacts",
     "TrialResult",
     "Verdict",

@@ -8,6 +8,7 @@ from shoptalk.results.models import AddedModel, ModelsResult
 from shoptalk.results.recommendation import RecommendResult
 from shoptalk.results.sample import SampleResult
 from shoptalk.results.sweep import SweepResult
+from shoptalk.results.teacher import TeachResult
 from shoptalk.typed_json import describe
 
 #: Files and outputs with their classes.
@@ -23,6 +24,7 @@ _PUBLISHED: tuple[tuple[str, type], ...] = (
     ("`shoptalk models --json`", ModelsResult),
     ("`shoptalk models add --json`", AddedModel),
     ("`sweep.json`, and `shoptalk sweep --json`", SweepResult),
+    ("`shoptalk teach --json`", TeachResult),
 )
 
 

@@ -38,6 +38,7 @@ def export(folder: Path, part: str, form: str, out: Path) -> int:
     split = dataset.split(run.recipe.training.targets)
     cases: Iterable[EvalExample]
     if part == "train":
+        builder = task.learned_prompts(builder, run.recipe)
         cases = task.train_cases(split, run.recipe)
     else:
         cases = task.cases({"validation": split.validation, "test": split.test}[part], run.recipe)

@@ -14,7 +14,7 @@ from shoptalk.errors import RecipeError, UsageError
 from shoptalk.plugins import load_plugins
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.recipe import Prompt, Recipe, read_recipe
-from shoptalk.schema import BRAND, CATEGORIES, DESCRIPTION, PRICE, REVIEW, Catalogue
+from shoptalk.schema import BRAND, CATEGORIES, DESCRIPTION, FEATURES, PRICE, REVIEW, Catalogue
 from shoptalk.tasks.sizes import DataSize, fill_sizes
 from shoptalk.tasks.task import Task
 
@@ -28,7 +28,7 @@ _TASKS = {
     "generate_reason": "shoptalk.tasks.generate_reason",
 }
 #: Columns that only a file of items has.
-_ITEM_COLUMNS = {BRAND, CATEGORIES, DESCRIPTION, PRICE}
+_ITEM_COLUMNS = {BRAND, CATEGORIES, DESCRIPTION, FEATURES, PRICE}
 _registered: dict[str, Task] = {}
 
 

@@ -1,4 +1,4 @@
-"""Evaluation of generated texts: the exact title, and the reason."""
+"""Evaluation of generated texts: the exact title, the reason, and whether a text copies its prompt."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from shoptalk.evaluation.bootstrap import estimate
+from shoptalk.evaluation.parroting import parroting_metrics
 from shoptalk.evaluation.titles import title_metrics
 from shoptalk.prompts.rows import write_rows
 from shoptalk.recommend.titles import generate_titles
@@ -20,7 +21,10 @@ GENERATED = "generated.json"
 
 
 def evaluate_texts(
-    evaluation: Evaluation, title_of: Callable[[str], str], reason_of: Callable[[EvalExample, str], str] | None = None
+    evaluation: Evaluation,
+    title_of: Callable[[str], str],
+    reason_of: Callable[[EvalExample, str], str] | None = None,
+    well_formed: Callable[[str], bool] = bool,
 ) -> TaskResult:
     """Generate texts for a random sample of the test users, write them to a file and compute the metrics.
 
@@ -31,6 +35,8 @@ def evaluate_texts(
     reason_of
         Returns the text with the true reason for an item; adds the metric ``reason_match``, the share of generated
         texts that equal it.
+    well_formed
+        Whether a text has the form that the task asks for; by default, whether there is any text.
     """
     begin = time.perf_counter()
     model, prompts = evaluation.recommender.model, evaluation.recommender.builder
@@ -52,6 +58,14 @@ def evaluate_texts(
         **evaluation.bootstrap,
     )
     metrics = {f"title_{name}": value for name, value in title_figures.items()}
+    metrics |= parroting_metrics(
+        texts,
+        ["\n".join(message.text for message in prompts.ask(case.history)) for case in cases],
+        [prompts.answer(case).text for case in cases],
+        users,
+        well_formed,
+        **evaluation.bootstrap,
+    )
     if reason_of is not None:
         items = {title: item for item, title in titles.items()}
         matches = [

@@ -48,6 +48,8 @@ class Task(ABC):
         Whether its prompts consist of tokens of items, whose attention can have a bias (``model.graph_attention``).
     learns_choices
         Whether it has a choice phase (``training.choice_epochs``).
+    learns_answers
+        Whether it can learn the answers of a teacher (``training.answers``).
     styles, answer_forms
         Values of ``prompt.style`` and ``prompt.answer`` that it supports.
     validation_metrics
@@ -62,6 +64,7 @@ class Task(ABC):
     computes_in_numpy: ClassVar[bool] = False
     reads_graph: ClassVar[bool] = False
     learns_choices: ClassVar[bool] = True
+    learns_answers: ClassVar[bool] = False
     styles: ClassVar[tuple[str, ...]] = ("alpaca", "phi3", "chat", "plain")
     answer_forms: ClassVar[tuple[str, ...]] = ("title",)
     validation_metrics: ClassVar[tuple[str, ...]] = ("validation_loss",)
@@ -106,6 +109,10 @@ class Task(ABC):
                 f'prompt.task = "{self.name}" cannot use model.graph_attention = "{recipe.model.graph_attention}"',
                 hint="its prompts have no item tokens: use next_item or generate_ids",
             )
+        if recipe.training.answers is not None and not self.learns_answers:
+            raise RecipeError(f'prompt.task = "{self.name}" cannot use training.answers')
+        if recipe.training.loss_on == "all" and self.item_tokens:
+            raise RecipeError(f'prompt.task = "{self.name}" cannot use training.loss_on = "all"')
         if recipe.training.choice_epochs and not self.learns_choices:
             raise RecipeError(f'prompt.task = "{self.name}" cannot use training.choice_epochs')
         if recipe.training.choice_epochs and recipe.candidates is None:
@@ -153,8 +160,13 @@ class Task(ABC):
             self.cases(split.validation, recipe),
             choices,
             prompts,
+            self.learned_prompts(prompts, recipe),
             model,
         )
+
+    def learned_prompts(self, prompts: PromptBuilder, recipe: Recipe) -> PromptBuilder:  # noqa: ARG002
+        """The prompts with the answers that training learns; by default the same."""
+        return prompts
 
     @abstractmethod
     def recommender(self, model: LanguageModel, prompts: PromptBuilder, recipe: Recipe, folder: Path) -> Recommender:

@@ -49,6 +49,14 @@ class TokenSet:
         stop = int(ends[-1]) if len(ends) else 0
         return TokenSet(self.ids[:stop], self.labels[:stop], ends, min(self.cut, len(ends)))
 
+    def take(self, numbers: NDArray[np.int64]) -> "TokenSet":
+        """The examples with these numbers, in the given order."""
+        tokens = [np.arange(self.ends[number] - self.lengths[number], self.ends[number]) for number in numbers]
+        index = np.concatenate([*tokens, np.empty(0, dtype=np.int64)]).astype(np.int64)
+        return TokenSet(
+            self.ids[index], self.labels[index], np.cumsum(self.lengths[numbers]), min(self.cut, len(numbers))
+        )
+
 
 def encode_cases(cases: Iterable[EvalExample], builder: PromptBuilder, tokenizer: Tokenizer) -> TokenSet:
     """Each case's question with its right answer.

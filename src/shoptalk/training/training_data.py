@@ -8,6 +8,7 @@ import numpy as np
 
 from shoptalk.errors import PromptError
 from shoptalk.models.language_model import LanguageModel
+from shoptalk.models.tokenizer import Tokenizer
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.encode import IGNORE, encode
 from shoptalk.prompts.questions import option_question
@@ -34,6 +35,7 @@ def make_training_data(
     validation_cases: Iterable[EvalExample],
     choices: Sequence[EvalExample],
     builder: PromptBuilder,
+    learned: PromptBuilder,
     model: LanguageModel,
 ) -> TrainingData:
     """Encode the training and validation data of all phases; test cases are never used.
@@ -45,6 +47,8 @@ def make_training_data(
         ``training.targets = "every"``.
     train_cases, validation_cases
         Cases in the form of the task.
+    builder, learned
+        The prompts of the task, and those of the training cases, which may have other answers.
     choices
         Training cases with options, for the choice phase.
 
@@ -57,14 +61,15 @@ def make_training_data(
     if builder.in_sequence and training.targets == "every":
         train = encode_sequences(split.train, builder, tokenizer)
     else:
-        train = encode_cases(train_cases, builder, tokenizer)
-    for path in training.extra:
-        rows = read_rows(resolve(path))
-        limit = recipe.prompt.max_tokens
-        train = join([train, encode_examples(rows, recipe.prompt.style, tokenizer, limit, where=str(Path(path)))])
+        train = encode_cases(train_cases, learned, tokenizer)
+    if training.extra:
+        extra = join([_rows_of_file(path, recipe, tokenizer) for path in training.extra])
+        train = join([train, _drawn(extra, len(train), recipe)])
     if not len(train):
         raise PromptError("there are no training examples", hint="keep users with longer histories")
     validation = encode_cases(validation_cases, builder, tokenizer)
+    if training.loss_on == "all":
+        train, validation = (replace(part, labels=part.ids) for part in (train, validation))
     catalogue: TokenSet | None = None
     if training.pretrain_epochs:
         catalogue = encode_texts((builder.title(item) for item in builder.catalogue), tokenizer)
@@ -73,6 +78,33 @@ def make_training_data(
         train_choices = encode_choices(choices, recipe, builder, model)
         validation_choices = encode_choices(split.validation, recipe, builder, model)
     return TrainingData(train, validation, catalogue, train_choices, validation_choices)
+
+
+def _rows_of_file(path: str, recipe: Recipe, tokenizer: Tokenizer) -> TokenSet:
+    """The rows of a file of instructions as examples."""
+    limit = recipe.prompt.max_tokens
+    return encode_examples(read_rows(resolve(path)), recipe.prompt.style, tokenizer, limit, where=str(Path(path)))
+
+
+def _drawn(extra: TokenSet, examples: int, recipe: Recipe) -> TokenSet:
+    """``training.extra_ratio`` rows for each example, drawn without replacement; all without a ratio.
+
+    Raises
+    ------
+    PromptError
+        When there are fewer rows than that.
+    """
+    ratio = recipe.training.extra_ratio
+    if ratio is None:
+        return extra
+    count = round(ratio * examples)
+    if count > len(extra):
+        raise PromptError(
+            f"training.extra has {len(extra):,} rows, and training.extra_ratio = {ratio:g} needs {count:,}",
+            where=", ".join(recipe.training.extra),
+            hint="lower training.extra_ratio, or add rows",
+        )
+    return extra.take(np.sort(np.random.default_rng(recipe.seed).permutation(len(extra))[:count]))
 
 
 def with_facts(train: TokenSet, facts: Sequence[Example], model: LanguageModel, *, items_only: bool) -> TokenSet:

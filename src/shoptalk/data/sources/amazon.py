@@ -108,7 +108,8 @@ def _read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine, 
         # A query on a view is short; with the expressions in place of the columns, its planning takes longest of all.
         converted = engine.view(raw.select(**columns, **features, _item_id=raw[keys["item_id"]]))
         parts = {name: converted[name] for name in ("brand", "categories", "description", *features)}
-        selected = {name: converted[name] for name in columns if name in {"item_id", "title", *fields}}
+        wanted = {"item_id", "title", *fields}
+        selected = {name: converted[name] for name in (*columns, *features) if name in wanted}
         problem = malformed.problem({keys["item_id"]: (converted["_item_id"], converted.item_id)})
         return converted.select(**selected, fallback=checks.fallback(**parts), problem=problem)
 
