@@ -118,8 +118,10 @@ class Data(Section):
 class SplitSection(Section):
     """How interactions are divided into training, validation and test."""
 
-    method: Literal["leave-one-out", "by-user", "by-time", "by-time-per-user"] = Field(
-        "leave-one-out", description="which purchases are training, validation and test"
+    method: Literal["leave-one-out", "by-user", "by-time", "by-time-per-user", "random"] = Field(
+        "leave-one-out",
+        description="which purchases are training, validation and test; `random`: each user's purchases are shuffled "
+        "and divided, so that later ones are learned from (as some papers do)",
     )
     fractions: tuple[Share, Share, Share] = Field((0.8, 0.1, 0.1), description="train, validation, test")
     history: Natural = Field(
