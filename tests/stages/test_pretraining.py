@@ -90,7 +90,7 @@ def test_the_stage_is_trained_before_the_task_and_resumed(dataset: Dataset, tmp_
     assert [row["phase"] for row in rows] == ["pretraining", "pretraining", "items"]
     assert rows[1]["train"] < rows[0]["train"]
 
-    def stop(stage: str, done: float, total: float, note: str) -> None:  # noqa: ARG001
+    def stop(stage: str, done: float, total: float, note: str) -> None:
         if stage == "train" and done > 1.5:
             raise KeyboardInterrupt
 

@@ -84,7 +84,7 @@ def draw_facts(
     for number, kind in enumerate(section.prompts):
         rng = np.random.default_rng([seed, number])
         most = section.counts.get(kind)
-        drawn = []
+        drawn: list[CrowdFact] = []
         for fact in _KINDS[kind](source, rng):
             if most is not None and len(drawn) >= most:
                 break
@@ -145,8 +145,12 @@ def _second_order(source: _Source, rng: np.random.Generator) -> Iterator[CrowdFa
         found: dict[CrowdTemplate, list[str]] = {}
         for name, (group, members) in grouped.items():
             others = members.get(int(group[index[item]]), [])
-            drawn = rng.choice(len(others), min(len(others), RELATED + 1), replace=False) if others else []
-            found[name] = [ids[others[number]] for number in drawn if ids[others[number]] != item][:RELATED]
+            few = (
+                rng.permutation(len(others))
+                if len(others) <= RELATED + 1
+                else rng.choice(len(others), RELATED + 1, replace=False)
+            )
+            found[name] = [ids[others[number]] for number in few.tolist() if ids[others[number]] != item][:RELATED]
         found["bought_together"] = relations.bought_together(item, RELATED)
         yield from (CrowdFact(name, (item,), tuple(others)) for name, others in found.items() if others)
 
