@@ -223,12 +223,12 @@ def _sentence(done: dict[Row, dict[str, Any]], split: str) -> str:
     if plain not in done:
         return ""
     says = []
-    for form in FORMS:
+    for form, what in FORMS.items():
         if form == "off" or (row := Row(split, form, pretrained=False)) not in done:
             continue
         gain = compare(*(done[one]["values"]["ndcg@100"] for one in (row, plain)))
         sure = "" if gain.low <= 0 <= gain.high else ", beyond chance"
-        says.append(f"{FORMS[form]} {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]{sure}")
+        says.append(f"{what} {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]{sure}")
     mean = float(np.mean(done[plain]["values"]["ndcg@100"]))
     return (
         f"On the split {SPLITS[split]}, against NDCG@100 {mean:.4f} without a bias: {'; '.join(says)}." if says else ""
