@@ -191,7 +191,7 @@ def _gains(done: dict[Row, dict[str, Any]]) -> str:
 def _difference(done: dict[Row, dict[str, Any]], row: Row, reference: Row) -> str:
     """The paired difference of NDCG@100 with its interval, and p."""
     difference = compare(*(done[one]["values"]["ndcg@100"] for one in (row, reference)))
-    return f"{difference.value:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}] | {difference.p:.3f}"
+    return f"{difference.difference:+.4f} [{difference.low:+.4f}, {difference.high:+.4f}] | {difference.p:.3f}"
 
 
 def _interval(values: list[float]) -> str:
@@ -208,10 +208,10 @@ def summary(folder: Path) -> str:
     if plain in done and crowd in done:
         gain = compare(*(done[row]["values"]["ndcg@100"] for row in (crowd, plain)))
         verdict = "changes nothing that can be told from chance" if gain.low <= 0 <= gain.high else (
-            "helps" if gain.value > 0 else "harms"
+            "helps" if gain.difference > 0 else "harms"
         )  # fmt: skip
         sentences.append(
-            f"Pretraining on crowd prompts {verdict} ({gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}], "
+            f"Pretraining on crowd prompts {verdict} ({gain.difference:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}], "
             f"{SPLITS[plain.split]} split)."
         )
     return " ".join(sentence for sentence in sentences if sentence) or "No row is finished."
@@ -228,7 +228,7 @@ def _sentence(done: dict[Row, dict[str, Any]], split: str) -> str:
             continue
         gain = compare(*(done[one]["values"]["ndcg@100"] for one in (row, plain)))
         sure = "" if gain.low <= 0 <= gain.high else ", beyond chance"
-        says.append(f"{what} {gain.value:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]{sure}")
+        says.append(f"{what} {gain.difference:+.4f} [{gain.low:+.4f}, {gain.high:+.4f}]{sure}")
     mean = float(np.mean(done[plain]["values"]["ndcg@100"]))
     return (
         f"On the split {SPLITS[split]}, against NDCG@100 {mean:.4f} without a bias: {'; '.join(says)}." if says else ""
