@@ -20,6 +20,8 @@ from shoptalk.stages.train import train
 from shoptalk.tasks import load_recipe
 from shoptalk.training.crowd import draw_facts
 from shoptalk.training.examples import TokenSet
+from shoptalk.training.loop import phases
+from shoptalk.training.phases import Answers
 from tests.stages.conftest import SMALL
 from tests.words import prompt_builder
 
@@ -100,6 +102,20 @@ def test_the_stage_is_trained_before_the_task_and_resumed(dataset: Dataset, tmp_
     train(settings, dataset, tmp_path / "parts", silent, resume=True)
     resumed = [event for event in read_log(tmp_path / "parts") if event["event"] == "epoch"]
     assert [row["train"] for row in resumed] == [row["train"] for row in rows]
+
+
+def test_a_task_of_texts_is_pretrained_on_titles(dataset: Dataset) -> None:
+    settings = recipe(
+        dataset.folder.parent, "prompt.task=multiple_choice", "prompt.style=plain", 'pretraining.prompts=["predictive"]'
+    )
+    text_setup = set_up(settings, dataset, silent)
+    first = phases(text_setup.data, settings.training)[0]
+    assert (type(first), first.name) == (Answers, "pretraining")
+    prompts = texts(text_setup)
+    assert len(prompts) == sum(len(history.items) > 1 for history in text_setup.split.train)
+    assert not any("<|item_" in text for text in prompts)
+    titles = [item.title for item in dataset.catalogue.values()]
+    assert all(any(text.rstrip().endswith(title) for title in titles) for text in prompts)
 
 
 def test_counts_and_kinds(dataset: Dataset, setup: ModelSetup) -> None:
