@@ -1,6 +1,7 @@
 """Reproduces the four published systems: this command writes all figures of ``docs/reproductions/``.
 
     python benchmarks/reproduce.py a --runs runs/a          # makes the missing runs in runs/a, then rewrites the page
+    python benchmarks/reproduce.py b --graph industrial     # only the comparison of graph attention, in one shop
     python benchmarks/reproduce.py a b c d --only-write     # only rewrites the pages, from existing runs
     python benchmarks/reproduce.py c --group 2              # only the second group of runs of a page
 
@@ -14,10 +15,12 @@ import json
 import shlex
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from reproductions import graph_forms
 from reproductions.steps import EXPERIMENTS, GROUPS, Experiment, Group, Material
 from shoptalk.files import write_text
 from shoptalk.report.names import show_p
@@ -25,6 +28,8 @@ from shoptalk.report.names import show_p
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reproductions"
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
+#: The page with the comparison of graph attention, and the shop whose figures are in the paragraph at its top.
+GRAPH_PAGE, SUMMED_UP = "b", "industrial"
 #: Metrics of a table; those that a run does not have are left out.
 SHOWN = (
     "accuracy",
@@ -241,12 +246,23 @@ def _finding_line(finding: dict[str, Any]) -> str:
     return f"- **{finding['severity']}**, {finding['check'].replace('_', ' ')}: {finding['says']}"
 
 
-def rewrite(page: str, block: str) -> None:
-    """Replace the block between the marks of a page."""
+def rewrite(page: str, block: str, begin: str = BEGIN, end: str = END) -> None:
+    """Replace the block between two marks of a page."""
     path = PAGES / f"{page}.md"
     text = path.read_text(encoding="utf-8")
-    before, after = text.split(BEGIN)[0], text.split(END)[1]
-    write_text(path, f"{before}{BEGIN}\n{block}\n{END}{after}")
+    before, after = text.split(begin)[0], text.split(end)[1]
+    write_text(path, f"{before}{begin}\n{block}\n{end}{after}")
+
+
+def compare_graphs(shop: str, runs: Path, seconds: float) -> None:
+    """Make the missing rows of the comparison of graph attention in one shop, and rewrite its blocks of the page."""
+    folder = runs / f"graph-{shop}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if seconds:
+        graph_forms.make(shop, folder, seconds, time.monotonic)
+    rewrite(GRAPH_PAGE, graph_forms.tables(shop, folder), f"<!-- graph {shop} -->", f"<!-- end of graph {shop} -->")
+    if shop == SUMMED_UP:
+        rewrite(GRAPH_PAGE, graph_forms.summary(folder), "<!-- summary -->", "<!-- end of summary -->")
 
 
 def main() -> None:
@@ -256,16 +272,26 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, help="folder of one page's runs; runs/PAGE by default")
     parser.add_argument("--group", type=int, help="only the group with this number, from 1, of one page")
     parser.add_argument("--only-write", action="store_true", help="run nothing")
+    parser.add_argument("--graph", choices=sorted(graph_forms.SHOPS), help="b: only the comparison of graph attention")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="--graph: begin no row after this time")
     arguments = parser.parse_args()
     if arguments.runs and len(arguments.pages) > 1:
         parser.error("--runs names the runs of one page")
     if arguments.group is not None and not 1 <= arguments.group <= len(GROUPS.get(arguments.pages[0], ())):
         parser.error(f"--group: page {arguments.pages[0]} has {len(GROUPS.get(arguments.pages[0], ()))} groups")
+    if arguments.graph:
+        if arguments.pages != [GRAPH_PAGE]:
+            parser.error("--graph belongs to page b alone")
+        runs = (arguments.runs or ROOT / "runs" / GRAPH_PAGE).absolute()
+        compare_graphs(arguments.graph, runs, 0 if arguments.only_write else arguments.seconds)
+        return
     for page in arguments.pages:
         runs = (arguments.runs or ROOT / "runs" / page).absolute()
         if not arguments.only_write:
             run_missing(page, runs, arguments.group)
         rewrite(page, figures(page, runs))
+        if page == GRAPH_PAGE:
+            compare_graphs(SUMMED_UP, runs, 0 if arguments.only_write else arguments.seconds)
 
 
 if __name__ == "__main__":

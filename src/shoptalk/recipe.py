@@ -23,6 +23,8 @@ from shoptalk.recipe_sections import (
     Auto,
     CandidatesSection,
     Cleaning,
+    CrowdKind,
+    CrowdTemplate,
     Data,
     Evaluation,
     GraphForm,
@@ -30,6 +32,7 @@ from shoptalk.recipe_sections import (
     Lora,
     Model,
     Natural,
+    Pretraining,
     Prompt,
     SplitSection,
     Teacher,
@@ -46,12 +49,15 @@ __all__ = [
     "CandidatesSection",
     "Check",
     "Cleaning",
+    "CrowdKind",
+    "CrowdTemplate",
     "Data",
     "Evaluation",
     "GraphForm",
     "Items",
     "Lora",
     "Model",
+    "Pretraining",
     "Prompt",
     "Recipe",
     "SplitSection",
@@ -77,6 +83,7 @@ class Recipe(Section):
     model: Model = Model()
     lora: Lora = Lora()
     items: Items = Items()
+    pretraining: Pretraining = Pretraining()
     training: Training = Training()
     evaluation: Evaluation = Evaluation()
     teacher: Teacher | None = Field(None, description="for `shoptalk teach`; other commands ignore it")

@@ -16,6 +16,10 @@ KeptColumn = Literal["brand", "categories", "description", "features", "price"]
 TextField = Literal["token", "title", "brand", "categories", "description", "features", "review"]
 Tracker = Literal["tensorboard", "mlflow"]
 ItemTask = Literal["next", "next_title", "title_of", "item_of"]
+CrowdKind = Literal["contents", "first_order", "second_order", "interaction", "predictive"]
+CrowdTemplate = Literal[
+    "contents", "title", "review", "same_brand", "same_category", "bought_together", "interaction", "predictive"
+]
 GraphForm = Literal["ones", "published", "learned", "all-edges"]
 Positive = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
@@ -118,8 +122,10 @@ class Data(Section):
 class SplitSection(Section):
     """How interactions are divided into training, validation and test."""
 
-    method: Literal["leave-one-out", "by-user", "by-time", "by-time-per-user"] = Field(
-        "leave-one-out", description="which purchases are training, validation and test"
+    method: Literal["leave-one-out", "by-user", "by-time", "by-time-per-user", "random"] = Field(
+        "leave-one-out",
+        description="which purchases are training, validation and test; `random`: each user's purchases are shuffled "
+        "and divided, so that later ones are learned from (as some papers do)",
     )
     fractions: tuple[Share, Share, Share] = Field((0.8, 0.1, 0.1), description="train, validation, test")
     history: Natural = Field(
@@ -243,6 +249,32 @@ class Items(Section):
         description="add a bonus to cold-start items to rank them as well as others (needs transition_text, refit)",
     )
     tasks: tuple[ItemTask, ...] = Field(("next",), description="kinds of training examples", min_length=1)
+
+
+class Pretraining(Section):
+    """A stage of training before the examples of the task: prompts of the catalogue and of training purchases."""
+
+    epochs: Natural = Field(0, description="epochs of this stage; 0: no such stage")
+    prompts: tuple[CrowdKind, ...] = Field(
+        ("contents", "second_order", "interaction", "predictive"),
+        description="kinds of prompts ([list](../guide/items.md#pretraining))",
+        min_length=1,
+    )
+    counts: dict[CrowdKind, Natural] = Field(
+        {}, description="kind = largest number of its prompts, drawn by the seed; default: all"
+    )
+    tokens: bool = Field(
+        True, description="name items and users by their tokens, where they have one; otherwise by titles"
+    )
+    templates: dict[CrowdTemplate, str] = Field({}, description="name of a question = its text with $slots")
+
+    @model_validator(mode="after")
+    def _counts_what_it_has(self) -> Self:
+        if len(set(self.prompts)) < len(self.prompts):
+            raise ValueError("prompts names a kind twice")
+        if unused := sorted(set(self.counts) - set(self.prompts)):
+            raise ValueError(f"counts names {unused[0]}, which prompts does not")
+        return self
 
 
 class Training(Section):

@@ -103,3 +103,20 @@ def test_a_section_without_runs_stays_as_it_is(
     title, table, *_ = reproduce.group_section(one, "x", tmp_path / "runs")
     assert title == "### One"
     assert table.splitlines()[2:] == ["| B | 0.5000 [0.4000, 0.6000] | 3 |"]  # A has not been run
+
+
+def test_published_metrics_and_a_table_of_unfinished_rows(reproduce: ModuleType, tmp_path: Path) -> None:
+    forms = reproduce.graph_forms
+    truth = [f"t{number}" for number in range(30)]
+    ranked = [[*truth[:10], *(f"x{number}" for number in range(90))], ["a", "b"]]
+    columns = forms.published_metrics(ranked, [truth, ["b", "c"]])
+    assert columns["recall@20"].tolist() == [10 / 20, 1 / 2]  # min(20, 30 targets), min(20, 2 targets)
+    assert columns["recall@40"].tolist() == [10 / 30, 1 / 2]
+    values = dict.fromkeys((*forms.METRICS, forms.LONGER), [0.1, 0.3])
+    for form, add in (("off", 0.0), ("ones", 0.1)):
+        row = forms.Row("random", form, pretrained=False)
+        moved = {name: [value + add for value in column] for name, column in values.items()}
+        content = {"users": ["a", "b"], "values": moved, "audit": "", "seconds": 1.0}
+        (tmp_path / f"{row.name}.json").write_text(json.dumps(content))
+    assert f"2 of {len(list(forms.rows()))} rows" in forms.tables("industrial", tmp_path)
+    assert "ones +0.1000 [+0.1000, +0.1000], beyond chance" in forms.summary(tmp_path)

@@ -120,6 +120,16 @@ def test_by_user_with_ties_as_a_set(engine: Engine) -> None:
     assert letters(parts(engine, purchases("b", 2, 2), **everything)["b"]) == "tt"  # no history would be left
 
 
+def test_random_divides_shuffled_purchases(engine: Engine) -> None:
+    rows = [row for n in range(30) for row in purchases(f"u{n:02}", *range(10))]
+    by_user = parts(engine, rows, method="random", fractions=(0.8, 0.1, 0.1))
+    assert {letters(user_parts) for user_parts in by_user.values()} == {"ttttttttvT"}  # 10 purchases: 8, 1 and 1
+    tested = [int(user_parts[-1][0][3:]) for user_parts in by_user.values()]
+    assert len(set(tested)) > 5  # the test is no purchase of a certain time
+    assert parts(engine, rows, method="random") == by_user
+    assert parts(engine, rows, 2, method="random") != by_user
+
+
 def test_by_user_seed_decides_who(engine: Engine) -> None:
     rows = [row for n in range(40) for row in purchases(f"u{n:02}", 1, 2)]
 

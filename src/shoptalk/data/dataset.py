@@ -215,7 +215,7 @@ def _data_settings(recipe: Recipe) -> dict[str, Any]:
 def _depends_on_seed(recipe: Recipe) -> bool:
     """Whether another seed would give another dataset."""
     split = recipe.split
-    random_split = split.method == "by-user" or split.ties == "random" or split.cold > 0
+    random_split = split.method in {"by-user", "random"} or split.ties == "random" or split.cold > 0
     return random_split or recipe.candidates is not None or recipe.data.users is not None
 
 

@@ -48,7 +48,9 @@ def split(interactions: ir.Table, section: SplitSection, seed: int, cache: Cache
     Table
         The same rows; ``position`` is the position in the user's history, from 0, and ``split`` the part.
     """
-    ordered = _with_moments(order(interactions, section.ties, seed), section.ties)
+    shuffled = section.method == "random"
+    ties = "source" if shuffled else section.ties  # in a drawn order there are none
+    ordered = _with_moments(order(interactions, ties, seed, shuffled=shuffled), ties)
     if section.method != "leave-one-out":  # the other methods use the table more than once
         ordered = cache(ordered)
     assign = {
@@ -56,6 +58,7 @@ def split(interactions: ir.Table, section: SplitSection, seed: int, cache: Cache
         "by-user": _by_user,
         "by-time": _by_time,
         "by-time-per-user": _by_time_per_user,
+        "random": _by_time_per_user,  # of purchases that `order` has shuffled
     }[section.method]
     with_parts = assign(ordered, section, seed)
     return _name_context(with_parts, section).drop(_ROWS, _FIRST, _PART)
@@ -109,18 +112,22 @@ def withhold(interactions: ir.Table, cold: ir.Table, section: SplitSection, seed
 
 def random(section: SplitSection) -> bool:
     """Whether a split has random choices, which depend on the text of the ids."""
-    return section.method == "by-user" or section.ties == "random"
+    return section.method in {"by-user", "random"} or section.ties == "random"
 
 
-def order(interactions: ir.Table, ties: Literal["source", "random", "set"], seed: int) -> ir.Table:
+def order(
+    interactions: ir.Table, ties: Literal["source", "random", "set"], seed: int, *, shuffled: bool = False
+) -> ir.Table:
     """Sort each user's purchases by time; ``position`` becomes the position in this order, from 0.
 
-    Ties are in the order of the source, or in that of the MD5 of seed, user and item where ``ties`` is ``random``.
+    Ties are in the order of the source, or in that of the MD5 of seed, user and item where ``ties`` is ``random``. With
+    ``shuffled`` all purchases are in that order, whatever their times.
     """
     tie_order = [interactions[POSITION], interactions[ITEM]]
-    if ties == "random":
+    if ties == "random" or shuffled:
         tie_order = [digest(seed, interactions[USER], interactions[ITEM]), *tie_order]
-    index = ibis.row_number().over(group_by=interactions[USER], order_by=[interactions[TIME], *tie_order])
+    keys = tie_order if shuffled else [interactions[TIME], *tie_order]
+    index = ibis.row_number().over(group_by=interactions[USER], order_by=keys)
     return interactions.mutate(**{POSITION: index.cast("int32")})
 
 
@@ -205,7 +212,8 @@ def _by_time(table: ir.Table, section: SplitSection, seed: int) -> ir.Table:  # 
 def _by_time_per_user(table: ir.Table, section: SplitSection, seed: int) -> ir.Table:  # noqa: ARG001
     """Each user's purchases are divided by time; all purchases of the validation or test period are targets.
 
-    A user's first moment is always for training, so that every case has a history.
+    A user's first moment is always for training, so that every case has a history. The method ``random`` divides the
+    shuffled purchases of each user in this way.
     """
     train_end, validation_end = (_share(table[_ROWS], share) for share in _boundaries(section))
     in_training = (table[_FIRST] < train_end) | (table[_FIRST] == 0)

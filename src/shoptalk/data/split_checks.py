@@ -74,7 +74,7 @@ def _reason(section: SplitSection, part: str, minimum: int, counts: dict[str, in
         return f"by-user divides the users with {minimum} {purchases} or more by split.fractions; {share}"
     if section.method == "by-time":
         return f"by-time predicts a user's first purchase in each period that has an earlier purchase; {share}"
-    return f"by-time-per-user divides each user's {purchases} by split.fractions, the first is never a target; {share}"
+    return f"{section.method} divides each user's {purchases} by split.fractions, the first is never a target; {share}"
 
 
 def _hint(section: SplitSection, part: str) -> str:

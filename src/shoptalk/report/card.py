@@ -33,6 +33,7 @@ SPLITS = {
     "by-user": "every user is in exactly one part",
     "by-time": "two points in time separate training, validation and test",
     "by-time-per-user": "each user's purchases are split by time",
+    "random": "each user's purchases are shuffled and then split",
 }
 TIES = {
     "source": "in the order of the file",

@@ -14,6 +14,7 @@ Rows = Sequence[dict[str, Any]]
 #: The unit of a phase's loss, and the label of the phase.
 ANSWERS, UNITS = "loss (nats per answer token)", {"options": "loss (nats per question)"}
 PHASES = {
+    "pretraining": "pretraining",
     "catalogue": "titles",
     "answers": "answers",
     "options": "multiple choice",

@@ -54,6 +54,8 @@ class TrainingData:
     negatives
         None where the answers are text. Where they are item tokens, the number of items that are sampled for the
         softmax of a step; 0 for the softmax over all items.
+    crowd, crowd_epochs
+        Examples of the stage ``[pretraining]``, the first of all phases, and its number of epochs.
     """
 
     train: TokenSet
@@ -62,6 +64,8 @@ class TrainingData:
     choices: Choices | None = None
     validation_choices: Choices | None = None
     negatives: int | None = None
+    crowd: TokenSet | None = None
+    crowd_epochs: int = 0
 
 
 class Phase(Protocol):
@@ -352,6 +356,12 @@ def phases(training_data: TrainingData, recipe: Training) -> list[Phase]:
         word_validation = training_data.validation.first(0)  # its answers are items, not words
         answers = NextItems(training_data.train, training_data.validation, training_data.negatives)
     plan: list[Phase] = []
+    if training_data.crowd is not None:  # without validation cases: the last epoch counts
+        nothing = training_data.crowd.first(0)
+        stage: Phase = Answers("pretraining", training_data.crowd, nothing)
+        if training_data.negatives is not None:
+            stage = NextItems(training_data.crowd, nothing, training_data.negatives, "pretraining")
+        plan += [stage] * training_data.crowd_epochs
     if training_data.catalogue is not None:
         plan += [Answers("catalogue", training_data.catalogue, word_validation)] * recipe.pretrain_epochs
     plan += [answers] * decided(recipe.epochs)

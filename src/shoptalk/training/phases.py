@@ -91,11 +91,10 @@ class NextItems:
     a token.
     """
 
-    name = "items"
     resets_optimiser = False
 
-    def __init__(self, train: TokenSet, validation: TokenSet, negatives: int) -> None:
-        self.train, self.validation_set, self.negatives = train, validation, negatives
+    def __init__(self, train: TokenSet, validation: TokenSet, negatives: int, name: str = "items") -> None:
+        self.train, self.validation_set, self.negatives, self.name = train, validation, negatives, name
 
     def plan(self, batch_tokens: int, generator: np.random.Generator) -> Groups:
         """The batches of an epoch."""

@@ -15,6 +15,7 @@ from shoptalk.prompts.questions import option_question
 from shoptalk.prompts.rows import read_rows
 from shoptalk.recipe import Recipe, resolve
 from shoptalk.schema import EvalExample, Example, Split
+from shoptalk.training.crowd import encode_crowd
 from shoptalk.training.examples import (
     TokenSet,
     encode_cases,
@@ -77,7 +78,11 @@ def make_training_data(
     if training.choice_epochs:
         train_choices = encode_choices(choices, recipe, builder, model)
         validation_choices = encode_choices(split.validation, recipe, builder, model)
-    return TrainingData(train, validation, catalogue, train_choices, validation_choices)
+    crowd = encode_crowd(recipe, split.train, builder, model)
+    epochs = recipe.pretraining.epochs
+    return TrainingData(
+        train, validation, catalogue, train_choices, validation_choices, crowd=crowd, crowd_epochs=epochs
+    )
 
 
 def _rows_of_file(path: str, recipe: Recipe, tokenizer: Tokenizer) -> TokenSet:
