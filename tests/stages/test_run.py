@@ -258,7 +258,7 @@ def test_the_other_tasks_and_styles_run_as_well(
         shop / "recipe.toml",
         "--out",
         tmp_path / "run",
-        *settings("training.targets=last", "prompt.max_tokens=768", "training.epochs=1", *task),
+        *settings("data.users=50", "training.targets=last", "prompt.max_tokens=768", "training.epochs=1", *task),
     )
     assert code == 0, report
     assert 0 <= report["metrics"]["accuracy"]["value"] <= 1
@@ -270,6 +270,7 @@ def test_liking_by_rating_needs_no_options(shop: Path, tmp_path: Path, capsys: p
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(text[:start] + text[text.index("[prompt]") :])
     chosen = settings(
+        "data.users=50",
         "training.epochs=1",
         "prompt.task=pointwise",
         "prompt.style=alpaca",
