@@ -4,13 +4,19 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from shoptalk.data.prepare import prepare
+from shoptalk.data.sealed import seal
 from shoptalk.errors import UsageError
 from shoptalk.plugins import Registry
+from shoptalk.recipe import parse_recipe
+from shoptalk.stages.trial import Event, Trial
+from shoptalk.stages.workers import ProcessPool
 from tests.tasks.test_seventh_task import dataset_recipe
 
 TASK = '''
@@ -133,21 +139,21 @@ def test_a_plugin_that_cannot_be_loaded_is_named(tmp_path: Path, code: str, reas
 
 
 @pytest.mark.slow
-def test_workers_of_a_sweep_know_the_task_of_a_plugin(tmp_path: Path) -> None:
-    distribution(tmp_path, "shoptalk-task", "plugin_task_module", TASK.replace("print", "repr"))
-    sections = {
-        "candidates": {"options": 3},
-        "prompt": {"task": "generate_title", "style": "plain"},
-        "sweep": {"space": {"training.learning_rate": [1e-3, 2e-3]}},
-    }
-    text = dataset_recipe(tmp_path, **sections).to_toml().replace("generate_title", "plugin_task")
-    (tmp_path / "recipe.toml").write_text(text, encoding="utf-8")
-    completed = shoptalk(
-        tmp_path, "sweep", tmp_path / "recipe.toml", "--out", tmp_path / "sweep", "--jobs", 2, "--json"
-    )
-    assert completed.returncode == 0, completed.stderr[-2000:]
-    trials = json.loads(completed.stdout)["trials"]
-    assert [trial["state"] for trial in trials] == ["complete", "complete"]
+def test_workers_of_a_sweep_know_the_task_of_a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distribution(tmp_path, "shoptalk-task", "plugin_task_module", TASK)
+    sections = {"candidates": {"options": 3}, "prompt": {"task": "generate_title", "style": "plain"}}
+    recipe = dataset_recipe(tmp_path, **sections)
+    prepare(recipe, tmp_path / "whole")
+    seal(tmp_path / "whole", tmp_path / "sealed")
+    recipe = parse_recipe(tomllib.loads(recipe.to_toml().replace("generate_title", "plugin_task")))
+    monkeypatch.syspath_prepend(tmp_path)  # a child process takes over the path
+    ends: list[Event] = []
+    with ProcessPool(1, lambda _, event: bool(event["kind"] == "end" and ends.append(event))) as workers:
+        workers.start(0, Trial(recipe, tmp_path / "run", tmp_path / "sealed", "accuracy"))
+        while workers.busy():
+            workers.step()
+    assert [(end["state"], end["says"]) for end in ends] == [("complete", "")]
+    assert "plugin_task_module" not in sys.modules
 
 
 def test_a_name_that_is_taken_is_refused() -> None:

@@ -1,6 +1,6 @@
 """Damaged inputs: each ends in a result or in an error of ours.
 
-80 of them, because each takes a quarter of a second; ``SHOPTALK_FUZZ=1000`` makes a thousand.
+40 of them, because each takes a quarter of a second; ``SHOPTALK_FUZZ=1000`` makes a thousand.
 """
 
 import gzip
@@ -24,7 +24,7 @@ from shoptalk.recipe import Data
 
 N = 12
 FORMATS = ("2018", "2023", "literals", "kaggle", "1M", "csv", "json", "parquet")
-EXAMPLES = int(os.environ.get("SHOPTALK_FUZZ", "80")) // len(FORMATS)
+EXAMPLES = int(os.environ.get("SHOPTALK_FUZZ", "40")) // len(FORMATS)
 PRODUCT = {"title": "Soap &amp; more", "brand": "Acme", "categories": [["A", "B"]], "description": ["nice"]}
 OLD = [{"reviewerID": f"u{n % 4}", "asin": f"i{n % 5}", "overall": 5.0, "unixReviewTime": 10**9 + n} for n in range(N)]
 NEW = [{"user_id": f"u{n % 4}", "parent_asin": f"i{n % 5}", "rating": 5.0, "timestamp": 10**12 + n} for n in range(N)]

@@ -1,4 +1,7 @@
-"""The web site of the documentation: it builds in strict mode, and its pages fit a phone and load nothing else."""
+"""The web site of the documentation: its pages fit a phone and load nothing else.
+
+`make docs` builds it in strict mode. Here it is only built for a browser, so without one nothing is built.
+"""
 
 import shutil
 import subprocess
@@ -38,7 +41,7 @@ def browser() -> Iterator[Any]:
         chromium.close()
 
 
-def test_pages_fit_the_screen_and_load_nothing_from_elsewhere(site: Path, browser: Any) -> None:
+def test_pages_fit_the_screen_and_load_nothing_from_elsewhere(browser: Any, site: Path) -> None:
     page = browser.new_page()
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))

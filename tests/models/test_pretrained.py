@@ -32,7 +32,7 @@ pytestmark = [
     pytest.mark.skipif(FOLDER is None, reason=f"the model {NAME} is not prepared: make pretrained"),
 ]
 SETTINGS = [
-    "data.users=12",
+    "data.users=4",
     f"model.base={NAME}",
     "model.precision=fp32",
     "prompt.style=plain",
@@ -85,7 +85,7 @@ def make_recipe(shop: Path, *settings: str) -> Recipe:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A generated shop, of which 12 users are drawn."""
+    """A generated shop, of which 4 users are drawn."""
     folder = tmp_path_factory.mktemp("shop")
     write_sample(folder, users=60, items=30)
     prepare(make_recipe(folder), folder / "dataset")
@@ -98,7 +98,7 @@ def test_it_chooses_among_options_without_training(shop: Path) -> None:
     base = json.loads((shop / "zero-shot" / "run.json").read_text())["base"]
     assert base["source"]["name"] == "SmolLM2-135M-Instruct.Q4_1.gguf"
     accuracy = evaluate(trained, Baselines({}), silent).metrics["accuracy"]
-    assert accuracy.n == 12
+    assert accuracy.n == 4
     assert 0 <= accuracy.low <= accuracy.value <= accuracy.high <= 1
 
 
@@ -106,7 +106,7 @@ def test_it_chooses_among_options_without_training(shop: Path) -> None:
 def adapted(shop: Path) -> Path:
     """The folder of a run with adapters."""
     settings = ["prompt.task=generate_title", "model.tuning=lora", "lora.dropout=0", "training.epochs=2"]
-    settings += ["training.targets=last", "training.batch_tokens=256", "training.learning_rate=1e-3"]
+    settings += ["training.targets=last", "training.batch_tokens=64", "training.learning_rate=1e-3"]
     train(make_recipe(shop, *settings), open_dataset(shop / "dataset"), shop / "lora", silent)
     return shop / "lora"
 

@@ -49,8 +49,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def without_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Evaluate runs without drawing their reports, which takes more time than evaluating a small run."""
-    monkeypatch.setattr("shoptalk.stages.judge.write_report", lambda folder: None)
+    """Leave an empty report and no plot in runs: drawing takes more time than training and evaluating a small run."""
+    monkeypatch.setattr("shoptalk.stages.judge.write_report", lambda folder: (folder / "report.html").touch())
+    monkeypatch.setattr("shoptalk.experiment.draw_losses", lambda losses, path: None)
 
 
 @pytest.fixture

@@ -59,20 +59,21 @@ def test_what_is_recommended_is_real_and_new(shop: Path, tmp_path: Path, task: s
         assert {reason["item_id"] for reason in explained[0]["because"]} == set(bought)
 
 
+@pytest.mark.usefixtures("without_report")
 def test_advice_is_judged_written_down_and_given(shop: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     few = [
         "prompt.task=generate_reason",
         "prompt.style=alpaca",
-        "evaluation.generate=20",
+        "evaluation.generate=8",
         'evaluation.baselines=["chance"]',
     ]
     train(recipe(shop, *few), open_dataset(shop / "dataset"), run, silent)
     metrics = evaluate(run, silent).evaluation.metrics
     assert {"accuracy", "title_exact_match", "title_echo_share", "reason_match"} <= metrics.keys()
-    assert metrics["reason_match"].n == 20
+    assert metrics["reason_match"].n == 8
     rows: list[dict[str, Any]] = json.loads((run / "generated.json").read_text())
-    assert len(rows) == 20
+    assert len(rows) == 8
     assert all(row["input"].startswith("I have bought ") for row in rows)
     found = audit_anything(run / "generated.json", None, BenchmarkFiles(), silent).findings
     assert {"answer_in_prompt", "repeated_rows"} <= {finding.check for finding in found}

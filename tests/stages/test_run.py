@@ -18,6 +18,7 @@ from shoptalk.models import storage
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.storage import load
 
+pytestmark = pytest.mark.usefixtures("without_report")  # only the run of the fixture `done` has one
 SMALL = ["model.width=32", "model.layers=1", "model.precision=fp32",
          "model.vocabulary=400", "training.epochs=2", "training.pretrain_epochs=1",
          "training.choice_epochs=1", "evaluation.generate=5", "evaluation.resamples=200"]  # fmt: skip
@@ -258,7 +259,7 @@ def test_the_other_tasks_and_styles_run_as_well(
         shop / "recipe.toml",
         "--out",
         tmp_path / "run",
-        *settings("training.targets=last", "prompt.max_tokens=768", "training.epochs=1", *task),
+        *settings("data.users=50", "training.targets=last", "prompt.max_tokens=768", "training.epochs=1", *task),
     )
     assert code == 0, report
     assert 0 <= report["metrics"]["accuracy"]["value"] <= 1
@@ -270,6 +271,7 @@ def test_liking_by_rating_needs_no_options(shop: Path, tmp_path: Path, capsys: p
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(text[:start] + text[text.index("[prompt]") :])
     chosen = settings(
+        "data.users=50",
         "training.epochs=1",
         "prompt.task=pointwise",
         "prompt.style=alpaca",
@@ -282,7 +284,6 @@ def test_liking_by_rating_needs_no_options(shop: Path, tmp_path: Path, capsys: p
     assert report["baselines"]["majority"]["accuracy"]["value"] >= 0.5
 
 
-@pytest.mark.usefixtures("without_report")
 @pytest.mark.parametrize("tuning", ["lora", "qlora"])
 def test_adapters_are_trained_on_a_base_and_judged(
     done: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], tuning: str
@@ -298,7 +299,6 @@ def test_adapters_are_trained_on_a_base_and_judged(
     assert (tmp_path / "run" / "model" / "adapter_model.safetensors").exists()
 
 
-@pytest.mark.usefixtures("without_report")
 def test_an_untrained_model_is_scored_by_the_same_code(
     done: Path, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

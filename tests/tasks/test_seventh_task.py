@@ -15,7 +15,10 @@ from shoptalk.errors import UsageError
 from shoptalk.experiment import run as run_experiment
 from shoptalk.progress import silent
 from shoptalk.recipe import Recipe, parse_recipe
+from shoptalk.runs import open_run
+from shoptalk.schema import Candidates, History
 from shoptalk.stages.train import train
+from shoptalk.stages.trained_run import open_trained_run
 from shoptalk.tasks import check_recipe, get_task, register, task_names, unregister
 from shoptalk.tasks.next_item import ItemPrompts, NextItem
 from shoptalk.tasks.rankings import RankingTask
@@ -83,26 +86,11 @@ def test_a_service_loads_a_run_of_it(tmp_path: Path) -> None:
     recipe = dataset_recipe(tmp_path, candidates={"options": 3}, prompt={"task": "brand", "style": "alpaca"})
     prepare(recipe, tmp_path / "dataset")
     train(recipe, open_dataset(tmp_path / "dataset"), tmp_path / "run", silent)
-    (tmp_path / "brand_task.py").write_text(EXAMPLE, encoding="utf-8")
-    program = f"""
-import sys
-from pathlib import Path
-sys.path.insert(0, {str(tmp_path)!r})
-import brand_task
-from shoptalk.runs import open_run
-from shoptalk.schema import Candidates, History
-from shoptalk.stages.trained_run import open_trained_run
-
-run = open_run(Path({str(tmp_path / "run")!r}))
-recommender = open_trained_run(run).recommender
-histories = [History("a", ("i0", "i2")), History("b", ())]
-print(*(len(ranked.items) for ranked in recommender.rank(histories, 4)))
-options = Candidates(("i4", "i1"), ("face cream", "hand soap"))
-print(*(len(scores) for scores in recommender.score(histories, [options, options])))
-"""
-    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert completed.returncode == 0, completed.stderr[-2000:]
-    assert completed.stdout.splitlines() == ["4 4", "2 2"]
+    recommender = open_trained_run(open_run(tmp_path / "run")).recommender
+    histories = [History("a", ("i0", "i2")), History("b", ())]
+    assert [len(ranked.items) for ranked in recommender.rank(histories, 4)] == [4, 4]
+    options = Candidates(("i4", "i1"), ("face cream", "hand soap"))
+    assert [len(scores) for scores in recommender.score(histories, [options, options])] == [2, 2]
 
 
 class RenamedNextItem(NextItem):
