@@ -112,7 +112,7 @@ def test_published_metrics_and_a_table_of_unfinished_rows(reproduce: ModuleType,
     columns = forms.published_metrics(ranked, [truth, ["b", "c"]])
     assert columns["recall@20"].tolist() == [10 / 20, 1 / 2]  # min(20, 30 targets), min(20, 2 targets)
     assert columns["recall@40"].tolist() == [10 / 30, 1 / 2]
-    values = dict.fromkeys((*forms.METRICS, forms.LONGER), [0.1, 0.3])
+    values = {key: [0.1, 0.3] for key in (*forms.METRICS, forms.LONGER)}
     for form, add in (("off", 0.0), ("ones", 0.1)):
         row = forms.Row("random", form, pretrained=False)
         moved = {name: [value + add for value in column] for name, column in values.items()}
