@@ -108,7 +108,7 @@ def section(data: str, by_size: Points) -> list[str]:
         gap = ""
         if "SmolLM2" in methods and "tfidf" in methods:
             found = compare(methods["SmolLM2"]["right"], methods["tfidf"]["right"])
-            gap = f"{found.value:+.3f} [{found.low:+.3f}, {found.high:+.3f}], p = {found.p:.3f}"
+            gap = f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}], p = {found.p:.3f}"
         bought = max(point["purchases"] for point in methods.values())
         lines.append(f"| {size:,} | {bought:,} | {label(best)} | {label(simplest)} | {gap} |")
     costs = [
