@@ -92,9 +92,7 @@ def together(purchases: InteractionMatrix, user: float) -> sparse.csr_array[Any]
     return sparse.csr_array(entries, shape=pairs.shape)
 
 
-def normalised(
-    pairs: sparse.csr_array[Any], purchases: InteractionMatrix, settings: Settings
-) -> sparse.csr_array[Any]:
+def normalised(pairs: sparse.csr_array[Any], purchases: InteractionMatrix, settings: Settings) -> sparse.csr_array[Any]:
     """The similarities of ``pairs``, the result of `together` with ``settings.user``."""
     users = np.maximum(purchases.weighted().sum(axis=0), 1)
     row = np.repeat(np.arange(pairs.shape[0]), np.diff(pairs.indptr))
