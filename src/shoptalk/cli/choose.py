@@ -62,14 +62,14 @@ def _show_curves(result: "ChoiceResult", console: "Console") -> None:
     """Print what the methods reach with all training users, and their learning curves."""
     from rich.table import Table
 
-    from shoptalk.report.choice import method_label, percent
-    from shoptalk.report.names import metric_label, span
+    from shoptalk.report.choice import method_label, short_percent, with_interval
+    from shoptalk.report.names import metric_label
 
     metric = metric_label(result.metric)
-    table = Table("method", metric, "95 % interval", "behind the best", "best with probability")
+    table = Table("method", metric, "behind the best", "best with")
     for curve in result.curves:
-        behind = "" if curve.method == result.best else f"{curve.behind.value:.3f}, {span(curve.behind, 3)}"
-        cells = (f"{curve.value.value:.3f}", span(curve.value, 3), behind, percent(curve.probability))
+        behind = "" if curve.method == result.best else with_interval(curve.behind)
+        cells = (with_interval(curve.value), behind, short_percent(curve.probability))
         table.add_row(method_label(curve.method), *cells, style=_style(curve, result))
     console.print(table)
     sizes = [f"{point.users:,}" for point in result.curves[0].points]
@@ -79,7 +79,7 @@ def _show_curves(result: "ChoiceResult", console: "Console") -> None:
     for curve in result.curves:
         cells = tuple(f"{point.value.value:.3f}" for point in curve.points)
         if curve.doubled is not None:
-            cells += (f"{curve.doubled.value:.3f}, {span(curve.doubled, 3)}",)
+            cells += (with_interval(curve.doubled),)
         table.add_row(method_label(curve.method), *cells, style=_style(curve, result))
     console.print(table)
 
@@ -93,14 +93,14 @@ def _show_models(result: "ChoiceResult", console: "Console") -> None:
     """Print what is expected of models that were not trained."""
     from rich.table import Table
 
-    from shoptalk.report.choice import expected, method_label, percent
+    from shoptalk.report.choice import method_label, short_percent, with_interval
     from shoptalk.report.names import metric_label
 
     title = "models not trained here, judged by other shops"
-    columns = (f"expected {metric_label(result.metric)}", "better with probability", "measured")
+    columns = (f"expected {metric_label(result.metric)}", "better with", "measured")
     table = Table("model", *columns, title=title, title_justify="left")
     for model in result.models:
-        probability = "" if model.probability is None else percent(model.probability)
-        where = model.reason or f"in {', '.join(model.shops)}"
-        table.add_row(method_label(model.model), expected(model), probability, where)
+        value = "not measured" if model.value is None else with_interval(model.value)
+        probability = "" if model.probability is None else short_percent(model.probability)
+        table.add_row(method_label(model.model), value, probability, model.reason or f"in {', '.join(model.shops)}")
     console.print(table)

@@ -2,7 +2,8 @@
 
 from shoptalk.evaluation.verdict import OPTION_METRIC
 from shoptalk.report.names import metric_label, show_p
-from shoptalk.results import ChoiceResult, ExpectedModel, MethodCurve
+from shoptalk.results import ChoiceResult, MethodCurve
+from shoptalk.schema import Estimate
 
 #: Short names of methods and models, as on the page of learning curves.
 _LABELS = {
@@ -49,15 +50,16 @@ def _certainty(result: ChoiceResult) -> str:
     best_label, best_value = method_label(result.best), best.value.value
     if result.kind == "model":
         return (
-            f"In other shops of this size it was better than every simple method, so that it is here with a probability "
-            f"of {chance}. The best simple method is {best_label} with {metric} {best_value:.3f}."
+            f"Judged by other shops of this size, it is better than every simple method with probability {chance}. "
+            f"The best of these here is {best_label}, whose {metric} is {best_value:.3f}."
         )
     if result.recommended == result.best:
         others = [curve for curve in result.curves if curve.method != result.best]
         following = max(others, key=lambda curve: curve.value.value)
         return (
             f"It is the best of {len(result.curves)} simple methods with a probability of {chance}: its {metric} is "
-            f"{best_value:.3f}, {following.behind.value:.3f} more than that of the next, {method_label(following.method)}."
+            f"{best_value:.3f}, by {following.behind.value:.3f} higher than that of the next, "
+            f"{method_label(following.method)}."
         )
     chosen = curves[result.recommended]
     return (
@@ -113,17 +115,22 @@ def _model(result: ChoiceResult) -> str:
     return f"Probability that a trained model would be better, judged by other shops: {chances}."
 
 
-def expected(model: ExpectedModel) -> str:
-    """The expected value with its interval."""
-    value = model.value
-    return "not measured" if value is None else f"{value.value:.3f} [{value.low:.3f}, {value.high:.3f}]"
+def with_interval(estimate: Estimate) -> str:
+    """A value with its interval."""
+    interval = f" [{estimate.low:.3f}, {estimate.high:.3f}]" if estimate.has_interval else ""
+    return f"{estimate.value:.3f}{interval}"
 
 
 def percent(probability: float) -> str:
     """A probability in per cent; never 0 or 100, which resampling cannot show."""
     if probability > 0.995:
         return "more than 99 %"
-    return "less than 1 %" if probability < 0.005 else f"{probability:.0%}".replace("%", " %")
+    return "less than 1 %" if probability < 0.005 else f"{100 * probability:.0f} %"
+
+
+def short_percent(probability: float) -> str:
+    """A probability for tables."""
+    return percent(probability).replace("more than", ">").replace("less than", "<")
 
 
 def rounded(count: int) -> int:
