@@ -77,10 +77,10 @@ def _show_curves(result: "ChoiceResult", console: "Console") -> None:
     title = f"{metric} by number of training users"
     table = Table("method", *sizes, *doubled, title=title, title_justify="left")
     for curve in result.curves:
-        cells = tuple(f"{point.value.value:.3f}" for point in curve.points)
+        values = [f"{point.value.value:.3f}" for point in curve.points]
         if curve.doubled is not None:
-            cells += (with_interval(curve.doubled),)
-        table.add_row(method_label(curve.method), *cells, style=_style(curve, result))
+            values.append(with_interval(curve.doubled))
+        table.add_row(method_label(curve.method), *values, style=_style(curve, result))
     console.print(table)
 
 
