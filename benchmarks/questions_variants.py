@@ -1,0 +1,203 @@
+"""What `questions.py` measures: the data sets, the variants of a recipe, and the questions that compare them."""
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sizes import AMAZON, gift_cards, table
+
+SMOLLM2 = "smollm2-135m-instruct"
+#: Stands for the folder of a model with the architecture of SmolLM2 and random weights.
+RANDOM = "{random}"
+#: Stands for the folder of the model of the variant `TITLES` with seed 1.
+TUNED = "{tuned}"
+#: The name of the variant that most others differ from in one thing.
+TITLES = "SmolLM2, LoRA"
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A data set with its split: users are drawn once, by the seed 1.
+
+    Attributes
+    ----------
+    data
+        The section ``[data]``.
+    split
+        The section ``[split]``.
+    says
+        What it is, for the page.
+    """
+
+    data: dict[str, Any]
+    split: dict[str, Any]
+    says: str
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A recipe that is measured, as settings by section over those of `base`.
+
+    Attributes
+    ----------
+    name
+        As tables show it; unique in its shop.
+    seconds
+        Processor seconds of one seed, measured once (Xeon with AMX, one thread); for ``--dry-run``.
+    settings
+        The settings; none for a simple method, whose name is ``method``.
+    seeds
+        The seeds of its training.
+    shop
+        Name of the data set.
+    validated
+        Whether the scores of validation cases are kept too, for mixing.
+    """
+
+    name: str
+    seconds: float
+    settings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (1,)
+    shop: str = "beauty"
+    validated: bool = False
+    method: str = ""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Variants side by side, and the pairs of them that are tested.
+
+    Attributes
+    ----------
+    number
+        As in ``--only``.
+    title, says
+        Heading and description on the page.
+    names
+        The variants by shop, in the order of the table.
+    pairs
+        For each shop the pairs (first, second) whose difference is tested; Holm's correction is over the pairs of a shop.
+    """
+
+    number: int
+    title: str
+    says: str
+    names: dict[str, tuple[str, ...]]
+    pairs: dict[str, tuple[tuple[str, str], ...]]
+
+
+def against(reference: str, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Pairs of every other variant with a reference."""
+    return tuple((name, reference) for name in names if name != reference)
+
+
+_BY_USER = {"method": "by-user", "history": 4}
+SHOPS = {
+    "beauty": Shop(
+        {**table("-beauty")(Path()), "users": 640},
+        {**_BY_USER, "fractions": (0.4, 0.2, 0.4)},
+        "Amazon Beauty (2014), 640 of 22,332 users: 256 for training, 128 for validation, 256 tested. The first four "
+        "purchases of a user are the history, the fifth is the target",
+    ),
+    "beauty-long": Shop(
+        {**table("-beauty")(Path()), "min_history": 17, "users": 400},
+        {"method": "by-user", "fractions": (0.32, 0.16, 0.52)},
+        "Amazon Beauty (2014), 400 of the users with at least 17 purchases: 128 for training, 64 for validation, 208 "
+        "tested. The last purchase is the target",
+    ),
+    "industrial": Shop(
+        {**table("2018-industrial")(Path()), "users": 400},
+        {**_BY_USER, "fractions": (0.32, 0.16, 0.52)},
+        "Amazon Industrial and Scientific (2018), 400 of 3,285 users: 128 for training, 64 for validation, 208 tested. "
+        "First four purchases and the fifth",
+    ),
+    "gift-cards": Shop(
+        gift_cards(Path()),
+        {**_BY_USER, "fractions": (0.3, 0.1, 0.6)},
+        "Amazon gift cards (2018) with reviews, all users: 30 % for training, 10 % for validation, 60 % tested, of whom "
+        "those with at least five purchases count. First four purchases and the fifth",
+    ),
+}  # fmt: skip
+#: Columns that `prepare` must keep for the fields of some variants.
+KEPT = {"industrial": ("brand", "description"), "gift-cards": ("categories", "review")}
+
+
+def base(shop: str) -> dict[str, Any]:
+    """The recipe of the variant `TITLES` on a shop."""
+    place = SHOPS[shop]
+    return {
+        "name": f"questions-{shop}",
+        "data": {**place.data, "cleaning": "words", "seed": 1},
+        "split": place.split,
+        "candidates": {"options": 4, "negatives": "uniform"},
+        "prompt": {"task": "generate_title", "style": "plain", "field_tokens": 32},
+        "model": {"base": SMOLLM2, "tuning": "lora"},
+        "lora": {"r": 16, "alpha": 32, "dropout": 0.0},
+        "training": {"epochs": 2, "targets": "last", "learning_rate": 3e-4, "batch_tokens": 1024},
+        "evaluation": {"scoring": "mean"},
+    }
+
+
+def _model(name: str, tuning: str, **training: Any) -> dict[str, dict[str, Any]]:
+    return {"model": {"base": name, "tuning": tuning}, "training": training}
+
+
+def _choice(answer: str, **training: Any) -> dict[str, dict[str, Any]]:
+    return {"prompt": {"task": "multiple_choice", "answer": answer}, "training": training}
+
+
+TWO = (1, 2)
+SIMPLE = ("popularity", "tfidf", "cooccurrence", "transitions")
+#: The processor seconds of a simple method are few.
+_SIMPLE = tuple(
+    Variant(name, 3, shop=shop, method=name) for shop in SHOPS for name in SIMPLE
+)
+SCORER = "transition-text scorer"
+
+_TRAINED = (
+    Variant(TITLES, 150, seeds=TWO, validated=True),
+    Variant("SmolLM2, not trained", 60, _model(SMOLLM2, "lora", epochs=0), validated=True),
+    Variant("random weights, LoRA", 130, _model(RANDOM, "lora"), TWO),
+    Variant("SmolLM2, full", 250, _model(SMOLLM2, "full", learning_rate=5e-5), TWO),
+    Variant("random weights, full", 250, _model(RANDOM, "full", learning_rate=1e-3), TWO),
+    Variant("SmolLM2, QLoRA", 300, _model(SMOLLM2, "qlora"), TWO),
+)
+_OPTIONS = (
+    Variant("options in the prompt, title, not trained", 90, _choice("title", epochs=0)),
+    Variant("options in the prompt, letter, not trained", 80, _choice("letter", epochs=0)),
+    Variant("options in the prompt, title", 250, _choice("title"), TWO),
+    Variant("options in the prompt, letter", 240, _choice("letter"), TWO),
+)
+VARIANTS = {(variant.shop, variant.name): variant for variant in (*_SIMPLE, *_TRAINED, *_OPTIONS)}
+VARIANTS["beauty", SCORER] = Variant(SCORER, 3, method=SCORER, validated=True)
+
+_PRETRAINED = tuple(variant.name for variant in _TRAINED)
+QUESTIONS = (
+    Question(
+        2,
+        "Does pretraining help?",
+        "SmolLM2 against the same architecture with random weights: the same examples, the same steps. Full tuning has "
+        "a learning rate of 5e-5 for SmolLM2 and 1e-3 for random weights; LoRA 3e-4 for both.",
+        {"beauty": _PRETRAINED[:5]},
+        {"beauty": ((TITLES, "random weights, LoRA"), ("SmolLM2, full", "random weights, full"),
+                    (TITLES, "SmolLM2, not trained"), ("SmolLM2, full", "SmolLM2, not trained"))},
+    ),
+    Question(
+        3,
+        "Does QLoRA hurt?",
+        "LoRA on 4-bit weights (NF4, double quantisation) against LoRA and against full tuning.",
+        {"beauty": ("SmolLM2, QLoRA", TITLES, "SmolLM2, full", "SmolLM2, not trained")},
+        {"beauty": (("SmolLM2, QLoRA", TITLES), ("SmolLM2, QLoRA", "SmolLM2, full"), (TITLES, "SmolLM2, full"))},
+    ),
+    Question(
+        4,
+        "Options in the prompt, or titles scored without them?",
+        "With options in the prompt the model reads all four lettered titles, and the score of an option is the "
+        "probability of its title or of its letter (`multiple_choice`); without them it is the probability of the title "
+        "after the history (`generate_title`). The same users, options and epochs.",
+        {"beauty": (TITLES, "SmolLM2, not trained", *(variant.name for variant in _OPTIONS))},
+        {"beauty": (*against(TITLES, tuple(variant.name for variant in _OPTIONS[2:])),
+                    *against("SmolLM2, not trained", tuple(variant.name for variant in _OPTIONS[:2])))},
+    ),
+)  # fmt: skip
