@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from questions_mixing import option_parts
 from questions_page import write_page
-from questions_variants import KEPT, QUESTIONS, RANDOM, SCORER, SHOPS, SMOLLM2, TITLES, TUNED, VARIANTS, Variant, base
+from questions_variants import KEPT, QUESTIONS, RANDOM, SCORER, SMOLLM2, TITLES, TUNED, VARIANTS, Variant, base
 from shoptalk.api.settings import make_recipe
 from shoptalk.baselines import make_baseline
 from shoptalk.data.dataset import Dataset, open_dataset

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from questions_mixing import mixed
-from questions_variants import LEVEL, MIXED, QUESTIONS, SCORER, SHOPS, SIMPLE, VARIANTS, Question
+from questions_variants import MIXED, QUESTIONS, SCORER, SHOPS, SIMPLE, Question
 from shoptalk.evaluation.bootstrap import estimate
 from shoptalk.evaluation.options import correctness
 from shoptalk.evaluation.paired import compare, holm
@@ -22,6 +22,8 @@ Points = dict[tuple[str, str], list[dict[str, Any]]]
 
 NAMES = {"tfidf": "TF-IDF", "cooccurrence": "co-occurrence"}
 METRICS = {"right": "accuracy", "hits": "Recall@10"}
+#: Corrected p values up to here count as significant.
+LEVEL = 0.05
 
 HEAD = """# Questions to a language model that has read
 
@@ -35,7 +37,9 @@ python benchmarks/questions.py --out FOLDER --page docs/notes/questions.md
 SmolLM2-135M-Instruct in the questions that the four systems left open. The first question, when a language model pays,
 has [a page of its own](learning-curves.md); the ninth is in the [reproduction of system A](../reproductions/a.md).
 
-**Answers.** {answers}
+**Answers.** The differences that are significant (p <= .05 after Holm's correction), question by question:
+
+{answers}
 
 **Protocol.** {protocol}
 """
@@ -100,10 +104,10 @@ def pair_table(rows: Sequence[tuple[str, Floats, Floats]]) -> tuple[list[str], l
     lines = ["| difference | value | p (Holm) |", "|---|---|---|"]
     significant = []
     for (name, _, _), difference, p in zip(rows, found, corrected, strict=True):
-        interval = f"{difference.value if hasattr(difference, 'value') else difference.difference:+.3f}"
-        lines.append(f"| {name} | {interval} [{difference.low:+.3f}, {difference.high:+.3f}] | {show_p(p)} |")
+        value = f"{difference.difference:+.3f}"
+        lines.append(f"| {name} | {value} [{difference.low:+.3f}, {difference.high:+.3f}] | {show_p(p)} |")
         if p <= LEVEL:
-            significant.append(f"{name} ({interval})")
+            significant.append(f"{name} {value}")
     return lines, significant
 
 
@@ -150,14 +154,15 @@ def mixing_rows(points: Points, shop: str) -> tuple[list[str], list[tuple[str, F
     return lines, rows
 
 
-def sections(points: Points, question: Question) -> tuple[list[str], list[str]]:
-    """The tables of a question, and the significant differences."""
-    lines, significant = [f"\n## {question.number}. {question.title}\n", question.says], []
+def sections(points: Points, question: Question) -> tuple[list[str], list[str], int]:
+    """The tables of a question, the significant differences, and the number of those tested."""
+    lines, significant, count = [f"\n## {question.number}. {question.title}\n", question.says], [], 0
     for shop, names in question.names.items():
-        if not any((shop, name) in points for name in names):
+        present = [name for name in names if (shop, name) in points]
+        if not present:
             continue
-        users = len(next(points[shop, name] for name in names if (shop, name) in points)[0]["test_users"])
-        lines += [f"\n{SHOPS[shop].says}; {users} test users.\n", *variant_table(points, shop, names)]
+        users = len(points[shop, present[0]][0]["test_users"])
+        lines += [f"\n{SHOPS[shop].says}; {users} test users.\n", *variant_table(points, shop, present)]
         groups = [(METRICS[key], tested(points, question, shop, key)) for key in METRICS]
         if question.mixes:
             table, rows = mixing_rows(points, shop)
@@ -168,13 +173,17 @@ def sections(points: Points, question: Question) -> tuple[list[str], list[str]]:
                 table, found = pair_table(rows)
                 lines += [f"\nDifferences in {metric}:\n", *table]
                 significant += [f"{shop.replace('-', ' ')}, {metric}: {each}" for each in found]
-    return lines, significant
+                count += len(rows)
+    return lines, significant, count
 
 
 def simple_section(points: Points) -> list[str]:
     """The simple methods of each shop."""
     lines = ["\n## Simple methods on the same users\n"]
-    lines += ["| data | " + " | ".join(NAMES.get(name, name) for name in SIMPLE) + " |", "|---" * (len(SIMPLE) + 1) + "|"]
+    lines += [
+        "| data | " + " | ".join(NAMES.get(name, name) for name in SIMPLE) + " |",
+        "|---" * (len(SIMPLE) + 1) + "|",
+    ]
     for shop in SHOPS:
         if any((shop, name) in points for name in SIMPLE):
             cells = [cell(values(points.get((shop, name), []), "right")) for name in SIMPLE]
@@ -187,17 +196,11 @@ def write_page(folder: Path, page: Path) -> None:
     points = read_points(folder)
     answers, lines = [], simple_section(points)
     for question in QUESTIONS:
-        tables, significant = sections(points, question)
-        measured = len(tables) > 2
-        lines += tables if measured else [*tables, "\nNot measured yet."]
-        told = "; ".join(significant) if significant else "no difference is significant"
-        answers.append(f"\n- {question.title} " + (f"Significant: {told}." if significant else f"{told.capitalize()}."))
-        if not measured:
-            answers.pop()
-    head = HEAD.format(answers="\n".join(["The differences that are significant, question by question:", *answers]),
-                       protocol=" ".join(PROTOCOL.split()))  # fmt: skip
+        tables, significant, count = sections(points, question)
+        lines += tables if count else [*tables, "\nNot measured yet."]
+        if count:
+            told = "; ".join(significant) if significant else "none"
+            answers.append(f"- {question.title} Of {count} differences, significant: {told}.")
+    head = HEAD.format(answers="\n".join(answers), protocol=" ".join(PROTOCOL.split()))
     with replacing(page) as temporary:
         temporary.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")
-
-
-__all__ = ["VARIANTS", "write_page"]

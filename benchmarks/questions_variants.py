@@ -1,11 +1,10 @@
 """What `questions.py` measures: the data sets, the variants of a recipe, and the questions that compare them."""
 
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sizes import AMAZON, gift_cards, table
+from sizes import gift_cards, table
 
 SMOLLM2 = "smollm2-135m-instruct"
 #: Stands for the folder of a model with the architecture of SmolLM2 and random weights.
@@ -77,7 +76,10 @@ class Question:
     names
         The variants by shop, in the order of the table.
     pairs
-        For each shop the pairs (first, second) whose difference is tested; Holm's correction is over the pairs of a shop.
+        For each shop the pairs (first, second) whose difference is tested; Holm's correction is over the pairs of a
+        shop.
+    mixes
+        Whether the scores of the variants in `MIXED` are added to those of the transition-text scorer.
     """
 
     number: int
@@ -85,6 +87,7 @@ class Question:
     says: str
     names: dict[str, tuple[str, ...]]
     pairs: dict[str, tuple[tuple[str, str], ...]]
+    mixes: bool = False
 
 
 def against(reference: str, names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -115,8 +118,8 @@ SHOPS = {
     "gift-cards": Shop(
         gift_cards(Path()),
         {**_BY_USER, "fractions": (0.3, 0.1, 0.6)},
-        "Amazon gift cards (2018) with reviews, all users: 30 % for training, 10 % for validation, 60 % tested, of whom "
-        "those with at least five purchases count. First four purchases and the fifth",
+        "Amazon gift cards (2018) with reviews, all users: 30 % for training, 10 % for validation, 60 % tested, of "
+        "whom those with at least five purchases count. First four purchases and the fifth",
     ),
 }  # fmt: skip
 #: Columns that `prepare` must keep for the fields of some variants.
@@ -150,9 +153,7 @@ def _choice(answer: str, **training: Any) -> dict[str, dict[str, Any]]:
 TWO = (1, 2)
 SIMPLE = ("popularity", "tfidf", "cooccurrence", "transitions")
 #: The processor seconds of a simple method are few.
-_SIMPLE = tuple(
-    Variant(name, 3, shop=shop, method=name) for shop in SHOPS for name in SIMPLE
-)
+_SIMPLE = tuple(Variant(name, 3, shop=shop, method=name) for shop in SHOPS for name in SIMPLE)
 SCORER = "transition-text scorer"
 
 _TRAINED = (
@@ -169,10 +170,80 @@ _OPTIONS = (
     Variant("options in the prompt, title", 250, _choice("title"), TWO),
     Variant("options in the prompt, letter", 240, _choice("letter"), TWO),
 )
-VARIANTS = {(variant.shop, variant.name): variant for variant in (*_SIMPLE, *_TRAINED, *_OPTIONS)}
-VARIANTS["beauty", SCORER] = Variant(SCORER, 3, method=SCORER, validated=True)
 
-_PRETRAINED = tuple(variant.name for variant in _TRAINED)
+_NANO = {"width": 128, "layers": 2, "dropout": 0.4, "vocabulary": 300}
+_NANO_TRAINING = {"epochs": 12, "targets": "every", "learning_rate": 1e-3, "weight_decay": 1e-2, "patience": 3}
+_ITEM_TRAINING = {"epochs": 6, "targets": "every", "learning_rate": 1e-3, "weight_decay": 1e-2}
+
+
+def _items(base_settings: dict[str, Any], training: dict[str, Any], encoder: str = "lsa", *, mixed: bool = False,
+           **prompt: Any) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """Settings of item tokens."""
+    return {
+        "prompt": {"task": "next_item", "style": "bare", **prompt},
+        "model": {"tuning": "full", **base_settings},
+        "items": {"encoder": encoder, "dimensions": 128, "transition_text": mixed, "second_stage": "off"},
+        "training": {"refit": False, **training},
+    }
+
+
+_SMOL = {"base": SMOLLM2, "tuning": "lora"}
+_TINY = {"base": "nano", **_NANO}
+ITEMS, ITEMS_IN_SMOLLM2 = "item tokens, nano", "item tokens in SmolLM2"
+BOTH = "titles and item tokens in SmolLM2"
+_TOKENS = (
+    Variant(ITEMS, 30, _items(_TINY, _NANO_TRAINING), TWO, validated=True),
+    Variant(f"{ITEMS}, vectors of SmolLM2", 80, _items(_TINY, _NANO_TRAINING, SMOLLM2), TWO),
+    Variant(f"{ITEMS}, vectors of SmolLM2 tuned on titles", 80, _items(_TINY, _NANO_TRAINING, TUNED), TWO),
+    Variant(ITEMS_IN_SMOLLM2, 120, _items(_SMOL, _ITEM_TRAINING), TWO, validated=True),
+    Variant(f"{ITEMS_IN_SMOLLM2}, vectors of SmolLM2", 170, _items(_SMOL, _ITEM_TRAINING, SMOLLM2), TWO),
+    Variant(BOTH, 250, _items(_SMOL, {**_ITEM_TRAINING, "epochs": 2}, style="plain", fields=("token", "title")), TWO),
+)
+_MIXED_ITEMS = (
+    Variant(f"{ITEMS}, with the scorer", 40, _items(_TINY, _NANO_TRAINING, mixed=True), TWO),
+    Variant(f"{ITEMS_IN_SMOLLM2}, with the scorer", 130, _items(_SMOL, _ITEM_TRAINING, mixed=True), TWO),
+)
+#: Variants whose scores of options are added to those of the transition-text scorer.
+MIXED = ("SmolLM2, not trained", TITLES, ITEMS, ITEMS_IN_SMOLLM2)
+
+
+def _with_fields(shop: str, seconds: float, *fields: str) -> Variant:
+    """The history told by some fields; the answer is always a title."""
+    return Variant(" + ".join(fields), seconds, {"prompt": {"fields": fields}}, shop=shop)
+
+
+_FIELDS = (
+    *(_with_fields("industrial", 110, *fields) for fields in (
+        ("title",), ("brand",), ("description",), ("title", "brand"), ("title", "description"),
+        ("title", "brand", "description"))),
+    *(_with_fields("gift-cards", 80, *fields) for fields in (
+        ("title",), ("categories",), ("review",), ("title", "categories"), ("title", "review"),
+        ("title", "categories", "review"))),
+)  # fmt: skip
+_LENGTHS = tuple(
+    Variant(f"last {count}", seconds, {"prompt": {"history": count, "max_tokens": 1024}}, shop="beauty-long")
+    for count, seconds in ((1, 60), (2, 70), (4, 100), (8, 150), (16, 260))
+)
+VARIANTS = {
+    (variant.shop, variant.name): variant
+    for variant in (
+        *_SIMPLE,
+        Variant(SCORER, 3, method=SCORER, validated=True),
+        *_TRAINED,
+        *_OPTIONS,
+        *_TOKENS,
+        *_MIXED_ITEMS,
+        *_FIELDS,
+        *_LENGTHS,
+    )
+}
+
+
+def _names(variants: tuple[Variant, ...], shop: str = "beauty") -> tuple[str, ...]:
+    return tuple(variant.name for variant in variants if variant.shop == shop)
+
+
+_PRETRAINED, _CHOICES = _names(_TRAINED), _names(_OPTIONS)
 QUESTIONS = (
     Question(
         2,
@@ -194,10 +265,48 @@ QUESTIONS = (
         4,
         "Options in the prompt, or titles scored without them?",
         "With options in the prompt the model reads all four lettered titles, and the score of an option is the "
-        "probability of its title or of its letter (`multiple_choice`); without them it is the probability of the title "
+        "probability of its title or letter (`multiple_choice`); without them it is the probability of the title "
         "after the history (`generate_title`). The same users, options and epochs.",
-        {"beauty": (TITLES, "SmolLM2, not trained", *(variant.name for variant in _OPTIONS))},
-        {"beauty": (*against(TITLES, tuple(variant.name for variant in _OPTIONS[2:])),
-                    *against("SmolLM2, not trained", tuple(variant.name for variant in _OPTIONS[:2])))},
+        {"beauty": (TITLES, "SmolLM2, not trained", *_CHOICES)},
+        {"beauty": (*against(TITLES, _CHOICES[2:]), *against("SmolLM2, not trained", _CHOICES[:2]))},
+    ),
+    Question(
+        5,
+        "Which fields help?",
+        "The history told by these fields of each product (the title where the others are empty; a review is the "
+        "user's own); what is scored is always the title of an option. Beauty has titles alone, Industrial no "
+        "categories.",
+        {shop: _names(_FIELDS, shop) for shop in ("industrial", "gift-cards")},
+        {shop: against("title", _names(_FIELDS, shop)) for shop in ("industrial", "gift-cards")},
+    ),
+    Question(
+        6,
+        "How many history items are enough?",
+        "A model trained and asked with at most the last 1, 2, 4, 8 or 16 purchases.",
+        {"beauty-long": _names(_LENGTHS, "beauty-long")},
+        {"beauty-long": against("last 16", _names(_LENGTHS, "beauty-long"))},
+    ),
+    Question(
+        7,
+        "Text, item tokens, or both?",
+        "Text: titles, scored as titles. Item tokens: one token for each product, whose embedding is a projection of a "
+        "vector of its title plus a learned part; in `nano` (128 wide, two layers, random at the start) or in SmolLM2 "
+        "(LoRA). Both: the token and the title of each product in SmolLM2's prompt, the answer an item token. Vectors: "
+        "LSA of the titles, or SmolLM2's mean-pooled hidden states, as prepared or after LoRA training on the titles "
+        "of the training users' histories (`items.encoder`). Every purchase of a training user is learned.",
+        {"beauty": (TITLES, *_names(_TOKENS))},
+        {"beauty": (*against(TITLES, _names(_TOKENS)), *against(ITEMS, _names(_TOKENS)[1:3]),
+                    (ITEMS_IN_SMOLLM2, ITEMS), (_TOKENS[4].name, ITEMS_IN_SMOLLM2), (BOTH, ITEMS_IN_SMOLLM2))},
+    ),
+    Question(
+        8,
+        "Does mixing with counted transitions and texts add anything?",
+        "Options: the score of the model is added to the two parts of the transition-text scorer (transitions, cosines "
+        "of TF-IDF), all three with weights fitted on the validation users (conditional logit of standardised scores); "
+        "the scorer alone has its two weights from the same users. Whole catalogue: item tokens with "
+        "`items.transition_text`, weights chosen by NDCG@10 of validation users, against the tuned `transitions`.",
+        {"beauty": ("transitions", *MIXED, *_names(_MIXED_ITEMS))},
+        {"beauty": tuple((variant.name, "transitions") for variant in _MIXED_ITEMS)},
+        mixes=True,
     ),
 )  # fmt: skip
