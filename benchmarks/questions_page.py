@@ -200,7 +200,7 @@ def write_page(folder: Path, page: Path) -> None:
         lines += tables if count else [*tables, "\nNot measured yet."]
         if count:
             told = "; ".join(significant) if significant else "none"
-            answers.append(f"- {question.title} Of {count} differences, significant: {told}.")
+            answers.append(f"- {question.title} Differences tested: {count}; significant: {told}.")
     head = HEAD.format(answers="\n".join(answers), protocol=" ".join(PROTOCOL.split()))
     with replacing(page) as temporary:
         temporary.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")

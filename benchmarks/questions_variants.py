@@ -98,9 +98,9 @@ def against(reference: str, names: tuple[str, ...]) -> tuple[tuple[str, str], ..
 _BY_USER = {"method": "by-user", "history": 4}
 SHOPS = {
     "beauty": Shop(
-        {**table("-beauty")(Path()), "users": 640},
+        {**table("-beauty")(Path()), "users": 560},
         {**_BY_USER, "fractions": (0.4, 0.2, 0.4)},
-        "Amazon Beauty (2014), 640 of 22,332 users: 256 for training, 128 for validation, 256 tested. The first four "
+        "Amazon Beauty (2014), 560 of 22,332 users: 224 for training, 112 for validation, 224 tested. The first four "
         "purchases of a user are the history, the fifth is the target",
     ),
     "beauty-long": Shop(
@@ -157,18 +157,18 @@ _SIMPLE = tuple(Variant(name, 3, shop=shop, method=name) for shop in SHOPS for n
 SCORER = "transition-text scorer"
 
 _TRAINED = (
-    Variant(TITLES, 150, seeds=TWO, validated=True),
-    Variant("SmolLM2, not trained", 60, _model(SMOLLM2, "lora", epochs=0), validated=True),
-    Variant("random weights, LoRA", 130, _model(RANDOM, "lora"), TWO),
-    Variant("SmolLM2, full", 250, _model(SMOLLM2, "full", learning_rate=5e-5), TWO),
-    Variant("random weights, full", 250, _model(RANDOM, "full", learning_rate=1e-3), TWO),
-    Variant("SmolLM2, QLoRA", 300, _model(SMOLLM2, "qlora"), TWO),
+    Variant(TITLES, 190, seeds=TWO, validated=True),
+    Variant("SmolLM2, not trained", 80, _model(SMOLLM2, "lora", epochs=0), validated=True),
+    Variant("random weights, LoRA", 160, _model(RANDOM, "lora")),
+    Variant("SmolLM2, full", 270, _model(SMOLLM2, "full", learning_rate=5e-5)),
+    Variant("random weights, full", 270, _model(RANDOM, "full", learning_rate=1e-3)),
+    Variant("SmolLM2, QLoRA", 270, _model(SMOLLM2, "qlora"), TWO),
 )
 _OPTIONS = (
-    Variant("options in the prompt, title, not trained", 90, _choice("title", epochs=0)),
+    Variant("options in the prompt, title, not trained", 100, _choice("title", epochs=0)),
     Variant("options in the prompt, letter, not trained", 80, _choice("letter", epochs=0)),
-    Variant("options in the prompt, title", 250, _choice("title"), TWO),
-    Variant("options in the prompt, letter", 240, _choice("letter"), TWO),
+    Variant("options in the prompt, title", 310, _choice("title")),
+    Variant("options in the prompt, letter", 290, _choice("letter")),
 )
 
 _NANO = {"width": 128, "layers": 2, "dropout": 0.4, "vocabulary": 300}
@@ -195,13 +195,13 @@ _TOKENS = (
     Variant(ITEMS, 30, _items(_TINY, _NANO_TRAINING), TWO, validated=True),
     Variant(f"{ITEMS}, vectors of SmolLM2", 80, _items(_TINY, _NANO_TRAINING, SMOLLM2), TWO),
     Variant(f"{ITEMS}, vectors of SmolLM2 tuned on titles", 80, _items(_TINY, _NANO_TRAINING, TUNED), TWO),
-    Variant(ITEMS_IN_SMOLLM2, 120, _items(_SMOL, _ITEM_TRAINING), TWO, validated=True),
-    Variant(f"{ITEMS_IN_SMOLLM2}, vectors of SmolLM2", 170, _items(_SMOL, _ITEM_TRAINING, SMOLLM2), TWO),
-    Variant(BOTH, 250, _items(_SMOL, {**_ITEM_TRAINING, "epochs": 2}, style="plain", fields=("token", "title")), TWO),
+    Variant(ITEMS_IN_SMOLLM2, 100, _items(_SMOL, _ITEM_TRAINING), TWO, validated=True),
+    Variant(f"{ITEMS_IN_SMOLLM2}, vectors of SmolLM2", 150, _items(_SMOL, _ITEM_TRAINING, SMOLLM2)),
+    Variant(BOTH, 250, _items(_SMOL, {**_ITEM_TRAINING, "epochs": 2}, style="plain", fields=("token", "title"))),
 )
 _MIXED_ITEMS = (
     Variant(f"{ITEMS}, with the scorer", 40, _items(_TINY, _NANO_TRAINING, mixed=True), TWO),
-    Variant(f"{ITEMS_IN_SMOLLM2}, with the scorer", 130, _items(_SMOL, _ITEM_TRAINING, mixed=True), TWO),
+    Variant(f"{ITEMS_IN_SMOLLM2}, with the scorer", 120, _items(_SMOL, _ITEM_TRAINING, mixed=True)),
 )
 #: Variants whose scores of options are added to those of the transition-text scorer.
 MIXED = ("SmolLM2, not trained", TITLES, ITEMS, ITEMS_IN_SMOLLM2)
@@ -209,11 +209,11 @@ MIXED = ("SmolLM2, not trained", TITLES, ITEMS, ITEMS_IN_SMOLLM2)
 
 def _with_fields(shop: str, seconds: float, *fields: str) -> Variant:
     """The history told by some fields; the answer is always a title."""
-    return Variant(" + ".join(fields), seconds, {"prompt": {"fields": fields}}, shop=shop)
+    return Variant(" + ".join(fields), seconds, {"prompt": {"fields": fields}, "training": {"epochs": 1}}, shop=shop)
 
 
 _FIELDS = (
-    *(_with_fields("industrial", 110, *fields) for fields in (
+    *(_with_fields("industrial", 95, *fields) for fields in (
         ("title",), ("brand",), ("description",), ("title", "brand"), ("title", "description"),
         ("title", "brand", "description"))),
     *(_with_fields("gift-cards", 80, *fields) for fields in (
@@ -221,8 +221,13 @@ _FIELDS = (
         ("title", "categories", "review"))),
 )  # fmt: skip
 _LENGTHS = tuple(
-    Variant(f"last {count}", seconds, {"prompt": {"history": count, "max_tokens": 1024}}, shop="beauty-long")
-    for count, seconds in ((1, 60), (2, 70), (4, 100), (8, 150), (16, 260))
+    Variant(
+        f"last {count}",
+        seconds,
+        {"prompt": {"history": count, "max_tokens": 1024}, "training": {"epochs": 1}},
+        shop="beauty-long",
+    )
+    for count, seconds in ((1, 55), (2, 65), (4, 85), (8, 130), (16, 210))
 )
 VARIANTS = {
     (variant.shop, variant.name): variant
@@ -274,15 +279,15 @@ QUESTIONS = (
         5,
         "Which fields help?",
         "The history told by these fields of each product (the title where the others are empty; a review is the "
-        "user's own); what is scored is always the title of an option. Beauty has titles alone, Industrial no "
-        "categories.",
+        "user's own); what is scored is always the title of an option. One epoch. Beauty has titles alone, Industrial "
+        "no categories.",
         {shop: _names(_FIELDS, shop) for shop in ("industrial", "gift-cards")},
         {shop: against("title", _names(_FIELDS, shop)) for shop in ("industrial", "gift-cards")},
     ),
     Question(
         6,
         "How many history items are enough?",
-        "A model trained and asked with at most the last 1, 2, 4, 8 or 16 purchases.",
+        "A model trained and asked with at most the last 1, 2, 4, 8 or 16 purchases; one epoch.",
         {"beauty-long": _names(_LENGTHS, "beauty-long")},
         {"beauty-long": against("last 16", _names(_LENGTHS, "beauty-long"))},
     ),
