@@ -172,8 +172,9 @@ _OPTIONS = (
 )
 
 _NANO = {"width": 128, "layers": 2, "dropout": 0.4, "vocabulary": 300}
-_NANO_TRAINING = {"epochs": 12, "targets": "every", "learning_rate": 1e-3, "weight_decay": 1e-2, "patience": 3}
-_ITEM_TRAINING = {"epochs": 6, "targets": "every", "learning_rate": 1e-3, "weight_decay": 1e-2}
+#: A history of item tokens is short, so that steps are of few tokens.
+_EVERY = {"targets": "every", "learning_rate": 1e-3, "weight_decay": 1e-2, "patience": 3, "batch_tokens": 256}
+_NANO_TRAINING, _ITEM_TRAINING = {**_EVERY, "epochs": 20}, {**_EVERY, "epochs": 10}
 
 
 def _items(base_settings: dict[str, Any], training: dict[str, Any], encoder: str = "lsa", *, mixed: bool = False,
@@ -197,7 +198,11 @@ _TOKENS = (
     Variant(f"{ITEMS}, vectors of SmolLM2 tuned on titles", 80, _items(_TINY, _NANO_TRAINING, TUNED), TWO),
     Variant(ITEMS_IN_SMOLLM2, 100, _items(_SMOL, _ITEM_TRAINING), TWO, validated=True),
     Variant(f"{ITEMS_IN_SMOLLM2}, vectors of SmolLM2", 150, _items(_SMOL, _ITEM_TRAINING, SMOLLM2)),
-    Variant(BOTH, 250, _items(_SMOL, {**_ITEM_TRAINING, "epochs": 2}, style="plain", fields=("token", "title"))),
+    Variant(
+        BOTH,
+        250,
+        _items(_SMOL, {**_ITEM_TRAINING, "epochs": 2, "batch_tokens": 1024}, style="plain", fields=("token", "title")),
+    ),
 )
 _MIXED_ITEMS = (
     Variant(f"{ITEMS}, with the scorer", 40, _items(_TINY, _NANO_TRAINING, mixed=True), TWO),
