@@ -166,9 +166,8 @@ def points(numbers: Sequence[int]) -> Iterator[Point]:
     shops = dict.fromkeys(variant.shop for variant in wanted)
     simple = [variant for variant in VARIANTS.values() if variant.method and variant.shop in shops]
     tuned = [VARIANTS["beauty", TITLES]] if any(TUNED in str(variant.settings) for variant in wanted) else []
-    for variant in dict.fromkeys(variant.name + "\n" + variant.shop for variant in (*simple, *tuned, *wanted)):
-        name, shop = variant.split("\n")
-        yield from (Point(VARIANTS[shop, name], seed) for seed in VARIANTS[shop, name].seeds)
+    for key in dict.fromkeys((variant.shop, variant.name) for variant in (*simple, *tuned, *wanted)):
+        yield from (Point(VARIANTS[key], seed) for seed in VARIANTS[key].seeds)
 
 
 def compute(point: Point, out: Path) -> None:

@@ -201,6 +201,8 @@ def write_page(folder: Path, page: Path) -> None:
         if count:
             told = "; ".join(significant) if significant else "none"
             answers.append(f"- {question.title} Differences tested: {count}; significant: {told}.")
-    head = HEAD.format(answers="\n".join(answers), protocol=" ".join(PROTOCOL.split()))
+    head = HEAD.format(
+        answers="\n".join(answers or ["- Nothing has been measured yet."]), protocol=" ".join(PROTOCOL.split())
+    )
     with replacing(page) as temporary:
         temporary.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")

@@ -99,7 +99,8 @@ class HiddenStates:
             return np.zeros((0, self.directions.shape[1]), dtype=np.float32)
         pooled = self._pooled.of(texts)
         is_read = pooled.any(axis=1, keepdims=True)
-        return to_unit_length((pooled - self.centre) @ self.directions * is_read)
+        vectors = np.where(is_read, (pooled - self.centre) @ self.directions, 0)
+        return to_unit_length(np.asarray(vectors, dtype=np.float32))
 
     def features(self, texts: Sequence[str]) -> Floats:
         """The vectors themselves; see `Encoder`."""
