@@ -4,6 +4,7 @@
     python benchmarks/reproduce.py b --graph industrial     # only the comparison of graph attention, in one shop
     python benchmarks/reproduce.py a b c d --only-write     # only rewrites the pages, from existing runs
     python benchmarks/reproduce.py c --group 2              # only the second group of runs of a page
+    python benchmarks/reproduce.py a --group smollm2        # only the group of this name
 
 Each page has a block between two marks. Its figures come from ``metrics.json`` and ``audit.json`` of the runs, and from
 the output of ``shoptalk audit``, ``shoptalk score`` and ``shoptalk compare`` on files that belong to them
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from reproductions import graph_forms
+from reproductions.error_tables import error_section
 from reproductions.steps import EXPERIMENTS, GROUPS, Experiment, Group, Material
 from shoptalk.files import write_text
 from shoptalk.report.names import show_p
@@ -51,16 +53,17 @@ SHOWN = (
 BASELINE_METRICS = ("accuracy", "recall@10")
 
 
-def chosen_groups(page: str, number: int | None) -> tuple[Group, ...]:
-    """The groups of a page, or the one with a number from 1."""
+def chosen_groups(page: str, wanted: str | None) -> tuple[Group, ...]:
+    """The groups of a page, or the one with a number from 1 or a name."""
     groups = GROUPS.get(page, ())
-    return groups if number is None else groups[number - 1 : number]
+    named = enumerate(groups, start=1)
+    return groups if wanted is None else tuple(group for number, group in named if wanted in {str(number), group.name})
 
 
-def run_missing(page: str, runs: Path, number: int | None = None) -> None:
+def run_missing(page: str, runs: Path, wanted: str | None = None) -> None:
     """Run the missing steps of a page, or of one of its groups; interrupted runs are resumed."""
-    groups = chosen_groups(page, number)
-    experiments = EXPERIMENTS.get(page, ()) if number is None else ()
+    groups = chosen_groups(page, wanted)
+    experiments = EXPERIMENTS.get(page, ()) if wanted is None else ()
     for step in (*experiments, *(step for group in groups for step in group.steps)):
         command, path = step.command(runs), runs / step.name
         if isinstance(step, Material):
@@ -98,12 +101,19 @@ def _comparison_path(runs: Path, names: tuple[str, str]) -> Path:
 
 
 def figures(page: str, runs: Path) -> str:
-    """The block of a page: for each run a table, its baselines and its audit; for each group one table of its runs."""
+    """The block of a page: for each run a table, its baselines and its audit; for each group one table of its runs.
+
+    The section of a run that is not there stays as the page has it.
+    """
     parts = [f"Written by `python benchmarks/reproduce.py {page}`."]
     for experiment in EXPERIMENTS.get(page, ()):
+        title = f"{experiment.what[0].upper()}{experiment.what[1:]}"
+        if not _is_made(experiment, runs):
+            parts += kept_section(page, title)
+            continue
         metrics, audit = (_read(runs / experiment.name / name) for name in ("metrics.json", "audit.json"))
         command = shlex.join(experiment.command(Path("runs") / page))
-        parts += [f"### {experiment.what[0].upper()}{experiment.what[1:]}", f"`{command}`"]
+        parts += [f"### {title}", f"`{command}`"]
         parts += [_table(metrics), _baselines(metrics), _findings(audit)]
     for group in GROUPS.get(page, ()):
         parts += group_section(group, page, runs)
@@ -116,8 +126,13 @@ def group_section(group: Group, page: str, runs: Path) -> list[str]:
     if any(isinstance(step, Experiment) for step in made):
         compared = group.compared if len(made) == len(group.steps) else None
         return [f"### {group.title}", *_side_by_side(replace(group, steps=made, compared=compared), page, runs)]
+    return kept_section(page, group.title)
+
+
+def kept_section(page: str, title: str) -> list[str]:
+    """The section with a title as the page has it; empty where it has none."""
     text = (PAGES / f"{page}.md").read_text(encoding="utf-8").split(BEGIN)[1].split(END)[0]
-    return [f"### {section.strip()}" for section in text.split("### ") if section.startswith(f"{group.title}\n")]
+    return [f"### {section.strip()}" for section in text.split("### ") if section.startswith(f"{title}\n")]
 
 
 def _is_made(step: Experiment | Material, runs: Path) -> bool:
@@ -154,6 +169,9 @@ def _side_by_side(group: Group, page: str, runs: Path) -> list[str]:
             if finding["severity"] == "fail"
         )
         parts.append(f"`shoptalk audit --run` of *{step.what}*: {failures or 'no fail'}.")
+    for step in experiments:
+        if step.name in group.analysed:
+            parts.append(error_section(step.what, _read(runs / step.name / "metrics.json")["errors"]))
     return [*parts, "```bash\n" + "\n".join(_commands(group, Path("runs") / page)) + "\n```"]
 
 
@@ -270,15 +288,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("pages", nargs="+", choices=sorted({*EXPERIMENTS, *GROUPS}))
     parser.add_argument("--runs", type=Path, help="folder of one page's runs; runs/PAGE by default")
-    parser.add_argument("--group", type=int, help="only the group with this number, from 1, of one page")
+    parser.add_argument("--group", help="only the group with this number, from 1, or this name, of one page")
     parser.add_argument("--only-write", action="store_true", help="run nothing")
     parser.add_argument("--graph", choices=sorted(graph_forms.SHOPS), help="b: only the comparison of graph attention")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="--graph: begin no row after this time")
     arguments = parser.parse_args()
     if arguments.runs and len(arguments.pages) > 1:
         parser.error("--runs names the runs of one page")
-    if arguments.group is not None and not 1 <= arguments.group <= len(GROUPS.get(arguments.pages[0], ())):
-        parser.error(f"--group: page {arguments.pages[0]} has {len(GROUPS.get(arguments.pages[0], ()))} groups")
+    if arguments.group is not None and not chosen_groups(arguments.pages[0], arguments.group):
+        groups = [group.name or str(number) for number, group in enumerate(GROUPS.get(arguments.pages[0], ()), start=1)]
+        parser.error(f"--group: page {arguments.pages[0]} has {', '.join(groups) or 'no groups'}")
     if arguments.graph:
         if arguments.pages != [GRAPH_PAGE]:
             parser.error("--graph belongs to page b alone")

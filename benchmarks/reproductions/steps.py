@@ -51,12 +51,18 @@ class Material:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs of one exam, side by side, and what belongs to them; ``compared`` are two runs by ``shoptalk compare``."""
+    """Runs of one exam, side by side, and what belongs to them.
+
+    ``compared`` are two runs by ``shoptalk compare``; ``analysed`` are runs whose error analysis is shown; ``name`` is
+    that of the option ``--group``.
+    """
 
     title: str
     columns: tuple[str, ...]
     steps: tuple[Experiment | Material, ...]
     compared: tuple[str, str] | None = None
+    analysed: tuple[str, ...] = ()
+    name: str = ""
 
     def compare(self, runs: Path) -> list[str]:
         """The command that compares them; nothing where none are."""
@@ -135,6 +141,25 @@ def _pretrained_advice() -> Group:
     )
 
 
+def _pretrained_choice() -> Group:
+    """System A with SmolLM2: options in the prompt, QLoRA, uneven and even cleaning, trained or not."""
+    recipe, uneven, zero = "recipes/beauty-choice-smollm2.toml", "data.cleaning=asymmetric", "training.epochs=0"
+    return Group(
+        "SmolLM2-135M-Instruct with QLoRA, options in the prompt",
+        ("accuracy", "swapped_accuracy", "personalisation_gap", "f1"),
+        (
+            Experiment("smollm2-uneven-zero", "as published: the right option alone is cleaned, not trained", recipe,
+                       (uneven, zero)),
+            Experiment("smollm2-uneven", "as published, trained", recipe, (uneven,)),
+            Experiment("smollm2-even-zero", "one cleaning for all options, not trained", recipe, (zero,)),
+            Experiment("smollm2-even", "one cleaning for all options, trained", recipe),
+        ),
+        ("smollm2-even", "smollm2-even-zero"),
+        ("smollm2-even",),
+        "smollm2",
+    )  # fmt: skip
+
+
 def _lists(name: str, title: str, shop: tuple[Material, ...] = (), data: tuple[str, ...] = ()) -> Group:
     """System D on one shop: with its windows, with honest ones, told more, and the whole catalogue ranked."""
     recipe, items = "recipes/gift-cards-list.toml", "recipes/gift-cards-items.toml"
@@ -174,6 +199,7 @@ _FILES = ("data.source=amazon2023", "data.reviews={runs}/shop/reviews.jsonl.gz",
           "data.items={runs}/shop/meta.jsonl.gz", "data.min_history=11")  # fmt: skip
 
 GROUPS: dict[str, tuple[Group, ...]] = {
+    "a": (_pretrained_choice(),),
     "c": (_advice(), _pretrained_advice()),
     "d": (
         _lists("gift-cards", "Gift cards (2018)"),

@@ -229,10 +229,11 @@ class Items(Section):
 
     encoder: str = Field(
         "lsa",
-        description="`lsa`, `minilm`, any sentence-transformers model by name or path; `none`: ids alone (SASRec)",
+        description="`lsa`, `minilm`, the hidden states of a language model (a prepared model by name, or a folder, "
+        "also of a run's model), any sentence-transformers model by name or path; `none`: ids alone (SASRec)",
     )
     dimensions: Annotated[int, Field(ge=2)] | Auto = Field(
-        256, description="lsa: length of its vectors; `auto`: chosen from the data"
+        256, description="length of the vectors of lsa or a language model; `auto`: chosen from the data"
     )
     dropout: Share = Field(0.3, description="share of the items whose learned residual is left out in a training step")
     negatives: Natural = Field(

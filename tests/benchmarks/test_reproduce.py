@@ -120,3 +120,28 @@ def test_published_metrics_and_a_table_of_unfinished_rows(reproduce: ModuleType,
         (tmp_path / f"{row.name}.json").write_text(json.dumps(content))
     assert f"2 of {len(list(forms.rows()))} rows" in forms.tables("industrial", tmp_path)
     assert "ones +0.1000 [+0.1000, +0.1000], beyond chance" in forms.summary(tmp_path)
+
+
+def test_error_analysis_names_what_exceeds_its_reference(reproduce: ModuleType) -> None:
+    example = {"history": ["Rose soap", "Rose oil"], "options": ["Mint balm", "Rose balm"], "chosen": 0, "answer": 1,
+               "why": "more popular"}  # fmt: skip
+    excess = {"value": 0.2, "low": 0.1, "high": 0.3, "n": 9}
+    popular = {"title": "Popular", "value": 0.7, "low": 0.6, "high": 0.8, "reference": 0.5, "excess": excess,
+               "examples": [example]}  # fmt: skip
+    unknown = {**popular, "title": "Other", "value": 0.1, "reference": None, "examples": []}
+    unknown["excess"] = {"value": None, "low": None, "high": None, "n": 0}
+    words = [{"word": "mint", "pull": 2.0, "low": 1.2}, {"word": "rose", "pull": 1.5, "low": 0.9}]
+    analysis = {"wrong": 9, "cases": 20, "says": "Wrong.", "groups": [unknown, popular], "words": words}
+    lines = reproduce.error_section("A", analysis).splitlines()
+    assert lines[4:6] == [
+        "| Popular | 0.700 [0.600, 0.800] | 0.500 | +0.200 [+0.100, +0.300] |",
+        "| Other | 0.100 [0.600, 0.800] |  |  |",
+    ]
+    assert lines[7] == "Words of wrong options that are chosen too often: *mint* (2.0 times as often as by chance)."
+    assert lines[9] == "- Popular: bought *Rose soap; Rose oil*; chosen *Mint balm*, right *Rose balm* (more popular)."
+
+
+def test_a_group_is_chosen_by_number_or_name(reproduce: ModuleType) -> None:
+    assert reproduce.chosen_groups("a", "smollm2") == reproduce.chosen_groups("a", "1")
+    assert len(reproduce.chosen_groups("c", None)) == 2
+    assert reproduce.chosen_groups("c", "3") == ()

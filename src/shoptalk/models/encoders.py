@@ -1,8 +1,9 @@
 """Text encoders: the text of an item as a vector of unit length, for training items and cold-start items alike.
 
 ``lsa`` is fitted on the texts of the catalogue (S. Deerwester et al., "Indexing by latent semantic analysis", JASIS
-1990) and needs no download; ``minilm`` comes from a package that carries its weights; any other name is loaded by
-sentence-transformers. A fitted encoder is kept beside the model, as safetensors and JSON.
+1990) and needs no download; ``minilm`` comes from a package that carries its weights; a causal language model (a
+prepared one, or the model of a run) gives its hidden states; any other name is loaded by sentence-transformers. A
+fitted encoder is kept beside the model, as safetensors and JSON.
 """
 
 import json
@@ -17,8 +18,11 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from shoptalk.errors import ModelError, require
-from shoptalk.models.bases import Base, relocate
+from shoptalk.files import read_json
+from shoptalk.models.bases import ADAPTER_CARD, Base, relocate
+from shoptalk.models.bases import CARD as MODEL_CARD
 from shoptalk.models.loading_errors import first_line
+from shoptalk.models.prepared import prepared_folder, read_source
 from shoptalk.models.weights import files_digest
 
 Floats = NDArray[np.float32]
@@ -65,7 +69,7 @@ class Lsa:
 
     def encode(self, texts: Sequence[str]) -> Floats:
         """(N, E) vectors; see `Encoder`."""
-        return _unit(np.asarray(self.features(texts) @ self.directions, dtype=np.float32))
+        return to_unit_length(np.asarray(self.features(texts) @ self.directions, dtype=np.float32))
 
     def features(self, texts: Sequence[str]) -> sparse.csr_array[Any]:
         """(N, V) TF-IDF, (1 + log tf) * idf, rows of unit length; see `Encoder`."""
@@ -115,14 +119,28 @@ class Neural:
 
 
 def encoder_folder(name: str) -> Path | None:
-    """The folder of a text encoder that is named by its path; None for every other name."""
+    """The folder of a text encoder that is named by its path or is a prepared model; None for every other name."""
+    if name in (*_BUILT_IN, "none"):
+        return None
     folder = Path(name).expanduser()
-    return folder.resolve() if name not in (*_BUILT_IN, "none") and folder.is_dir() else None
+    return folder.resolve() if folder.is_dir() else prepared_folder(name)
+
+
+def language_model_folder(name: str) -> Path | None:
+    """The folder of a text encoder that is a causal language model; None for every other encoder."""
+    folder = encoder_folder(name)
+    if folder is None or (folder / "modules.json").exists():  # of sentence-transformers
+        return None
+    if (folder / MODEL_CARD).exists() or (folder / ADAPTER_CARD).exists():
+        return folder
+    config = read_json(folder / "config.json", error=ModelError, hint="copy the model again")
+    architectures = (config or {}).get("architectures") or []
+    return folder if any(str(name).endswith("ForCausalLM") for name in architectures) else None
 
 
 def find_encoder(folder: Path) -> Base:
     """The folder of a text encoder and the hash of its weights."""
-    return Base(str(folder), files_digest(folder))
+    return Base(str(folder), files_digest(folder), read_source(folder))
 
 
 def relocate_encoder(origin: Mapping[str, Any], folder: Path) -> Path:
@@ -143,18 +161,27 @@ def make_encoder(name: str, texts: Sequence[str], dimensions: int, seed: int) ->
     Parameters
     ----------
     name
-        ``lsa``, ``minilm``, or the name or path of a sentence-transformers model.
+        ``lsa``, ``minilm``, the name of a prepared language model, the path of one or of the model of a run, or the
+        name or path of a sentence-transformers model.
     texts
-        What ``lsa`` is fitted on: the texts of the catalogue's items.
+        What ``lsa`` and the rescaling of hidden states are fitted on: the texts of the catalogue's items.
     dimensions
-        Of ``lsa``, at most the rank of its TF-IDF matrix. Other encoders have a fixed number.
+        Of ``lsa``, at most the rank of its TF-IDF matrix; of a language model, at most its hidden size. Other encoders
+        have a fixed number.
 
     Raises
     ------
     ModelError
         When there is nothing to fit on, or the model cannot be loaded.
     """
-    return fit_lsa(texts, dimensions, seed) if name == "lsa" else Neural(name)
+    if name == "lsa":
+        return fit_lsa(texts, dimensions, seed)
+    folder = language_model_folder(name)
+    if folder is None:
+        return Neural(name)
+    from shoptalk.models.hidden_states import fit_hidden_states
+
+    return fit_hidden_states(name, folder, texts, dimensions)
 
 
 def fit_lsa(texts: Sequence[str], dimensions: int, seed: int) -> Lsa:
@@ -199,6 +226,10 @@ def load_encoder(folder: Path) -> Encoder:
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
         name = str(card["encoder"])
+        if "pooling" in card:
+            from shoptalk.models.hidden_states import load_hidden_states
+
+            return load_hidden_states(card, folder, relocate_encoder(card, folder))
         if name != "lsa":
             return Neural(name, relocate_encoder(card, folder) if card.get("path") else None)
         tensors = load_file(folder / WEIGHTS)
@@ -227,7 +258,8 @@ def _weighted(counts: Any, weights: Floats) -> "sparse.csr_array[Any]":
     return scaled
 
 
-def _unit(vectors: Floats) -> Floats:
+def to_unit_length(vectors: Floats) -> Floats:
+    """(N, E) vectors of length 1; those of length 0 stay zeros."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.where(lengths > 1e-6, lengths, 1), dtype=np.float32)
 
