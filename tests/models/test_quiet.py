@@ -1,6 +1,7 @@
 """Silence while models are loaded, and none afterwards."""
 
 import logging
+import warnings
 
 import pytest
 from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
@@ -31,3 +32,13 @@ def test_what_was_set_before_is_set_afterwards(bars: bool, of_the_hub: bool) -> 
     finally:
         logging.getLogger(LOGGERS[0]).setLevel(logging.NOTSET)
         enable_progress_bar()
+
+
+def test_no_warnings_of_libraries_about_each_other() -> None:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with quiet():
+            warnings.warn("will be removed in the next version", FutureWarning, stacklevel=1)
+            warnings.warn("cannot be used", UserWarning, stacklevel=1)
+        warnings.warn("will be removed in the next version", FutureWarning, stacklevel=1)
+    assert [warning.category for warning in caught] == [UserWarning, FutureWarning]

@@ -1,6 +1,7 @@
-"""No progress bars and no log messages of libraries while models are loaded and saved; settings are restored."""
+"""No progress bars, log messages and warnings of libraries while models are loaded and saved; settings are restored."""
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -16,6 +17,8 @@ LOGGERS = ("bitsandbytes.backends.cpu.ops", "transformers")
 def quiet() -> Iterator[None]:
     """No progress bars of transformers, which would mix with those of shoptalk, and no warnings of `LOGGERS`.
 
+    Nor warnings of one library about another, for instance of transformers about what peft still uses.
+
     It also decorates functions. Afterwards all settings are as before.
     """
     bars, hub_bars = is_progress_bar_enabled(), not are_progress_bars_disabled()
@@ -24,7 +27,10 @@ def quiet() -> Iterator[None]:
     for logger, _ in levels:
         logger.setLevel(logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            for category in (FutureWarning, DeprecationWarning):
+                warnings.simplefilter("ignore", category)
+            yield
     finally:
         for logger, level in levels:
             logger.setLevel(level)
