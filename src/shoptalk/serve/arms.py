@@ -121,6 +121,33 @@ class Arm:
         (ranked,) = self.recommender.rank([history], count, allowed=allowed, exclude_history=False)
         return ranked, method
 
+    def similar(self, item_id: str) -> tuple[NDArray[np.float64], str]:
+        """The similarity of every item to one, and the method: embeddings of item tokens, else words of the texts.
+
+        Raises
+        ------
+        UsageError
+            For an unknown item.
+        """
+        if item_id not in self.known:
+            raise UsageError(f"no product {item_id[:80]!r} that this run knows")
+        unit = self._unit_vectors
+        if unit is not None:
+            return np.asarray(unit @ unit[self.items.index(item_id)], dtype=np.float64), "item_embeddings"
+        return np.asarray(self.shortlist.score_all([History("", (item_id,))])[0], dtype=np.float64), "text_knn"
+
+    @cached_property
+    def _unit_vectors(self) -> NDArray[np.float32] | None:
+        """(I, D) embeddings of the items, of length 1; None for a model without item tokens."""
+        first = getattr(self.recommender, "first_stage", self.recommender)
+        vectors = getattr(getattr(first, "model", None), "vectors", None)
+        if vectors is None and hasattr(first, "table"):
+            vectors = first.table.vectors.float().cpu().numpy()
+        if vectors is None:
+            return None
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.maximum(lengths, 1e-12), dtype=np.float32)
+
     def with_items(self, new: Sequence[Item], changed: Mapping[str, Item]) -> "Arm":
         """The arm with other products beside those of its run."""
         base = self.base or self

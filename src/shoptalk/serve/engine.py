@@ -173,6 +173,21 @@ class Engine:
             items.append(one)
         return replace(answer, items=tuple(items))
 
+    def similar(self, item_id: str, filters: ItemFilters, count: int, arm: int = 0) -> tuple[Ranking, str, State]:
+        """The products that are most similar to one, the method, and the state that they are from.
+
+        Raises
+        ------
+        UsageError
+            For an unknown product.
+        """
+        state = self.state
+        scores, method = state.arms[arm].similar(item_id)
+        everywhere = np.full(len(state.catalogue), -np.inf)
+        everywhere[state.columns[arm]] = scores
+        allowed = filter_mask(state.catalogue, filters) & ~state.catalogue.mask([item_id])
+        return state.rules.apply(everywhere, allowed, count, {}, time.time()), method, state
+
     def score(self, query: Query, options: Sequence[str]) -> tuple[RankedList, str | None]:
         """The options of a query, best first, and why popularity scored them, if it did.
 
@@ -268,4 +283,5 @@ def _answer(
         effects=tuple(ranking.effects),
         unit=arm.unit if fallback is None else "score",
         stored_history=case.stored,
+        products=state.catalogue.items,
     )

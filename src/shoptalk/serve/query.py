@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shoptalk.results import HistoryEffect, SourceEffect
+from shoptalk.schema import Item
 from shoptalk.serve.rules import RuleEffect
 
 #: Reasons why popularity answers instead of the method of an arm.
@@ -90,6 +91,12 @@ class Answer:
         What the rules did.
     unit
         What the scores are.
+    probability
+        Of the whole list; 1 without exploration, None if unknown.
+    stored_history
+        Whether the events of the user could be read.
+    products
+        The catalogue that the answer is about.
     """
 
     arm: str
@@ -103,4 +110,4 @@ class Answer:
     unit: str = "score"
     probability: float | None = 1.0
     stored_history: bool = True
-    context: Mapping[str, object] = field(default_factory=dict)
+    products: Mapping[str, Item] = field(default_factory=dict, repr=False)

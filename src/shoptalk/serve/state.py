@@ -10,6 +10,7 @@ from shoptalk.online.items import Changes
 from shoptalk.schema import Item
 from shoptalk.serve.arms import Arm, purchase_counts
 from shoptalk.serve.catalogue import LiveCatalogue, apply_changes, changed_texts, make_catalogue
+from shoptalk.serve.logs import log
 from shoptalk.serve.rules import Rule, RuleSet
 from shoptalk.serve.search import SearchIndex
 
@@ -50,18 +51,18 @@ class State:
 
 def make_state(arms: Sequence[Arm], rules: Sequence[Rule], changes: Changes, live: Mapping[str, float]) -> State:
     """The state of arms as they were loaded, with all changes of the catalogue."""
+    arms = tuple(arm.base or arm for arm in arms)
     items: dict[str, Item] = {}
     counts: dict[str, float] = {}
     first_seen: dict[str, float] = {}
     datasets = set()
     for arm in arms:
-        base = (arm.base or arm).dataset
-        for item_id, item in base.catalogue.items():
+        for item_id, item in arm.dataset.catalogue.items():
             items.setdefault(item_id, item)
-        if base.fingerprint in datasets:
+        if arm.dataset.fingerprint in datasets:
             continue
-        datasets.add(base.fingerprint)
-        bought, first = purchase_counts(base)
+        datasets.add(arm.dataset.fingerprint)
+        bought, first = purchase_counts(arm.dataset)
         for item_id, count in bought.items():
             counts[item_id] = counts.get(item_id, 0.0) + count
         for item_id, time in first.items():
@@ -69,7 +70,7 @@ def make_state(arms: Sequence[Arm], rules: Sequence[Rule], changes: Changes, liv
     catalogue = make_catalogue(items, first_seen)
     search = SearchIndex(items.values())
     empty = State(
-        tuple(arm.base or arm for arm in arms),
+        arms,
         catalogue,
         _columns(arms, catalogue),
         counts,
@@ -92,7 +93,7 @@ def with_changes(state: State, changes: Changes) -> State:
         new = [catalogue.items[item] for item in catalogue.new if not catalogue.deleted[catalogue.index[item]]]
         added = set(catalogue.new)
         changed = {item: catalogue.items[item] for item in catalogue.ids if item in texts and item not in added}
-        arms = tuple(arm.with_items(new, changed) for arm in arms)
+        arms = tuple(_with_items(arm, new, changed) for arm in arms)
         appended = [catalogue.items[item] for item in catalogue.ids[len(state.catalogue) :]]
         if len(appended) == len(texts):
             search.add(appended)
@@ -107,6 +108,15 @@ def with_changes(state: State, changes: Changes) -> State:
         rules=RuleSet(state.rules.rules, catalogue),
         search=search,
     )
+
+
+def _with_items(arm: Arm, new: Sequence[Item], changed: Mapping[str, Item]) -> Arm:
+    """The arm with these products; where that fails, it goes on without them."""
+    try:
+        return arm.with_items(new, changed)
+    except Exception as error:  # a product that a model cannot take must not stop the others, or later changes
+        log("an arm cannot take new products", 40, arm=arm.name, products=len(new), error=type(error).__name__)
+        return arm
 
 
 def with_rules(state: State, rules: Sequence[Rule]) -> State:
