@@ -1,4 +1,4 @@
-"""The service as real processes: starting, stopping, signals, workers, slow clients, and the client over the network."""
+"""The service as real processes: starting, stopping, signals, workers, slow clients, and the client over HTTP."""
 
 import json
 import os

@@ -4,16 +4,17 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from sqlalchemy import func, select
 
+from shoptalk.errors import UsageError
 from shoptalk.online.database import Database
 from shoptalk.online.events import CLICK
 from shoptalk.online.exploration import Drawn, epsilon, plackett_luce, thompson
 from shoptalk.online.tables import EVENTS, RECOMMENDATIONS, SHOWN
 
+METHODS = ("epsilon", "plackett_luce", "thompson")
 #: Items beyond the list from which the last places are drawn.
 POOL = 20
 #: Days of answers that Thompson sampling learns from.
@@ -36,10 +37,21 @@ class Exploration:
         plackett_luce: in units of the scores; larger is more random.
     """
 
-    method: Literal["epsilon", "plackett_luce", "thompson"]
+    method: str
     places: int = 3
     share: float = 0.1
     temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown method.
+
+        Raises
+        ------
+        UsageError
+            Naming those that there are.
+        """
+        if self.method not in METHODS:
+            raise UsageError(f"unknown exploration {self.method!r}", hint=f"one of {', '.join(METHODS)}")
 
 
 class Explorer:
