@@ -23,6 +23,8 @@ COMMANDS = (
     "evaluate",
     "compare",
     "recommend",
+    "serve",
+    "keys",
     "catalogue",
     "models",
     "score",
