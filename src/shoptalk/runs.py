@@ -11,6 +11,7 @@ from shoptalk.errors import RunError
 from shoptalk.files import JsonObject, read_json, write_json, write_text
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.system import package_versions, peak_memory, python_version
+from shoptalk.versions import current_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +105,14 @@ def create_run(folder: Path, recipe: Recipe, dataset: Path, fingerprint: str) ->
 
 
 def open_run(folder: Path) -> Run:
-    """Open a run's folder.
+    """Open the current version of a run: its folder, or the latest one that ``shoptalk refresh`` has taken up.
 
     Raises
     ------
     RunError
         If it is not a run, or is damaged.
     """
+    folder = current_folder(folder)
     path = folder / "run.json"
     info = read_json(path, error=RunError, hint="train again")
     if info is None:

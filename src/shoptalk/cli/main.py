@@ -27,6 +27,7 @@ COMMANDS = (
     "score",
     "export",
     "teach",
+    "refresh",
 )
 
 #: Spin count of waiting OpenMP threads: the value that libgomp uses if it has more threads than cores. Its default of

@@ -25,6 +25,7 @@ from shoptalk.results.figures import NOT_MEASURED, Comparison, Difference, Metri
 from shoptalk.results.models import AddedModel, MemoryNeeds, ModelEntry, ModelsResult
 from shoptalk.results.page import schema_page
 from shoptalk.results.recommendation import HistoryEffect, HistoryItem, RecommendedItem, RecommendResult, SourceEffect
+from shoptalk.results.refresh import RefreshResult, RefreshTest
 from shoptalk.results.sample import SampleResult
 from shoptalk.results.storage import AUDIT, METRICS, read_audit, read_evaluation, write_result
 from shoptalk.results.sweep import SweepResult, SweepWinner, TrialResult
@@ -66,6 +67,8 @@ __all__ = [
     "RankingMethod",
     "RecommendResult",
     "RecommendedItem",
+    "RefreshResult",
+    "RefreshTest",
     "RunResult",
     "SamplePrompt",
     "SampleResult",
