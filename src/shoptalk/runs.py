@@ -71,7 +71,7 @@ class Run:
 
 
 def create_run(folder: Path, recipe: Recipe, dataset: Path, fingerprint: str) -> Run:
-    """Create a run in a new or empty folder. A folder that holds only the run's dataset counts as empty.
+    """Create a run in a new or empty folder. A folder that holds only the run's data counts as empty.
 
     Raises
     ------
@@ -80,7 +80,9 @@ def create_run(folder: Path, recipe: Recipe, dataset: Path, fingerprint: str) ->
     """
     if folder.exists() and not folder.is_dir():
         raise RunError("this is a file, not a folder", where=str(folder))
-    if folder.is_dir() and any(path.name != "dataset" and not path.name.startswith(".") for path in folder.iterdir()):
+    if folder.is_dir() and any(
+        path.name not in {"dataset", "raw"} and not path.name.startswith(".") for path in folder.iterdir()
+    ):
         is_run = (folder / "run.json").exists()
         raise RunError(
             "this folder already holds a run" if is_run else "this folder is not empty",

@@ -121,7 +121,9 @@ def locked(run: Path) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise RunError("another refresh of this run is going on", where=str(run), hint="wait for its end") from error
+            raise RunError(
+                "another refresh of this run is going on", where=str(run), hint="wait for its end"
+            ) from error
         yield
 
 

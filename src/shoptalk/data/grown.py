@@ -41,8 +41,8 @@ class GrownData:
     database
         The address of the database, without a password.
     purchases, users, items
-        Numbers of purchases that the dataset of the run does not have, of their users, and of products that it does
-        not have.
+        Numbers of purchases of the database that the run does not have, of their users, and of products that its
+        dataset does not have.
     erased
         Number of purchases that were left out because their user was erased from the database.
     warnings
@@ -96,9 +96,10 @@ def grow(recipe: Recipe, dataset: Path, url: str, kinds: tuple[str, ...], out: P
             fresh = _of_database(recipe, database, url, kinds, engine)
             kept = _without_erased(base.interactions, database, engine)
             erased = engine.counts(n=base.interactions)["n"] - engine.counts(n=kept)["n"]
-            interactions = _interactions(kept, fresh.interactions, recipe, engine)
+            unknown = engine.cache(fresh.interactions.anti_join(kept, _KEY))
+            interactions = _interactions(kept, unknown, recipe, engine)
             items = _items(base.items, fresh.items, engine)
-            new = engine.cache(interactions.anti_join(before.interactions, _KEY).select(*_KEY))
+            new = engine.cache(unknown.anti_join(before.interactions, _KEY).select(*_KEY))
             counts = engine.counts(
                 purchases=new,
                 users=new.user_id.nunique(),
@@ -125,7 +126,9 @@ def new_cases(folder: Path, cases: Sequence[tuple[str, str, float]]) -> list[boo
         return []
     users, items, times = (list(column) for column in zip(*cases, strict=True))
     with tempfile.TemporaryDirectory(prefix="shoptalk-") as work, Engine(Path(work)) as engine:
-        asked = engine.table_of({"user_id": users, "item_id": items, "timestamp": times, "row": list(range(len(cases)))})
+        asked = engine.table_of(
+            {"user_id": users, "item_id": items, "timestamp": times, "row": list(range(len(cases)))}
+        )
         known = asked.semi_join(engine.read_parquet(folder / NEW), _KEY)
         found = set(engine.to_pyarrow(known.select("row"))["row"].to_pylist())
     return [row in found for row in range(len(cases))]
@@ -158,9 +161,7 @@ def _titled(items: ir.Table) -> ir.Table:
     return items.mutate(title=items.title.coalesce(items.fallback)).drop("fallback")
 
 
-def _of_database(
-    recipe: Recipe, database: SourceDatabase, url: str, kinds: tuple[str, ...], engine: Engine
-) -> _Raw:
+def _of_database(recipe: Recipe, database: SourceDatabase, url: str, kinds: tuple[str, ...], engine: Engine) -> _Raw:
     """The purchases and products of the database."""
     if events.is_event_store(database):
         items = _titled(events.read_items(database, recipe.kept_columns, engine))
@@ -208,10 +209,7 @@ def _interactions(base: ir.Table, fresh: ir.Table, recipe: Recipe, engine: Engin
         fresh = fresh.filter(fresh.rating.isnull() | (fresh.rating >= recipe.data.min_rating))
     columns = list(dict.fromkeys([*_KEY, "rating", "verified", *base.columns, *fresh.columns]))
     columns = [name for name in columns if name != "position"]
-    unknown = fresh.anti_join(base, _KEY)
-    parts = [
-        engine.cache(_with_columns(part, columns, origin)) for origin, part in enumerate((base, unknown))
-    ]
+    parts = [engine.cache(_with_columns(part, columns, origin)) for origin, part in enumerate((base, fresh))]
     together = parts[0].union(parts[1])
     place = ibis.row_number().over(order_by=[together.timestamp, together.origin, together.place, together.user_id])
     return engine.cache(together.mutate(position=place).drop("origin", "place"))
@@ -250,4 +248,6 @@ def _recipe_of(recipe: Recipe, folder: Path) -> Recipe:
     try:
         return parse_recipe(content)
     except ShoptalkError as error:
-        raise UsageError(f"the recipe of the run cannot be used again: {error.message}", hint="train a new run") from error
+        raise UsageError(
+            f"the recipe of the run cannot be used again: {error.message}", hint="train a new run"
+        ) from error

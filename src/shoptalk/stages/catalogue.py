@@ -1,6 +1,7 @@
 """Adds new items to a trained run: each gets an item token from its text, and nothing is trained."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -79,16 +80,12 @@ def extend_model(run: Run, catalogue: Catalogue, added: Sequence[Item], folder: 
     token_ids = model.tokenizer.add_names(ITEM_OPENS, ids)
     first = model.items.first + len(model.items.ids)
     if token_ids != list(range(first, first + len(ids))):
-        raise RunError(
-            "the token ids of the new items do not follow those of the other items", where=str(run.folder)
-        )
+        raise RunError("the token ids of the new items do not follow those of the other items", where=str(run.folder))
     extended = replace(model, items=model.items.extended(ids, torch.from_numpy(vectors)))
     extended = with_items_added(extended, items)
     shutil.copytree(run.model, folder)
     save(extended, folder)
     if scorer is not None:
         save_transition_text(scorer.extended(encoder.features(texts)), folder)
-    extend_second_stage(
-        folder, items, ids, lambda: encoder.features([builder.encoder_text(item) for item in items])
-    )
+    extend_second_stage(folder, items, ids, lambda: encoder.features([builder.encoder_text(item) for item in items]))
     pq.write_table(pa.Table.from_pylist([asdict(item) for item in [*new_items(run.model), *added]]), folder / NEW_ITEMS)

@@ -120,7 +120,9 @@ def refresh(
         cases = _new_test_cases(dataset, folder)
         trained = train(grown.recipe, dataset, folder, progress)
         judge(trained, progress)
-        result = replace(base, version=version, cases=len(cases), **_decide(old, dataset, cases, folder, margin, progress))
+        result = replace(
+            base, version=version, cases=len(cases), **_decide(old, dataset, cases, folder, margin, progress)
+        )
         result = replace(result, seconds=time.perf_counter() - begin)
         if result.outcome == "taken up":
             kept = (*taken_versions(run), version)[-keep:]
@@ -251,7 +253,9 @@ def _decide(
 ) -> dict[str, Any]:
     """The outcome, its reason and the test."""
     if len(cases) < FEWEST_CASES:
-        says = f"only {len(cases)} users have a new purchase to test on, fewer than {FEWEST_CASES}: the old version stays"
+        says = (
+            f"only {len(cases)} users have a new purchase to test on, fewer than {FEWEST_CASES}: the old version stays"
+        )
         return {"outcome": "refused", "says": says}
     test = _test(old, dataset, cases, folder, margin, progress)
     low, value = test.difference.low, test.difference.difference

@@ -63,7 +63,7 @@ def read_events(database: SourceDatabase, kinds: tuple[str, ...], engine: Engine
     seconds = {name: stored[name].cast("float64") for name in ("timestamp", "received")}
     ordered = engine.cache(stored.mutate(**seconds).order_by(["timestamp", "received", "event_id"]))
     engine.drop(stored)
-    numbered = engine.numbered(ordered.drop("received", "event_id"), "position")
+    numbered = engine.numbered(ordered, "position")
     return engine.cache(
         numbered.select(
             "user_id",
