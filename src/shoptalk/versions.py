@@ -78,7 +78,7 @@ def take_up(run: Path, name: str, keep: int) -> tuple[str, ...]:
     tuple of str
         The versions that are kept.
     """
-    taken = (*taken_versions(run), name)[-keep:]
+    taken = (*(other for other in taken_versions(run) if other != name), name)[-keep:]
     write_json(run / POINTER, {"versions": list(taken)})
     remove_others(run)
     return taken

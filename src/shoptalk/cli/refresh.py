@@ -15,8 +15,8 @@ def command(
         typer.Option(
             "--from",
             metavar="DATABASE",
-            help="Database with the new purchases: that of shoptalk serve, or one with the tables of the recipe. A path, "
-            "or an address in which ${NAME} is an environment variable.",
+            help="Database with the new purchases: that of shoptalk serve, or one with the tables of the recipe. "
+            "A path, or an address in which ${NAME} is an environment variable.",
         ),
     ] = None,
     rollback: Annotated[

@@ -25,7 +25,7 @@ from shoptalk.results.figures import NOT_MEASURED, Comparison, Difference, Metri
 from shoptalk.results.models import AddedModel, MemoryNeeds, ModelEntry, ModelsResult
 from shoptalk.results.page import schema_page
 from shoptalk.results.recommendation import HistoryEffect, HistoryItem, RecommendedItem, RecommendResult, SourceEffect
-from shoptalk.results.refresh import RefreshResult, RefreshTest
+from shoptalk.results.refresh import Outcome, RefreshResult, RefreshTest
 from shoptalk.results.sample import SampleResult
 from shoptalk.results.storage import AUDIT, METRICS, read_audit, read_evaluation, write_result
 from shoptalk.results.sweep import SweepResult, SweepWinner, TrialResult
@@ -61,6 +61,7 @@ __all__ = [
     "ModelEntry",
     "ModelsResult",
     "NotChecked",
+    "Outcome",
     "PositionReport",
     "PositionShare",
     "PrepareResult",

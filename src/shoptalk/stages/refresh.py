@@ -1,4 +1,4 @@
-"""Refresh a run: train again with what is new, test both runs on new purchases, and take the new one up if not worse."""
+"""Refresh a run: train again with what is new, test both on new purchases, and take the new one up if not worse."""
 
 import json
 import os
@@ -15,13 +15,14 @@ from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.data.grown import INTERACTIONS, ITEMS, GrownData, grow, new_cases
 from shoptalk.data.prepare import prepare
 from shoptalk.errors import RecipeError, RunError, ShoptalkError, UsageError
+from shoptalk.evaluation.bootstrap import Floats
 from shoptalk.evaluation.catalogue import means
 from shoptalk.evaluation.metrics import compared_names
 from shoptalk.evaluation.paired import compare
 from shoptalk.evaluation.verdict import OPTION_METRIC
 from shoptalk.progress import Progress
 from shoptalk.recipe import Recipe
-from shoptalk.results import RefreshResult, RefreshTest, from_json, write_result
+from shoptalk.results import Outcome, RefreshResult, RefreshTest, from_json, write_result
 from shoptalk.runs import Run, open_run
 from shoptalk.schema import EvalExample
 from shoptalk.stages.compare import read_user_metrics
@@ -253,26 +254,8 @@ def _decide(
 ) -> dict[str, Any]:
     """The outcome, its reason and the test."""
     if len(cases) < FEWEST_CASES:
-        says = (
-            f"only {len(cases)} users have a new purchase to test on, fewer than {FEWEST_CASES}: the old version stays"
-        )
-        return {"outcome": "refused", "says": says}
-    test = _test(old, dataset, cases, folder, margin, progress)
-    low, value = test.difference.low, test.difference.difference
-    figures = (
-        f"{test.metric} {test.old.value:.4f} -> {test.new.value:.4f} on {len(cases):,} new purchases, "
-        f"difference {value:+.4f} (95 % interval {low:+.4f} to {test.difference.high:+.4f}, margin {test.margin:.4f})"
-    )
-    if low > -test.margin:
-        return {"outcome": "taken up", "says": f"not worse: {figures}", "test": test}
-    worse = "worse" if test.difference.high < 0 else "not shown to be as good"
-    return {"outcome": "refused", "says": f"{worse}: {figures}; the old version stays", "test": test}
-
-
-def _test(
-    old: Run, dataset: Dataset, cases: Sequence[EvalExample], folder: Path, margin: float, progress: Progress
-) -> RefreshTest:
-    """Compare the versions by the main metric that both have."""
+        few = f"only {len(cases)} users have a new purchase to test on, fewer than {FEWEST_CASES}"
+        return {"outcome": "refused", "says": f"{few}: the old version stays"}
     users, of_new = read_user_metrics(folder)
     of_old = predict_with_old(old, dataset, cases, folder, progress)
     metrics = (*compared_names(DEFAULT_K), OPTION_METRIC)
@@ -281,8 +264,29 @@ def _test(
         raise RunError("the run has no metric of rankings or options to compare", where=str(old.folder))
     index = {user: number for number, user in enumerate(users)}
     new_values = of_new[metric][[index[case.history.user_id] for case in cases]]
-    old_values = of_old[metric]
-    seed, resamples = old.recipe.seed, old.recipe.evaluation.resamples
-    estimates = means({"old": old_values, "new": new_values}, seed=seed, resamples=resamples)
-    difference = compare(new_values, old_values, seed=seed, resamples=resamples)
+    settings = {"seed": old.recipe.seed, "resamples": old.recipe.evaluation.resamples}
+    test = not_worse(metric, of_old[metric], new_values, margin, **settings)
+    outcome, says = decision(test)
+    return {"outcome": outcome, "says": says, "test": test}
+
+
+def not_worse(
+    metric: str, old: Floats, new: Floats, margin: float, *, seed: int = 1, resamples: int = 1000
+) -> RefreshTest:
+    """The paired test of two versions on the same N cases, (N,) values each; ``margin`` is a share of the old mean."""
+    estimates = means({"old": old, "new": new}, seed=seed, resamples=resamples)
+    difference = compare(new, old, seed=seed, resamples=resamples)
     return RefreshTest(metric, estimates["old"], estimates["new"], difference, margin * estimates["old"].value)
+
+
+def decision(test: RefreshTest) -> tuple[Outcome, str]:
+    """Whether the new version is taken up, and why."""
+    low, high, cases = test.difference.low, test.difference.high, test.difference.n
+    figures = (
+        f"{test.metric} {test.old.value:.4f} -> {test.new.value:.4f} on {cases:,} new purchases, difference "
+        f"{test.difference.difference:+.4f} (95 % interval {low:+.4f} to {high:+.4f}, margin {test.margin:.4f})"
+    )
+    if low > -test.margin:
+        return "taken up", f"not worse: {figures}"
+    reason = "worse" if high < 0 else "not shown to be as good"
+    return "refused", f"{reason}: {figures}; the old version stays"
