@@ -7,8 +7,8 @@ from urllib.parse import quote
 from shoptalk.errors import UsageError
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_]\w*)\}")
-#: What follows the name of a user in a URL: everything up to the last ``@`` before the host, as URLs are read.
-_PASSWORD = re.compile(r"(://[^\s/?#:@]*):[^\s/?#]*@")
+#: What follows the name of a user in a URL, up to the last ``@``: also a password that should have been escaped.
+_PASSWORD = re.compile(r"(://[^\s/?#:@]*):(?!\d+[/?])\S*@")
 _SECRET_PARAMETER = re.compile(r"((?:password|passfile|sslpassword|sslkey|token|secret)\s*=)[^&\s]+", re.IGNORECASE)
 
 

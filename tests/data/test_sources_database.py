@@ -172,6 +172,7 @@ def test_malformed_rows_count(shared_engine: Engine, tmp_path: Path) -> None:
         ("postgresql://shop:${SHOP_SECRET}@127.0.0.1:1/shop", SourceError, "cannot connect"),
         ("postgresql://shop:${SHOP_SECRET}@[::1/shop", UsageError, "no address"),
         ("postgresql://shop@127.0.0.1:1/shop?password=${SHOP_SECRET}&nonsense=1", UsageError, "no address"),
+        ("${SHOP_ADDRESS}", UsageError, "no address"),
     ],
 )
 def test_what_cannot_be_opened(
@@ -184,6 +185,7 @@ def test_what_cannot_be_opened(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SHOP_SECRET", "hunter2@/:%")
+    monkeypatch.setenv("SHOP_ADDRESS", "postgresql://shop:hunter2/x@127.0.0.1:1/shop")
     Path("text.db").write_text("not a database")
     with pytest.raises(error, match=match) as raised:
         load(shared_engine, url)
@@ -200,7 +202,12 @@ def test_a_cut_file_is_an_error(shared_engine: Engine, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgresql://shop:hunter2@host/shop", "postgresql://host/shop?user=shop&password=hunter2"]
+    "url",
+    [
+        "postgresql://shop:hunter2@host/shop",
+        "postgresql://shop:hunter2/x@host/shop",
+        "postgresql://host/shop?user=shop&password=hunter2",
+    ],
 )
 def test_a_password_in_a_recipe_is_refused_and_not_printed(url: str, tmp_path: Path) -> None:
     path = tmp_path / "r.toml"

@@ -197,6 +197,7 @@ def open_source_database(url: str) -> SourceDatabase:
         parsed = urlsplit(filled)
         scheme = parsed.scheme.partition("+")[0].lower()
         if scheme in {"postgresql", "postgres"}:
+            _ = parsed.port  # a ValueError, where a password with a slash was not escaped
             return _open_postgres(filled)
         if scheme in {"sqlite", "duckdb"} and not parsed.netloc and len(parsed.path) > 1:
             return _open_file(Path(unquote(parsed.path[1:])).expanduser(), scheme)
@@ -271,10 +272,7 @@ def _open_postgres(url: str) -> SourceDatabase:
 
 def _public_name(url: str) -> str:
     """The address of a server without its password and its parameters."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    user = f"{parts.username}@" if parts.username else ""
-    return f"postgresql://{user}{host}{parts.path}"
+    return without_password(url).replace(":***@", "@").partition("?")[0]
 
 
 def _plain(column: ir.Column) -> ir.Column:
