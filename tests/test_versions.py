@@ -42,7 +42,7 @@ def test_the_last_versions_are_kept_and_rolled_back(run: Path) -> None:
         assert take_up(run, name, keep=2) == kept
     assert sorted(path.name for path in (run / "versions").iterdir()) == ["0002", "0003"]
     assert current_folder(run) == run / "versions" / "0003"
-    assert roll_back(run) == ("0002",)
+    assert roll_back(run) == ("0002", "0003")
     assert (run / "versions" / "0003").is_dir()  # for a look at what was wrong
     with pytest.raises(RunError, match="no version before"):
         roll_back(run)

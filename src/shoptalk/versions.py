@@ -87,6 +87,11 @@ def take_up(run: Path, name: str, keep: int) -> tuple[str, ...]:
 def roll_back(run: Path) -> tuple[str, ...]:
     """Make the version before the current one the current one; the folder of the other stays until the next refresh.
 
+    Returns
+    -------
+    tuple of str
+        The versions that are left, and at the end the one that was current.
+
     Raises
     ------
     RunError
@@ -97,7 +102,7 @@ def roll_back(run: Path) -> tuple[str, ...]:
     if len(names) < 2:
         raise RunError("there is no version before this one", where=str(run), hint="nothing was changed")
     write_json(run / POINTER, {"versions": names[:-1]})
-    return taken_versions(run)
+    return (*taken_versions(run), str(names[-1]))
 
 
 def remove_others(run: Path) -> None:

@@ -16,17 +16,20 @@ import pytest
 
 from shoptalk.cli.main import main
 from shoptalk.data.dataset import Dataset, open_dataset
+from shoptalk.data.grown import grow
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
 from shoptalk.errors import RecipeError, RunError, ShoptalkError, UsageError
 from shoptalk.online.database import open_database
 from shoptalk.online.events import Event, add_events
+from shoptalk.online.items import ShopItem, put_items
 from shoptalk.progress import silent
 from shoptalk.recipe import read_recipe
 from shoptalk.results import RefreshResult, from_json
 from shoptalk.runs import open_run
-from shoptalk.schema import PARTS
+from shoptalk.schema import PARTS, History, Item
 from shoptalk.stages import refresh as stage
+from shoptalk.stages.old_version import old_recommender, predict_with_old
 from shoptalk.stages.refresh import REFUSED, decision, not_worse, refresh, refresh_in_process
 from shoptalk.stages.train import train
 from shoptalk.stages.trained_run import TrainedRun
@@ -35,23 +38,25 @@ from tests.stages.conftest import SMALL
 from tests.stages.printed import recommend
 
 SETTINGS = [*SMALL, 'evaluation.baselines=["popularity"]', "evaluation.resamples=200"]
+#: A product that was listed after the training, and when twelve users bought it.
+NEW, LATER = "N1", 1_900_000_000.0
 pytestmark = pytest.mark.usefixtures("without_report")
 
 
-def shuffled(dataset: Dataset) -> Dataset:
-    """The dataset with the products of all purchases but those of the test exchanged at random: nothing to learn."""
+def meaningless(dataset: Dataset) -> Dataset:
+    """The dataset with a product drawn at random in place of each but those of the test: nothing to learn."""
     rows, copy = dataset.rows, replace(dataset)
-    learned = np.flatnonzero(rows.part != PARTS.index("test"))
+    learned = rows.part != PARTS.index("test")
     code, item = rows.code.copy(), rows.item.copy()
-    order = np.random.default_rng(3).permutation(learned)
-    code[learned], item[learned] = rows.code[order], rows.item[order]
+    code[learned] = np.random.default_rng(3).integers(len(rows.item_ids), size=int(learned.sum()))
+    item[learned] = np.array(rows.item_ids, dtype=object)[code[learned]]
     copy.__dict__["rows"] = replace(rows, code=code, item=item)
     return copy
 
 
 def sabotaged(recipe: Any, dataset: Dataset, out: Path, progress: Any) -> TrainedRun:
-    """A training on shuffled purchases."""
-    return replace(train(recipe, shuffled(dataset), out, progress), dataset=dataset)
+    """A training on meaningless purchases."""
+    return replace(train(recipe, meaningless(dataset), out, progress), dataset=dataset)
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +80,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if number in held_back
     ]
     database = open_database(folder / "shop.db")
-    add_events(database, events)
+    put_items(database, [ShopItem(Item(NEW, "Blue Lantern yoga mat, mint & lime, extra long", brand="Blue Lantern"))])
+    later = [replace(event, event_id=f"new {event.event_id}", item_id=NEW, timestamp=LATER) for event in events[:12]]
+    add_events(database, [*events, *later])
     database.close()
     text = (folder / "recipe.toml").read_text()
     (folder / "recipe.toml").write_text(text.replace('[candidates]\noptions = 4\nnegatives = "uniform"\n', ""))
@@ -83,7 +90,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     prepare(recipe, folder / "dataset")
     dataset = open_dataset(folder / "dataset")
     train(recipe, dataset, folder / "good", silent)
-    train(recipe, shuffled(dataset), folder / "bad", silent)
+    train(recipe, meaningless(dataset), folder / "bad", silent)
     return folder
 
 
@@ -95,7 +102,7 @@ def run(shop: Path, tmp_path: Path) -> Path:
 def test_a_better_run_is_taken_up_followed_and_rolled_back(shop: Path, tmp_path: Path) -> None:
     run = Path(shutil.copytree(shop / "bad", tmp_path / "run"))
     result = refresh(run, str(shop / "shop.db"), silent)
-    assert (result.outcome, result.purchases, result.current) == ("taken up", 200, "0001")
+    assert (result.outcome, result.purchases, result.items, result.current) == ("taken up", 212, 1, "0001")
     assert result.test is not None
     assert result.test.difference.low > 0  # better, not only not worse
     assert 100 <= result.cases <= 200
@@ -128,6 +135,29 @@ def test_a_worse_run_is_refused_with_its_own_exit_code(
     assert taken_versions(run) == ("original",)
     assert open_run(run).folder == run
     assert (run / "versions" / "0001" / "refresh.json").exists()  # for a look
+
+
+def test_the_old_version_recommends_new_products_by_their_text(run: Path, shop: Path, tmp_path: Path) -> None:
+    """As the service does; else the new version would win by knowing them."""
+    old = open_run(run)
+    grown = grow(old.recipe, old.dataset, str(shop / "shop.db"), ("purchase",), tmp_path / "raw")
+    prepare(grown.recipe, tmp_path / "grown")
+    dataset = open_dataset(tmp_path / "grown")
+    assert NEW in dataset.catalogue
+    cases = [case for case in dataset.split("last").test if case.targets == (NEW,)]
+    assert len(cases) >= 8  # the others have too few purchases
+    with_text = [
+        replace(case, history=History("u", (*case.history.items, NEW)), targets=case.history.items[-1:])
+        for case in cases
+    ]
+    found = predict_with_old(old, dataset, [*cases, *with_text], tmp_path, silent)["recall@10"]
+    assert found.shape == (2 * len(cases),)
+    recommender, known = old_recommender(old, dataset, tmp_path / "work")
+    assert known is not None
+    assert NEW in recommender.items
+    (ranked,) = recommender.rank([cases[0].history], len(known))
+    assert np.isfinite(ranked.scores).all()
+    assert NEW in ranked.items
 
 
 def killing(at: str) -> Callable[..., Any]:

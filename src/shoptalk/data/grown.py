@@ -41,8 +41,8 @@ class GrownData:
     database
         The address of the database, without a password.
     purchases, users, items
-        Numbers of purchases of the database that the run does not have, of their users, and of products that its
-        dataset does not have.
+        Numbers of purchases of the database that the run does not have, of their users, and of products that the run
+        does not have.
     erased
         Number of purchases that were left out because their user was erased from the database.
     warnings
@@ -103,7 +103,7 @@ def grow(recipe: Recipe, dataset: Path, url: str, kinds: tuple[str, ...], out: P
             counts = engine.counts(
                 purchases=new,
                 users=new.user_id.nunique(),
-                items=items.anti_join(before.items, "item_id"),
+                items=fresh.items.anti_join(base.items, "item_id").anti_join(before.items, "item_id"),
             )
             engine.write_parquet(interactions, folder / INTERACTIONS, ["user_id", "timestamp", "position"])
             engine.write_parquet(items, folder / ITEMS, ["item_id"])

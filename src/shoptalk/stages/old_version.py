@@ -40,7 +40,7 @@ def predict_with_old(
     """
     task = get_task(run.recipe.prompt.task)
     with TemporaryDirectory(prefix=".old-", dir=folder) as work:
-        recommender, known = _recommender(run, dataset, Path(work))
+        recommender, known = old_recommender(run, dataset, Path(work))
         asked = list(cases) if known is None else [_with_known(case, known) for case in cases]
         evaluation = Evaluation(
             recipe=_without_texts(run.recipe),
@@ -54,7 +54,7 @@ def predict_with_old(
         return user_metrics(task.evaluate(evaluation).columns)
 
 
-def _recommender(run: Run, dataset: Dataset, work: Path) -> tuple[Recommender, Catalogue | None]:
+def old_recommender(run: Run, dataset: Dataset, work: Path) -> tuple[Recommender, Catalogue | None]:
     """The recommender, and the items that it knows; None where it can read all items."""
     task, model_folder, known = get_task(run.recipe.prompt.task), run.model, None
     catalogue: Catalogue = dataset.catalogue

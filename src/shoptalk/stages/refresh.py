@@ -144,14 +144,14 @@ def rollback(run: Path) -> RefreshResult:
         If there is none, or if a refresh is going on.
     """
     with locked(_run_folder(run)):
-        left = roll_back(run)
+        *left, before = roll_back(run)
         return RefreshResult(
             outcome="rolled back",
             says=f"version {left[-1]} is current again",
             run=str(run),
-            before="",
+            before=before,
             current=left[-1],
-            versions=left,
+            versions=tuple(left),
         )
 
 
