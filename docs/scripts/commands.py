@@ -23,6 +23,7 @@ JSON object ([keys](files.md)). Exit codes:
 | 0 | done |
 | 2 | bad input: one line says what is wrong, where, and what to do |
 | 3 | `shoptalk audit` has a finding of severity `fail` |
+| 5 | `shoptalk refresh` has refused the new version; the old one stays |
 | 70 | a bug of shoptalk |
 | 130 | interrupted; finished work is kept |
 """

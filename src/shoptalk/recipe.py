@@ -41,6 +41,7 @@ from shoptalk.recipe_sections import (
 )
 from shoptalk.schema import CATEGORIES, TITLE
 from shoptalk.sweep_config import MOST, Section, Sweep
+from shoptalk.urls import without_password
 
 __all__ = [
     "SPREADSHEET_DAYS",
@@ -269,7 +270,7 @@ def _override(content: dict[str, Any], override: str) -> str:
     key, equals, value = override.partition("=")
     parts = key.strip().split(".")
     if not equals or not all(parts) or len(parts) > 2:
-        raise RecipeError(f"cannot understand --set {override}", hint="write --set section.key=value")
+        raise RecipeError(f"cannot understand --set {without_password(override)}", hint="write --set section.key=value")
     try:
         parsed = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
@@ -285,7 +286,7 @@ def _override(content: dict[str, Any], override: str) -> str:
 
 def _options(keys: Sequence[str], overrides: Sequence[str]) -> dict[str, str]:
     """Setting -> the option of the command line that gave it; the last one counts."""
-    return {key: f"--set {override}" for key, override in zip(keys, overrides, strict=True)}
+    return {key: f"--set {without_password(override)}" for key, override in zip(keys, overrides, strict=True)}
 
 
 def _as_tuples(value: Any) -> Any:

@@ -10,6 +10,7 @@ from shoptalk.constants import DEFAULT_K
 from shoptalk.plugins import Registry
 from shoptalk.registry import BASELINES, SOURCES
 from shoptalk.sweep_config import Section
+from shoptalk.urls import has_password
 
 Cleaning = Literal["raw", "unescape", "words", "asymmetric"]
 KeptColumn = Literal["brand", "categories", "description", "features", "price"]
@@ -63,18 +64,30 @@ class Data(Section):
 
     source: str = Field(description="format of the files ([list](../guide/data.md#sources))")
     reviews: str | None = Field(None, description="file of reviews or ratings; of `table`: the same as interactions")
-    interactions: str | None = Field(None, description="file of interactions (source `table`)")
+    interactions: str | None = Field(
+        None, description="file of interactions (source `table`), or table or view of a database (source `database`)"
+    )
     items: str | None = Field(
         None,
-        description="file of products; without one, items have their title in the interactions (source `table`), or "
-        "else their id",
+        description="file, table or view of products; without one, items have their title in the interactions (sources "
+        "`table` and `database`), or else their id",
+    )
+    url: str | None = Field(
+        None,
+        description="database of the sources `database` and `events`: a path, or an address such as "
+        "`postgresql://reader:${PASSWORD}@localhost/shop`, in which `${NAME}` is an environment variable",
+    )
+    kinds: tuple[str, ...] = Field(
+        ("purchase",), description="kinds of events that are read (source `events`)", min_length=1
     )
     columns: dict[str, str | Positive] = Field(
         {},
-        description="name of a column = its name in the file, or its number from 1 without a header (source `table`)",
+        description="name of a column = its name in the file or table, or its number from 1 without a header (sources "
+        "`table` and `database`)",
     )
     time_format: str | None = Field(
-        None, description="format of timestamps: a strptime pattern, a unit or excel-days (source `table`)"
+        None,
+        description="format of timestamps: a strptime pattern, a unit or excel-days (sources `table` and `database`)",
     )
     max_bad_lines: Share = Field(0.001, description="largest share of malformed lines; with more, prepare stops")
     verified: bool = Field(True, description="keep verified purchases only, where the source marks them")
@@ -107,9 +120,26 @@ class Data(Section):
             return value
         raise ValueError(f"{value!r} is no pattern such as %d/%m/%Y, and none of {', '.join(units)}")
 
+    @field_validator("url")
+    @classmethod
+    def _has_no_password(cls, value: str | None) -> str | None:
+        if value is not None and has_password(value):
+            raise ValueError(
+                "a password would be copied into the folders of runs: write ${NAME} of a variable in its place"
+            )
+        return value
+
     @model_validator(mode="after")
     def _has_file(self) -> Self:
-        if (self.reviews is None) == (self.interactions is None):
+        in_database = self.source in {"database", "events"}
+        if in_database != (self.url is not None):
+            raise ValueError(f"the source `{self.source}` {'needs' if in_database else 'has no'} `url`")
+        if self.source == "events":
+            if self.reviews or self.interactions or self.items:
+                raise ValueError(
+                    "the source `events` has its own tables: leave `reviews`, `interactions` and `items` out"
+                )
+        elif (self.reviews is None) == (self.interactions is None):
             raise ValueError("name exactly one of `reviews` and `interactions`")
         return self
 

@@ -56,6 +56,8 @@ SOURCES = Registry(
         "amazon2014": "shoptalk.data.sources.amazon2014",
         "amazon2018": "shoptalk.data.sources.amazon2018",
         "amazon2023": "shoptalk.data.sources.amazon2023",
+        "database": "shoptalk.data.sources.database",
+        "events": "shoptalk.data.sources.events",
         "kaggle-books": "shoptalk.data.sources.kaggle_books",
         "movielens": "shoptalk.data.sources.movielens",
         "recbole": "shoptalk.data.sources.recbole",

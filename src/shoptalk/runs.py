@@ -11,6 +11,7 @@ from shoptalk.errors import RunError
 from shoptalk.files import JsonObject, read_json, write_json, write_text
 from shoptalk.recipe import Recipe, read_recipe
 from shoptalk.system import package_versions, peak_memory, python_version
+from shoptalk.versions import current_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ class Run:
 
 
 def create_run(folder: Path, recipe: Recipe, dataset: Path, fingerprint: str) -> Run:
-    """Create a run in a new or empty folder. A folder that holds only the run's dataset counts as empty.
+    """Create a run in a new or empty folder. A folder that holds only the run's data counts as empty.
 
     Raises
     ------
@@ -79,7 +80,9 @@ def create_run(folder: Path, recipe: Recipe, dataset: Path, fingerprint: str) ->
     """
     if folder.exists() and not folder.is_dir():
         raise RunError("this is a file, not a folder", where=str(folder))
-    if folder.is_dir() and any(path.name != "dataset" and not path.name.startswith(".") for path in folder.iterdir()):
+    if folder.is_dir() and any(
+        path.name not in {"dataset", "raw"} and not path.name.startswith(".") for path in folder.iterdir()
+    ):
         is_run = (folder / "run.json").exists()
         raise RunError(
             "this folder already holds a run" if is_run else "this folder is not empty",
@@ -104,13 +107,14 @@ def create_run(folder: Path, recipe: Recipe, dataset: Path, fingerprint: str) ->
 
 
 def open_run(folder: Path) -> Run:
-    """Open a run's folder.
+    """Open the current version of a run: its folder, or the latest one that ``shoptalk refresh`` has taken up.
 
     Raises
     ------
     RunError
         If it is not a run, or is damaged.
     """
+    folder = current_folder(folder)
     path = folder / "run.json"
     info = read_json(path, error=RunError, hint="train again")
     if info is None:

@@ -31,6 +31,7 @@ COMMANDS = (
     "export",
     "teach",
     "online",
+    "refresh",
 )
 
 #: Spin count of waiting OpenMP threads: the value that libgomp uses if it has more threads than cores. Its default of

@@ -206,7 +206,8 @@ def _data_settings(recipe: Recipe) -> dict[str, Any]:
             continue
         for name, value in content.model_dump(mode="json").items():
             settings[f"{section}.{name}"] = value
-    del settings["data.reviews"], settings["data.interactions"], settings["data.seed"]  # one of the paths is always set
+    # One of the paths is always set.
+    del settings["data.reviews"], settings["data.interactions"], settings["data.url"], settings["data.seed"]
     settings["data.items"] = settings["data.items"] is not None
     settings["data.keep"] = sorted(settings["data.keep"])
     return {**settings, "seed": recipe.data_seed}

@@ -11,7 +11,7 @@ take half as much time again, because it compresses columns that are read only o
 import itertools
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -116,6 +116,26 @@ class Engine:
     def table_of(self, columns: Mapping[str, Sequence[Any]]) -> ir.Table:
         """Make a small table from Python values, given by column."""
         return self._connection.create_table(self._next_name(), ibis.memtable(pa.table(dict(columns))))
+
+    def store(self, columns: pa.Schema, batches: Iterable[pa.RecordBatch]) -> ir.Table:
+        """Store Arrow batches as a table; only one of them is in Python's memory at a time."""
+        name, batch_name, rows = self._next_name(), self._next_name(), 0
+        query = f"SELECT * FROM {batch_name}"  # noqa: S608
+        with storing(self._work):
+            self._register(batch_name, columns.empty_table())
+            self._connection.raw_sql(f"CREATE TABLE {name} AS {query}")
+        for batch in batches:  # what fails here is not the engine's
+            with storing(self._work):
+                self._register(batch_name, pa.Table.from_batches([batch]))
+                self._connection.raw_sql(f"INSERT INTO {name} {query}")
+            rows += batch.num_rows
+        self._connection.con.unregister(batch_name)
+        self._row_counts[name] = rows
+        return self._connection.table(name)
+
+    def _register(self, name: str, table: pa.Table) -> None:
+        """Let queries read an Arrow table by a name."""
+        self._connection.con.register(name, table)
 
     def read_json_lines(self, path: Path, columns: Mapping[str, str], compression: Compression = "none") -> ir.Table:
         """Read JSON lines: one row per line that is not blank; a malformed line is a row of nulls.

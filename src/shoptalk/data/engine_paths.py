@@ -80,7 +80,7 @@ class EnginePaths:
         return folder / "work"
 
 
-def printable(path: Path) -> str:
-    """A path as text on one line: line breaks, and bytes that are not UTF-8, are escaped."""
+def printable(path: Path | str) -> str:
+    """A path or other name as text on one line: line breaks, and bytes that are not UTF-8, are escaped."""
     text = os.fsencode(path).decode("utf-8", errors="backslashreplace")
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

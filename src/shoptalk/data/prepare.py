@@ -367,6 +367,10 @@ def _bought(parts: ir.Table, item_columns: _ItemColumns, engine: Engine) -> cand
     return bought
 
 
-def _sources(files: Iterable[Path]) -> tuple[SourceFile, ...]:
-    """The paths of the source files with their SHA-256."""
-    return tuple(SourceFile(str(path), sha256(path)) for path in files if path.is_file())
+def _sources(files: Iterable[Path | str]) -> tuple[SourceFile, ...]:
+    """The paths of the source files with their SHA-256; tables of a database have none."""
+    return tuple(
+        SourceFile(str(path), sha256(path) if isinstance(path, Path) else None)
+        for path in files
+        if isinstance(path, str) or path.is_file()
+    )

@@ -34,6 +34,7 @@ from shoptalk.results.online import (
 )
 from shoptalk.results.page import schema_page
 from shoptalk.results.recommendation import HistoryEffect, HistoryItem, RecommendedItem, RecommendResult, SourceEffect
+from shoptalk.results.refresh import Outcome, RefreshResult, RefreshTest
 from shoptalk.results.sample import SampleResult
 from shoptalk.results.storage import AUDIT, METRICS, read_audit, read_evaluation, write_result
 from shoptalk.results.sweep import SweepResult, SweepWinner, TrialResult
@@ -78,12 +79,15 @@ __all__ = [
     "NotChecked",
     "OffPolicyEstimate",
     "OnlineResult",
+    "Outcome",
     "PositionReport",
     "PositionShare",
     "PrepareResult",
     "RankingMethod",
     "RecommendResult",
     "RecommendedItem",
+    "RefreshResult",
+    "RefreshTest",
     "RunResult",
     "SamplePrompt",
     "SampleRatio",

@@ -7,18 +7,18 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A source file of a dataset.
+    """A source file of a dataset, or a table of a database.
 
     Attributes
     ----------
     path
-        The path when it was read.
+        The path when it was read; of a database its address, without a password, and the table.
     sha256
-        SHA-256 of the file.
+        SHA-256 of the file; null for a table of a database.
     """
 
     path: str
-    sha256: str
+    sha256: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from shoptalk.results.evaluation import EvaluationResult, RunResult
 from shoptalk.results.models import AddedModel, ModelsResult
 from shoptalk.results.online import OnlineResult
 from shoptalk.results.recommendation import RecommendResult
+from shoptalk.results.refresh import RefreshResult
 from shoptalk.results.sample import SampleResult
 from shoptalk.results.sweep import SweepResult
 from shoptalk.results.teacher import TeachResult
@@ -29,6 +30,7 @@ _PUBLISHED: tuple[tuple[str, type], ...] = (
     ("`shoptalk online --json`", OnlineResult),
     ("`sweep.json`, and `shoptalk sweep --json`", SweepResult),
     ("`shoptalk teach --json`", TeachResult),
+    ("`refresh.json`, and `shoptalk refresh --json`", RefreshResult),
 )
 
 

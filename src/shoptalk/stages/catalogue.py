@@ -1,6 +1,7 @@
 """Adds new items to a trained run: each gets an item token from its text, and nothing is trained."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from shoptalk.models.encoders import load_encoder
 from shoptalk.models.graph_setup import with_items_added
 from shoptalk.models.storage import load, save
 from shoptalk.recommend.transition_text import load_transition_text, save_transition_text
-from shoptalk.runs import open_run
-from shoptalk.schema import ITEM_OPENS
+from shoptalk.runs import Run, open_run
+from shoptalk.schema import ITEM_OPENS, Catalogue, Item
 from shoptalk.stages.load_dataset import NEW_ITEMS, new_items, open_run_dataset
 from shoptalk.stages.second_stage import extend_second_stage
 from shoptalk.tasks import get_task, make_prompts
@@ -54,6 +55,21 @@ def add_items(folder: Path, file: Path) -> dict[str, int]:
     added = [item for item in listed if item.item_id not in catalogue]
     if not added:
         return {"added": 0, "known": len(listed), "items": len(catalogue)}
+    with replacing(run.model) as temporary:
+        extend_model(run, catalogue, added, temporary)
+    return {"added": len(added), "known": len(listed) - len(added), "items": len(catalogue) + len(added)}
+
+
+def extend_model(run: Run, catalogue: Catalogue, added: Sequence[Item], folder: Path) -> None:
+    """Write the model of a run with item tokens into a new folder, with more items.
+
+    Parameters
+    ----------
+    catalogue
+        The items that the model has.
+    added
+        Items that it does not have.
+    """
     model, encoder = load(run.model), load_encoder(run.model)
     assert model.items is not None  # as the task has item tokens
     items = {**catalogue, **{item.item_id: item for item in added}}
@@ -64,18 +80,12 @@ def add_items(folder: Path, file: Path) -> dict[str, int]:
     token_ids = model.tokenizer.add_names(ITEM_OPENS, ids)
     first = model.items.first + len(model.items.ids)
     if token_ids != list(range(first, first + len(ids))):
-        raise RunError("the token ids of the new items do not follow those of the other items", where=str(folder))
+        raise RunError("the token ids of the new items do not follow those of the other items", where=str(run.folder))
     extended = replace(model, items=model.items.extended(ids, torch.from_numpy(vectors)))
     extended = with_items_added(extended, items)
-    with replacing(run.model) as temporary:
-        shutil.copytree(run.model, temporary)
-        save(extended, temporary)
-        if scorer is not None:
-            save_transition_text(scorer.extended(encoder.features(texts)), temporary)
-        extend_second_stage(
-            temporary, items, ids, lambda: encoder.features([builder.encoder_text(item) for item in items])
-        )
-        pq.write_table(
-            pa.Table.from_pylist([asdict(item) for item in [*new_items(run.model), *added]]), temporary / NEW_ITEMS
-        )
-    return {"added": len(added), "known": len(listed) - len(added), "items": len(catalogue) + len(added)}
+    shutil.copytree(run.model, folder)
+    save(extended, folder)
+    if scorer is not None:
+        save_transition_text(scorer.extended(encoder.features(texts)), folder)
+    extend_second_stage(folder, items, ids, lambda: encoder.features([builder.encoder_text(item) for item in items]))
+    pq.write_table(pa.Table.from_pylist([asdict(item) for item in [*new_items(run.model), *added]]), folder / NEW_ITEMS)

@@ -156,14 +156,26 @@ def _read_run(run: Run) -> EvaluatedRun:
     return EvaluatedRun(run, users, values)
 
 
+def read_user_metrics(folder: Path) -> tuple[list[str], dict[str, Floats]]:
+    """The N users of the predictions in a run's folder, and (N,) values of each metric."""
+    return _user_metrics(folder / "predictions.parquet")
+
+
 def _user_metrics(path: Path) -> tuple[list[str], dict[str, Floats]]:
     """The N users of ``predictions.parquet``, and (N,) values of each metric that its columns allow."""
     names = set(pq.read_schema(path).names)
-    scores = "option_scores" if "option_scores" in names else "scores"
-    option_columns = ["answer", scores] if "answer" in names else []
-    ranking_columns = ["truth", "ranked"] if "ranked" in names else []
-    table = read_parquet(path, columns=["user_id", *option_columns, *ranking_columns])
+    table = read_parquet(path, columns=[name for name in _COMPARED if name in names])
     columns = {name: table[name].to_pylist() for name in table.column_names}
+    return columns["user_id"], user_metrics(columns)
+
+
+#: Columns of ``predictions.parquet`` from which metrics are computed.
+_COMPARED = ("user_id", "answer", "scores", "option_scores", "truth", "ranked")
+
+
+def user_metrics(columns: Mapping[str, Sequence[Any]]) -> dict[str, Floats]:
+    """(N,) values of each metric that the columns of predictions allow."""
+    scores = "option_scores" if "option_scores" in columns else "scores"
     values: dict[str, Floats] = {}
     if "ranked" in columns:
         codes = IdMap()
@@ -171,7 +183,7 @@ def _user_metrics(path: Path) -> tuple[list[str], dict[str, Floats]]:
         values |= hits.metrics(DEFAULT_K, compared_names(DEFAULT_K))
     if "answer" in columns:
         values[OPTION_METRIC] = correctness([np.asarray(row, np.float64) for row in columns[scores]], columns["answer"])
-    return columns["user_id"], values
+    return values
 
 
 def _shared_metrics(runs: Sequence[EvaluatedRun]) -> tuple[list[str], list[str]]:

@@ -21,7 +21,7 @@ _INTEGER = r"^-?[0-9]{1,15}(\.0+)?$"
 _MISSING = ("", "nan", "NaN", "<NA>", "None", "NULL", "\\N", "inf", "Infinity")
 
 
-def missing_column(name: str, known: Sequence[str], path: Path) -> SourceError:
+def missing_column(name: str, known: Sequence[str], path: Path | str) -> SourceError:
     """The error for a column, or key, that a file does not have."""
     similar = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"did you mean {similar[0]}?" if similar else f"it has: {', '.join(map(str, known[:20]))}"
@@ -85,7 +85,7 @@ def filled(text: ir.Value) -> ir.Value:
     return (text.strip() == "").ifelse(ibis.null("string"), text)
 
 
-def first_of_each(items: ir.Table, path: Path, engine: Engine) -> tuple[ir.Table, tuple[str, ...]]:
+def first_of_each(items: ir.Table, path: Path | str, engine: Engine) -> tuple[ir.Table, tuple[str, ...]]:
     """Keep the first row of every ``item_id``, with a warning if rows of an id have different titles.
 
     Parameters

@@ -82,7 +82,9 @@ def inspect(path: Path, *, parquet: bool = False) -> FileHead:
         head = stream.read(_HEAD_BYTES)
     if not head.removeprefix(_BYTE_ORDER_MARK).strip():
         raise SourceError("the file is empty", where=where, hint="download or copy it again")
-    if (kind := file_kinds.kind_of(head, path)) and not (parquet and compression == "none" and kind.name == "parquet"):
+    if kind := file_kinds.kind_of(head, path):
+        if parquet and compression == "none" and kind.name == "parquet":
+            return FileHead(path, compression, head)
         raise SourceError(kind.message, where=where, hint=kind.hint)
     if head.startswith(_UTF16_MARKS) or head.count(0) > len(head) // 4:
         raise SourceError(

@@ -112,7 +112,7 @@ def _encoded(reason: str, value: ir.Value) -> ir.StringValue:
 
 def drop_malformed(
     table: ir.Table,
-    path: Path,
+    path: Path | str,
     find: Finder,
     limit: float,
     engine: Engine,
@@ -161,7 +161,7 @@ def drop_malformed(
 
 
 def _check_limit(
-    reasons: list[_ReasonCount], bad: int, line_count: int, limit: float, path: Path, hints: Mapping[str, str]
+    reasons: list[_ReasonCount], bad: int, line_count: int, limit: float, path: Path | str, hints: Mapping[str, str]
 ) -> None:
     """Raise `BadLines` where the share of malformed lines exceeds the limit, or all lines are malformed."""
     share = bad / line_count
@@ -175,7 +175,7 @@ def _check_limit(
     )
 
 
-def _warnings(reasons: list[_ReasonCount], path: Path) -> tuple[str, ...]:
+def _warnings(reasons: list[_ReasonCount], path: Path | str) -> tuple[str, ...]:
     """A warning for each reason, in the order of their first lines."""
     return tuple(
         f"{printable(path)}:{reason.line}: {reason}" + (f" ({reason.count:,} such lines)" if reason.count > 1 else "")

@@ -10,7 +10,8 @@ import ibis.expr.types as ir
 class RawTables:
     """Interactions and items as a source contains them, before cleaning and filtering.
 
-    ``read`` counts reviews, items and malformed lines (``bad_lines``); ``files`` are the files that were read.
+    ``read`` counts reviews, items and malformed lines (``bad_lines``); ``files`` are the files that were read, or the
+    names of the tables of a database.
     ``dated`` is False where the position in an order is used as the timestamp.
     """
 
@@ -18,5 +19,5 @@ class RawTables:
     items: ir.Table
     read: dict[str, int]
     warnings: tuple[str, ...]
-    files: tuple[Path, ...]
+    files: tuple[Path | str, ...]
     dated: bool = True

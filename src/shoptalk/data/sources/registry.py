@@ -31,7 +31,7 @@ def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
     BadLines
         When there are more malformed lines than ``data.max_bad_lines`` allows.
     """
-    if data.source != "table":
+    if data.source not in {"table", "database"}:
         for setting in ("columns", "time_format"):
             if getattr(data, setting):
                 raise RecipeError(

@@ -11,7 +11,7 @@ timestamp, a column ``position`` must give the order, and is also used as the ti
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -36,19 +36,19 @@ _EMPTY_ROW = "nothing in any of the columns that are needed"
 _TIME_FORMAT_HINT = 'say how timestamps are written, for example data.time_format = "%d/%m/%Y %H:%M"'
 
 #: Canonical name of a column -> its name in the file, or its number from 1.
-_ColumnMap = Mapping[str, str | int]
+ColumnMap = Mapping[str, str | int]
 
 
 @dataclass(frozen=True)
-class _OpenedTable:
-    """The columns of a file under their canonical names, not yet converted.
+class OpenedTable:
+    """The columns of a file, or of a table in a database, under their canonical names, not yet converted.
 
     In ``table``, ``position`` is the index of the row, and ``order`` is the file's column for ``position``. ``names``
     maps canonical names to names in the file, ``known`` are the names of all columns of the file, ``find`` finds the
     lines of malformed rows, and ``rejected`` counts, by reason, the lines without a row.
     """
 
-    path: Path
+    path: Path | str
     table: ir.Table
     names: Mapping[str, str]
     known: Sequence[str]
@@ -56,44 +56,59 @@ class _OpenedTable:
     rejected: Mapping[str, int]
 
 
+#: Opens the file or table of a name in ``[data]``, given the map of columns, the needed and the optional columns.
+Opener = Callable[[str, ColumnMap, Sequence[str], Sequence[str]], OpenedTable]
+
+
 def read(data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
     """Read interactions and, where the recipe names their file, items."""
+    return read_with(
+        lambda name, columns, needed, optional: _open(resolve(name), columns, needed, optional, engine),
+        data,
+        fields,
+        engine,
+    )
+
+
+def read_with(open_table: Opener, data: Data, fields: frozenset[str], engine: Engine) -> RawTables:
+    """As `read`, from files or from anything else that ``open_table`` opens."""
     known = {*_INTERACTION_COLUMNS, *_ITEM_COLUMNS, _ITEM_ID_OF_ITEMS}
     if unknown := set(data.columns) - known:
         raise RecipeError(
             f"data.columns: unknown column {min(unknown)!r}", hint=f"known here: {', '.join(sorted(known))}"
         )
-    opened = _open_interactions(data, fields, engine)
+    opened = _open_interactions(open_table, data, fields)
     interactions, dated = _read_interactions(opened, data, engine)
-    files = [resolve(data.purchases)]
+    files = [opened.path]
     counts = {"reviews": interactions.good, "items": 0, "bad_lines": interactions.bad}
     warnings = interactions.warnings
     if data.items is None and not _has_titles(opened, data):
         table = amazon.items_from_ids(interactions.table, engine)
     else:
-        files += [resolve(data.items)] if data.items is not None else []
-        items = read_items(files[-1], data, fields, engine)
-        table, title_warnings = checks.first_of_each(items.table, files[-1], engine)
+        opened_items = _open_items(open_table, data.items or data.purchases, data, fields)
+        files += [opened_items.path] if data.items is not None else []
+        items = _read_opened_items(opened_items, data, fields, engine)
+        table, title_warnings = checks.first_of_each(items.table, opened_items.path, engine)
         warnings += items.warnings + title_warnings
     if data.items is not None:
         counts |= {"items": items.good, "bad_lines": interactions.bad + items.bad}
     return RawTables(interactions.table, table, counts, warnings, tuple(files), dated)
 
 
-def _has_titles(opened: _OpenedTable, data: Data) -> bool:
+def _has_titles(opened: OpenedTable, data: Data) -> bool:
     """Whether the file of interactions also holds the titles of the items."""
     title = data.columns.get("title", "title")
     return isinstance(title, int) or title in opened.known
 
 
-def _open_interactions(data: Data, fields: frozenset[str], engine: Engine) -> _OpenedTable:
+def _open_interactions(open_table: Opener, data: Data, fields: frozenset[str]) -> OpenedTable:
     optional = ["timestamp", "position", "verified", *(["review", "summary"] if "review" in fields else [])]
     needed = ["user_id", "item_id", *(["rating"] if data.min_rating is not None else [])]
     optional += [] if data.min_rating is not None else ["rating"]
-    return _open(resolve(data.purchases), data.columns, needed, optional, engine)
+    return open_table(data.purchases, data.columns, needed, optional)
 
 
-def _read_interactions(opened: _OpenedTable, data: Data, engine: Engine) -> tuple[malformed.Checked, bool]:
+def _read_interactions(opened: OpenedTable, data: Data, engine: Engine) -> tuple[malformed.Checked, bool]:
     """The interactions, and whether they have timestamps (and not only an order)."""
     dated = _check_order(opened, data)
     raw = opened.table
@@ -120,7 +135,7 @@ def _read_interactions(opened: _OpenedTable, data: Data, engine: Engine) -> tupl
     return replace(checked, table=table, warnings=(*checked.warnings, *converted_times.warnings)), dated
 
 
-def _check_order(opened: _OpenedTable, data: Data) -> bool:
+def _check_order(opened: OpenedTable, data: Data) -> bool:
     """Whether there are timestamps; a file without timestamps needs a column ``position``."""
     dated = "timestamp" in opened.table.columns
     if not dated and "order" not in opened.table.columns:
@@ -143,12 +158,23 @@ def _canonical_columns(raw: ir.Table, seconds: ir.Value) -> dict[str, ir.Value]:
 
 def read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine) -> malformed.Checked:
     """Read a file of items, without malformed rows: Parquet, CSV or JSON lines."""
+    opened = _open_items(
+        lambda _, columns, needed, optional: _open(path, columns, needed, optional, engine), "", data, fields
+    )
+    return _read_opened_items(opened, data, fields, engine)
+
+
+def _open_items(open_table: Opener, name: str, data: Data, fields: frozenset[str]) -> OpenedTable:
     not_optional = {"item_id", "title", *({"price"} - fields)}
-    optional = [name for name in _ITEM_COLUMNS if name not in not_optional]
+    optional = [column for column in _ITEM_COLUMNS if column not in not_optional]
     columns = dict(data.columns)
     if _ITEM_ID_OF_ITEMS in columns:
         columns["item_id"] = columns[_ITEM_ID_OF_ITEMS]
-    opened = _open(path, columns, ["item_id", "title"], optional, engine)
+    return open_table(name, columns, ["item_id", "title"], optional)
+
+
+def _read_opened_items(opened: OpenedTable, data: Data, fields: frozenset[str], engine: Engine) -> malformed.Checked:
+    """The items of an opened table, without malformed rows."""
     array_names = [name for name in ("categories", "features") if name in opened.table.columns]
     raw = with_lists(opened.table, array_names, engine)
     texts: dict[str, ir.Value] = {name: _as_text(raw[name]) for name in ("brand", "description") if name in raw.columns}
@@ -166,12 +192,14 @@ def read_items(path: Path, data: Data, fields: frozenset[str], engine: Engine) -
         problem=malformed.problem({opened.names["item_id"]: (raw.item_id, item)}),
         position=raw.position,
     )
-    return malformed.drop_malformed(engine.cache(items), path, opened.find, data.max_bad_lines, engine, opened.rejected)
+    return malformed.drop_malformed(
+        engine.cache(items), opened.path, opened.find, data.max_bad_lines, engine, opened.rejected
+    )
 
 
 def _open(
-    path: Path, columns: _ColumnMap, needed: Sequence[str], optional: Sequence[str], engine: Engine
-) -> _OpenedTable:
+    path: Path, columns: ColumnMap, needed: Sequence[str], optional: Sequence[str], engine: Engine
+) -> OpenedTable:
     """Open a file of any format, with its needed and optional columns."""
     file = lines.inspect(path, parquet=True)
     numbers = _column_numbers(columns, needed, optional, path)
@@ -184,10 +212,10 @@ def _open(
         )
     if is_parquet:
         table = engine.read_parquet(path)
-        names = _source_names(table.columns, columns, needed, optional, path)
+        names = source_names(table.columns, columns, needed, optional, path)
         selected = engine.cache(table.select(**names), source=path)
         numbered = engine.numbered(selected, "position")
-        return _OpenedTable(path, numbered, names, table.columns, lambda _, __: iter(()), {})
+        return OpenedTable(path, numbered, names, table.columns, lambda _, __: iter(()), {})
     if file.first_line.startswith("{"):
         return _open_objects(file, columns, needed, optional, engine)
     if numbers:
@@ -196,26 +224,26 @@ def _open(
     else:
         source = delimited.with_header(file)
         _check_header(source.names, columns, needed, optional, path)
-        names = _source_names(source.names, columns, needed, optional, path)
+        names = source_names(source.names, columns, needed, optional, path)
     rows = delimited.read_rows(source, list(dict.fromkeys(names.values())), engine)
     table = rows.table.select(**names, position=delimited.ROW)
-    return _OpenedTable(path, table, names, source.names, delimited.finder(source, rows), rows.reasons)
+    return OpenedTable(path, table, names, source.names, delimited.finder(source, rows), rows.reasons)
 
 
 def _open_objects(
-    file: lines.FileHead, columns: _ColumnMap, needed: Sequence[str], optional: Sequence[str], engine: Engine
-) -> _OpenedTable:
+    file: lines.FileHead, columns: ColumnMap, needed: Sequence[str], optional: Sequence[str], engine: Engine
+) -> OpenedTable:
     """Open a file of JSON lines."""
     known = _keys(file)
-    names = _source_names(known, columns, needed, optional, file.path)
+    names = source_names(known, columns, needed, optional, file.path)
     list_keys = {names[name] for name in ("categories", "features") if name in names}
     types = {key: "JSON" if key in list_keys else "VARCHAR" for key in names.values()}
     table, undecodable = lines.read_objects(file, types, lambda raw: raw.select(**names), engine)
     rejected = {malformed.NOT_UTF8: undecodable} if undecodable else {}
-    return _OpenedTable(file.path, table, names, known, partial(lines.find_lines, file), rejected)
+    return OpenedTable(file.path, table, names, known, partial(lines.find_lines, file), rejected)
 
 
-def _column_numbers(columns: _ColumnMap, needed: Sequence[str], optional: Sequence[str], path: Path) -> dict[str, int]:
+def _column_numbers(columns: ColumnMap, needed: Sequence[str], optional: Sequence[str], path: Path) -> dict[str, int]:
     """Canonical name -> number, where ``data.columns`` gives numbers for this file; else empty.
 
     A number for ``item_id`` alone may be meant for the other file.
@@ -252,7 +280,7 @@ def _numbered_names(numbers: Mapping[str, int], first_row: Sequence[str], path: 
 
 
 def _check_header(
-    names: Sequence[str], columns: _ColumnMap, needed: Sequence[str], optional: Sequence[str], path: Path
+    names: Sequence[str], columns: ColumnMap, needed: Sequence[str], optional: Sequence[str], path: Path
 ) -> None:
     """Raise an error where the first line has none of the columns' names and looks like a row."""
     expected = {str(columns.get(name, name)) for name in [*needed, *optional]} | {"item_id"}
@@ -283,8 +311,8 @@ def _keys(file: lines.FileHead) -> list[str]:
     return list(keys)
 
 
-def _source_names(
-    known: Sequence[str], columns: _ColumnMap, needed: Sequence[str], optional: Sequence[str], path: Path
+def source_names(
+    known: Sequence[str], columns: ColumnMap, needed: Sequence[str], optional: Sequence[str], path: Path | str
 ) -> dict[str, str]:
     """Canonical name -> name in the file, for all columns that the file has.
 

@@ -78,7 +78,7 @@ class ConvertedTimes:
     warnings: tuple[str, ...] = ()
 
 
-def convert_times(stamp: ir.Value, time_format: str | None, path: Path, engine: Engine) -> ConvertedTimes:
+def convert_times(stamp: ir.Value, time_format: str | None, path: Path | str, engine: Engine) -> ConvertedTimes:
     """Convert a column of timestamps to seconds.
 
     Parameters
@@ -117,7 +117,7 @@ def convert_times(stamp: ir.Value, time_format: str | None, path: Path, engine: 
     return _convert_text(stamp.cast("string"), counts["values"], path, engine)
 
 
-def _convert_numbers(stamp: ir.Value, counts: dict[str, int], path: Path) -> ConvertedTimes:
+def _convert_numbers(stamp: ir.Value, counts: dict[str, int], path: Path | str) -> ConvertedTimes:
     """Numbers in the format or unit that fits most of them; ``counts`` says how many fit each."""
     half = counts["numbers"] / 2
     for name, pattern in (("dates", "%Y%m%d"), ("date_times", "%Y%m%d%H%M%S")):
@@ -134,7 +134,7 @@ def _convert_numbers(stamp: ir.Value, counts: dict[str, int], path: Path) -> Con
     return ConvertedTimes(checks.seconds(stamp, TIME_UNITS[unit]))
 
 
-def _convert_text(text: ir.StringValue, count: int, path: Path, engine: Engine) -> ConvertedTimes:
+def _convert_text(text: ir.StringValue, count: int, path: Path | str, engine: Engine) -> ConvertedTimes:
     """Dates in ISO 8601 if at least half of the ``count`` values are, else in the format that fits most of them."""
     iso = _seconds(_iso(text))
     iso = (iso >= _MIN_YEAR_SECONDS).ifelse(iso, ibis.null("float64"))  # 11/1/19 is not a date of the year 11
@@ -198,7 +198,7 @@ def _parsed(text: ir.StringValue, patterns: Sequence[str]) -> ir.TimestampValue:
 
 
 def _check_day_and_month(
-    text: ir.StringValue, day_first: _DateFormat, month_first: _DateFormat, path: Path, engine: Engine
+    text: ir.StringValue, day_first: _DateFormat, month_first: _DateFormat, path: Path | str, engine: Engine
 ) -> None:
     """Raise an error where both orders of day and month fit the same number of values but give different dates."""
     if day_first.count != month_first.count:
