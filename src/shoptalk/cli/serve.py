@@ -66,6 +66,14 @@ ExploreShare = Annotated[
 ExploreTemperature = Annotated[
     float, typer.Option("--explore-temperature", min=1e-6, help="plackett_luce: larger is more random.")
 ]
+RefreshEvery = Annotated[
+    str | None,
+    typer.Option(
+        "--refresh-every",
+        metavar="24h",
+        help="Train the runs again with what the database has, and take up what is not worse (see `shoptalk refresh`).",
+    ),
+]
 
 
 def command(
@@ -89,6 +97,7 @@ def command(
     explore_places: ExplorePlaces = 3,
     explore_share: ExploreShare = 0.1,
     explore_temperature: ExploreTemperature = 1.0,
+    refresh_every: RefreshEvery = None,
 ) -> None:
     """Serve recommendations over HTTP, with live histories, products and business rules.
 
@@ -98,6 +107,7 @@ def command(
 
     for module in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "prometheus_client"):
         require(module, "serve")
+    from shoptalk.serve.refreshing import parse_duration
     from shoptalk.serve.server import serve
     from shoptalk.serve.settings import Exploration, Settings, parse_arms
 
@@ -119,6 +129,7 @@ def command(
         exploration=None
         if explore is None
         else Exploration(explore, explore_places, explore_share, explore_temperature),
+        refresh_seconds=None if refresh_every is None else parse_duration(refresh_every),
     )
     code = serve(settings, lambda address: print(f"serving at {address}; database: {database}", file=sys.stderr))
     if code:

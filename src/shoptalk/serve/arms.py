@@ -1,5 +1,6 @@
 """An arm: a run, or a baseline of its dataset, opened to answer many requests."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -186,13 +187,18 @@ def load_arm(settings: ArmSettings, cache: Path | None) -> Arm:
         if not run.trained:
             raise RunError("training has not finished", where=str(folder), hint="use shoptalk train --resume")
         copied = cache is not None and is_numpy_run(run)
-        source = snapshot(run, cache) if cache is not None and copied else run
+        source = snapshot(run, cache, _cache_name(folder)) if cache is not None and copied else run
         trained = open_trained_run(source, single=True)
         arm = Arm(settings, before, trained, trained.recommender, run.ranking_method)
         if copied:
             remove_others(source.folder)
     try_arm(arm)
     return arm
+
+
+def _cache_name(folder: Path) -> str:
+    """A name for copies of the versions of a run, which no other run has."""
+    return hashlib.sha256(str(folder.resolve()).encode("utf-8", "surrogateescape")).hexdigest()[:12]
 
 
 def _baseline_arm(settings: ArmSettings, before: str | None, run: Run) -> Arm:

@@ -20,6 +20,7 @@ from shoptalk.serve.app import create_app
 from shoptalk.serve.arms import load_arm
 from shoptalk.serve.buckets import Buckets
 from shoptalk.serve.logs import log, log_config
+from shoptalk.serve.refreshing import refreshing
 from shoptalk.serve.rules import read_rules
 from shoptalk.serve.settings import Settings
 
@@ -52,7 +53,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> int:
         settings = settings.changed(cache=str(cache))
         _check(settings)
         announce(f"http://{'[' + settings.host + ']' if ':' in settings.host else settings.host}:{settings.port}")
-        return _serve_workers(settings, cache) if settings.workers > 1 else _serve_alone(settings)
+        with refreshing(settings):
+            return _serve_workers(settings, cache) if settings.workers > 1 else _serve_alone(settings)
 
 
 def _check(settings: Settings) -> None:

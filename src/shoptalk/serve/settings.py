@@ -136,6 +136,8 @@ class Settings:
         Exploration of lists; None for none.
     cache
         Folder for the copies of weights that the workers map.
+    refresh_seconds
+        Seconds between two refreshes of the runs; None for none.
     """
 
     arms: tuple[ArmSettings, ...]
@@ -155,6 +157,7 @@ class Settings:
     rate_per_minute: int | None = None
     exploration: Exploration | None = None
     cache: str | None = None
+    refresh_seconds: float | None = None
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from shoptalk.errors import RunError
 from shoptalk.files import replacing
 from shoptalk.runs import Run, open_run
+from shoptalk.versions import current_folder
 
 #: Files of a run that are copied, beside the folder of its model.
 _FILES = ("run.json", "recipe.toml")
@@ -21,9 +22,13 @@ _ATTEMPTS = 3
 
 
 def signature(folder: Path) -> str | None:
-    """A text that changes when the files of a run change, from their sizes and times; None while there is no run."""
+    """A text that changes when the current version of a run changes, from the sizes and times of its files.
+
+    None while there is no run, or no version that can be opened.
+    """
     digest = hashlib.sha256()
     try:
+        folder = current_folder(folder)
         files = [folder / name for name in _FILES]
         model = folder / "model"
         files += sorted(path for path in model.rglob("*") if path.is_file()) if model.is_dir() else []
@@ -31,13 +36,18 @@ def signature(folder: Path) -> str | None:
             about = path.stat()
             name = path.relative_to(folder).as_posix()
             digest.update(f"{name}\0{about.st_size}\0{about.st_mtime_ns}\0{about.st_ino}\n".encode())
-    except OSError:
+    except (OSError, RunError):
         return None
     return digest.hexdigest()[:24]
 
 
-def snapshot(run: Run, cache: Path) -> Run:
+def snapshot(run: Run, cache: Path, name: str) -> Run:
     """The run as a copy in ``cache``, made by the first process that asks; its dataset is not copied.
+
+    Parameters
+    ----------
+    name
+        What all versions of this run share, and no other run.
 
     Raises
     ------
@@ -50,14 +60,14 @@ def snapshot(run: Run, cache: Path) -> Run:
         before = signature(run.folder)
         if before is None:
             break
-        target = cache / f"{run.folder.resolve().name}-{before}"
+        target = cache / f"{name}-{before}"
         with _locked(cache / "lock"):
             if not target.is_dir():
                 with replacing(target) as temporary:
                     temporary.mkdir()
                     shutil.copytree(run.model, temporary / "model")
-                    for name in _FILES:
-                        shutil.copyfile(run.folder / name, temporary / name)
+                    for file in _FILES:
+                        shutil.copyfile(run.folder / file, temporary / file)
                     (temporary / "dataset").symlink_to(run.dataset.resolve())
             if signature(run.folder) == before:
                 return open_run(target)
