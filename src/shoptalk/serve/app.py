@@ -23,7 +23,7 @@ Keys: `Authorization: Bearer st_...` or `X-API-Key`. Every error has the form `{
 
 
 def create_app(settings: Settings, *, database: Database | None = None) -> FastAPI:
-    """The application; it loads the runs when it starts.
+    """The application, with its runs loaded.
 
     Parameters
     ----------
@@ -31,16 +31,26 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
         Of the service.
     database
         An open database; by default that of the settings is opened, and closed at the end.
+
+    Raises
+    ------
+    ShoptalkError
+        If a run, the rules or the database cannot be used.
     """
     metrics = Metrics()
     opened = open_database(settings.database) if database is None else database
     cache = None if settings.cache is None else Path(settings.cache)
     if cache is not None:
         cache.mkdir(parents=True, exist_ok=True)
+    try:
+        service = Service(settings, opened, metrics, cache)
+    except BaseException:
+        if database is None:
+            opened.close()
+        raise
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service = Service(settings, opened, metrics, cache)
         app.state.service = service
         service.start()
         try:
