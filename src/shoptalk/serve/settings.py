@@ -97,6 +97,9 @@ class Settings:
         Most requests of a key in a minute, where the key has no rate of its own; None for no limit.
     exploration
         Exploration of lists, see `shoptalk.online.exploration`; None for none.
+    page
+        Whether the page at ``/`` and the dashboard at ``/admin`` are shown, and visitors of the page need no key. None:
+        they are shown, and visitors need no key as long as nobody does.
     cache
         Folder for the copies of weights that the workers map.
     """
@@ -117,6 +120,7 @@ class Settings:
     poll_seconds: float = 0.5
     rate_per_minute: int | None = None
     exploration: dict[str, Any] | None = None
+    page: bool | None = None
     cache: str | None = None
     limits: Limits = field(default_factory=Limits)
 
