@@ -50,6 +50,13 @@ BatchWait = Annotated[
 Queue = Annotated[
     int, typer.Option("--queue", min=1, max=100_000, help="Most waiting requests of a process; more get 429.")
 ]
+ShowPage = Annotated[
+    bool | None,
+    typer.Option(
+        "--page/--no-page",
+        help="Whether visitors of the page at / need no key. Default: the page is shown while nobody needs a key.",
+    ),
+]
 Kinds = Annotated[
     str, typer.Option("--history-kinds", metavar="KIND,KIND", help="Kinds of events that are part of a history.")
 ]
@@ -72,6 +79,7 @@ def command(
     batch_ms: BatchWait = 2.0,
     queue: Queue = 256,
     history_kinds: Kinds = "click,basket,purchase",
+    page: ShowPage = None,
 ) -> None:
     """Serve recommendations over HTTP, with live histories, products and business rules.
 
@@ -99,6 +107,7 @@ def command(
         queue=queue,
         timeout=timeout,
         rate_per_minute=rate,
+        page=page,
     )
     code = serve(settings, lambda address: print(f"serving at {address}; database: {database}", file=sys.stderr))
     if code:
