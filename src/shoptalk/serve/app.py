@@ -13,7 +13,7 @@ from shoptalk.serve import errors
 from shoptalk.serve.guard import Guard
 from shoptalk.serve.metrics import Metrics
 from shoptalk.serve.page import Page
-from shoptalk.serve.routes import admin, events, health, items, page, recommend, users
+from shoptalk.serve.routes import admin, dashboard, events, health, items, page, recommend, users
 from shoptalk.serve.service import Service
 from shoptalk.serve.settings import Settings
 
@@ -64,7 +64,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
         redirect_slashes=False,
     )
     errors.install(app)
-    for module in (recommend, items, events, users, health, admin, page):
+    for module in (recommend, items, events, users, health, admin, page, dashboard):
         app.include_router(module.router)
     _describe_keys(app)
     app.add_middleware(_guard_class(settings, metrics))

@@ -1,5 +1,6 @@
 """What the page shows beside recommendations: the shop, its held-out test users, and simple methods."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -49,6 +50,7 @@ class Page:
         self.service = service
         self.visitors = Visitors(service.database)
         self.simple = SimpleMethods()
+        self.started = time.time()
         self._kept: dict[str, Kept] = {}
 
     def close(self) -> None:
@@ -59,14 +61,14 @@ class Page:
         """What is sold, by which runs and methods, what evaluating them has measured, and what a visitor did."""
         state = self.service.state
         first = state.arms[0]
-        figures: Measured = self._keep("measured", first.base or first, lambda arm: measured(arm))
+        figures: Measured = self.keep("measured", first.base or first, lambda arm: measured(arm))
         prices = state.catalogue.prices[state.catalogue.offered]
         known = prices[np.isfinite(prices)]
         return {
             "name": first.run,
             "items": int(state.catalogue.offered.sum()),
             "new_items": len(state.catalogue.new),
-            "categories": self._keep("categories", state.catalogue, categories),
+            "categories": self.keep("categories", state.catalogue, categories),
             "prices": None if not len(known) else {"low": float(known.min()), "high": float(known.max())},
             "arms": [{"name": arm.name, "method": arm.method, "label": method_label(arm.method)} for arm in state.arms],
             "methods": [
@@ -94,7 +96,7 @@ class Page:
 
     def cases(self, state: State) -> Sequence[EvalExample]:
         """The test cases of the first run; none where its dataset has none."""
-        found: Sequence[EvalExample] = self._keep("cases", state.arms[0].dataset, _test_cases)
+        found: Sequence[EvalExample] = self.keep("cases", state.arms[0].dataset, _test_cases)
         return found
 
     def test_users(self, start: int, k: int) -> list[dict[str, Any]]:
@@ -130,7 +132,7 @@ class Page:
             "tied": case.tied,
         }
 
-    def _keep(self, name: str, source: Any, compute: Any) -> Any:
+    def keep(self, name: str, source: Any, compute: Any) -> Any:
         """A value computed from ``source``, once for each."""
         kept = self._kept.get(name)
         if kept is None or kept.source is not source:
@@ -155,7 +157,9 @@ def categories(catalogue: LiveCatalogue) -> list[dict[str, Any]]:
             for name in dict.fromkeys(catalogue.items[item_id].categories):
                 counts[name.casefold()] += 1
                 names.setdefault(name.casefold(), name)
-    return [{"name": names[key], "items": count} for key, count in counts.most_common(MOST_CATEGORIES)]
+    everywhere = int(offered.sum())  # a category of all products chooses nothing
+    common = [(key, count) for key, count in counts.most_common(MOST_CATEGORIES) if count < everywhere]
+    return [{"name": names[key], "items": count} for key, count in common]
 
 
 def product(state: State, item_id: str) -> dict[str, Any]:

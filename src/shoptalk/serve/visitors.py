@@ -76,6 +76,10 @@ class Visitors:
         """A signature of a text for one purpose, in hex."""
         return hmac.new(self._key(), f"{purpose}\n{text}".encode(), hashlib.sha256).hexdigest()
 
+    def matches(self, purpose: str, text: str, signature: str) -> bool:
+        """Whether a signature is that of a text for a purpose, compared in constant time."""
+        return hmac.compare_digest(signature.encode(), self.sign(purpose, text).encode())
+
     def _sign(self, visitor: str, expires: str) -> str:
         return self.sign("visitor", f"{visitor}.{expires}")
 

@@ -137,14 +137,22 @@ async function explainAll(answer, items, signal) {
     if (signal.aborted) return;
     const named = Object.values(found.items).flatMap(({ because }) => because);
     await describe([...new Map(named.map(({ item_id, title }) => [item_id, { item_id, title }])).values()], signal);
-    shop.explanations = found.items;
+    shop.explanations = Object.fromEntries(Object.entries(found.items).map(([item, one]) => [item, { ...one, reason: honest(one) }]));
     shop.unit = found.unit;
     const longest = largest(found.items);
-    cards.forEach((element) => explain(element, found.items[element.dataset.item], longest, products));
+    cards.forEach((element) => explain(element, shop.explanations[element.dataset.item], longest, products));
     byId("picks-about").append(` · reasons in ${milliseconds(found.milliseconds)}`);
   } catch (failure) {
     if (!signal.aborted) cards.forEach((element) => fill(element.querySelector(".why") ?? h("p"), h("p", { class: "waits" }, "The reasons could not be computed.")));
   }
+}
+
+/** The written reason; reasons speak of purchases, also where the product was only looked at. */
+function honest({ reason, because }) {
+  const first = because.reduce((best, one) => (best === null || one.effect > best.effect ? one : best), null);
+  const how = shop.past.find((one) => one.item_id === first?.item_id)?.how;
+  const bought = how === undefined || how === "purchase";
+  return bought ? reason : reason?.replace(/^Because you have bought/, how === "basket" ? "Because your basket has" : "Because you looked at");
 }
 
 async function compare(answer, chosen, signal) {
@@ -269,7 +277,7 @@ function drawTruth(found) {
   fill(
     byId("truth-items"),
     shop.testUser.next.map((item, index) =>
-      h("li", {}, swatch(item), h("span", { class: "title" }, item.title), badge("here", found.ranks.model[index]), badge(found.label, found.ranks.simple[index])),
+      h("li", {}, swatch(item), h("span", { class: "title" }, item.title), badge(methodName(shop.answer), found.ranks.model[index]), badge(found.label, found.ranks.simple[index])),
     ),
   );
 }
@@ -305,7 +313,7 @@ function happen(kind, items, recommendation) {
     shop.past = shop.past.filter((one) => one.item_id !== item.item_id);
     shop.past.push({ ...item, how: STRENGTH.indexOf(before) > STRENGTH.indexOf(kind) ? before : kind });
   }
-  shop.because = { click: "after your look at it", basket: "after the basket", purchase: "after your purchase" }[kind];
+  shop.because = { click: "after your click", basket: "after the basket", purchase: "after your purchase" }[kind];
   drawPast();
   events.add(
     ...items.map((item, index) => ({
