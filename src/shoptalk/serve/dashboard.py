@@ -7,10 +7,10 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from shoptalk import __version__
-from shoptalk.errors import ShoptalkError
+from shoptalk.errors import DatabaseError, ShoptalkError
 from shoptalk.evaluation.verdict import main_result
 from shoptalk.files import read_json
-from shoptalk.online.summary import summarize
+from shoptalk.online.summary import summarise
 from shoptalk.report.names import metric_label
 from shoptalk.report.verdict import show_verdict
 from shoptalk.results.storage import read_audit, read_evaluation
@@ -32,7 +32,7 @@ MOST_RUNS, LOOKS, TICKET = 30, 8, 900
 REPORT = "report.html"
 
 
-def dashboard(page: Page, hours: float) -> dict[str, Any]:
+def dashboard(page: Page, hours: float, window: float) -> dict[str, Any]:
     """All figures of the last hours, as JSON."""
     service = page.service
     state, period = service.state, period_of(hours)
@@ -51,7 +51,7 @@ def dashboard(page: Page, hours: float) -> dict[str, Any]:
         "times": times(database, period),
         "events": events_over_time(database, period),
         "drift": drift(database, period, page.keep("trained", arm.dataset, lambda _: trained_on(arm))),
-        "experiment": experiment(page, period),
+        "experiment": experiment(page, period, window),
         "runs": runs(page),
         "rules": [rule_text(rule) for rule in state.rules.rules],
         "refused": {what: one.message for what, one in service.upkeep.refused.items()},
@@ -71,23 +71,42 @@ def counters(text: str) -> list[dict[str, Any]]:
     return [{"route": route, "status": status, "requests": int(count)} for (route, status), count in ordered]
 
 
-def experiment(page: Page, period: Period) -> dict[str, Any] | None:
+def experiment(page: Page, period: Period, window: float) -> dict[str, Any] | None:
     """The experiment as it stands, and its rates as they stood at several times of the period; None without answers."""
+    now = time.time()
+    step = (period.end - period.start) / LOOKS
+    past = [period.start + step * number for number in range(1, LOOKS) if period.start + step * number < now]
+    latest = _look(page, now, window)
+    if latest is None:
+        return None
+    looks = [(at, page.remember(("look", at, window), lambda at=at: _look(page, at, window))) for at in past]
+    (own,) = latest["experiments"]
+    return {
+        **{key: latest[key] for key in ("metric", "window", "events", "attributed")},
+        **own,
+        "looks": [
+            {
+                "at": at,
+                "arms": [
+                    {"arm": arm["arm"], "users": arm["users"], "rates": arm["rates"]}
+                    for arm in look["experiments"][0]["arms"]
+                ],
+            }
+            for at, look in [*looks, (now, latest)]
+            if look is not None
+        ],
+    }
+
+
+def _look(page: Page, at: float, window: float) -> dict[str, Any] | None:
+    """The experiment of this service at a time; None if it had no answers."""
     service = page.service
-    now = min(time.time(), period.end)
-    looks = []
-    result: Any = None
-    for number in range(1, LOOKS + 1):
-        at = period.start + (now - period.start) * number / LOOKS
-        summary = as_json(summarize(service.database, now=at, experiment=service.settings.experiment))
-        if not summary["experiments"]:
-            continue
-        result = {key: summary[key] for key in ("metric", "window", "events", "attributed")}
-        (own,) = summary["experiments"]
-        result |= own
-        rates = [{"arm": arm["arm"], "users": arm["users"], "rates": arm["rates"]} for arm in own["arms"]]
-        looks.append({"at": at, "arms": rates})
-    return None if result is None else {**result, "looks": looks}
+    try:
+        found = summarise(service.database, experiment=service.settings.experiment, window=window, now=at)
+    except DatabaseError:
+        return None
+    content: dict[str, Any] = as_json(found)
+    return content if content["experiments"] else None
 
 
 def runs(page: Page) -> list[dict[str, Any]]:

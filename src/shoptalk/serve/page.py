@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,8 @@ from shoptalk.serve.visitors import Visitors
 MOST_CATEGORIES, MOST_HISTORY = 300, 50
 #: What a visitor can do with a product, the weakest first.
 STRENGTH = (CLICK, BASKET, PURCHASE)
+#: Most values that `Page.remember` holds.
+MOST_REMEMBERED = 500
 #: Titles of a history in a list of test users.
 LAST_TITLES = 3
 
@@ -52,6 +54,7 @@ class Page:
         self.simple = SimpleMethods()
         self.started = time.time()
         self._kept: dict[str, Kept] = {}
+        self._remembered: dict[tuple[Any, ...], Any] = {}
 
     def close(self) -> None:
         """End the background work."""
@@ -131,6 +134,14 @@ class Page:
             "next": [product(state, item) for item in case.targets],
             "tied": case.tied,
         }
+
+    def remember(self, key: tuple[Any, ...], compute: Callable[[], Any]) -> Any:
+        """A value that does not change, computed once; the oldest are forgotten."""
+        if key not in self._remembered:
+            while len(self._remembered) >= MOST_REMEMBERED:
+                self._remembered.pop(next(iter(self._remembered)), None)
+            self._remembered[key] = compute()
+        return self._remembered[key]
 
     def keep(self, name: str, source: Any, compute: Any) -> Any:
         """A value computed from ``source``, once for each."""

@@ -19,11 +19,15 @@ REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; s
 
 
 @router.get("/admin/figures", dependencies=[Depends(needs("admin"))])
-async def figures(request: Request, hours: Annotated[float, Query(ge=1, le=24 * 366)] = 24) -> Response:
-    """Everything that the dashboard draws."""
+async def figures(
+    request: Request,
+    hours: Annotated[float, Query(ge=1, le=24 * 366)] = 24,
+    window: Annotated[float, Query(ge=1, le=90 * 86_400)] = 86_400,
+) -> Response:
+    """Everything that the dashboard draws; ``window`` is how long after a user's first answer events count."""
     page = page_of(request)
     await page.service.shown.flush()
-    return JSONResponse(await asyncio.to_thread(dashboard, page, hours))
+    return JSONResponse(await asyncio.to_thread(dashboard, page, hours, window))
 
 
 @router.get("/admin/reports/{name}")
