@@ -3,7 +3,7 @@
 import { ask, Failure } from "./api.js";
 import { columns, lines, table } from "./charts.js";
 import { byId, fill, h } from "./dom.js";
-import { clock, many, milliseconds, share, whole } from "./text.js";
+import { clock, many, milliseconds, sentence, share, whole } from "./text.js";
 
 const KEY = "shoptalk-key";
 const AGAIN = 60_000;
@@ -42,7 +42,7 @@ async function read() {
       byId("key").focus();
       return;
     }
-    trouble(`${failure.message}${byId("figures").hidden ? "" : " The figures below are those read last."}`);
+    trouble(`${sentence(failure.message)}${byId("figures").hidden ? "" : " The figures below are those read last."}`);
     timer = setTimeout(read, AGAIN / 4);
   }
 }
@@ -175,7 +175,7 @@ function experiment({ experiment: found, period }) {
       "div",
       { class: "panel third" },
       h("h3", {}, RATES[kind]),
-      lines({ title: `${RATES[kind]} by arm`, describe: `Share of users, with intervals that hold at all times. Now ${now}.`, series, start: period.start, end: period.end, format: (value) => share(value, value < 0.1 ? 1 : 0), time: shortTime(period) }),
+      lines({ title: `${RATES[kind]} by arm`, describe: `Share of users, with intervals that hold at all times. Now ${now}.`, series, start: period.start, end: period.end, format: (value) => share(value, value > 0 && value < 0.1 ? 1 : 0), time: shortTime(period), width: 380 }),
     );
   };
   return h(
@@ -242,7 +242,7 @@ function drift({ drift: found, period }) {
           series: [{ name: "new products", points: found.parts.map((part) => ({ at: at(part), value: part.new_share?.value ?? null, low: part.new_share?.low, high: part.new_share?.high })) }],
           start: period.start,
           end: period.end,
-          format: (value) => share(value, value < 0.1 ? 1 : 0),
+          format: (value) => share(value, value > 0 && value < 0.1 ? 1 : 0),
           time: shortTime(period),
           reference: found.trained_new_share === null ? undefined : { value: found.trained_new_share },
         }),

@@ -2,7 +2,7 @@
 
 import { h, s } from "./dom.js";
 
-const WIDTH = 560;
+let WIDTH = 560; // of the plot that is being drawn; narrow ones keep the size of their letters
 const HEIGHT = 210;
 const LEFT = 46;
 const RIGHT = 12;
@@ -46,7 +46,7 @@ function figure(svg, legend, table) {
 
 /** A table; the first entry of each row is its heading, numbers are aligned right. */
 export function table(caption, heads, rows) {
-  const right = heads.map((_, index) => index > 0 && rows.every((row) => typeof row[index] !== "string" || /^[\d–+−.,\s%to]*(ms)?$/.test(row[index])));
+  const right = heads.map((_, index) => index > 0 && rows.every((row) => /^[\d–+−.,\s%to]*(ms)?$/.test(String(row[index]))));
   return h(
     "div",
     { class: "scroll", tabindex: "0", role: "region", "aria-label": caption },
@@ -81,7 +81,8 @@ const path = (points) => points.map(([x, y], index) => `${index ? "L" : "M"}${x.
  * Lines with intervals over time. `series` is [{name, points: [{at, value, low, high}]}]; a value of null is a gap.
  * `reference` is {label, value} or {label, low, high}: a line, or a band, to compare with.
  */
-export function lines({ title, describe, series, start, end, format, time, reference, floor = 0 }) {
+export function lines({ title, describe, series, start, end, format, time, reference, floor = 0, width = 560 }) {
+  WIDTH = width;
   const known = series.flatMap(({ points }) => points.filter(({ value }) => value !== null));
   if (known.length === 0) return h("p", { class: "nothing" }, "Nothing to draw yet.");
   const bounds = [reference?.value, reference?.high].filter((value) => value !== undefined && value !== null);
@@ -89,9 +90,10 @@ export function lines({ title, describe, series, start, end, format, time, refer
   const marks = ticks(high > floor ? high : floor + 1, floor);
   const y = yScale(marks);
   const x = (at) => LEFT + ((at - start) / (end - start)) * (WIDTH - LEFT - RIGHT);
-  const labels = [0, 1, 2, 3].map((step) => {
-    const at = start + ((end - start) * step) / 3;
-    return { at: x(at), text: time(at), anchor: step === 0 ? "start" : step === 3 ? "end" : "middle" };
+  const steps = width < 450 ? 2 : 3;
+  const labels = Array.from({ length: steps + 1 }, (_, step) => {
+    const at = start + ((end - start) * step) / steps;
+    return { at: x(at), text: time(at), anchor: step === 0 ? "start" : step === steps ? "end" : "middle" };
   });
   const svg = frame(title, describe, marks, format, labels);
   if (reference?.low !== undefined) svg.append(s("rect", { class: "reference-band", x: LEFT, width: WIDTH - LEFT - RIGHT, y: y(reference.high), height: Math.max(1, y(reference.low) - y(reference.high)) }));
@@ -126,6 +128,7 @@ function pieces(points) {
 
 /** Stacked columns: `series` is [{name, values}], one value for each of `labels`; every `every`-th label is written. */
 export function columns({ title, describe, series, labels, format, every = 1, heads }) {
+  WIDTH = 560;
   const totals = labels.map((_, index) => series.reduce((sum, { values }) => sum + values[index], 0));
   if (Math.max(0, ...totals) === 0) return h("p", { class: "nothing" }, "Nothing to draw yet.");
   const marks = ticks(Math.max(...totals));

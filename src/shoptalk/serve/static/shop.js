@@ -5,10 +5,12 @@ import { card, explain, largest, movement, row } from "./cards.js";
 import * as dialogs from "./dialogs.js";
 import { byId, fill, h } from "./dom.js";
 import { swatch } from "./look.js";
-import { many, milliseconds, ordinal, whole } from "./text.js";
+import { many, milliseconds, ordinal, sentence, whole } from "./text.js";
 
 const SHOWN = 12;
 const FOUND = 12;
+const POPULARITY = "popularity";
+const AGAIN = 1_000; // milliseconds until a method that is being learned is asked for again
 const DONE = { click: "looked at", basket: "in the basket", purchase: "bought here", dataset: "bought" };
 
 const STRENGTH = ["click", "basket", "purchase"];
@@ -25,7 +27,7 @@ const events = new EventQueue({
   },
   trouble: (failure, waiting) =>
     trouble(
-      failure.passing ? `${failure.message} ${many(waiting, "event")} will be sent again.` : `An event was refused: ${failure.message}`,
+      failure.passing ? `${sentence(failure.message)} ${many(waiting, "event")} will be sent again.` : `An event was refused: ${sentence(failure.message)}`,
       failure.passing ? () => events.retry() : null,
     ),
 });
@@ -47,7 +49,7 @@ async function start(fresh = false) {
     shop.about = await ask(fresh ? "POST" : "GET", fresh ? "/page/visitor" : "/page/shop");
   } catch (failure) {
     fill(byId("picks-about"), failure.passing ? "" : failure.message);
-    trouble(failure.hint ? `${failure.message} ${failure.hint}` : failure.message, failure.passing ? () => start(fresh) : null);
+    trouble([failure.message, failure.hint].map(sentence).join(" "), failure.passing ? () => begin(fresh) : null);
     return false;
   }
   trouble(null);
@@ -121,10 +123,10 @@ function failed(failure, because) {
   if (failure.status === 401 || failure.status === 403) {
     trouble("This visit has ended.", () => begin(true));
   } else if (failure.passing) {
-    trouble(failure.message, () => refresh(because));
+    trouble(sentence(failure.message), () => refresh(because));
   } else {
     fill(byId("picks"));
-    note(`${failure.message}${failure.hint ? ` (${failure.hint})` : ""}. Change the filters.`);
+    note(`${[failure.message, failure.hint].map(sentence).join(" ")} Change the filters.`);
   }
 }
 
@@ -155,8 +157,8 @@ function honest({ reason, because }) {
   return bought ? reason : reason?.replace(/^Because you have bought/, how === "basket" ? "Because your basket has" : "Because you looked at");
 }
 
-async function compare(answer, chosen, signal) {
-  const method = byId("method").value;
+/** Draw the list of the chosen simple method; while that is being learned, the list of the most popular products. */
+async function compare(answer, chosen, signal, method = byId("method").value) {
   const held = shop.testUser?.next.map((item) => item.item_id) ?? [];
   const deny = shop.testUser ? bought() : [];
   try {
@@ -164,9 +166,10 @@ async function compare(answer, chosen, signal) {
     const found = await ask("POST", "/page/beside", body, { signal });
     if (signal.aborted) return;
     if (!found.ready) {
-      fill(byId("beside-about"), `${found.label} is being counted…`);
-      fill(byId("beside"));
-      setTimeout(() => !signal.aborted && compare(answer, chosen, signal), 700);
+      fill(byId("beside-about"), `${found.label}: being learned from the purchases…`);
+      if (method !== POPULARITY) await compare(answer, chosen, signal, POPULARITY);
+      else fill(byId("beside"));
+      setTimeout(() => !signal.aborted && method === byId("method").value && compare(answer, chosen, signal), AGAIN);
       return;
     }
     drawBeside(found, answer);
@@ -233,6 +236,7 @@ function drawBeside(found, answer) {
   const common = found.items.filter((item) => shop.ranks.has(item.item_id)).length;
   fill(
     byId("beside-about"),
+    found.method === byId("method").value ? "" : `${found.label}, until the other method is learned · `,
     `answered in ${milliseconds(found.milliseconds)} · ${common} of ${found.items.length} also in the other list`,
   );
   found.items.forEach(learn);
@@ -267,8 +271,8 @@ function drawMeasured(answer) {
 function drawTruth(found) {
   byId("truth").hidden = !shop.testUser;
   if (!shop.testUser) return;
-  const said = (rank) => (rank === null ? `not among the first ${found.deepest}` : ordinal(rank));
-  const badge = (label, rank) => h("span", { class: rank !== null && rank <= SHOWN ? "rank hit" : "rank" }, `${label}: ${said(rank)}`);
+  const said = (rank) => (rank === undefined ? "…" : rank === null ? `not among the first ${found.deepest}` : ordinal(rank));
+  const badge = (label, rank) => h("span", { class: Number.isInteger(rank) && rank <= SHOWN ? "rank hit" : "rank" }, `${label}: ${said(rank)}`);
   const live = shop.past.length ? " What you have done since is part of the history of both lists." : "";
   fill(
     byId("truth-about"),
@@ -277,7 +281,7 @@ function drawTruth(found) {
   fill(
     byId("truth-items"),
     shop.testUser.next.map((item, index) =>
-      h("li", {}, swatch(item), h("span", { class: "title" }, item.title), badge(methodName(shop.answer), found.ranks.model[index]), badge(found.label, found.ranks.simple[index])),
+      h("li", {}, swatch(item), h("span", { class: "title" }, item.title), found && badge(methodName(shop.answer), found.ranks.model[index]), found && badge(found.label, found.ranks.simple[index])),
     ),
   );
 }
@@ -409,7 +413,7 @@ async function begin(fresh, testUser = null) {
   else sessionStorage.removeItem("test-user");
   shop.ranks = new Map();
   if (fresh) shop.basket = [];
-  byId("truth").hidden = !testUser;
+  drawTruth(null);
   drawShop();
   drawPast();
   await refresh();

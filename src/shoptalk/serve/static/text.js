@@ -8,6 +8,12 @@ export const whole = (value) => WHOLE.format(value);
 export const many = (count, one, more = `${one}s`) => `${whole(count)} ${count === 1 ? one : more}`;
 export const share = (value, digits = 1) => (value === null || value === undefined ? "–" : `${(value * 100).toFixed(digits)} %`);
 
+/** A text with a capital and a full stop. */
+export function sentence(text) {
+  const plain = text.trim();
+  return plain === "" ? "" : plain[0].toUpperCase() + plain.slice(1) + (/[.!?]$/.test(plain) ? "" : ".");
+}
+
 /** Milliseconds with two significant digits. */
 export function milliseconds(value) {
   return value < 10 ? `${value.toFixed(1)} ms` : `${WHOLE.format(value)} ms`;
