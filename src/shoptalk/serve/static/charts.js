@@ -2,7 +2,7 @@
 
 import { h, s } from "./dom.js";
 
-let WIDTH = 560; // of the plot that is being drawn; narrow ones keep the size of their letters
+const WIDTH = 560; // of a plot; a narrow one keeps the size of its letters
 const HEIGHT = 210;
 const LEFT = 46;
 const RIGHT = 12;
@@ -24,16 +24,16 @@ export function ticks(high, low = 0) {
 
 const yScale = (marks) => (value) => HEIGHT - BOTTOM - ((value - marks[0]) / (marks.at(-1) - marks[0])) * (HEIGHT - TOP - BOTTOM);
 
-function frame(title, description, marks, format, labels) {
+function frame(width, title, description, marks, format, labels) {
   const id = `chart-${++count}`;
   const y = yScale(marks);
   return s(
     "svg",
-    { class: "chart", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-labelledby": `${id}-t ${id}-d` },
+    { class: "chart", viewBox: `0 0 ${width} ${HEIGHT}`, role: "img", "aria-labelledby": `${id}-t ${id}-d` },
     s("title", { id: `${id}-t` }, title),
     s("desc", { id: `${id}-d` }, description),
     marks.map((mark) => [
-      s("line", { class: mark === marks[0] ? "axis" : "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y(mark), y2: y(mark) }),
+      s("line", { class: mark === marks[0] ? "axis" : "grid", x1: LEFT, x2: width - RIGHT, y1: y(mark), y2: y(mark) }),
       s("text", { x: LEFT - 6, y: y(mark) + 4, "text-anchor": "end" }, format(mark)),
     ]),
     labels.map(({ at, text, anchor }) => s("text", { x: at, y: HEIGHT - 8, "text-anchor": anchor ?? "middle" }, text)),
@@ -81,23 +81,22 @@ const path = (points) => points.map(([x, y], index) => `${index ? "L" : "M"}${x.
  * Lines with intervals over time. `series` is [{name, points: [{at, value, low, high}]}]; a value of null is a gap.
  * `reference` is {label, value} or {label, low, high}: a line, or a band, to compare with.
  */
-export function lines({ title, describe, series, start, end, format, time, reference, floor = 0, width = 560 }) {
-  WIDTH = width;
+export function lines({ title, describe, series, start, end, format, time, reference, floor = 0, width = WIDTH }) {
   const known = series.flatMap(({ points }) => points.filter(({ value }) => value !== null));
   if (known.length === 0) return h("p", { class: "nothing" }, "Nothing to draw yet.");
   const bounds = [reference?.value, reference?.high].filter((value) => value !== undefined && value !== null);
   const high = Math.max(...known.map((point) => point.high ?? point.value), ...bounds);
   const marks = ticks(high > floor ? high : floor + 1, floor);
   const y = yScale(marks);
-  const x = (at) => LEFT + ((at - start) / (end - start)) * (WIDTH - LEFT - RIGHT);
+  const x = (at) => LEFT + ((at - start) / (end - start)) * (width - LEFT - RIGHT);
   const steps = width < 450 ? 2 : 3;
   const labels = Array.from({ length: steps + 1 }, (_, step) => {
     const at = start + ((end - start) * step) / steps;
     return { at: x(at), text: time(at), anchor: step === 0 ? "start" : step === steps ? "end" : "middle" };
   });
-  const svg = frame(title, describe, marks, format, labels);
-  if (reference?.low !== undefined) svg.append(s("rect", { class: "reference-band", x: LEFT, width: WIDTH - LEFT - RIGHT, y: y(reference.high), height: Math.max(1, y(reference.low) - y(reference.high)) }));
-  if (reference?.value !== undefined && reference.value !== null) svg.append(s("line", { class: "reference", x1: LEFT, x2: WIDTH - RIGHT, y1: y(reference.value), y2: y(reference.value) }));
+  const svg = frame(width, title, describe, marks, format, labels);
+  if (reference?.low !== undefined) svg.append(s("rect", { class: "reference-band", x: LEFT, width: width - LEFT - RIGHT, y: y(reference.high), height: Math.max(1, y(reference.low) - y(reference.high)) }));
+  if (reference?.value !== undefined && reference.value !== null) svg.append(s("line", { class: "reference", x1: LEFT, x2: width - RIGHT, y1: y(reference.value), y2: y(reference.value) }));
   series.forEach(({ points }, index) => {
     for (const part of pieces(points)) {
       const band = part.filter(({ low }) => low !== undefined && low !== null);
@@ -128,14 +127,13 @@ function pieces(points) {
 
 /** Stacked columns: `series` is [{name, values}], one value for each of `labels`; every `every`-th label is written. */
 export function columns({ title, describe, series, labels, format, every = 1, heads }) {
-  WIDTH = 560;
   const totals = labels.map((_, index) => series.reduce((sum, { values }) => sum + values[index], 0));
   if (Math.max(0, ...totals) === 0) return h("p", { class: "nothing" }, "Nothing to draw yet.");
   const marks = ticks(Math.max(...totals));
   const y = yScale(marks);
   const wide = (WIDTH - LEFT - RIGHT) / labels.length;
   const written = labels.map((text, index) => ({ at: LEFT + wide * (index + 0.5), text })).filter((_, index) => index % every === 0);
-  const svg = frame(title, describe, marks, format, written);
+  const svg = frame(WIDTH, title, describe, marks, format, written);
   labels.forEach((label, index) => {
     let below = 0;
     series.forEach(({ name, values }, number) => {
