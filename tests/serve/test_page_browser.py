@@ -68,7 +68,7 @@ def serving(run: Path, folder: Path, *options: str, key: str | None = None) -> I
         port = free.getsockname()[1]
     rules = folder / "rules.toml"
     rules.write_text(RULES)
-    command = [sys.executable, "-m", "shoptalk", "serve", str(run), "--database", str(folder / "shop.db"),
+    command = [sys.executable, "-m", "shoptalk.cli.main", "serve", str(run), "--database", str(folder / "shop.db"),
                "--port", str(port), "--rules", str(rules), "--timeout", "30", *options]  # fmt: skip
     address = f"http://127.0.0.1:{port}"
     with (folder / "log").open("w") as log, subprocess.Popen(command, stderr=log, env=os.environ) as process:
@@ -180,11 +180,11 @@ def test_the_basket_and_a_purchase(visit: Visit) -> None:
     visit.open()
     bought = visit.picks()[1]
     visit.page.locator("#picks .card .actions button").nth(1).click()
-    visit.page.wait_for_function("document.querySelector('#basket-count').textContent === '1'")
-    visit.page.fill("#query", "lantern")
+    visit.page.wait_for_function("() => document.querySelector('#basket-count').textContent === '1'")
+    visit.page.fill("#query", "copper garden lantern")
     visit.page.keyboard.press("Enter")
     visit.page.locator("#found-items .card .actions button").first.click()
-    visit.page.wait_for_function("document.querySelector('#basket-count').textContent === '2'")
+    visit.page.wait_for_function("() => document.querySelector('#basket-count').textContent === '2'")
     visit.page.click("#basket")
     assert "12.50" in visit.page.inner_text("dialog .total")
     visit.page.get_by_role("button", name="Buy all 2").click()
@@ -197,7 +197,7 @@ def test_the_basket_and_a_purchase(visit: Visit) -> None:
     assert events["purchase", bought]["recommendation_id"] is not None
     assert events["purchase", PRICED]["recommendation_id"] is None  # found by searching
     visit.page.reload()  # the history is that of the service
-    visit.page.wait_for_function("document.querySelectorAll('#past li').length === 2")
+    visit.page.wait_for_function("() => document.querySelectorAll('#past li').length === 2")
     assert visit.problems == []
 
 
@@ -215,7 +215,7 @@ def test_a_test_user_with_the_held_out_purchase_reasons_and_a_simple_method(visi
     assert "ms" in page.inner_text("#picks-ms")
     assert page.locator("#beside .row").count() == 12
     page.select_option("#method", "popularity")
-    page.wait_for_function("document.querySelector('#beside-about').textContent.startsWith('answered')")
+    page.wait_for_function("() => document.querySelector('#beside-about').textContent.startsWith('answered')")
     truth = page.inner_text("#truth-items")
     page.reload()
     page.wait_for_selector("#truth .rank")  # still the same test user
@@ -228,7 +228,7 @@ def test_forgetting(visit: Visit) -> None:
     visit.open()
     visit.page.locator("#picks .card .actions button").first.click()
     visit.page.wait_for_selector("#start-over:visible")
-    visit.page.wait_for_function("document.querySelector('#picks-about').textContent.includes('basket')")
+    visit.page.wait_for_function("() => document.querySelector('#picks-about').textContent.includes('basket')")
     old = visit.visitor()
     visit.page.click("#start-over")
     visit.page.wait_for_selector("#start-over", state="hidden")
@@ -239,15 +239,17 @@ def test_forgetting(visit: Visit) -> None:
 def test_filters_and_an_empty_list(visit: Visit) -> None:
     visit.open()
     visit.page.select_option("#category", "Lanterns")
-    visit.page.wait_for_function("document.querySelectorAll('#picks .card').length === 1")
+    visit.page.wait_for_function("() => document.querySelectorAll('#picks .card').length === 1")
     assert visit.picks() == [PRICED]
     visit.page.fill("#price-low", "13")
     visit.page.wait_for_selector("#picks-note:visible")
     assert visit.page.inner_text("#picks-note") == "No product meets these filters."
     visit.page.fill("#price-high", "1")  # contradicts the lower bound
-    visit.page.wait_for_function("document.querySelector('#picks-note').textContent.includes('Change the filters')")
+    visit.page.wait_for_function(
+        "() => document.querySelector('#picks-note').textContent.includes('Change the filters')"
+    )
     visit.page.click("#filters-reset")
-    visit.page.wait_for_function("document.querySelectorAll('#picks .card').length === 12")
+    visit.page.wait_for_function("() => document.querySelectorAll('#picks .card').length === 12")
 
 
 def test_the_keyboard_alone(visit: Visit) -> None:
@@ -257,7 +259,7 @@ def test_the_keyboard_alone(visit: Visit) -> None:
     page.keyboard.press("Enter")
     assert visit.focus() == "main"
     page.focus("#query")
-    page.keyboard.type("lantern")
+    page.keyboard.type("copper garden lantern")
     page.keyboard.press("Enter")
     page.wait_for_selector("#found-items .card")
     assert visit.focus() == "found-title"
@@ -271,7 +273,7 @@ def test_the_keyboard_alone(visit: Visit) -> None:
     assert visit.focus() == "Copper garden lantern"
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")  # add to basket
-    page.wait_for_function("document.querySelector('#said').textContent.includes('after the basket')")
+    page.wait_for_function("() => document.querySelector('#said').textContent.includes('after the basket')")
     page.focus("#basket")
     page.keyboard.press("Enter")
     assert visit.focus() == "dialog-title"
@@ -292,7 +294,7 @@ def test_without_the_service_events_wait_and_are_stored_once(visit: Visit) -> No
     assert page.locator("#picks .card").count() == 12  # the list stays
     visit.context.set_offline(False)
     page.wait_for_selector("#trouble", state="hidden")
-    page.wait_for_function("document.querySelector('#picks-about').textContent.includes('after the basket')")
+    page.wait_for_function("() => document.querySelector('#picks-about').textContent.includes('after the basket')")
     assert len(visit.stored()["events"]) == 1
 
 
@@ -327,7 +329,10 @@ def violations(page: Any) -> list[str]:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     found = axe.run(page).response["violations"]
     return [
-        f"{one['id']}: {node['html']}" for one in found if one["impact"] in {"serious", "critical"} for node in one["nodes"]
+        f"{one['id']}: {node['html']}"
+        for one in found
+        if one["impact"] in {"serious", "critical"}
+        for node in one["nodes"]
     ]
 
 
@@ -380,7 +385,9 @@ def keyed(served_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def test_the_page_works_beside_keys(browser: Any, keyed: tuple[str, str]) -> None:
     visit = Visit(browser, keyed[0]).open()
     visit.page.locator("#picks .card .actions button").nth(2).click()
-    visit.page.wait_for_function("document.querySelector('#picks-about').textContent.includes('after the basket')")
+    visit.page.wait_for_function(
+        "() => document.querySelector('#picks-about').textContent.includes('after the basket')"
+    )
     visit.step_into_a_test_user()
     assert visit.problems == []
     visit.context.close()
@@ -391,7 +398,9 @@ def test_the_dashboard(browser: Any, keyed: tuple[str, str], width: int, scheme:
     address, key = keyed
     visit = Visit(browser, address, width=width, scheme=scheme).open()
     visit.page.locator("#picks .card .actions button").nth(1).click()
-    visit.page.wait_for_function("document.querySelector('#picks-about').textContent.includes('after the basket')")
+    visit.page.wait_for_function(
+        "() => document.querySelector('#picks-about').textContent.includes('after the basket')"
+    )
     visit.open("/admin", "#login:visible")
     page = visit.page
     assert visit.focus() == "key"

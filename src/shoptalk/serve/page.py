@@ -213,7 +213,6 @@ def ranks(answer: Answer, items: Sequence[str]) -> list[int | None]:
     return [places.get(item) for item in items]
 
 
-
 def _test_cases(dataset: Dataset) -> Sequence[EvalExample]:
     return () if dataset.sealed else dataset.split("last").test
 

@@ -31,9 +31,7 @@ async def figures(
 
 
 @router.get("/admin/reports/{name}")
-async def report(
-    request: Request, name: str, ticket: Annotated[str, Query(max_length=100)]
-) -> Response:
+async def report(request: Request, name: str, ticket: Annotated[str, Query(max_length=100)]) -> Response:
     """The report of a run, by a link of the dashboard; a link is valid for some minutes."""
     content = await asyncio.to_thread(report_of, page_of(request), name, ticket)
     if content is None:

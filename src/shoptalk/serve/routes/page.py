@@ -279,5 +279,3 @@ def _answer(engine: Engine, asked: Asked) -> Answer:
 
 def _since(begin: float) -> float:
     return round((time.perf_counter() - begin) * 1000, 3)
-
-
