@@ -32,7 +32,7 @@ pin = 1
 where = {{ items = ["hostile-1"] }}
 """
 PRODUCTS: list[dict[str, Any]] = [
-    {"item_id": "hostile-1", "title": HOSTILE, "brand": HOSTILE[:150], "categories": [HOSTILE[:150], "Odd <b>things</b>"],
+    {"item_id": "hostile-1", "title": HOSTILE, "brand": HOSTILE[:150], "categories": [HOSTILE[:150], "<b>Odd</b>"],
      "description": HOSTILE, "features": [HOSTILE]},
     {"item_id": PRICED, "title": "Copper garden lantern", "brand": "Priced", "categories": ["Lanterns"], "price": 12.5},
 ]  # fmt: skip

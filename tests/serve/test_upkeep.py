@@ -178,3 +178,5 @@ def test_mapped_tensors_are_those_of_the_file(tmp_path: Path) -> None:
     for name, value in tensors.items():
         assert mapped[name].dtype == value.dtype
         assert np.array_equal(mapped[name], value)
+
+
