@@ -64,7 +64,7 @@ class Page:
         """What is sold, by which runs and methods, what evaluating them has measured, and what a visitor did."""
         state = self.service.state
         first = state.arms[0]
-        figures: Measured = self.keep("measured", first.base or first, lambda arm: measured(arm))
+        figures: Measured = self.keep("measured", first.base or first, measured)
         prices = state.catalogue.prices[state.catalogue.offered]
         known = prices[np.isfinite(prices)]
         return {
