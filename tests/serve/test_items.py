@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from shoptalk.serve.search import SearchIndex
 from shoptalk.schema import Item
+from shoptalk.serve.search import SearchIndex
 from tests.serve.conftest import Start, ids, post_event, recommend, service
 
 

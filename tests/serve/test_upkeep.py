@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
-from starlette.testclient import TestClient
 
 from shoptalk.errors import ModelError
 from shoptalk.models.mapped import map_tensors
@@ -178,5 +177,3 @@ def test_mapped_tensors_are_those_of_the_file(tmp_path: Path) -> None:
     for name, value in tensors.items():
         assert mapped[name].dtype == value.dtype
         assert np.array_equal(mapped[name], value)
-
-

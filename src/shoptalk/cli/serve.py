@@ -60,6 +60,19 @@ ShowPage = Annotated[
 Kinds = Annotated[
     str, typer.Option("--history-kinds", metavar="KIND,KIND", help="Kinds of events that are part of a history.")
 ]
+Explore = Annotated[
+    str | None,
+    typer.Option(
+        "--explore", metavar="METHOD", help="Draw the last places at random: epsilon, plackett_luce or thompson."
+    ),
+]
+ExplorePlaces = Annotated[int, typer.Option("--explore-places", min=1, max=50, help="How many of the last places.")]
+ExploreShare = Annotated[
+    float, typer.Option("--explore-share", min=0, max=1, help="epsilon: share of the lists with a random end.")
+]
+ExploreTemperature = Annotated[
+    float, typer.Option("--explore-temperature", min=1e-6, help="plackett_luce: larger is more random.")
+]
 
 
 def command(
@@ -79,6 +92,10 @@ def command(
     batch_ms: BatchWait = 2.0,
     queue: Queue = 256,
     history_kinds: Kinds = "click,basket,purchase",
+    explore: Explore = None,
+    explore_places: ExplorePlaces = 3,
+    explore_share: ExploreShare = 0.1,
+    explore_temperature: ExploreTemperature = 1.0,
     page: ShowPage = None,
 ) -> None:
     """Serve recommendations over HTTP, with live histories, products and business rules.
@@ -89,6 +106,7 @@ def command(
 
     for module in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "prometheus_client"):
         require(module, "serve")
+    from shoptalk.serve.explore import Exploration
     from shoptalk.serve.server import serve
     from shoptalk.serve.settings import Settings, parse_arms
 
@@ -107,6 +125,9 @@ def command(
         queue=queue,
         timeout=timeout,
         rate_per_minute=rate,
+        exploration=None
+        if explore is None
+        else Exploration(explore, explore_places, explore_share, explore_temperature),
         page=page,
     )
     code = serve(settings, lambda address: print(f"serving at {address}; database: {database}", file=sys.stderr))
