@@ -26,7 +26,7 @@ export function card(product, { place, moved, open, add, why }) {
     "li",
     { class: "card", "data-item": product.item_id },
     place === undefined ? null : h("span", { class: "place" }, h("span", { class: "hidden" }, "Place "), place),
-    moved ? h("span", { class: `moved ${moved.kind}` }, moved.text) : null,
+    moved ? h("span", { class: `moved ${moved.kind}` }, moved.text, h("span", { class: "hidden" }, moved.said)) : null,
     image,
     h(
       "div",
@@ -45,9 +45,9 @@ export function card(product, { place, moved, open, add, why }) {
 
 /** How a rank changed since the list before. */
 export function movement(rank, before) {
-  if (before === undefined) return { kind: "fresh", text: "new in the list" };
+  if (before === undefined) return { kind: "fresh", text: "new", said: " in the list" };
   if (before === rank) return null;
-  return before > rank ? { kind: "up", text: `▲ ${before - rank}` } : { kind: "down", text: `▼ ${rank - before}` };
+  return before > rank ? { kind: "up", text: `▲ ${before - rank}`, said: " places up" } : { kind: "down", text: `▼ ${rank - before}`, said: " places down" };
 }
 
 /** The bars of effects: their length is relative to `longest`, the largest effect of the list. */

@@ -264,7 +264,7 @@ function drawMeasured(answer) {
   ];
   fill(
     place,
-    h("p", { class: "figures" }, h("span", { class: "caption" }, `${metric} on held-out purchases of all test users`), bar(answer.run, value, "model"), bar("simple", method.value, "simple")),
+    h("p", { class: "figures" }, h("span", { class: "caption" }, `${metric} on held-out purchases of all test users`), bar("this run", value, "model"), bar("simple", method.value, "simple")),
   );
 }
 
