@@ -106,9 +106,8 @@ def command(
 
     for module in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "prometheus_client"):
         require(module, "serve")
-    from shoptalk.serve.explore import Exploration
     from shoptalk.serve.server import serve
-    from shoptalk.serve.settings import Settings, parse_arms
+    from shoptalk.serve.settings import Exploration, Settings, parse_arms
 
     settings = Settings(
         arms=parse_arms(runs, weights, method),

@@ -20,12 +20,13 @@ from shoptalk.serve.app import create_app
 from shoptalk.serve.arms import load_arm
 from shoptalk.serve.buckets import Buckets
 from shoptalk.serve.logs import log, log_config
-from shoptalk.serve.protocol import TimedProtocol
 from shoptalk.serve.rules import read_rules
 from shoptalk.serve.settings import Settings
 
 #: Seconds for requests that are being answered when the service ends.
 GRACE = 10
+#: Seconds after which a worker that does not answer its supervisor is replaced; importing takes some on a busy machine.
+HUNG = 30
 #: Connections that wait to be accepted, and most that are open in one process.
 BACKLOG, MOST_CONNECTIONS = 2048, 4096
 _PREFIX = "shoptalk-serve-"
@@ -77,13 +78,14 @@ def _config(app: Any, settings: Settings, **more: Any) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        http=TimedProtocol,
+        http="shoptalk.serve.protocol:TimedProtocol",  # by name: a worker answers its supervisor before it imports much
         ws="none",
         lifespan="on",
         backlog=BACKLOG,
         limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=20,
         timeout_graceful_shutdown=GRACE,
+        timeout_worker_healthcheck=HUNG,
         h11_max_incomplete_event_size=16_384,
         **more,
     )
