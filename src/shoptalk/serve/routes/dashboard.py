@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shoptalk.serve.access import needs
-from shoptalk.serve.dashboard import dashboard, report_of
 from shoptalk.serve.routes import JSONResponse
 from shoptalk.serve.routes.page import page_of
 
@@ -25,6 +24,8 @@ async def figures(
     window: Annotated[float, Query(ge=1, le=90 * 86_400)] = 86_400,
 ) -> Response:
     """Everything that the dashboard draws; ``window`` is how long after a user's first answer events count."""
+    from shoptalk.serve.dashboard import dashboard  # SciPy, which nothing else needs here
+
     page = page_of(request)
     await page.service.shown.flush()
     return JSONResponse(await asyncio.to_thread(dashboard, page, hours, window))
@@ -33,6 +34,8 @@ async def figures(
 @router.get("/admin/reports/{name}")
 async def report(request: Request, name: str, ticket: Annotated[str, Query(max_length=100)]) -> Response:
     """The report of a run, by a link of the dashboard; a link is valid for some minutes."""
+    from shoptalk.serve.dashboard import report_of
+
     content = await asyncio.to_thread(report_of, page_of(request), name, ticket)
     if content is None:
         raise HTTPException(404, "there is no such report, or the link is too old: open the dashboard again")
