@@ -1,6 +1,7 @@
 """What the dashboard shows beside the figures of the database: counters, runs with verdicts, rules, experiments."""
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,7 @@ def experiment(page: Page, period: Period, window: float) -> dict[str, Any] | No
     latest = _look(page, now, window)
     if latest is None:
         return None
-    looks = [(at, page.remember(("look", at, window), lambda at=at: _look(page, at, window))) for at in past]
+    looks = [(at, page.remember(("look", at, window), partial(_look, page, at, window))) for at in past]
     (own,) = latest["experiments"]
     return {
         **{key: latest[key] for key in ("metric", "window", "events", "attributed")},

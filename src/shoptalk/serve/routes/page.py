@@ -113,13 +113,14 @@ async def _visit(request: Request, visitor: str | None) -> Response:
     if keyed and service.settings.page is not True:
         raise HTTPException(403, "the page is for services without keys; start the service with --page to show it here")
     cookie = None
-    if visitor is None:
+    name = visitor
+    if name is None:
         address = request.client.host if request.client else ""
         if wait := service.access.take(f"visitors {address}", NEW_RATE):
             raise Overloaded(wait)
-        visitor, cookie = await asyncio.to_thread(page.visitors.issue)
-    content = await asyncio.to_thread(page.shop, visitor)
-    response = JSONResponse({**content, "visitor": visitor, "keyed": keyed})
+        name, cookie = await asyncio.to_thread(page.visitors.issue)
+    content = await asyncio.to_thread(page.shop, name)
+    response = JSONResponse({**content, "visitor": name, "keyed": keyed})
     if cookie is not None:
         set_cookie(response, cookie, secure=request.url.scheme == "https")
     return response
