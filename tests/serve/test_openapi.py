@@ -10,11 +10,17 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
 from starlette.testclient import TestClient
 
+from shoptalk.serve.app import create_app
+from shoptalk.serve.settings import Settings, parse_arms
 
-@pytest.fixture
-def described(shop: TestClient) -> Any:
-    """The schema of the service."""
-    return schemathesis.openapi.from_asgi("/openapi.json", shop.app, base_url="http://localhost")
+
+@pytest.fixture(scope="module")
+def described(served_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The schema of a service of its own, which schemathesis starts and ends."""
+    folder = tmp_path_factory.mktemp("described")
+    arms = parse_arms([str(served_run)], None, None)
+    app = create_app(Settings(arms, database=str(folder / "shop.db"), cache=str(folder / "cache")))
+    return schemathesis.openapi.from_asgi("http://localhost/openapi.json", app)
 
 
 schema = schemathesis.pytest.from_fixture("described")
@@ -22,14 +28,16 @@ schema = schemathesis.pytest.from_fixture("described")
 
 @schema.parametrize()
 @settings(
-    max_examples=12,
+    max_examples=5,
     deadline=None,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
     derandomize=True,
 )
 def test_no_answer_outside_of_the_description(case: Any) -> None:
-    case.call_and_validate(checks=[not_a_server_error, status_code_conformance, response_schema_conformance])
+    case.call_and_validate(
+        base_url="http://localhost", checks=[not_a_server_error, status_code_conformance, response_schema_conformance]
+    )
 
 
 def test_examples_are_valid(shop: TestClient) -> None:
