@@ -112,9 +112,10 @@ async def _visit(request: Request, visitor: str | None) -> Response:
     keyed = await service.access.needs_key()
     if keyed and service.settings.page is not True:
         raise HTTPException(403, "the page is for services without keys; start the service with --page to show it here")
-    cookie = None
-    name = visitor
-    if name is None:
+    cookie: str | None = None
+    if visitor is not None:
+        name = visitor
+    else:
         address = request.client.host if request.client else ""
         if wait := service.access.take(f"visitors {address}", NEW_RATE):
             raise Overloaded(wait)
