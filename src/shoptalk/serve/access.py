@@ -16,6 +16,7 @@ from shoptalk.online.keys import ApiKey, list_keys, verify_key
 from shoptalk.serve.batching import Overloaded
 from shoptalk.serve.buckets import Buckets
 from shoptalk.serve.settings import Settings
+from shoptalk.serve.visitors import ALLOWED, COOKIE, RATE, Visitors
 
 Scope = Literal["read", "write", "admin"]
 #: Seconds for which a key is remembered, and for which while the database does not answer.
@@ -33,9 +34,15 @@ class Access:
         Of the service.
     buckets
         The rates.
+
+    Attributes
+    ----------
+    visitors
+        The visitors of the page, who may do part of it without a key; None where they need a key.
     """
 
     def __init__(self, settings: Settings, database: Database, buckets: Buckets) -> None:
+        self.visitors = Visitors(database) if settings.page else None
         self._settings, self._database, self._buckets = settings, database, buckets
         self._known: OrderedDict[str, tuple[ApiKey, float]] = OrderedDict()
         self._required, self._asked = settings.open_access is not True, -REMEMBER
@@ -65,9 +72,11 @@ class Access:
             Where the key has asked too often.
         """
         text = _text(request)
-        if not text and not await self._needs_key():
+        if not text and not await self.needs_key():
             return None
         address = request.client.host if request.client else ""
+        if not text and await self._visits(request):
+            return None
         if not text:
             raise _unauthorised("this needs a key")
         key = await self._verified(text, address)
@@ -79,7 +88,30 @@ class Access:
             raise Overloaded(wait)
         return key
 
-    async def _needs_key(self) -> bool:
+    async def _visits(self, request: Request) -> bool:
+        """Whether this is a visitor of the page, who may ask for this.
+
+        Raises
+        ------
+        Overloaded
+            Where the visitor has asked too often.
+        """
+        route = getattr(request.scope.get("route"), "path", "")
+        if self.visitors is None or (request.method, route) not in ALLOWED:
+            return False
+        visitor = await asyncio.to_thread(self.visitors.read, request.cookies.get(COOKIE, ""))
+        if visitor is None:
+            return False
+        if wait := self.take(f"visitor {visitor}", RATE):
+            raise Overloaded(wait)
+        request.state.visitor = visitor
+        return True
+
+    def take(self, name: str, rate: int) -> float:
+        """Take one request from the rate of a name: 0, or the seconds until there is one."""
+        return self._buckets.take(name, rate)
+
+    async def needs_key(self) -> bool:
         """Whether requests need a key: unless access is open, as soon as there is one."""
         if self._settings.open_access is not None:
             return not self._settings.open_access

@@ -12,7 +12,8 @@ from shoptalk.online.database import Database, open_database
 from shoptalk.serve import errors
 from shoptalk.serve.guard import Guard
 from shoptalk.serve.metrics import Metrics
-from shoptalk.serve.routes import admin, events, health, items, recommend, users
+from shoptalk.serve.page import Page
+from shoptalk.serve.routes import admin, dashboard, events, health, items, page, recommend, users
 from shoptalk.serve.service import Service
 from shoptalk.serve.settings import Settings
 
@@ -52,10 +53,13 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.service = service
+        app.state.page = Page(service) if settings.page is not False else None
         service.start()
         try:
             yield
         finally:
+            if app.state.page is not None:
+                app.state.page.close()
             await service.close()
             if database is None:
                 opened.close()
@@ -70,7 +74,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
         redirect_slashes=False,
     )
     errors.install(app)
-    for module in (recommend, items, events, users, health, admin):
+    for module in (recommend, items, events, users, health, admin, page, dashboard):
         app.include_router(module.router)
     _describe_keys(app)
     app.add_middleware(_guard_class(settings, metrics))

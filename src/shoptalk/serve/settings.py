@@ -134,6 +134,9 @@ class Settings:
         Most requests of a key in a minute, where the key has no rate of its own; None for no limit.
     exploration
         Exploration of lists; None for none.
+    page
+        Whether the page at ``/`` and the dashboard at ``/admin`` are shown, and visitors of the page need no key. None:
+        they are shown, and visitors need no key as long as nobody does.
     cache
         Folder for the copies of weights that the workers map.
     refresh_seconds
@@ -156,6 +159,7 @@ class Settings:
     poll_seconds: float = 0.5
     rate_per_minute: int | None = None
     exploration: Exploration | None = None
+    page: bool | None = None
     cache: str | None = None
     refresh_seconds: float | None = None
     limits: Limits = field(default_factory=Limits)

@@ -119,6 +119,11 @@ def _with_items(arm: Arm, new: Sequence[Item], changed: Mapping[str, Item]) -> A
         return arm
 
 
+def with_arm(state: State, arm: Arm) -> State:
+    """The state with one other arm instead of its arms; the catalogue must hold the items of the arm."""
+    return replace(state, arms=(arm,), columns=_columns((arm,), state.catalogue))
+
+
 def with_rules(state: State, rules: Sequence[Rule]) -> State:
     """The state with other rules."""
     return replace(state, rules=RuleSet(rules, state.catalogue))

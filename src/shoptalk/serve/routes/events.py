@@ -10,6 +10,7 @@ from shoptalk.serve.access import needs
 from shoptalk.serve.errors import responses
 from shoptalk.serve.routes import JSONResponse, service_of
 from shoptalk.serve.schemas import AcceptedOut, EventBody, EventsBody
+from shoptalk.serve.visitors import check_own
 
 router = APIRouter(tags=["events"], dependencies=[Depends(needs("write"))])
 
@@ -22,6 +23,7 @@ async def events(request: Request, body: EventBody | EventsBody) -> JSONResponse
     is stored already is ignored, so that sending again after a failure is safe.
     """
     bodies = body.events if isinstance(body, EventsBody) else (body,)
+    check_own(request, [one.user for one in bodies])
     now = time.time()
     added = await service_of(request).store_events([_event(one, now) for one in bodies])
     return JSONResponse({"stored": added.stored, "duplicates": added.duplicates})

@@ -12,6 +12,7 @@ from shoptalk.serve.errors import error_body, responses
 from shoptalk.serve.query import Query
 from shoptalk.serve.routes import JSONResponse, service_of
 from shoptalk.serve.schemas import BatchBody, BatchOut, RecommendBody, RecommendOut, ScoreBody, ScoreOut
+from shoptalk.serve.visitors import check_own
 
 router = APIRouter(tags=["recommendations"], dependencies=[Depends(needs("read"))])
 
@@ -23,6 +24,7 @@ async def recommend(request: Request, body: RecommendBody) -> JSONResponse:
     A user's history is what the dataset holds and what events have said since. Somebody without a history gets popular
     products, and the answer says so.
     """
+    check_own(request, [body.user])
     return JSONResponse(await service_of(request).recommend(body))
 
 
