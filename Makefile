@@ -15,7 +15,7 @@ install: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet -e '.[dev,docs,qlora,gguf,index,baselines,rerank,sweep,teacher,mlflow]'
+	$(BIN)/python -m pip install --quiet -e '.[dev,docs,qlora,gguf,index,baselines,rerank,sweep,teacher,mlflow,serve,postgres]'
 	touch $@
 
 demo: install

@@ -15,6 +15,8 @@
     ├── PredictionsError   a file of predictions that cannot be scored
     ├── StorageError       a disk that is full or a folder that cannot be written
     ├── TeacherError       a teacher model that cannot be asked
+    ├── DatabaseError      a database that cannot be opened, read or written
+    ├── RecordError        an event, product or other record that cannot be stored
     ├── MissingExtra       a part of shoptalk that is not installed
     └── PluginError        a plugin that cannot be imported or registered
 """
@@ -124,6 +126,18 @@ class TeacherError(ShoptalkError):
     """A teacher model that cannot be asked, or whose answers cannot be kept."""
 
     kind = "teacher"
+
+
+class DatabaseError(ShoptalkError):
+    """A database that cannot be opened, read or written."""
+
+    kind = "database"
+
+
+class RecordError(ShoptalkError):
+    """An event, a product or another record that cannot be stored."""
+
+    kind = "record"
 
 
 class MissingExtra(ShoptalkError):

@@ -14,7 +14,8 @@ from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
+
+from shoptalk.models.mapped import map_tensors
 
 Floats = NDArray[np.float32]
 
@@ -59,7 +60,7 @@ class NumpyLlama:
         OSError, ValueError, SafetensorError
             When a file is missing or damaged.
         """
-        return cls(json.loads((folder / CONFIG).read_text(encoding="utf-8")), load_file(folder / WEIGHTS))
+        return cls(json.loads((folder / CONFIG).read_text(encoding="utf-8")), map_tensors(folder / WEIGHTS))
 
     @property
     def tensor_names(self) -> list[str]:

@@ -5,21 +5,22 @@ and training use `shoptalk.models.language_model`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file
 
 from shoptalk.constants import LARGE_CATALOGUE
 from shoptalk.errors import ModelError
 from shoptalk.models.bases import CARD, check_names, item_range, read_card
+from shoptalk.models.mapped import map_tensors
 from shoptalk.models.numpy_llama import NumpyLlama, is_supported
 from shoptalk.models.tokenizer import Tokenizer, load_plain_tokenizer
 from shoptalk.models.weights import check_finite
+from shoptalk.schema import ITEM_OPENS
 
 Floats = NDArray[np.float32]
 
@@ -61,6 +62,8 @@ class NumpyModel:
         (I, D) output embeddings of the items, and (I,) their biases.
     length
         Scale of the input embeddings of items.
+    projection
+        (D, E) projection of the vector of an item's text.
     """
 
     network: NumpyLlama
@@ -70,6 +73,7 @@ class NumpyModel:
     vectors: Floats
     biases: Floats
     length: float
+    projection: Floats
 
     @property
     def longest(self) -> int:
@@ -83,6 +87,17 @@ class NumpyModel:
         embeddings = self.network.token_embeddings[np.where(is_item, 0, tokens_array)]
         embeddings[is_item] = self.vectors[tokens_array[is_item] - self.first] * np.float32(self.length)
         return self.network.hidden(embeddings)[-1]
+
+    def extended(self, ids: Sequence[str], text_vectors: Floats) -> "NumpyModel":
+        """The model with N cold-start items, whose embeddings are the projections of their text vectors (N, E)."""
+        tokenizer = self.tokenizer.with_names(ITEM_OPENS, ids, self.first + len(self.ids))
+        return replace(
+            self,
+            tokenizer=tokenizer,
+            ids=(*self.ids, *ids),
+            vectors=np.concatenate([self.vectors, text_vectors @ self.projection.T]),
+            biases=np.concatenate([self.biases, np.zeros(len(ids), dtype=np.float32)]),
+        )
 
 
 def can_load_numpy_model(folder: Path) -> bool:
@@ -114,15 +129,15 @@ def load_numpy_model(folder: Path) -> NumpyModel:
     ids = tokenizer.names(first, count)
     try:
         network = NumpyLlama.load(folder)
-        tensors = load_file(folder / ITEMS)
+        tensors = map_tensors(folder / ITEMS)
         if missing := sorted(set(network.tensor_names) - network.weights.keys()):
             raise ValueError(f"the weights lack {missing[0]}")
         check_finite(_not_finite(network.weights), str(folder))
         vectors, biases = _item_table(tensors, count)
-        length = float(tensors["length"])
+        length, projection = float(tensors["length"]), tensors["project.weight"]
     except (OSError, KeyError, ValueError, TypeError, SafetensorError) as error:
         raise ModelError(f"the weights are damaged: {error}", where=str(folder), hint="train again") from error
-    return NumpyModel(network, tokenizer, ids, first, vectors, biases, length)
+    return NumpyModel(network, tokenizer, ids, first, vectors, biases, length, projection)
 
 
 def _item_table(tensors: Mapping[str, NDArray[Any]], count: int) -> tuple[Floats, Floats]:

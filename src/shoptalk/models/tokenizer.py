@@ -1,5 +1,6 @@
 """An interface to any Hugging Face tokenizer, and the byte-level BPE tokenizer that the nano model trains."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
@@ -158,6 +159,25 @@ class Tokenizer:
                 "the tokenizer gives new tokens ids that others have", where=kind, hint="choose another base model"
             )
         return ids
+
+    def with_names(self, kind: str, names: Sequence[str], first: int) -> "Tokenizer":
+        """A copy with tokens for more ids, numbered from ``first`` on; this tokenizer stays as it is.
+
+        Raises
+        ------
+        ModelError
+            When the tokenizer numbers them otherwise, as it does where an id has a token already.
+        """
+        tokens = [f"{kind}{name}{TOKEN_CLOSES}" for name in names]
+        if isinstance(self.hugging_face, PlainTokenizer):
+            extended = Tokenizer(self.hugging_face.with_tokens(tokens))
+        else:
+            extended = Tokenizer(copy.deepcopy(self.hugging_face))
+            extended.add_names(kind, names)
+        extended.date = self.date
+        if extended.hugging_face.convert_tokens_to_ids(tokens) != list(range(first, first + len(tokens))):
+            raise ModelError("the token ids of the new items do not follow those of the other items", where=kind)
+        return extended
 
     def names(self, first: int, count: int) -> list[str]:
         """The ids of ``count`` items whose tokens `add_names` made, from the token id ``first`` on.

@@ -7,6 +7,7 @@ weights of both are chosen on validation cases.
 """
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from shoptalk.graph.cold_start import propagate_cold_start_edges
 from shoptalk.graph.interactions import Floats, InteractionMatrix, product
 from shoptalk.graph.transition_text import transition_text_scores
 from shoptalk.graph.transitions import Graph, edges
+
+#: Tensors by name, of a safetensors file.
+TensorReader = Callable[[Path], dict[str, NDArray[Any]]]
 
 CARD, TABLES = "transition_text.json", "transition_text.safetensors"
 
@@ -172,8 +176,10 @@ def save_transition_text(scorer: TransitionTextScorer, folder: Path) -> None:
     (folder / CARD).write_text(json.dumps(asdict(scorer.mixing)), encoding="utf-8")
 
 
-def load_transition_text(folder: Path) -> TransitionTextScorer | None:
+def load_transition_text(folder: Path, read: TensorReader = load_file) -> TransitionTextScorer | None:
     """The scorer of a saved model; None if it has none.
+
+    ``read`` gives the tensors of a file, in memory or mapped.
 
     Raises
     ------
@@ -184,7 +190,7 @@ def load_transition_text(folder: Path) -> TransitionTextScorer | None:
         return None
     try:
         mixing = MixingWeights(**json.loads((folder / CARD).read_text(encoding="utf-8")))
-        tensors = load_file(folder / TABLES)
+        tensors = read(folder / TABLES)
         text_vectors: Any = tensors["words"] if "words" in tensors else _matrix(tensors, "words")
         has_interactions = tensors["known"].astype(np.bool_)
         return TransitionTextScorer(_matrix(tensors, "graph"), text_vectors, has_interactions, mixing)

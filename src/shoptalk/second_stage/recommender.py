@@ -11,7 +11,7 @@ from shoptalk.second_stage.features import feature_names, make_features
 from shoptalk.second_stage.pool import make_pool
 from shoptalk.second_stage.ranker import Ranker
 from shoptalk.second_stage.sources import Block, CandidateSource
-from shoptalk.second_stage.tables import ItemTables, ItemTexts
+from shoptalk.second_stage.tables import ItemTables, ItemTexts, pad_tables
 
 #: Scores of all items that one source holds at once (4 bytes each), and most histories of a block.
 BLOCK_SCORES, BLOCK = 4_000_000, 256
@@ -76,6 +76,14 @@ class SecondStage(CatalogueRecommender):
         """The second stage with items added that nobody has bought; ``texts`` are of all items, the new ones last."""
         tables = self.tables.extended(texts)
         return SecondStage((*self.items, *items), self.sources, tables, self.ranker, self.depth, self.calibration)
+
+    def with_new_items(self, items: Sequence[str], sources: Sequence[CandidateSource]) -> "SecondStage":
+        """The second stage with items added that nobody has bought, ranked by the first of ``sources``.
+
+        In contrast to `extended`, no edges lead to them, so that they can be added at once.
+        """
+        tables = pad_tables(self.tables, len(items))
+        return SecondStage((*self.items, *items), sources, tables, self.ranker, self.depth, self.calibration)
 
     def contributions(self, history: History, items: Sequence[str]) -> list[dict[str, float]]:
         """What each source adds to the ranker's score of each item, the largest first.

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+from safetensors.numpy import load_file
+
 from shoptalk.recommend.item_scores import ItemTokenRecommender
+from shoptalk.recommend.transition_text import TensorReader
 from shoptalk.schema import History
 from shoptalk.second_stage.recommender import SecondStage
 from shoptalk.second_stage.sources import ModelSource
@@ -31,13 +34,17 @@ class RerankedModel(SecondStage):
         return self.first_stage.ask(history)
 
 
-def with_second_stage(recommender: ItemTokenRecommender, folder: Path) -> ItemTokenRecommender | RerankedModel:
+def with_second_stage(
+    recommender: ItemTokenRecommender, folder: Path, read: TensorReader = load_file
+) -> ItemTokenRecommender | RerankedModel:
     """The model with the second stage of its folder, or as it is if the folder has none.
+
+    ``read`` gives the tensors of a file, in memory or mapped.
 
     Raises
     ------
     ModelError
         When a file is damaged.
     """
-    stage = load_second_stage(folder, ModelSource(recommender))
+    stage = load_second_stage(folder, ModelSource(recommender), read)
     return recommender if stage is None else RerankedModel(stage, recommender)

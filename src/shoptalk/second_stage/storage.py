@@ -13,6 +13,7 @@ from safetensors.numpy import load_file, save_file
 from scipy import sparse
 
 from shoptalk.errors import ModelError
+from shoptalk.recommend.transition_text import TensorReader
 from shoptalk.second_stage.calibration import Calibration
 from shoptalk.second_stage.ranker import LambdaMart, LinearRanker, Ranker
 from shoptalk.second_stage.recommender import SecondStage
@@ -60,13 +61,17 @@ def save_second_stage(stage: SecondStage, folder: Path) -> None:
     (folder / CARD).write_text(json.dumps(card, ensure_ascii=False), encoding="utf-8")
 
 
-def load_second_stage(folder: Path, model: ModelSource | None = None) -> SecondStage | None:
+def load_second_stage(
+    folder: Path, model: ModelSource | None = None, read: TensorReader = load_file
+) -> SecondStage | None:
     """The second stage of a folder; None if it has none.
 
     Parameters
     ----------
     model
         The source that was left out when it was saved.
+    read
+        Gives the tensors of a file, in memory or mapped.
 
     Raises
     ------
@@ -77,7 +82,7 @@ def load_second_stage(folder: Path, model: ModelSource | None = None) -> SecondS
         return None
     try:
         card = json.loads((folder / CARD).read_text(encoding="utf-8"))
-        tensors = load_file(folder / TENSORS)
+        tensors = read(folder / TENSORS)
         tables = _tables(tensors)
         if len(card["items"]) != tables.items:
             raise ValueError("items and tables differ")

@@ -117,6 +117,42 @@ class ItemTables:
         )
 
 
+def pad_tables(tables: ItemTables, count: int) -> ItemTables:
+    """The tables with ``count`` items added of which nothing is known, in a fraction of the time of `extended`.
+
+    That is enough for items that a second stage ranks by its model (see `SecondStage.with_new_items`).
+    """
+    total = tables.items + count
+
+    def rows(matrix: Any) -> Any:
+        """A matrix with empty rows for the new items, sharing its data."""
+        if not sparse.issparse(matrix):
+            return np.concatenate([matrix, np.zeros((count, matrix.shape[1]), dtype=matrix.dtype)])
+        ends = np.append(matrix.indptr, np.full(count, matrix.indptr[-1], dtype=matrix.indptr.dtype))
+        return sparse.csr_array((matrix.data, matrix.indices, ends), shape=(total, matrix.shape[1]))
+
+    def square(matrix: Any) -> Any:
+        larger = rows(matrix)
+        return sparse.csr_array((larger.data, larger.indices, larger.indptr), shape=(total, total))
+
+    def padded(values: Floats) -> Floats:
+        return np.concatenate([values, np.zeros((count, *values.shape[1:]), dtype=values.dtype)])
+
+    texts = tables.texts
+    return ItemTables(
+        {name: square(matrix) for name, matrix in tables.graphs.items()},
+        ItemTexts(
+            rows(texts.words),
+            rows(texts.categories),
+            np.append(texts.brand, np.full(count, -1, dtype=np.int32)),
+            rows(texts.tfidf),
+        ),
+        None if tables.factors is None else padded(tables.factors),
+        padded(tables.counts),
+        padded(tables.recent),
+    )
+
+
 def fit_tables(purchases: InteractionMatrix, texts: ItemTexts, seed: int, tuned: Graph = BOTH) -> ItemTables:
     """Count and factorise; without the library `implicit` there are no factors.
 

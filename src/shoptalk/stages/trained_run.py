@@ -63,14 +63,14 @@ def open_trained_run(run: Run, dataset: Dataset | None = None, *, single: bool =
 
 def _load_model(run: Run, *, single: bool) -> Any:
     """The model of a run, in NumPy or in torch."""
-    if single and _is_numpy_run(run):
+    if single and is_numpy_run(run):
         return load_numpy_model(run.model)
     from shoptalk.models.storage import load
 
     return load(run.model)
 
 
-def _is_numpy_run(run: Run) -> bool:
+def is_numpy_run(run: Run) -> bool:
     """Whether the task and the prompts of a run, and its model, need nothing beyond NumPy."""
     prompt = run.recipe.prompt
     return get_task(prompt.task).computes_in_numpy and prompt.style != "chat" and can_load_numpy_model(run.model)

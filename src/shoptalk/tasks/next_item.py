@@ -147,9 +147,11 @@ class NextItem(RankingTask):
         from shoptalk.second_stage.reranked import with_second_stage
 
         if isinstance(model, NumpyModel):
+            from shoptalk.models.mapped import map_tensors
             from shoptalk.recommend.numpy_items import NumpyItemRecommender
 
-            return with_second_stage(NumpyItemRecommender(model, prompts, load_transition_text(folder)), folder)
+            scorer = load_transition_text(folder, map_tensors)
+            return with_second_stage(NumpyItemRecommender(model, prompts, scorer), folder, map_tensors)
         from shoptalk.recommend.index import open_index
         from shoptalk.recommend.items import ItemRecommender
 

@@ -1,0 +1,1 @@
+"""One file per version; a released file is never changed."""

@@ -1,0 +1,86 @@
+"""Private copies of model folders, which the workers map: a file that is damaged later cannot reach a running service.
+
+Writing into a mapped file would change the weights of a running process, and shortening it would kill the process. So
+the weights are copied once for all workers, and a changed folder makes a new copy.
+"""
+
+import fcntl
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from shoptalk.errors import RunError
+from shoptalk.files import replacing
+from shoptalk.runs import Run, open_run
+
+#: Files of a run that are copied, beside the folder of its model.
+_FILES = ("run.json", "recipe.toml")
+_ATTEMPTS = 3
+
+
+def signature(folder: Path) -> str | None:
+    """A text that changes when the files of a run change, from their sizes and times; None while there is no run."""
+    digest = hashlib.sha256()
+    try:
+        files = [folder / name for name in _FILES]
+        model = folder / "model"
+        files += sorted(path for path in model.rglob("*") if path.is_file()) if model.is_dir() else []
+        for path in files:
+            about = path.stat()
+            name = path.relative_to(folder).as_posix()
+            digest.update(f"{name}\0{about.st_size}\0{about.st_mtime_ns}\0{about.st_ino}\n".encode())
+    except OSError:
+        return None
+    return digest.hexdigest()[:24]
+
+
+def snapshot(run: Run, cache: Path) -> Run:
+    """The run as a copy in ``cache``, made by the first process that asks; its dataset is not copied.
+
+    Raises
+    ------
+    RunError
+        If the folder changes all the time.
+    StorageError
+        If the disk is full.
+    """
+    for _ in range(_ATTEMPTS):
+        before = signature(run.folder)
+        if before is None:
+            break
+        target = cache / f"{run.folder.resolve().name}-{before}"
+        with _locked(cache / "lock"):
+            if not target.is_dir():
+                with replacing(target) as temporary:
+                    temporary.mkdir()
+                    shutil.copytree(run.model, temporary / "model")
+                    for name in _FILES:
+                        shutil.copyfile(run.folder / name, temporary / name)
+                    (temporary / "dataset").symlink_to(run.dataset.resolve())
+            if signature(run.folder) == before:
+                return open_run(target)
+            shutil.rmtree(target, ignore_errors=True)
+    raise RunError("the folder changes while it is read", where=str(run.folder), hint="try again later")
+
+
+def remove_others(copy: Path) -> None:
+    """Remove older copies of the same run; processes that have mapped their files keep them."""
+    name, _, _ = copy.name.rpartition("-")
+    for other in copy.parent.glob(f"{name}-*"):
+        if other != copy and other.name.rpartition("-")[0] == name:
+            shutil.rmtree(other, ignore_errors=True)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Exclude other processes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_UN)
