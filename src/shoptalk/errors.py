@@ -17,6 +17,7 @@
     ├── TeacherError       a teacher model that cannot be asked
     ├── DatabaseError      a database that cannot be opened, read or written
     ├── RecordError        an event, product or other record that cannot be stored
+    ├── RulesError         a file of business rules that cannot be read or understood
     ├── MissingExtra       a part of shoptalk that is not installed
     └── PluginError        a plugin that cannot be imported or registered
 """
@@ -138,6 +139,12 @@ class RecordError(ShoptalkError):
     """An event, a product or another record that cannot be stored."""
 
     kind = "record"
+
+
+class RulesError(ShoptalkError):
+    """A file of business rules that cannot be read or understood."""
+
+    kind = "rules"
 
 
 class MissingExtra(ShoptalkError):

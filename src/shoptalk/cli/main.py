@@ -22,6 +22,8 @@ COMMANDS = (
     "evaluate",
     "compare",
     "recommend",
+    "serve",
+    "keys",
     "catalogue",
     "models",
     "score",

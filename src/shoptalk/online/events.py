@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, select, text
@@ -71,10 +71,14 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """How many events were stored, and how many were ignored because their id was stored before."""
+    """How many events were stored, and how many were ignored because their id was stored before.
+
+    ``ids`` are those of the events that were stored.
+    """
 
     stored: int
     duplicates: int
+    ids: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
 
 
 def add_events(database: Database, events: Sequence[Event], *, received: float | None = None) -> Added:
@@ -106,8 +110,8 @@ def add_events(database: Database, events: Sequence[Event], *, received: float |
     dialect = sqlite if database.is_sqlite else postgresql
     statement = dialect.insert(EVENTS).on_conflict_do_nothing(index_elements=["event_id"]).returning(EVENTS.c.event_id)
     with database.write() as connection:
-        stored = len(connection.execute(statement, ordered).all())
-    return Added(stored, len(events) - stored)
+        stored = frozenset(connection.execute(statement, ordered).scalars())
+    return Added(len(stored), len(events) - len(stored), stored)
 
 
 def history(

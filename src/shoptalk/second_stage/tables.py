@@ -126,7 +126,7 @@ def pad_tables(tables: ItemTables, count: int) -> ItemTables:
 
     def rows(matrix: Any) -> Any:
         """A matrix with empty rows for the new items, sharing its data."""
-        if not sparse.issparse(matrix):
+        if isinstance(matrix, np.ndarray):
             return np.concatenate([matrix, np.zeros((count, matrix.shape[1]), dtype=matrix.dtype)])
         ends = np.append(matrix.indptr, np.full(count, matrix.indptr[-1], dtype=matrix.indptr.dtype))
         return sparse.csr_array((matrix.data, matrix.indices, ends), shape=(total, matrix.shape[1]))

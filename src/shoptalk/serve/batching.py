@@ -66,7 +66,7 @@ class Batcher(Generic[T, R]):
         size: int,
         milliseconds: float,
         limit: int,
-        observe: Callable[[int, float], None] = lambda size, seconds: None,
+        observe: Callable[[int, float], None] | None = None,
         name: str = "batch",
     ) -> None:
         self._handle, self._size, self._wait, self._limit = handle, size, milliseconds / 1000, limit
@@ -136,7 +136,8 @@ class Batcher(Generic[T, R]):
                     results = [error] * len(batch)
                 seconds = time.perf_counter() - begin
                 self._seconds += 0.1 * (seconds / len(batch) - self._seconds)
-                self._observe(len(batch), seconds)
+                if self._observe is not None:
+                    self._observe(len(batch), seconds)
                 _deliver(batch, results)
 
     async def _gather(self) -> None:

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -112,7 +112,8 @@ class LiveCatalogue:
             if members is None:
                 near = difflib.get_close_matches(name.casefold(), groups.members, n=3)
                 raise UsageError(
-                    f"no product has the {what} {name[:80]!r}", hint=f"did you mean {', '.join(near)}?" if near else None
+                    f"no product has the {what} {name[:80]!r}",
+                    hint=f"did you mean {', '.join(near)}?" if near else None,
                 )
             mask[members] = True
         return mask
@@ -122,6 +123,7 @@ def make_catalogue(items: Mapping[str, Item], first_seen: Mapping[str, float] = 
     """The catalogue of the runs, before any change."""
     ids = tuple(items)
     prices = [np.nan if item.price is None else item.price for item in items.values()]
+    categories, brands = _groups(list(items.values()))
     return LiveCatalogue(
         items=items,
         ids=ids,
@@ -131,7 +133,8 @@ def make_catalogue(items: Mapping[str, Item], first_seen: Mapping[str, float] = 
         hidden=np.zeros(len(ids), dtype=np.bool_),
         deleted=np.zeros(len(ids), dtype=np.bool_),
         added=np.array([first_seen.get(item, 0.0) for item in ids], dtype=np.float64),
-        **_groups([items[item] for item in ids]),
+        categories=categories,
+        brands=brands,
     )
 
 
@@ -145,24 +148,28 @@ def apply_changes(catalogue: LiveCatalogue, changes: Sequence[StoredItem], revis
     if appended:
         ids = (*ids, *appended)
         index = {**index, **{item: len(catalogue) + number for number, item in enumerate(appended)}}
-    arrays = {
-        name: _longer(getattr(catalogue, name), len(appended), empty)
-        for name, empty in (("prices", np.nan), ("stock", np.nan), ("hidden", False), ("deleted", False), ("added", 0))
-    }
+    count = len(appended)
+    prices, stock = _longer(catalogue.prices, count, np.nan), _longer(catalogue.stock, count, np.nan)
+    hidden, deleted = _longer(catalogue.hidden, count, False), _longer(catalogue.deleted, count, False)
+    added = _longer(catalogue.added, count, 0.0)
     regroup = bool(appended)
     for one in changes:
         item, position = one.item, index[one.item.item_id]
         old = items.get(item.item_id)
         regroup = regroup or old is None or (old.brand, old.categories) != (item.brand, item.categories)
         items[item.item_id] = item
-        arrays["prices"][position] = np.nan if item.price is None else item.price
-        arrays["stock"][position] = np.nan if one.stock is None else one.stock
-        arrays["hidden"][position], arrays["deleted"][position] = one.hidden, one.deleted
+        prices[position] = np.nan if item.price is None else item.price
+        stock[position] = np.nan if one.stock is None else one.stock
+        hidden[position], deleted[position] = one.hidden, one.deleted
         if item.item_id not in catalogue.index or item.item_id in catalogue.new:
-            arrays["added"][position] = one.added
-    groups = _groups([items[item] for item in ids]) if regroup else {}
-    new = (*catalogue.new, *appended)
-    return replace(catalogue, items=items, ids=ids, index=index, revision=revision, new=new, **arrays, **groups)
+            added[position] = one.added
+    categories, brands = catalogue.categories, catalogue.brands
+    if regroup:
+        categories, brands = _groups([items[item] for item in ids])
+    return LiveCatalogue(
+        items, ids, index, prices, stock, hidden, deleted, added, categories, brands, revision,
+        (*catalogue.new, *appended),
+    )  # fmt: skip
 
 
 def changed_texts(before: LiveCatalogue, after: LiveCatalogue) -> set[str]:
@@ -181,10 +188,10 @@ def _longer(array: NDArray[Any], count: int, value: Any) -> NDArray[Any]:
     return np.concatenate([array, np.full(count, value, dtype=array.dtype)])
 
 
-def _groups(items: Sequence[Item]) -> dict[str, Groups]:
-    """The categories and brands of the items."""
-    categories = [item.categories for item in items]
-    return {"categories": _group(categories), "brands": _group([(item.brand,) if item.brand else () for item in items])}
+def _groups(items: Sequence[Item]) -> tuple[Groups, Groups]:
+    """The categories and the brands of the items."""
+    brands = [(item.brand,) if item.brand else () for item in items]
+    return _group([item.categories for item in items]), _group(brands)
 
 
 def _group(names: Sequence[Sequence[str]]) -> Groups:

@@ -158,19 +158,18 @@ class Engine:
             return answer
         effects = recommender.explain(case.known, ids)
         reasons = arm.trained.reason_writer.write(recommender, case.known, ids, effects)
-        sources = recommender.contributions(case.known, ids) if hasattr(recommender, "contributions") else [{}] * len(ids)
-        found = {item: number for number, item in enumerate(ids)}
-        items = []
-        for one in answer.items:
-            number = found.get(one.item_id)
-            if number is not None:
-                one = replace(
-                    one,
-                    because=tuple(HistoryEffect(effect.item_id, effect.effect) for effect in effects[number]),
-                    sources=tuple(SourceEffect(name, value) for name, value in sources[number].items()),
-                    reason=reasons[number],
-                )
-            items.append(one)
+        sources = (
+            recommender.contributions(case.known, ids) if hasattr(recommender, "contributions") else [{}] * len(ids)
+        )
+        explained = {
+            item: {
+                "because": tuple(HistoryEffect(effect.item_id, effect.effect) for effect in effects[number]),
+                "sources": tuple(SourceEffect(name, value) for name, value in sources[number].items()),
+                "reason": reasons[number],
+            }
+            for number, item in enumerate(ids)
+        }
+        items = [replace(one, **explained.get(one.item_id, {})) for one in answer.items]
         return replace(answer, items=tuple(items))
 
     def similar(self, item_id: str, filters: ItemFilters, count: int, arm: int = 0) -> tuple[Ranking, str, State]:
@@ -260,9 +259,7 @@ def filter_mask(catalogue: LiveCatalogue, filters: ItemFilters) -> Bools:
     return np.asarray(np.logical_and.reduce(masks), dtype=np.bool_)
 
 
-def _answer(
-    state: State, arm: Arm, case: _Case, ranking: Ranking, method: str, fallback: str | None
-) -> Answer:
+def _answer(state: State, arm: Arm, case: _Case, ranking: Ranking, method: str, fallback: str | None) -> Answer:
     ids = state.catalogue.ids
     acted: dict[str, list[str]] = {}
     for effect in ranking.effects:

@@ -97,7 +97,9 @@ class Guard:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         """Write the metrics and the line of the log; the route stands for the path, which may hold an id."""
         route = getattr(scope.get("route"), "path", "none")
-        method = scope["method"] if scope["method"] in {"GET", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"} else "other"
+        method = (
+            scope["method"] if scope["method"] in {"GET", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS"} else "other"
+        )
         self._metrics.requests.labels(route, method, str(status)).inc()
         self._metrics.seconds.labels(route).observe(seconds)
         key = scope.get("state", {}).get("key_id")

@@ -27,9 +27,7 @@ class LiveEvents:
     purchases: Mapping[str, float] = field(default_factory=dict)
 
 
-def live_events(
-    database: Database, users: Sequence[str], kinds: Sequence[str]
-) -> tuple[dict[str, LiveEvents], bool]:
+def live_events(database: Database, users: Sequence[str], kinds: Sequence[str]) -> tuple[dict[str, LiveEvents], bool]:
     """The events of some users, and whether the database could be read; without it nobody has events."""
     if not users:
         return {}, True

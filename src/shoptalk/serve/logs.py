@@ -35,7 +35,9 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             content["exception"] = record.exc_info[0].__name__
             frames = traceback.extract_tb(record.exc_info[2])
-            content["at"] = [f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in frames[-8:]]
+            content["at"] = [
+                f"{frame.filename.rsplit('/', 2)[-1]}:{frame.lineno} {frame.name}" for frame in frames[-8:]
+            ]
         return json.dumps(without_nan(content), ensure_ascii=False, default=str)
 
 

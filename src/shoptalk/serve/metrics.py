@@ -21,7 +21,10 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self.requests = Counter(
-            "shoptalk_requests", "Requests by route, method and status", ["route", "method", "status"], registry=registry
+            "shoptalk_requests",
+            "Requests by route, method and status",
+            ["route", "method", "status"],
+            registry=registry,
         )
         self.seconds = Histogram(
             "shoptalk_request_seconds", "Duration of requests", ["route"], buckets=_SECONDS, registry=registry

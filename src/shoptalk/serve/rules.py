@@ -199,9 +199,7 @@ class RuleSet:
         """Whether a rule looks at the times of purchases."""
         return any(rule.days_after_purchase is not None for rule in self.rules)
 
-    def apply(
-        self, scores: Scores, allowed: Bools, count: int, purchases: Mapping[str, float], now: float
-    ) -> Ranking:
+    def apply(self, scores: Scores, allowed: Bools, count: int, purchases: Mapping[str, float], now: float) -> Ranking:
         """The ``count`` best products under the rules.
 
         Parameters

@@ -101,6 +101,10 @@ class Upkeep:
         """
         await asyncio.get_running_loop().run_in_executor(self._executor, self._look, again)
 
+    def look_soon(self, *, again: bool = False) -> None:
+        """Look as soon as possible, without waiting; for handlers of signals."""
+        self._executor.submit(self._look, again)
+
     async def close(self) -> None:
         """Stop looking."""
         if self._task is not None:
@@ -207,8 +211,6 @@ class Upkeep:
 
     def _note_items(self, state: State) -> None:
         self.metrics.items.set(int(state.catalogue.offered.sum()))
-
-
 
 
 def _file_signature(path: Path) -> tuple[int, int, int] | None:

@@ -22,7 +22,7 @@ from shoptalk.serve.engine import filter_mask
 from shoptalk.serve.errors import responses
 from shoptalk.serve.query import ItemFilters
 from shoptalk.serve.routes import JSONResponse, service_of
-from shoptalk.serve.schemas import ItemListOut, ItemOut, ItemPatch, ItemsBody, LIMITS, PutOut
+from shoptalk.serve.schemas import LIMITS, ItemListOut, ItemOut, ItemPatch, ItemsBody, PutOut
 from shoptalk.serve.service import Service, listed, listed_item
 from shoptalk.serve.state import State
 
@@ -32,13 +32,18 @@ _PATTERN = r"^[^\x00-\x1f\x7f]+$"
 ItemId = Annotated[str, Path(min_length=1, max_length=500, pattern=_PATTERN)]
 K = Annotated[int, Query(ge=1, le=LIMITS.k)]
 Offset = Annotated[int, Query(ge=0, le=LIMITS.offset)]
+Words = Annotated[
+    str, Query(max_length=200, pattern=r"^[^\x00]*$", description="Words of title, brand and categories.")
+]
 Category = Annotated[str | None, Query(min_length=1, max_length=200, pattern=_PATTERN)]
 
 
 @router.get("/v1/items", response_model=ItemListOut, responses=responses(), dependencies=READ)
 async def search(
     request: Request,
-    q: Annotated[str, Query(max_length=200, pattern=r"^[^\x00]*$", description="Words of title, brand, category.")] = "",
+    q: Annotated[
+        str, Query(max_length=200, pattern=r"^[^\x00]*$", description="Words of title, brand, category.")
+    ] = "",
     k: K = DEFAULT_K,
     offset: Offset = 0,
     category: Category = None,
@@ -96,9 +101,7 @@ def _recent_counts(service: Service, state: State, days: float) -> np.ndarray[An
 
 
 @router.get("/v1/latest", response_model=ItemListOut, responses=responses(), dependencies=READ)
-async def latest(
-    request: Request, k: K = DEFAULT_K, offset: Offset = 0, category: Category = None
-) -> JSONResponse:
+async def latest(request: Request, k: K = DEFAULT_K, offset: Offset = 0, category: Category = None) -> JSONResponse:
     """The newest products: those added last, then those of the dataset by their first purchase."""
 
     def find() -> dict[str, Any]:
@@ -109,9 +112,7 @@ async def latest(
     return JSONResponse(await asyncio.to_thread(find))
 
 
-@router.get(
-    "/v1/items/{item_id:path}/similar", response_model=ItemListOut, responses=responses(404), dependencies=READ
-)
+@router.get("/v1/items/{item_id:path}/similar", response_model=ItemListOut, responses=responses(404), dependencies=READ)
 async def similar(
     request: Request, item_id: ItemId, k: K = DEFAULT_K, offset: Offset = 0, category: Category = None
 ) -> JSONResponse:

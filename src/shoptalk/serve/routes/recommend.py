@@ -52,9 +52,10 @@ async def score(request: Request, body: ScoreBody) -> JSONResponse:
     query = Query("", arm, body.user or "", body.history)
     ranked, fallback = await asyncio.to_thread(service.engine.score, query, body.options)
     state = service.state
+    products = state.catalogue.items
     items = [
-        {"item_id": item, "title": state.catalogue.items[item].title if item in state.catalogue.items else "", "score": s}
-        for item, s in zip(ranked.items, ranked.scores, strict=True)
+        {"item_id": item, "title": products[item].title if item in products else "", "score": value}
+        for item, value in zip(ranked.items, ranked.scores, strict=True)
     ]
     return JSONResponse(
         {

@@ -42,6 +42,4 @@ async def erase(request: Request, user_id: UserId) -> JSONResponse:
     await service.shown.flush()
     erased = await asyncio.to_thread(erase_user, service.database, user_id)
     in_dataset = any(arm.history(user_id) for arm in service.state.arms)
-    return JSONResponse(
-        {"events": erased.events, "recommendations": erased.recommendations, "in_dataset": in_dataset}
-    )
+    return JSONResponse({"events": erased.events, "recommendations": erased.recommendations, "in_dataset": in_dataset})
