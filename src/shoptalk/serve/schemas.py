@@ -206,6 +206,13 @@ class EventsBody(Request):
     events: Annotated[tuple[EventBody, ...], Field(min_length=1, max_length=LIMITS.events)]
 
 
+class HistoryOut(BaseModel):
+    """A product of the history."""
+
+    item_id: str
+    title: str
+
+
 class EffectOut(BaseModel):
     """The effect of a product of the history: the score minus the score without it."""
 
@@ -260,7 +267,9 @@ class RecommendOut(BaseModel):
     run: str
     history_length: int
     unknown_in_history: int = Field(description="Products of the history that the run does not know.")
-    history: list[EffectOut] | None = None
+    history: list[HistoryOut] | None = Field(
+        None, description="The latest products that were read, if `explain` is set."
+    )
     rules: list[RuleOut]
     unit: str = Field(description="What scores are.")
     warnings: list[str]
