@@ -83,6 +83,7 @@ class Upkeep:
             self._rules = read_rules(Path(self.settings.rules))
         arms = [load_arm(arm, self.cache) for arm in self.settings.arms]
         state = make_state(arms, self._rules, changes_since(self.database), self._count())
+        self.metrics.database.set(1)
         self.engine = Engine(state, self.database, self.settings.history_kinds)
         self._note_items(state)
         return self.engine
