@@ -75,7 +75,7 @@ def test_from_an_empty_database_to_a_restored_one(tmp_path: Path) -> None:
             status, metrics = ask(address + "/metrics", key)
             assert status == 200
             assert "shoptalk_database_up 1" in metrics
-            event = {"event_id": "one", "user_id": "someone", "item_id": "anything", "kind": "click"}
+            event = {"event_id": "one", "user": "someone", "item_id": "anything", "kind": "click"}
             assert ask(address + "/v1/events", key, event)[0] in {200, 201, 202}
             dump = tmp_path / "dump"
             backup = [postgres.binaries() / "pg_dump", "--format=custom", f"--file={dump}", f"--host={server.folder}"]
