@@ -49,9 +49,9 @@ class Metrics:
         self.reloads = Counter(
             "shoptalk_reloads", "Runs, rules and catalogues taken up or refused", ["what", "result"], registry=registry
         )
-        self.items = Gauge("shoptalk_items", "Products on offer", registry=registry, multiprocess_mode="max")
+        self.items = Gauge("shoptalk_items", "Products on offer", registry=registry, multiprocess_mode="livemax")
         self.database = Gauge(
-            "shoptalk_database_up", "Whether the database answers", registry=registry, multiprocess_mode="min"
+            "shoptalk_database_up", "Whether the database answers", registry=registry, multiprocess_mode="livemin"
         )
 
     def observe_batch(self, queue: str) -> Callable[[int, float], None]:

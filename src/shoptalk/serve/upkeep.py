@@ -87,6 +87,7 @@ class Upkeep:
         explorer = None if self.settings.exploration is None else Explorer(self.settings.exploration)
         if explorer is not None:
             explorer.learn(self.database)
+        self.metrics.database.set(1)
         self.engine = Engine(state, self.database, self.settings.history_kinds, explorer)
         self._note_items(state)
         return self.engine
