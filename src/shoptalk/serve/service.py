@@ -67,8 +67,9 @@ class Service:
             observe=metrics.observe_batch("events"),
             name="events",
         )
+        self._weights = {arm.name: arm.weight for arm in settings.arms}
         if len(settings.arms) > 1:
-            set_weights(database, settings.experiment, {arm.name: arm.weight for arm in settings.arms})
+            set_weights(database, settings.experiment, self._weights)
 
     @property
     def state(self) -> State:
@@ -97,7 +98,7 @@ class Service:
         UsageError
             For an arm that is not served.
         """
-        names = [arm.name for arm in self.settings.arms]
+        names = list(self._weights)
         if forced is not None:
             if forced not in names:
                 raise UsageError(f"no arm {forced[:80]!r}", hint=f"served here: {', '.join(names)}")
@@ -106,8 +107,7 @@ class Service:
             return 0
         from shoptalk.online.assignment import assign
 
-        weights = {arm.name: arm.weight for arm in self.settings.arms}
-        return names.index(assign(user, self.settings.experiment, weights))
+        return names.index(assign(user, self.settings.experiment, self._weights))
 
     async def recommend(self, body: RecommendBody) -> dict[str, Any]:
         """The answer to a request, as JSON; it is logged.
