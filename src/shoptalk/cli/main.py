@@ -29,6 +29,7 @@ COMMANDS = (
     "score",
     "export",
     "teach",
+    "online",
 )
 
 #: Spin count of waiting OpenMP threads: the value that libgomp uses if it has more threads than cores. Its default of

@@ -53,6 +53,19 @@ Queue = Annotated[
 Kinds = Annotated[
     str, typer.Option("--history-kinds", metavar="KIND,KIND", help="Kinds of events that are part of a history.")
 ]
+Explore = Annotated[
+    str | None,
+    typer.Option(
+        "--explore", metavar="METHOD", help="Draw the last places at random: epsilon, plackett_luce or thompson."
+    ),
+]
+ExplorePlaces = Annotated[int, typer.Option("--explore-places", min=1, max=50, help="How many of the last places.")]
+ExploreShare = Annotated[
+    float, typer.Option("--explore-share", min=0, max=1, help="epsilon: share of the lists with a random end.")
+]
+ExploreTemperature = Annotated[
+    float, typer.Option("--explore-temperature", min=1e-6, help="plackett_luce: larger is more random.")
+]
 
 
 def command(
@@ -72,18 +85,25 @@ def command(
     batch_ms: BatchWait = 2.0,
     queue: Queue = 256,
     history_kinds: Kinds = "click,basket,purchase",
+    explore: Explore = None,
+    explore_places: ExplorePlaces = 3,
+    explore_share: ExploreShare = 0.1,
+    explore_temperature: ExploreTemperature = 1.0,
 ) -> None:
     """Serve recommendations over HTTP, with live histories, products and business rules.
 
     Example: `shoptalk serve runs/beauty`, or an experiment: `shoptalk serve runs/new runs/old --weights 1,9`
     """
-    from shoptalk.errors import require
+    from shoptalk.errors import UsageError, require
 
     for module in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "prometheus_client"):
         require(module, "serve")
+    from shoptalk.serve.explore import Exploration
     from shoptalk.serve.server import serve
     from shoptalk.serve.settings import Settings, parse_arms
 
+    if explore is not None and explore not in ("epsilon", "plackett_luce", "thompson"):
+        raise UsageError(f"unknown exploration {explore!r}", hint="one of epsilon, plackett_luce, thompson")
     settings = Settings(
         arms=parse_arms(runs, weights, method),
         database=database,
@@ -99,6 +119,9 @@ def command(
         queue=queue,
         timeout=timeout,
         rate_per_minute=rate,
+        exploration=None
+        if explore is None
+        else Exploration(explore, explore_places, explore_share, explore_temperature),
     )
     code = serve(settings, lambda address: print(f"serving at {address}; database: {database}", file=sys.stderr))
     if code:

@@ -279,12 +279,13 @@ def thompson(
     shown = np.asarray(trials, dtype=np.float64)[len(head) :]
     if len(won) != len(pool) or len(shown) != len(pool) or (won < 0).any() or (won > shown).any() or min(prior) <= 0:
         raise UsageError("each item needs trials, and successes of at most as many")
-    first, second = prior[0] + won, prior[1] + shown - won
+    first = np.asarray(prior[0] + won, dtype=np.float64)
+    second = np.asarray(prior[1] + shown - won, dtype=np.float64)
     levels = np.concatenate([[1e-9, 1e-6, 1e-4], (np.arange(_BETA_POINTS) + 0.5) / _BETA_POINTS])
     levels = np.concatenate([levels, 1 - levels[:3]])
     inner = np.unique(betaincinv(first, second, levels[:, None]))
     points = np.concatenate([[0.0], inner[(inner > 0) & (inner < 1)], [1.0]])
-    cdf = np.asarray(betainc(first, second, points[:, None]))
+    cdf = np.asarray(betainc(first, second, points[:, None]), dtype=np.float64)
     return _Thompson(head, pool, places, cdf, first, second)
 
 

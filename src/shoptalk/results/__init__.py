@@ -23,6 +23,14 @@ from shoptalk.results.dataset import DatasetInfo, PrepareResult, SourceFile, Tab
 from shoptalk.results.evaluation import EvaluationResult, RankingMethod, RunResult, SamplePrompt, TrainingFacts, Verdict
 from shoptalk.results.figures import NOT_MEASURED, Comparison, Difference, Metrics
 from shoptalk.results.models import AddedModel, MemoryNeeds, ModelEntry, ModelsResult
+from shoptalk.results.online import (
+    ArmComparison,
+    ArmResult,
+    ExperimentResult,
+    OffPolicyEstimate,
+    OnlineResult,
+    SampleRatio,
+)
 from shoptalk.results.page import schema_page
 from shoptalk.results.recommendation import HistoryEffect, HistoryItem, RecommendedItem, RecommendResult, SourceEffect
 from shoptalk.results.sample import SampleResult
@@ -37,6 +45,8 @@ __all__ = [
     "METRICS",
     "NOT_MEASURED",
     "AddedModel",
+    "ArmComparison",
+    "ArmResult",
     "AuditResult",
     "AuditedFile",
     "CalibrationBin",
@@ -52,6 +62,7 @@ __all__ = [
     "ErrorGroup",
     "Estimate",
     "EvaluationResult",
+    "ExperimentResult",
     "Finding",
     "HistoryEffect",
     "HistoryItem",
@@ -60,6 +71,8 @@ __all__ = [
     "ModelEntry",
     "ModelsResult",
     "NotChecked",
+    "OffPolicyEstimate",
+    "OnlineResult",
     "PositionReport",
     "PositionShare",
     "PrepareResult",
@@ -68,6 +81,7 @@ __all__ = [
     "RecommendedItem",
     "RunResult",
     "SamplePrompt",
+    "SampleRatio",
     "SampleResult",
     "SeededEstimate",
     "Severity",

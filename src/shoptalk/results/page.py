@@ -5,6 +5,7 @@ from shoptalk.results.comparison import ComparisonResult
 from shoptalk.results.dataset import DatasetInfo, PrepareResult
 from shoptalk.results.evaluation import EvaluationResult, RunResult
 from shoptalk.results.models import AddedModel, ModelsResult
+from shoptalk.results.online import OnlineResult
 from shoptalk.results.recommendation import RecommendResult
 from shoptalk.results.sample import SampleResult
 from shoptalk.results.sweep import SweepResult
@@ -23,6 +24,7 @@ _PUBLISHED: tuple[tuple[str, type], ...] = (
     ("`shoptalk recommend --json`", RecommendResult),
     ("`shoptalk models --json`", ModelsResult),
     ("`shoptalk models add --json`", AddedModel),
+    ("`shoptalk online --json`", OnlineResult),
     ("`sweep.json`, and `shoptalk sweep --json`", SweepResult),
     ("`shoptalk teach --json`", TeachResult),
 )

@@ -2,17 +2,19 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from shoptalk.errors import ShoptalkError, UsageError
 from shoptalk.online.database import Database
+from shoptalk.online.exploration import NO_EXPLORATION, Drawn
 from shoptalk.results import HistoryEffect, SourceEffect
-from shoptalk.schema import History, RankedList
+from shoptalk.schema import Candidates, History, RankedList, Reason
 from shoptalk.serve.arms import Arm
 from shoptalk.serve.catalogue import Bools, LiveCatalogue
+from shoptalk.serve.explore import POOL, Explorer
 from shoptalk.serve.histories import LiveEvents, live_events
 from shoptalk.serve.query import MODEL_ERROR, NO_HISTORY, NO_ITEMS, Answer, ItemFilters, Listed, Query
 from shoptalk.serve.rules import Ranking, Scores
@@ -48,10 +50,15 @@ class Engine:
         Events of users.
     history_kinds
         Kinds of events that are part of a history.
+    explorer
+        Draws the last places of lists; None for none.
     """
 
-    def __init__(self, state: State, database: Database, history_kinds: Sequence[str]) -> None:
+    def __init__(
+        self, state: State, database: Database, history_kinds: Sequence[str], explorer: Explorer | None = None
+    ) -> None:
         self.state, self.database, self.history_kinds = state, database, tuple(history_kinds)
+        self.explorer = explorer
 
     def recommend(self, queries: Sequence[Query]) -> list[Answer | Exception]:
         """The answers to a batch of queries; an error in the place of the answer that it prevents."""
@@ -102,6 +109,9 @@ class Engine:
                     answers[index] = self._ranked(state, number, case, row)
             except ShoptalkError as error:
                 answers[index] = error
+            except Exception as error:  # one request must not fail the others of its batch
+                _note(arm, error)
+                answers[index] = self._by_popularity(state, case, MODEL_ERROR)
         return [answers[index] for index in range(len(cases))]
 
     def _scores(self, arm: Arm, histories: Sequence[History]) -> Scores | Exception | None:
@@ -113,7 +123,7 @@ class Engine:
             if not np.isfinite(scores).all():
                 raise ValueError("scores are not finite")
         except Exception as error:  # whatever the model raises, customers get an answer
-            LOG.exception("the model failed", extra={"fields": {"arm": arm.name, "error": type(error).__name__}})
+            _note(arm, error)
             return error
         return scores
 
@@ -127,19 +137,18 @@ class Engine:
         if row is not None:
             scores[state.columns[number]] = row
         else:
-            try:
-                ranked, method = arm.rank_one(case.known, count + SPARE, allowed[state.columns[number]])
-            except UsageError:
-                raise
-            except Exception as error:  # as above
-                LOG.exception("the model failed", extra={"fields": {"arm": arm.name, "error": type(error).__name__}})
-                return self._by_popularity(state, case, MODEL_ERROR)
+            ranked, method = arm.rank_one(case.known, count + SPARE, allowed[state.columns[number]])
             positions = [state.catalogue.index[item] for item in ranked.items]
             scores[positions] = ranked.scores
-        ranking = state.rules.apply(scores, allowed, count, _times(case), time.time())
+        explores = self.explorer is not None and not query.offset
+        ranking = state.rules.apply(
+            scores, allowed, count + POOL if explores else count, _times(case), time.time(), seen=count
+        )
         if not ranking.best and allowed.any() and row is None:
             return self._by_popularity(state, case, NO_ITEMS)
+        drawn = _draw(self.explorer, state, ranking, count) if self.explorer is not None and explores else None
         answer = _answer(state, arm, case, ranking, method, None)
+        answer = answer if drawn is None else _with_probabilities(answer, drawn)
         return self._explained(arm, case, answer) if query.explain and case.known.items else answer
 
     def _by_popularity(self, state: State, case: _Case, fallback: str) -> Answer:
@@ -161,15 +170,11 @@ class Engine:
         sources = (
             recommender.contributions(case.known, ids) if hasattr(recommender, "contributions") else [{}] * len(ids)
         )
-        explained = {
-            item: {
-                "because": tuple(HistoryEffect(effect.item_id, effect.effect) for effect in effects[number]),
-                "sources": tuple(SourceEffect(name, value) for name, value in sources[number].items()),
-                "reason": reasons[number],
-            }
-            for number, item in enumerate(ids)
-        }
-        items = [replace(one, **explained.get(one.item_id, {})) for one in answer.items]
+        found = {item: number for number, item in enumerate(ids)}
+        items = []
+        for one in answer.items:
+            number = found.get(one.item_id)
+            items.append(one if number is None else _because(one, effects[number], sources[number], reasons[number]))
         return replace(answer, items=tuple(items))
 
     def similar(self, item_id: str, filters: ItemFilters, count: int, arm: int = 0) -> tuple[Ranking, str, State]:
@@ -204,11 +209,13 @@ class Engine:
         if not case.known.items and arm.method != POPULARITY:
             values = np.log1p(state.popularity[[state.catalogue.index[item] for item in options]])
             return _sorted(query.user, options, values.tolist()), NO_HISTORY
-        from shoptalk.schema import Candidates
-
         titles = tuple(arm.dataset.catalogue[item].title for item in options)
         (scores,) = arm.recommender.score([case.known], [Candidates(tuple(options), titles)])
         return _sorted(query.user, options, scores.tolist()), None
+
+
+def _note(arm: Arm, error: Exception) -> None:
+    LOG.error("the model failed", exc_info=error, extra={"fields": {"arm": arm.name}})
 
 
 def _sorted(user: str, options: Sequence[str], scores: Sequence[float]) -> RankedList:
@@ -257,6 +264,35 @@ def filter_mask(catalogue: LiveCatalogue, filters: ItemFilters) -> Bools:
     if filters.in_stock:
         masks.append(~(catalogue.stock <= 0))
     return np.asarray(np.logical_and.reduce(masks), dtype=np.bool_)
+
+
+def _because(one: Listed, effects: Sequence[Reason], sources: Mapping[str, float], reason: str | None) -> Listed:
+    """A product with its explanation."""
+    return replace(
+        one,
+        because=tuple(HistoryEffect(effect.item_id, effect.effect) for effect in effects),
+        sources=tuple(SourceEffect(name, value) for name, value in sources.items()),
+        reason=reason,
+    )
+
+
+def _draw(explorer: Explorer, state: State, ranking: Ranking, k: int) -> Drawn:
+    """Draw a list of k from a longer ranking, which becomes that list."""
+    ids = [state.catalogue.ids[position] for position in ranking.best]
+    drawn = explorer.draw(ids, ranking.scores[ranking.best].tolist(), k)
+    ranking.best = [state.catalogue.index[item] for item in drawn.items]
+    return drawn
+
+
+def _with_probabilities(answer: Answer, drawn: Drawn) -> Answer:
+    """The answer with the probability of each product at its rank, and the list without exploration."""
+    items = [replace(one, probability=p) for one, p in zip(answer.items, drawn.probabilities, strict=True)]
+    return replace(
+        answer,
+        items=tuple(items),
+        probability=drawn.probability,
+        alternatives={NO_EXPLORATION: drawn.without},
+    )
 
 
 def _answer(state: State, arm: Arm, case: _Case, ranking: Ranking, method: str, fallback: str | None) -> Answer:

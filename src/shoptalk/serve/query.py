@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from shoptalk.online.shown import Alternative
 from shoptalk.results import HistoryEffect, SourceEffect
 from shoptalk.schema import Item
 from shoptalk.serve.rules import RuleEffect
@@ -93,6 +94,8 @@ class Answer:
         What the scores are.
     probability
         Of the whole list; 1 without exploration, None if unknown.
+    alternatives
+        With exploration: the list without it.
     stored_history
         Whether the events of the user could be read.
     products
@@ -110,4 +113,5 @@ class Answer:
     unit: str = "score"
     probability: float | None = 1.0
     stored_history: bool = True
+    alternatives: Mapping[str, Alternative] = field(default_factory=dict)
     products: Mapping[str, Item] = field(default_factory=dict, repr=False)

@@ -199,7 +199,16 @@ class RuleSet:
         """Whether a rule looks at the times of purchases."""
         return any(rule.days_after_purchase is not None for rule in self.rules)
 
-    def apply(self, scores: Scores, allowed: Bools, count: int, purchases: Mapping[str, float], now: float) -> Ranking:
+    def apply(
+        self,
+        scores: Scores,
+        allowed: Bools,
+        count: int,
+        purchases: Mapping[str, float],
+        now: float,
+        *,
+        seen: int | None = None,
+    ) -> Ranking:
         """The ``count`` best products under the rules.
 
         Parameters
@@ -210,11 +219,16 @@ class RuleSet:
             (I,) what may be recommended without the rules.
         purchases
             When each product was last bought, in seconds since 1970.
+        now
+            Seconds since 1970.
+        seen
+            The first places that effects are about, if the list is longer than what is shown.
         """
         scores = np.where(allowed, scores, -np.inf)
         if not self.rules:
             return Ranking(_best(scores, count), scores)
-        plain = set(_best(scores, count))
+        seen = count if seen is None else seen
+        plain = set(_best(scores, seen))
         effects: list[RuleEffect] = []
         for rule, hidden in zip(self.rules, self._hidden, strict=True):
             out = self._recent(rule, purchases, now) if rule.days_after_purchase is not None else hidden
@@ -222,8 +236,8 @@ class RuleSet:
                 gone = [position for position in plain if out[position]]
                 scores = np.where(out, -np.inf, scores)
                 self._note(effects, rule, gone)
-        scores = self._boosted(scores, count, effects)
-        best = self._limited(scores, count, effects)
+        scores = self._boosted(scores, seen, effects)
+        best = self._limited(scores, count, effects, seen)
         self._pin(best, scores, count, effects)
         return Ranking(best, scores, effects)
 
@@ -246,7 +260,7 @@ class RuleSet:
                 before = after
         return scores
 
-    def _limited(self, scores: Scores, count: int, effects: list[RuleEffect]) -> list[int]:
+    def _limited(self, scores: Scores, count: int, effects: list[RuleEffect], seen: int) -> list[int]:
         """The best products of which no group has more than a rule allows."""
         limits = [(rule, where) for rule, where in zip(self.rules, self._where, strict=True) if rule.at_most]
         if not limits:
@@ -268,7 +282,7 @@ class RuleSet:
             for _, key in keys:
                 used[key] = used.get(key, 0) + 1
         for rule, _ in limits:
-            self._note(effects, rule, left_out.get(rule.name, [])[:count])
+            self._note(effects, rule, left_out.get(rule.name, [])[:seen])
         return taken
 
     def _group(self, rule: Rule, position: int) -> tuple[str, int] | None:

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from shoptalk.errors import UsageError
+from shoptalk.online.assignment import Experiment
 from shoptalk.online.database import Database
 from shoptalk.online.events import Added, Event, add_events
+from shoptalk.online.salt import experiment_salt
 from shoptalk.online.shown import Recommendation, ShownItem, set_weights
 from shoptalk.ranking import top_k
 from shoptalk.serve.access import Access
@@ -67,9 +68,10 @@ class Service:
             observe=metrics.observe_batch("events"),
             name="events",
         )
-        self._weights = {arm.name: arm.weight for arm in settings.arms}
-        if len(settings.arms) > 1:
-            set_weights(database, settings.experiment, self._weights)
+        weights = {arm.name: arm.weight for arm in settings.arms}
+        self._names = list(weights)
+        self._experiment = Experiment(settings.experiment, weights, experiment_salt(database))
+        set_weights(database, settings.experiment, weights)
 
     @property
     def state(self) -> State:
@@ -98,16 +100,7 @@ class Service:
         UsageError
             For an arm that is not served.
         """
-        names = list(self._weights)
-        if forced is not None:
-            if forced not in names:
-                raise UsageError(f"no arm {forced[:80]!r}", hint=f"served here: {', '.join(names)}")
-            return names.index(forced)
-        if len(names) == 1:
-            return 0
-        from shoptalk.online.assignment import assign
-
-        return names.index(assign(user, self.settings.experiment, self._weights))
+        return self._names.index(self._experiment.assign(user, forced).arm)
 
     async def recommend(self, body: RecommendBody) -> dict[str, Any]:
         """The answer to a request, as JSON; it is logged.
@@ -161,6 +154,7 @@ class Service:
                 milliseconds=milliseconds,
                 probability=answer.probability,
                 context=context,
+                alternatives=answer.alternatives,
             )
         )
 

@@ -2,11 +2,12 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
 from shoptalk.errors import UsageError
+from shoptalk.serve.explore import Exploration
 
 #: Environment variable with the settings, from the process of the command to its workers.
 VARIABLE = "SHOPTALK_SERVE"
@@ -96,7 +97,7 @@ class Settings:
     rate_per_minute
         Most requests of a key in a minute, where the key has no rate of its own; None for no limit.
     exploration
-        Exploration of lists, see `shoptalk.online.exploration`; None for none.
+        Exploration of lists; None for none.
     cache
         Folder for the copies of weights that the workers map.
     """
@@ -116,7 +117,7 @@ class Settings:
     timeout: float = 2.0
     poll_seconds: float = 0.5
     rate_per_minute: int | None = None
-    exploration: dict[str, Any] | None = None
+    exploration: Exploration | None = None
     cache: str | None = None
     limits: Limits = field(default_factory=Limits)
 
@@ -144,6 +145,7 @@ class Settings:
         values = json.loads(os.environ[VARIABLE])
         values["arms"] = tuple(ArmSettings(**arm) for arm in values["arms"])
         values["history_kinds"] = tuple(values["history_kinds"])
+        values["exploration"] = None if values["exploration"] is None else Exploration(**values["exploration"])
         values["limits"] = Limits(**values["limits"])
         return cls(**values)
 
@@ -173,8 +175,3 @@ def parse_arms(runs: list[str], weights: str | None, method: str | None) -> tupl
             folder, named = run, ""
         arms.append(ArmSettings(folder, named or method, share))
     return tuple(arms)
-
-
-def setting_names() -> list[str]:
-    """The names of all settings."""
-    return [entry.name for entry in fields(Settings)]

@@ -18,6 +18,7 @@ from shoptalk.online.items import changes_since
 from shoptalk.online.tables import EVENTS
 from shoptalk.serve.arms import Arm, load_arm
 from shoptalk.serve.engine import Engine
+from shoptalk.serve.explore import Explorer
 from shoptalk.serve.logs import log
 from shoptalk.serve.metrics import Metrics
 from shoptalk.serve.rules import Rule, read_rules
@@ -83,7 +84,10 @@ class Upkeep:
             self._rules = read_rules(Path(self.settings.rules))
         arms = [load_arm(arm, self.cache) for arm in self.settings.arms]
         state = make_state(arms, self._rules, changes_since(self.database), self._count())
-        self.engine = Engine(state, self.database, self.settings.history_kinds)
+        explorer = None if self.settings.exploration is None else Explorer(self.settings.exploration)
+        if explorer is not None:
+            explorer.learn(self.database)
+        self.engine = Engine(state, self.database, self.settings.history_kinds, explorer)
         self._note_items(state)
         return self.engine
 
@@ -133,6 +137,8 @@ class Upkeep:
                 self._look_at_items(self.engine)
                 if time.monotonic() - self._counted > COUNT_EVERY:
                     self.engine.state = with_live_counts(self.engine.state, self._count())
+                    if self.engine.explorer is not None:
+                        self.engine.explorer.learn(self.database)
                 self.metrics.database.set(1)
             except DatabaseError:
                 self.metrics.database.set(0)
