@@ -15,7 +15,8 @@ from typing import Any, Self
 
 import psutil
 
-ROOT = Path(__file__).parents[2]
+#: The folder of the package.
+SOURCE = Path(__file__).parents[2] / "src"
 
 
 def free_port() -> int:
@@ -60,7 +61,7 @@ class Service:
             *("--database", str(database), "--port", str(self.port), *options),
         ]
         self.log = log
-        self.environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), **environment}
+        self.environment = {**os.environ, "PYTHONPATH": str(SOURCE), **environment}
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:

@@ -26,6 +26,8 @@ from shoptalk.serve.settings import Settings
 
 #: Seconds for requests that are being answered when the service ends.
 GRACE = 10
+#: Seconds that a worker may be silent, as while it imports its modules on a busy machine, before it is replaced.
+HEALTH = 30
 #: Connections that wait to be accepted, and most that are open in one process.
 BACKLOG, MOST_CONNECTIONS = 2048, 4096
 _PREFIX = "shoptalk-serve-"
@@ -84,6 +86,7 @@ def _config(app: Any, settings: Settings, **more: Any) -> uvicorn.Config:
         limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=20,
         timeout_graceful_shutdown=GRACE,
+        timeout_worker_healthcheck=HEALTH,
         h11_max_incomplete_event_size=16_384,
         **more,
     )
