@@ -13,6 +13,7 @@ acknowledged ones. The exit code is 1 where anything is wrong.
 
 import argparse
 import asyncio
+import itertools
 import json
 import shutil
 import signal
@@ -21,7 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,7 +99,12 @@ class Soak:
     database
         ``sqlite`` or ``postgresql``.
     seconds, fault_every, fault_seconds
-        Of the test, between the beginnings of two faults, and of a fault.
+        Of the test, between the beginnings of two faults, and of a fault. A test is longer than ``seconds`` where some
+        fault has not come yet.
+    faults
+        Their names in order; after the last one comes the first again.
+    customers, pause
+        Number of customers, and the mean seconds between two visits of one.
     """
 
     def __init__(
@@ -110,13 +116,14 @@ class Soak:
         seconds: float,
         fault_every: float = 60.0,
         fault_seconds: float = 10.0,
+        faults: Sequence[str] = tuple(FAULTS),
         customers: int = 8,
         pause: float = 0.1,
     ) -> None:
         self.run = Path(shutil.copytree(run, folder / "run"))
         self.folder, self.database = folder, database
         self.seconds, self.fault_every, self.fault_seconds = seconds, fault_every, fault_seconds
-        self.customers, self.pause = customers, pause
+        self.names, self.customers, self.pause = tuple(faults), customers, pause
         self.ledger = Ledger()
         self.faults: list[FaultReport] = []
         self.memory: list[tuple[float, float]] = []
@@ -155,16 +162,17 @@ class Soak:
             await asyncio.gather(*others)
 
     async def _break(self, target: Target) -> None:
-        """One fault after the other until the time is over; the last one is over well before."""
+        """One fault after the other; the last one is over before the time is."""
         begin = time.monotonic()
-        names = list(FAULTS)
-        number = 0
-        while (left := begin + self.seconds - time.monotonic()) > 0:
-            await asyncio.sleep(min(left, max(0.0, begin + (number + 1) * self.fault_every - time.monotonic())))
-            if begin + self.seconds - time.monotonic() <= self.fault_seconds:
-                continue
-            self.faults.append(await self._fault(names[number % len(names)], target, begin))
-            number += 1
+        end = begin + self.seconds
+        for number in itertools.count():
+            start = max(time.monotonic(), begin + (number + 1) * self.fault_every)
+            if start + self.fault_seconds >= end and number >= len(self.names):
+                break
+            await asyncio.sleep(start - time.monotonic())
+            self.faults.append(await self._fault(self.names[number % len(self.names)], target, begin))
+        self.seconds = max(end, time.monotonic() + self.fault_every) - begin
+        await asyncio.sleep(begin + self.seconds - time.monotonic())
 
     async def _fault(self, name: str, target: Target, begin: float) -> FaultReport:
         """Cause a fault, and wait until everything works again."""
