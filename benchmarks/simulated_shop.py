@@ -44,7 +44,7 @@ from shoptalk.stages.load_dataset import open_run_dataset
 K, CLIENTS = 10, 8
 #: Probability of a click on a product of another family, of the family of a taste, and what the brand and the
 #: attribute of the same taste add; probability that a product that was clicked is bought.
-OTHER, FAMILY, BRAND, ATTRIBUTE, BUYS = 0.005, 0.03, 0.1, 0.1, 0.3
+OTHER, FAMILY, BRAND, ATTRIBUTE, BUYS = 0.005, 0.1, 0.2, 0.2, 0.3
 #: Seconds after a customer's first answer in which events count: through HTTP, and in the A/A tests.
 VISIT, WINDOW = 5, 3600.0
 PLANNED = 100  #: the least that `shoptalk online` takes

@@ -15,9 +15,9 @@ def test_the_rule_by_hand(load: Load) -> None:
         {"family": "Tea", "brand": "Oak", "attribute": "Mint", "share": 0.4},
     ]
     for item, expected in (
-        (Item("1", "Rose shampoo", brand="Fox", categories=("Shop", "Hair Care")), 0.23),
-        (Item("2", "Mint shampoo", brand="Fox", categories=("Shop", "Hair Care")), 0.13),
-        (Item("3", "Mint tea", brand="Fox", categories=("Shop", "Tea")), 0.13),
+        (Item("1", "Rose shampoo", brand="Fox", categories=("Shop", "Hair Care")), 0.5),
+        (Item("2", "Mint shampoo", brand="Fox", categories=("Shop", "Hair Care")), 0.3),
+        (Item("3", "Mint tea", brand="Fox", categories=("Shop", "Tea")), 0.3),
         (Item("4", "Rose cream", brand="Fox", categories=("Shop", "Skin Care")), 0.005),
     ):
         assert benchmark.click_probability(tastes, item) == pytest.approx(expected)
