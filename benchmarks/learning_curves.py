@@ -4,7 +4,8 @@
     python benchmarks/learning_curves.py --out FOLDER --page docs/notes/learning-curves.md
 
 Each point is kept in FOLDER and not computed again, so an interrupted command continues. With ``--page`` the page and
-its figure are written from all points in FOLDER.
+its figure are written from all points in FOLDER; with ``--curves src/shoptalk/evaluation/learning_curves.json`` the
+means that `shoptalk choose` predicts models from.
 
 Protocol: users are split at random into training, validation and test users (``by-user``); the first four purchases of
 a test user are the history and the fifth is the target. The exam has four options, the target and three uniform
@@ -26,6 +27,7 @@ from typing import Any, Literal
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from learning_curves_file import write_curves
 from learning_curves_page import write_page
 from shoptalk.api.settings import make_recipe
 from shoptalk.baselines import make_baseline
@@ -171,6 +173,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--test-users", type=int, default=250)
     parser.add_argument("--page", type=Path, help="write this page from the points in --out")
+    parser.add_argument("--curves", type=Path, help="write the learning curves of shoptalk choose from them")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     datasets: dict[tuple[str, int], tuple[Dataset, dict[str, Any]]] = {}
@@ -204,6 +207,8 @@ def main() -> None:
             print(f"{data} {method} {sample.size}: {mean:.3f} {point.get('error', '')}", flush=True)
     if given.page:
         write_page(given.out, given.page)
+    if given.curves:
+        write_curves(given.out, given.curves)
 
 
 if __name__ == "__main__":

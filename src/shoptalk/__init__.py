@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shoptalk.api.audit import audit
+    from shoptalk.api.choose import choose
     from shoptalk.api.data import prepare
     from shoptalk.api.evaluation import Report, compare, evaluate
     from shoptalk.api.model import Model, fit, load
@@ -24,6 +25,7 @@ __all__ = [
     "Report",
     "ShoptalkError",
     "audit",
+    "choose",
     "compare",
     "evaluate",
     "evaluate_rankings",
@@ -40,6 +42,7 @@ _MODULES = {
     "Report": "shoptalk.api.evaluation",
     "ShoptalkError": "shoptalk.errors",
     "audit": "shoptalk.api.audit",
+    "choose": "shoptalk.api.choose",
     "compare": "shoptalk.api.evaluation",
     "evaluate": "shoptalk.api.evaluation",
     "evaluate_rankings": "shoptalk.api.rankings",

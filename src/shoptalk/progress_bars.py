@@ -10,7 +10,7 @@ from shoptalk.progress import Progress, silent
 #: Seconds between two lines if there is no terminal.
 INTERVAL = 30.0
 #: Stages that report with every step.
-LONG = ("train", "sweep", "options", "rankings", "titles", "recommend")
+LONG = ("train", "sweep", "options", "rankings", "titles", "recommend", "choose")
 
 
 @contextmanager

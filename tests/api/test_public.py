@@ -26,7 +26,7 @@ def test_every_name_is_there_and_documented() -> None:
         shoptalk.train  # noqa: B018
 
 
-@pytest.mark.parametrize("module", ["data", "model", "audit", "rankings", "settings", "evaluation"])
+@pytest.mark.parametrize("module", ["data", "model", "audit", "choose", "rankings", "settings", "evaluation"])
 def test_the_examples_of_the_docstrings_run(module: str) -> None:
     result = doctest.testmod(importlib.import_module(f"shoptalk.api.{module}"))
     assert result.failed == 0

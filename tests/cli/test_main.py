@@ -32,6 +32,11 @@ def test_waiting_threads_spin_for_a_short_time_by_default(settings: dict[str, st
     assert completed.stdout.split()[-1] == expected
 
 
+def test_the_package_is_a_command() -> None:
+    command = [sys.executable, "-m", "shoptalk", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0][0].isdigit()
+
+
 @pytest.mark.parametrize("system", ["win32", "cygwin", "emscripten"])
 def test_a_system_that_is_not_supported_is_refused_by_name(
     system: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from shoptalk.data.sample import write_sample
+from shoptalk.online.database import open_database
+from shoptalk.online.shown import Recommendation, ShownItem, log_recommendation
 
 CHILD = """
 import sys
@@ -46,6 +48,13 @@ def test_prepare_and_audit(tmp_path: Path) -> None:
     write_sample(tmp_path, users=60, items=30)
     check([*MODELS, *TABLES, "scipy"], "prepare", tmp_path / "recipe.toml", "--out", tmp_path / "dataset", "--json")
     check([*MODELS, "matplotlib", "jinja2", "ibis", "duckdb"], "audit", tmp_path / "dataset", "--json")
+
+
+def test_online(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "shop.db")
+    log_recommendation(database, Recommendation("r", "u", (ShownItem("a"),), created=1.0))
+    database.close()
+    check([*MODELS, *TABLES, "pyarrow", "ibis", "duckdb", "psycopg"], "online", tmp_path / "shop.db", "--json")
 
 
 @pytest.mark.parametrize("more", [[], ["--explain"]])

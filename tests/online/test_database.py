@@ -4,11 +4,12 @@ import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import insert, text
+from sqlalchemy import event, insert, text
 
 from shoptalk.errors import DatabaseError
 from shoptalk.online.database import VERSION_TABLE, Database, open_database
@@ -125,3 +126,33 @@ def test_the_password_is_not_shown() -> None:
     with pytest.raises(DatabaseError) as caught:
         open_database("postgresql://user:geheim@/none?host=/nowhere")
     assert "geheim" not in str(caught.value)
+
+
+def test_a_full_disk_stores_nothing_and_is_survived(tmp_path: Path) -> None:
+    database = open_database(tmp_path / "shop.db")
+    add_events(database, [Event("before", "u", "i", "click", 1.0)])
+    with database.engine.connect() as connection:
+        pages = connection.execute(text("PRAGMA page_count")).scalar()
+
+    def limit(raw: Any, _record: object) -> None:
+        raw.execute(f"PRAGMA max_page_count = {pages + 2}")
+
+    database.engine.dispose()
+    event.listen(database.engine, "connect", limit)
+    large = [Event(f"large-{number}", "u", "i" * 400, "click", 2.0) for number in range(500)]
+    with pytest.raises(DatabaseError, match="full"):
+        add_events(database, large)
+    assert count_events(database) == 1
+    event.remove(database.engine, "connect", limit)
+    database.engine.dispose()  # there is room again
+    assert add_events(database, large).stored == 500
+    database.close()
+
+
+def test_a_reader_sees_one_state(database: Database) -> None:
+    with database.read() as connection:
+        count = text("SELECT count(*) FROM events")
+        assert connection.execute(count).scalar() == 0
+        add_events(database, [Event("meanwhile", "u", "i", "click", 1.0)])
+        assert connection.execute(count).scalar() == 0
+    assert count_events(database) == 1

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from shoptalk.cli.main import main
 from shoptalk.errors import DatabaseError
 from shoptalk.online.assignment import Experiment
-from shoptalk.online.database import Database
+from shoptalk.online.database import Database, open_database
 from shoptalk.online.events import Event, add_events
 from shoptalk.online.exploration import NO_EXPLORATION, epsilon
 from shoptalk.online.shown import Recommendation, ShownItem, log_recommendation, log_recommendations, set_weights
@@ -167,6 +168,28 @@ def test_equal_arms_are_not_called_different(database: Database) -> None:
     assert "not known" in found.verdict
     (equal,) = summarise(database, margin=0.2).experiments
     assert equal.comparisons[0].judgement == "equivalent"
+
+
+def test_a_look_sees_nothing_of_what_came_later(tmp_path: Path) -> None:
+    generator, look = np.random.default_rng(3), NOW + 2 * DAY
+    answers, clicks = [], []
+    for number in range(400):
+        user, time = f"u{generator.integers(150)}", NOW + float(generator.random()) * 5 * DAY
+        arm = "one" if int(user[1:]) % 2 else "two"
+        answers.append(Recommendation(f"r{number}", user, (ShownItem("a"),), "e", arm, created=time))
+        late = time + float(generator.random()) * 2 * DAY
+        clicks.append(event(f"c{number}", user, "a", "click", late, f"r{number}"))
+
+    def shown(name: str, until: float, now: float) -> str:
+        database = open_database(tmp_path / name)
+        log_recommendations(database, [one for one in answers if one.created <= until])
+        add_events(database, [one for one in clicks if one.timestamp <= until])
+        result = repr(summarise(database, now=now).experiments)  # as text, in which NaN equals NaN
+        database.close()
+        return result
+
+    assert shown("later.db", math.inf, look) == shown("then.db", look, look)
+    assert shown("later.db", math.inf, look) != shown("later.db", math.inf, look + DAY)
 
 
 def test_lost_users_forbid_a_comparison(database: Database) -> None:

@@ -10,8 +10,7 @@ import pytest
 from shoptalk.errors import UsageError
 from shoptalk.online.events import stored_about
 from shoptalk.online.summary import summarise
-from shoptalk.serve.explore import Exploration
-from shoptalk.serve.settings import Settings, parse_arms
+from shoptalk.serve.settings import Exploration, Settings, parse_arms
 from tests.serve.conftest import Start, ids, post_event, recommend, service
 
 

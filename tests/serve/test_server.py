@@ -1,4 +1,4 @@
-"""The service as real processes: starting, stopping, signals, workers, slow clients, and the client over the network."""
+"""The service as real processes: starting, stopping, signals, workers, slow clients, and the client over HTTP."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -167,8 +168,12 @@ def test_workers_share_everything_and_are_replaced(served_run: Path, tmp_path: P
     with serving(tmp_path, served_run, "--workers", 2) as served, httpx.Client(base_url=served.url) as http:
 
         def workers() -> list[Any]:
-            children = psutil.Process(served.process.pid).children()
-            return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+            found = []
+            for child in psutil.Process(served.process.pid).children():
+                with suppress(psutil.Error):  # it has just died
+                    if "spawn_main" in " ".join(child.cmdline()):
+                        found.append(child)
+            return found
 
         def post(path: str, **body: Any) -> Any:
             for _ in range(100):

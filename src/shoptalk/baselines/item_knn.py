@@ -1,7 +1,8 @@
 """Item-kNN: items that other users bought together with those of the history, of which later ones count more."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -53,15 +54,23 @@ class ItemKnn(PurchaseRecommender):
         The purchases of the training users.
     items
         Ids of the I items of the catalogue.
+    similarity
+        Similarities (I, I) that were computed before with these purchases and settings.
     """
 
     name = "item_knn"
 
-    def __init__(self, purchases: InteractionMatrix, items: Sequence[str], settings: Settings = Settings()) -> None:
+    def __init__(
+        self,
+        purchases: InteractionMatrix,
+        items: Sequence[str],
+        settings: Settings = Settings(),
+        similarity: sparse.csr_array[Any] | None = None,
+    ) -> None:
         self.items = tuple(items)
         self.settings = settings
         self._fallback = fallback(purchases)
-        self._similarity = similarities(purchases, settings)
+        self._similarity = similarities(purchases, settings) if similarity is None else similarity
 
     def score_purchases(self, purchases: InteractionMatrix) -> Floats:
         """Scores (B, I)."""
@@ -70,14 +79,25 @@ class ItemKnn(PurchaseRecommender):
 
 def similarities(purchases: InteractionMatrix, settings: Settings) -> sparse.csr_array[Any]:
     """Similarity (I, I) of each item (row) to its neighbours; the diagonal is 0."""
+    return normalised(together(purchases, settings.user), purchases, settings)
+
+
+def together(purchases: InteractionMatrix, user: float) -> sparse.csr_array[Any]:
+    """Sum (I, I) over the users who bought both items of len(user) ** -``user``; the diagonal is 0."""
     bought = purchases.weighted()  # (users, I) of ones
     lengths = np.maximum(bought.sum(axis=1), 1)
-    together = sparse.coo_array(bought.T @ (sparse.diags_array(lengths**-settings.user) @ bought))
-    users = np.maximum(bought.sum(axis=0), 1)
-    off_diagonal = together.row != together.col
-    row, column = together.row[off_diagonal], together.col[off_diagonal]
-    data = together.data[off_diagonal] * users[row] ** -settings.source_exponent * users[column] ** -settings.option
-    matrix = sparse.csr_array((data.astype(np.float32), (row, column)), shape=together.shape)
+    pairs = sparse.coo_array(bought.T @ (sparse.diags_array(lengths**-user) @ bought))
+    off_diagonal = pairs.row != pairs.col
+    entries = (pairs.data[off_diagonal], (pairs.row[off_diagonal], pairs.col[off_diagonal]))
+    return sparse.csr_array(entries, shape=pairs.shape)
+
+
+def normalised(pairs: sparse.csr_array[Any], purchases: InteractionMatrix, settings: Settings) -> sparse.csr_array[Any]:
+    """The similarities of ``pairs``, the result of `together` with ``settings.user``."""
+    users = np.maximum(purchases.weighted().sum(axis=0), 1)
+    row = np.repeat(np.arange(pairs.shape[0]), np.diff(pairs.indptr))
+    data = pairs.data * users[row] ** -settings.source_exponent * users[pairs.indices] ** -settings.option
+    matrix = sparse.csr_array((data.astype(np.float32), pairs.indices, pairs.indptr), shape=pairs.shape)
     return strongest(matrix, settings.neighbours)
 
 
@@ -86,8 +106,17 @@ def learn(split: Split, catalogue: Catalogue, seed: int) -> ItemKnn:
     item_index, items = item_index_of(catalogue), tuple(catalogue)
     train = training_purchases(split, item_index)
 
+    @lru_cache(maxsize=2)
+    def pairs(user: float) -> sparse.csr_array[Any]:
+        return together(train, user)
+
+    @lru_cache(maxsize=2)
+    def similarity(settings: Settings) -> sparse.csr_array[Any]:
+        return normalised(pairs(settings.user), train, settings)
+
     def score(settings: Settings) -> Score:
-        return ItemKnn(train, items, settings).score_purchases
+        # The weights of a history do not change the similarities.
+        return ItemKnn(train, items, settings, similarity(replace(settings, decay=1.0))).score_purchases
 
     best = tune(Settings(), GRID, score, RankingValidation(split.validation, item_index, seed))
     return ItemKnn(final_purchases(split, item_index), items, best)

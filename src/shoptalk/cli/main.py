@@ -18,6 +18,7 @@ COMMANDS = (
     "sample",
     "prepare",
     "audit",
+    "choose",
     "train",
     "evaluate",
     "compare",

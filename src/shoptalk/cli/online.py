@@ -119,16 +119,17 @@ def _show_comparisons(console: Any, experiment: "ExperimentResult") -> None:
 
     if not experiment.comparisons:
         return
+    title = f"{experiment.comparisons[0].metric}: arm minus control, in percentage points"
     columns = ("pair", "difference", "interval", "detectable", "users needed", "verdict")
-    table = Table(*columns, title=f"{experiment.comparisons[0].metric}: arm minus control", title_justify="left")
+    table = Table(*columns, title=title, title_justify="left")
     for one in experiment.comparisons:
-        interval = "" if math.isnan(one.low) else f"{one.low:+.2%} to {one.high:+.2%}"
+        interval = "" if math.isnan(one.low) else f"{_points(one.low)} to {_points(one.high)}"
         needed = f"{one.users_needed:,}" if one.users_needed else ""
         table.add_row(
             escape(f"{one.arm} − {one.control}"),
-            "n/a" if math.isnan(one.difference) else f"{one.difference:+.2%}",
+            _points(one.difference),
             interval,
-            _rate(one.detectable),
+            _points(one.detectable),
             needed,
             one.judgement.replace("_", " "),
         )
@@ -158,3 +159,7 @@ def _show_off_policy(console: Any, experiment: "ExperimentResult") -> None:
 
 def _rate(value: float) -> str:
     return "n/a" if math.isnan(value) else f"{value:.2%}"
+
+
+def _points(value: float) -> str:
+    return "n/a" if math.isnan(value) else f"{100 * value:+.2f}"

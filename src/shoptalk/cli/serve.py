@@ -94,16 +94,13 @@ def command(
 
     Example: `shoptalk serve runs/beauty`, or an experiment: `shoptalk serve runs/new runs/old --weights 1,9`
     """
-    from shoptalk.errors import UsageError, require
+    from shoptalk.errors import require
 
     for module in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "prometheus_client"):
         require(module, "serve")
-    from shoptalk.serve.explore import Exploration
     from shoptalk.serve.server import serve
-    from shoptalk.serve.settings import Settings, parse_arms
+    from shoptalk.serve.settings import Exploration, Settings, parse_arms
 
-    if explore is not None and explore not in ("epsilon", "plackett_luce", "thompson"):
-        raise UsageError(f"unknown exploration {explore!r}", hint="one of epsilon, plackett_luce, thompson")
     settings = Settings(
         arms=parse_arms(runs, weights, method),
         database=database,

@@ -14,6 +14,9 @@ segments             metrics by history length, popularity, cold-start items and
 paired               one method against others: paired bootstrap, Holm's correction
 randomisation        the paired randomisation test
 comparison           all pairs of several methods
+power_law            learning curves and their extrapolation
+choice               the simplest of several methods that may be as good as the best
+expected_gap         what to expect of a model, from learning curves of other shops
 errors               properties of wrong answers, compared with chance
 audit                leaks and shortcuts
 probe                classifiers that see the options only

@@ -76,13 +76,17 @@ def strongest(similarity: sparse.csr_array[Any], count: int) -> sparse.csr_array
     matrix = sparse.csr_array(similarity)
     matrix.sort_indices()
     lengths = np.diff(matrix.indptr)
-    if not len(matrix.data) or lengths.max() <= count:
+    long_rows = lengths > count
+    if not long_rows.any():
         return matrix
-    row = np.repeat(np.arange(matrix.shape[0]), lengths)
-    order = np.lexsort((matrix.indices, -matrix.data, row))  # within each row, the largest first
-    rank = np.arange(len(row)) - np.repeat(matrix.indptr[:-1], lengths)
-    largest = order[rank < count]
-    return sparse.csr_array((matrix.data[largest], (row[largest], matrix.indices[largest])), shape=matrix.shape)
+    kept = np.ones(len(matrix.data), dtype=np.bool_)
+    inside = np.flatnonzero(np.repeat(long_rows, lengths))  # only the entries of long rows are sorted
+    row = np.repeat(np.flatnonzero(long_rows), lengths[long_rows])
+    order = np.lexsort((matrix.indices[inside], -matrix.data[inside], row))  # within each row, the largest first
+    rank = np.arange(len(row)) - np.repeat(np.cumsum(lengths[long_rows]) - lengths[long_rows], lengths[long_rows])
+    kept[inside[order[rank >= count]]] = False
+    indptr = np.concatenate([[0], np.cumsum(np.minimum(lengths, count))])
+    return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
 
 
 def product(weights: sparse.csr_array[Any], similarity: sparse.csr_array[Any]) -> Floats:

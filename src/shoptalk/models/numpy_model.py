@@ -107,10 +107,11 @@ class NumpyModel:
 def can_load_numpy_model(folder: Path) -> bool:
     """Whether `load_numpy_model` gives the same scores as `shoptalk.models.storage.load`.
 
-    So it is for a fully trained `nano` model with item tokens, computed in fp32, in a folder without other parts.
+    So it is for a fully trained `nano` model with item tokens, in a folder without other parts: items are scored in
+    fp32 whatever the precision of the training.
     """
     card = read_card(folder)
-    if (card.get("base"), card.get("tuning"), card.get("precision")) != ("nano", "full", "fp32") or "items" not in card:
+    if (card.get("base"), card.get("tuning")) != ("nano", "full") or "items" not in card:
         return False
     names = {path.name for path in folder.iterdir() if not path.name.startswith(".")}
     # The index of a large catalogue needs torch.

@@ -57,8 +57,12 @@ class Database:
         DatabaseError
             If the database cannot be reached or read.
         """
-        with self._errors("read"), self.engine.connect() as connection, connection.begin():
-            yield connection
+        with self._errors("read"), self.engine.connect() as plain:
+            # PostgreSQL's default is one state for each statement.
+            state = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            connection = plain.execution_options(**state)
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:

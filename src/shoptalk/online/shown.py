@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shoptalk.online.database import EXPERIMENTS_LOCK, Database
 from shoptalk.online.records import check_id, check_integer, check_json, check_number, check_time, now
-from shoptalk.online.tables import ALTERNATIVES, EXPERIMENTS, RECOMMENDATIONS, SHOWN
+from shoptalk.online.tables import ALTERNATIVES, EVENTS, EXPERIMENTS, RECOMMENDATIONS, SHOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +127,32 @@ def log_recommendations(database: Database, recommendations: Sequence[Recommenda
         if alternatives := [row for name in new for row in _alternatives(by_id[name])]:
             connection.execute(insert(ALTERNATIVES), alternatives)
     return len(new)
+
+
+def item_counts(database: Database, kind: str, since: float = 0.0) -> dict[str, tuple[int, int]]:
+    """For each item how many answers since a time led to an event of a kind with it, and how many showed it.
+
+    These are the successes and trials of `exploration.thompson`.
+    """
+    recent = select(RECOMMENDATIONS).where(RECOMMENDATIONS.c.created >= since).subquery()
+    led = (
+        select(EVENTS.c.recommendation_id, EVENTS.c.item_id)
+        .join(
+            recent,
+            (recent.c.recommendation_id == EVENTS.c.recommendation_id) & (recent.c.user_id == EVENTS.c.user_id),
+        )
+        .where(EVENTS.c.kind == kind)
+        .distinct()
+        .subquery()
+    )
+    statement = (
+        select(SHOWN.c.item_id, func.count(led.c.item_id), func.count())
+        .join(recent, recent.c.recommendation_id == SHOWN.c.recommendation_id)
+        .outerjoin(led, (led.c.recommendation_id == SHOWN.c.recommendation_id) & (led.c.item_id == SHOWN.c.item_id))
+        .group_by(SHOWN.c.item_id)
+    )
+    with database.read() as connection:
+        return {item: (int(successes), int(trials)) for item, successes, trials in connection.execute(statement)}
 
 
 def set_weights(database: Database, experiment: str, weights: Mapping[str, float]) -> None:

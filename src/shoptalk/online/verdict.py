@@ -21,7 +21,7 @@ def verdict_of(arms: Sequence[ArmResult], comparisons: Sequence[ArmComparison], 
 def _sentence(one: ArmComparison) -> str:
     """One comparison in words."""
     pair = f"{one.arm} against {one.control}"
-    interval = f"({one.difference:+.2%}, interval {one.low:+.2%} to {one.high:+.2%})"
+    interval = f"({100 * one.difference:+.2f} points, interval {100 * one.low:+.2f} to {100 * one.high:+.2f})"
     if one.judgement == "too_early":
         return f"{pair}: too early; both arms need {LEAST_EVENTS} users with and without a {one.metric}."
     if one.judgement in ("better", "worse"):

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -73,7 +74,8 @@ class ItemRecommender(ItemTokenRecommender):
         ids = torch.zeros(len(prompts), width, dtype=torch.long)
         for row, prompt in enumerate(prompts):
             ids[row, : len(prompt)] = torch.tensor(prompt)
-        with self.model.autocast():
+        # `nano` is small: in fp32 as in `shoptalk.models.numpy_model`, so that both give the same scores.
+        with nullcontext() if self.model.base == "nano" else self.model.autocast():
             hidden = self.model.hidden(ids.to(self.model.device), table=self.table)
         ends = torch.tensor([len(prompt) - 1 for prompt in prompts], device=hidden.device)
         return hidden[torch.arange(len(prompts), device=hidden.device), ends].float()

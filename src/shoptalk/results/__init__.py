@@ -17,6 +17,7 @@ from shoptalk.results.analysis import (
     WordBias,
 )
 from shoptalk.results.audit import AuditedFile, AuditResult, Finding, NotChecked, Severity
+from shoptalk.results.choice import ChoiceResult, CurvePoint, ExpectedModel, MethodCurve
 from shoptalk.results.comparison import ComparedRecipe, ComparisonResult, SeededEstimate
 from shoptalk.results.cost import Cost, Energy
 from shoptalk.results.dataset import DatasetInfo, PrepareResult, SourceFile, TableFile
@@ -50,10 +51,12 @@ __all__ = [
     "AuditResult",
     "AuditedFile",
     "CalibrationBin",
+    "ChoiceResult",
     "ComparedRecipe",
     "Comparison",
     "ComparisonResult",
     "Cost",
+    "CurvePoint",
     "DatasetInfo",
     "Difference",
     "Energy",
@@ -62,11 +65,13 @@ __all__ = [
     "ErrorGroup",
     "Estimate",
     "EvaluationResult",
+    "ExpectedModel",
     "ExperimentResult",
     "Finding",
     "HistoryEffect",
     "HistoryItem",
     "MemoryNeeds",
+    "MethodCurve",
     "Metrics",
     "ModelEntry",
     "ModelsResult",

@@ -1,6 +1,7 @@
 """The page that documents the schema of the results, generated from their classes."""
 
 from shoptalk.results.audit import AuditResult
+from shoptalk.results.choice import ChoiceResult
 from shoptalk.results.comparison import ComparisonResult
 from shoptalk.results.dataset import DatasetInfo, PrepareResult
 from shoptalk.results.evaluation import EvaluationResult, RunResult
@@ -18,6 +19,7 @@ _PUBLISHED: tuple[tuple[str, type], ...] = (
     ("`audit.json`, and `shoptalk audit --json`", AuditResult),
     ("`shoptalk evaluate --json` and `shoptalk run --json`", RunResult),
     ("`shoptalk compare --json`", ComparisonResult),
+    ("`shoptalk choose --json`", ChoiceResult),
     ("`shoptalk sample --json`", SampleResult),
     ("`dataset.json`", DatasetInfo),
     ("`shoptalk prepare --json`", PrepareResult),

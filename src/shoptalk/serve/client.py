@@ -149,7 +149,8 @@ class Client:
 
     def popular(self, *, k: int = DEFAULT_K, days: float | None = None) -> ItemListOut:
         """The products that were bought most often; of the last days, if ``days`` is given."""
-        return self._ask(ItemListOut, "GET", "/v1/popular", k=k, **({} if days is None else {"days": days}))
+        query: dict[str, Any] = {"k": k} if days is None else {"k": k, "days": days}
+        return self._ask(ItemListOut, "GET", "/v1/popular", **query)
 
     def latest(self, *, k: int = DEFAULT_K) -> ItemListOut:
         """The newest products."""

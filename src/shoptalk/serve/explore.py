@@ -3,8 +3,6 @@
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from sqlalchemy import func, select
@@ -13,33 +11,12 @@ from shoptalk.online.database import Database
 from shoptalk.online.events import CLICK
 from shoptalk.online.exploration import Drawn, epsilon, plackett_luce, thompson
 from shoptalk.online.tables import EVENTS, RECOMMENDATIONS, SHOWN
+from shoptalk.serve.settings import Exploration
 
 #: Items beyond the list from which the last places are drawn.
 POOL = 20
 #: Days of answers that Thompson sampling learns from.
 DAYS = 14.0
-
-
-@dataclass(frozen=True, slots=True)
-class Exploration:
-    """How lists are explored.
-
-    Attributes
-    ----------
-    method
-        ``epsilon``, ``plackett_luce`` or ``thompson``, see `shoptalk.online.exploration`.
-    places
-        How many of the last places are drawn; of shorter lists, at most half.
-    share
-        epsilon: share of the lists whose end is random.
-    temperature
-        plackett_luce: in units of the scores; larger is more random.
-    """
-
-    method: Literal["epsilon", "plackett_luce", "thompson"]
-    places: int = 3
-    share: float = 0.1
-    temperature: float = 1.0
 
 
 class Explorer:

@@ -23,7 +23,6 @@ from shoptalk.serve.app import create_app
 from shoptalk.serve.arms import load_arm
 from shoptalk.serve.buckets import Buckets
 from shoptalk.serve.logs import log, log_config
-from shoptalk.serve.protocol import TimedProtocol
 from shoptalk.serve.rules import read_rules
 from shoptalk.serve.settings import Settings
 
@@ -83,7 +82,7 @@ def _config(app: Any, settings: Settings, **more: Any) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        http=TimedProtocol,
+        http="shoptalk.serve.protocol:TimedProtocol",  # by name: a worker answers its supervisor before it imports much
         ws="none",
         lifespan="on",
         backlog=BACKLOG,

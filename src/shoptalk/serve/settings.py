@@ -7,10 +7,46 @@ from pathlib import Path
 from typing import Any, Self
 
 from shoptalk.errors import UsageError
-from shoptalk.serve.explore import Exploration
 
 #: Environment variable with the settings, from the process of the command to its workers.
 VARIABLE = "SHOPTALK_SERVE"
+
+
+#: Methods of exploration.
+EXPLORATIONS = ("epsilon", "plackett_luce", "thompson")
+
+
+@dataclass(frozen=True, slots=True)
+class Exploration:
+    """How lists are explored.
+
+    Attributes
+    ----------
+    method
+        ``epsilon``, ``plackett_luce`` or ``thompson``, see `shoptalk.online.exploration`.
+    places
+        How many of the last places are drawn; of shorter lists, at most half.
+    share
+        epsilon: share of the lists whose end is random.
+    temperature
+        plackett_luce: in units of the scores; larger is more random.
+    """
+
+    method: str
+    places: int = 3
+    share: float = 0.1
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse an unknown method.
+
+        Raises
+        ------
+        UsageError
+            Naming those that there are.
+        """
+        if self.method not in EXPLORATIONS:
+            raise UsageError(f"unknown exploration {self.method!r}", hint=f"one of {', '.join(EXPLORATIONS)}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from shoptalk.stages.train import train
 
 NAME = "sasrec"
 #: Chosen on validation cases of Beauty (docs/notes/item-tokens.md).
-MODEL = {"width": 128, "layers": 1, "dropout": 0.5, "vocabulary": 300}
-TRAINING = {"epochs": 24, "patience": 3, "learning_rate": 1e-3, "weight_decay": 1e-2, "batch_tokens": 2048}
+MODEL = {"width": 128, "layers": 2, "dropout": 0.6, "vocabulary": 300}
+TRAINING = {"epochs": 100, "patience": 8, "learning_rate": 5e-4, "weight_decay": 1e-2, "batch_tokens": 2048}
 
 
 def sasrec_recipe(recipe: Recipe) -> Recipe:
