@@ -18,6 +18,8 @@ def test_figures_by_hand(load: Load) -> None:
     over = benchmark.overheads(figures, {"model": bare})["model"]
     assert over["wall"] == pytest.approx(500 / 400 - 1)  # an answer takes 500 ms at 2 a second
     assert over["processor"] == pytest.approx(20 / 10 - 1)
+    slow = benchmark.Load(2.0, [0.010] * 4, Counter({"200": 3, "200 by popularity": 1}), server=0.08)
+    assert benchmark.overheads(slow.figures(), {"model": bare}) is None
 
 
 def test_a_short_run(load: Load, service_shop: Path, tmp_path: Path) -> None:
