@@ -39,3 +39,13 @@ def test_other_architectures_are_not_supported(setting: dict[str, object], tmp_p
     LlamaForCausalLM(LlamaConfig(**SIZES, num_attention_heads=4, **setting)).save_pretrained(tmp_path)
     assert not is_supported(tmp_path)
     assert not is_supported(tmp_path / "no-folder")
+
+
+def test_a_batch_of_texts_gives_the_states_of_each_alone(tmp_path: Path) -> None:
+    LlamaForCausalLM(LlamaConfig(**SIZES, num_attention_heads=4, num_key_value_heads=2)).save_pretrained(tmp_path)
+    network = NumpyLlama.load(tmp_path)
+    random = np.random.default_rng(1)
+    texts = [network.token_embeddings[random.integers(0, 50, length)] for length in (5, 1, 9, 3, 9)]
+    alone = np.array([network.hidden(text)[-1] for text in texts])
+    assert np.abs(network.last(texts) - alone).max() < 1e-5
+    assert np.abs(network.last(texts[2:3]) - alone[2]).max() < 1e-5

@@ -80,13 +80,17 @@ class NumpyModel:
         """Most tokens that the model can read."""
         return int(self.network.config["max_position_embeddings"])
 
-    def state(self, tokens: Sequence[int]) -> Floats:
-        """The hidden state (D,) at the end of a text of at least one token."""
+    def states(self, texts: Sequence[Sequence[int]]) -> Floats:
+        """The hidden states (B, D) at the ends of B texts of at least one token each."""
+        return self.network.last([self._embedded(tokens) for tokens in texts])
+
+    def _embedded(self, tokens: Sequence[int]) -> Floats:
+        """(T, D) input embeddings of tokens."""
         tokens_array = np.asarray(tokens, dtype=np.int64)
         is_item = tokens_array >= self.first
         embeddings = self.network.token_embeddings[np.where(is_item, 0, tokens_array)]
         embeddings[is_item] = self.vectors[tokens_array[is_item] - self.first] * np.float32(self.length)
-        return self.network.hidden(embeddings)[-1]
+        return embeddings
 
     def extended(self, ids: Sequence[str], text_vectors: Floats) -> "NumpyModel":
         """The model with N cold-start items, whose embeddings are the projections of their text vectors (N, E)."""

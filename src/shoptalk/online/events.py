@@ -4,9 +4,10 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, func, insert, select, text
+from sqlalchemy import Connection, Row, Select, bindparam, delete, func, insert, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from shoptalk.errors import RecordError
@@ -128,14 +129,16 @@ def histories(
     collected: dict[str, list[Event]] = {}
     with database.read() as connection:
         for part in chunks(sorted(set(users))):
-            for row in connection.execute(_latest(part, kinds, limit)):
+            statement = _latest(None if kinds is None else tuple(kinds), limit)
+            for row in connection.execute(statement, {"users": part}):
                 collected.setdefault(row.user_id, []).append(_event(row))
     return {user: tuple(events) for user, events in collected.items()}
 
 
-def _latest(users: Sequence[str], kinds: Sequence[str] | None, limit: int | None) -> Select[Any]:
-    """The statement for the latest events of some users."""
-    statement = select(EVENTS).where(EVENTS.c.user_id.in_(users))
+@lru_cache(maxsize=64)
+def _latest(kinds: tuple[str, ...] | None, limit: int | None) -> Select[Any]:
+    """The statement for the latest events of ``users``; it is kept, as making it takes longer than running it."""
+    statement = select(EVENTS).where(EVENTS.c.user_id.in_(bindparam("users", expanding=True)))
     if kinds is not None:
         statement = statement.where(EVENTS.c.kind.in_(kinds))
     if limit is not None:
@@ -150,7 +153,7 @@ def _latest(users: Sequence[str], kinds: Sequence[str] | None, limit: int | None
 def stored_about(database: Database, user_id: str) -> dict[str, Any]:
     """Everything that is stored about a person, as JSON: events, and the answers with what they showed."""
     with database.read() as connection:
-        events = connection.execute(_latest([user_id], None, None)).mappings().all()
+        events = connection.execute(_latest(None, None), {"users": [user_id]}).mappings().all()
         answers = (
             connection.execute(
                 select(RECOMMENDATIONS)

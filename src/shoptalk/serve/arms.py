@@ -57,12 +57,12 @@ class Arm:
     method: str
     base: "Arm | None" = None
 
-    @property
+    @cached_property
     def name(self) -> str:
         """Its name in answers and logs."""
         return self.settings.name
 
-    @property
+    @cached_property
     def run(self) -> str:
         """The name of the run's folder."""
         return Path(self.settings.folder).resolve().name

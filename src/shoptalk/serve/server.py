@@ -4,14 +4,17 @@ import logging.config
 import os
 import shutil
 import signal
+import socket
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from shoptalk.online.database import open_database
 from shoptalk.serve import metrics as metrics_module
@@ -26,8 +29,9 @@ from shoptalk.serve.settings import Settings
 
 #: Seconds for requests that are being answered when the service ends.
 GRACE = 10
-#: Seconds after which a worker that does not answer its supervisor is replaced; importing takes some on a busy machine.
-HUNG = 30
+#: Seconds for a worker to answer its supervisor, and for which it may be silent before it is replaced. One that imports
+#: its modules on a busy machine is silent for long.
+PING, SILENCE = 0.5, 60.0
 #: Connections that wait to be accepted, and most that are open in one process.
 BACKLOG, MOST_CONNECTIONS = 2048, 4096
 _PREFIX = "shoptalk-serve-"
@@ -87,7 +91,6 @@ def _config(app: Any, settings: Settings, **more: Any) -> uvicorn.Config:
         limit_concurrency=MOST_CONNECTIONS,
         timeout_keep_alive=20,
         timeout_graceful_shutdown=GRACE,
-        timeout_worker_healthcheck=HUNG,
         h11_max_incomplete_event_size=16_384,
         **more,
     )
@@ -124,16 +127,20 @@ def _serve_workers(settings: Settings, cache: Path) -> int:
     os.environ[metrics_module.FOLDER] = str(numbers)
     settings.to_environment()
     config = _config("shoptalk.serve.worker:make_app", settings, factory=True, workers=settings.workers)
-    socket = config.bind_socket()
+    listener = config.bind_socket()
     try:
-        _Supervisor(config, sockets=[socket]).run()
+        _Supervisor(config, [listener]).run()
     finally:
-        socket.close()
+        listener.close()
     return 0
 
 
 class _Supervisor(Multiprocess):
     """uvicorn's supervisor, whose workers look for changes on SIGHUP instead of being replaced."""
+
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        self._heard: dict[int | None, float] = {}
 
     def handle_hup(self) -> None:
         """Tell every worker."""
@@ -145,13 +152,35 @@ class _Supervisor(Multiprocess):
                     os.kill(pid, signal.SIGHUP)
 
     def keep_subprocess_alive(self) -> None:
-        """Replace workers that have died, and forget their gauges."""
-        before = [process.pid for process in self.processes]
-        super().keep_subprocess_alive()
-        for pid in before:
-            if pid is not None and pid not in [process.pid for process in self.processes]:
-                metrics_module.forget_worker(pid)
-                log("worker replaced", 30)
+        """Replace workers that have died or hang, and forget their gauges.
+
+        In contrast to uvicorn's, it does not kill workers that take more than some seconds to start.
+        """
+        for index, process in enumerate(self.processes):
+            if self.should_exit.is_set():
+                return
+            if self._lives(process):
+                continue
+            process.kill()
+            process.join()
+            if process.exitcode == STARTUP_FAILURE:
+                log("a worker cannot start", 40)
+                self.should_exit.set()
+                return
+            if process.pid is not None:
+                metrics_module.forget_worker(process.pid)
+            log("worker replaced", 30)
+            self.processes[index] = Process(self.config, self.sockets)
+            self.processes[index].start()
+
+    def _lives(self, process: Process) -> bool:
+        """Whether a worker runs, and has answered lately."""
+        if not process.process.is_alive():
+            return False
+        now = time.monotonic()
+        if process.ping(PING):
+            self._heard[process.pid] = now
+        return now - self._heard.setdefault(process.pid, now) < SILENCE
 
 
 @contextmanager
