@@ -60,10 +60,8 @@ def test_from_an_empty_database_to_a_restored_one(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     with postgres.server() as server:
-        added = subprocess.run(
-            [*COMMAND, "keys", "add", server.url, "--name", "prometheus", "--scope", "read", "--scope", "write", "--json"],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
+        add = [*COMMAND, "keys", "add", server.url, "--name", "prometheus", "--scope", "read", "--scope", "write"]
+        added = subprocess.run([*add, "--json"], check=True, capture_output=True, text=True)
         key = json.loads(added.stdout)["key"]
         process = subprocess.Popen(
             [*COMMAND, "serve", str(tmp_path / "run"), f"--port={port}", f"--database={server.url}", "--keys"],
