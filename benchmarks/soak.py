@@ -44,6 +44,8 @@ SQLITE, POSTGRESQL = "sqlite", "postgresql"
 WORKERS = 2
 #: Seconds within which everything must work again after a fault, and in which customers repeat events at the end.
 PATIENCE = 60.0
+#: Seconds within which every client of a killed worker has asked again.
+NOTICED = 10.0
 #: Memory may grow by this share, and by so many megabytes, from the first third of the time to the last.
 GROWTH, SLACK = 1.1, 20.0
 #: Shorter tests say nothing about memory.
@@ -126,6 +128,7 @@ class Soak:
         self.names, self.customers, self.pause = tuple(faults), customers, pause
         self.ledger = Ledger()
         self.faults: list[FaultReport] = []
+        self.begin = time.monotonic()
         self.memory: list[tuple[float, float]] = []
 
     def execute(self) -> dict[str, Any]:
@@ -163,7 +166,7 @@ class Soak:
 
     async def _break(self, target: Target) -> None:
         """One fault after the other; the last one is over before the time is."""
-        begin = time.monotonic()
+        begin = self.begin = time.monotonic()
         end = begin + self.seconds
         for number in itertools.count():
             start = max(time.monotonic(), begin + (number + 1) * self.fault_every)
@@ -253,11 +256,17 @@ class Soak:
             "events": events,
             "recommendations_logged": recommendations,
             "faults": [vars(fault) for fault in self.faults],
+            "lost_after_kill": sum(self._lost_after(fault) for fault in self.faults if fault.name == "worker killed"),
             "memory": self._memory(),
             "exit_code": exit_code,
         }
         report["mistakes"] = mistakes(report, ledger)
         return report
+
+    def _lost_after(self, fault: FaultReport) -> int:
+        """Connections lost soon after a fault: a client of a killed worker notices at its next request."""
+        start = self.begin + fault.at
+        return self.ledger.results(since=start, until=start + fault.seconds + NOTICED)["connection lost"]
 
     def _memory(self) -> dict[str, float] | None:
         """Medians of megabytes in the first and the last third of the time; None for a short test."""
@@ -279,9 +288,7 @@ def mistakes(report: dict[str, Any], ledger: Ledger) -> list[str]:
         expected = EXPECTED if not route.startswith("GET") else {"200", "connection lost"}
         found += [f"{route}: {count} times {result}" for result, count in results.items() if result not in expected]
     lost = sum(results.get("connection lost", 0) for results in report["results"].values())
-    killed = sum(
-        fault["results"].get("connection lost", 0) for fault in report["faults"] if fault["name"] == "worker killed"
-    )
+    killed = report["lost_after_kill"]
     if lost > killed:
         found.append(f"{lost - killed} connections were lost while no worker was killed")
     for fault in report["faults"]:

@@ -38,5 +38,5 @@ def service_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     finally:
         sys.path.remove(str(FOLDER))
     folder = tmp_path_factory.mktemp("service")
-    make_small_run(folder, users=240, items=80, width=32)
+    make_small_run(folder, users=700, items=80, width=32)
     return folder

@@ -26,7 +26,7 @@ def test_the_rule_by_hand(load: Load) -> None:
 @pytest.mark.slow
 def test_verdicts(load: Load, service_shop: Path, tmp_path: Path) -> None:
     benchmark = load("simulated_shop")
-    customers = benchmark.known_customers(service_shop, 220)
+    customers = benchmark.known_customers(service_shop, 640)
     one = benchmark.model_against_popularity(service_shop, tmp_path, customers)
     assert one["right"], one
     two = benchmark.same_against_same(service_shop, tmp_path, customers, tests=20, hours=12)

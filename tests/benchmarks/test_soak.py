@@ -44,6 +44,7 @@ def test_mistakes_are_found(load: Load) -> None:
         "events": {"lost": 1, "changed": 0, "stored_but_not_acknowledged": 0},
         "results": {"recommend": {"200": 5, "500 bug": 2, "connection lost": 1}, "GET /healthz": {"503 database": 1}},
         "faults": [fault],
+        "lost_after_kill": 0,
         "memory": {"first": 100.0, "last": 140.0},
         "exit_code": 1,
     }
