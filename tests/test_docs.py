@@ -11,10 +11,11 @@ from pydantic import BaseModel
 
 from shoptalk.recipe import Recipe
 from shoptalk.schema import Split
+from shoptalk.serve.rules import read_rules
 
 ROOT = Path(__file__).parents[1]
 PAGES = [
-    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")),
+    *(ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY")),
     *sorted((ROOT / "docs").rglob("*.md")),
 ]
 GUIDE = sorted((ROOT / "docs" / "guide").glob("*.md"))
@@ -92,9 +93,13 @@ def test_recipe_keys_that_are_named_exist(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.name)
-def test_keys_of_toml_blocks_exist(page: Path) -> None:
+def test_keys_of_toml_blocks_exist(page: Path, tmp_path: Path) -> None:
     unknown = []
     for block in re.findall(r"^```toml\n(.*?)^```", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL):
+        if block.startswith("[[rule]]"):  # business rules of the service
+            (tmp_path / "rules.toml").write_text(block, encoding="utf-8")
+            assert read_rules(tmp_path / "rules.toml")
+            continue
         for section, content in tomllib.loads(block).items():
             known = SECTIONS.get(section, {}) if isinstance(content, dict) else Recipe.model_fields
             keys = content if isinstance(content, dict) else [section]
