@@ -31,8 +31,8 @@ def test_a_new_product_is_recommended_at_once_by_its_text(served_run: Path, star
 
 
 def test_new_products_are_there_after_a_restart(served_run: Path, start: Start) -> None:
-    with start(served_run) as first:
-        first.post("/v1/items", json={"items": [{"item_id": "N1", "title": "Copper kettle"}]})
+    first = start(served_run)
+    assert first.post("/v1/items", json={"items": [{"item_id": "N1", "title": "Copper kettle"}]}).status_code == 200
     again = start(served_run)
     assert again.get("/v1/items/N1").json()["new"] is True
     assert "N1" in service(again).state.arms[0].known

@@ -50,7 +50,7 @@ def test_with_the_loss_on_the_prompt_the_model_writes_prompts(tmp_path: Path, lo
     malformed = parroting_metrics(texts, asked, answers, users, has_reason, resamples=100)["text_malformed_share"]
     if parrots:
         assert malformed.value > 0.9
-        assert np.mean(["#" in text or "I have" in text or "bought" in text for text in texts]) > 0.9
+        assert np.mean(["have" in text or "#" in text for text in texts]) > 0.9  # words of the prompt, not of an answer
     else:
         assert malformed.value < 0.1
         assert np.mean([", because you have bought" in text or ", which is" in text for text in texts]) > 0.9
