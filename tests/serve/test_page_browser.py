@@ -323,7 +323,7 @@ def test_hostile_titles_are_shown_as_text(visit: Visit) -> None:
     assert all(url.startswith(visit.address) for url in visit.requests)
 
 
-LOOKS = [(width, scheme) for width in (360, 1280) for scheme in ("light", "dark")]
+LOOKS = [(1280, "light"), (360, "dark")]
 
 
 def violations(page: Any) -> list[str]:
