@@ -173,7 +173,7 @@ def test_limits_of_lists(shop: TestClient) -> None:
 
 @pytest.mark.parametrize(
     "path",
-    ["/../../etc/passwd", "/..%2f..%2fetc/passwd", "/v1/items/..%2f..%2f..%2fetc%2fpasswd", "/static/../../x",
+    ["/../../etc/passwd", "/..%2f..%2fetc/passwd", "/v1/items/..%2f..%2f..%2fetc%2fpasswd", "/static/../../x", "http://localhost//x",
      "/v1/items/%00", "/v1/users/%0a", "/v1/items/" + "x" * 600, "/v1/items/%ff", "/%ff%fe"],
 )  # fmt: skip
 def test_paths_lead_nowhere(shop: TestClient, path: str) -> None:

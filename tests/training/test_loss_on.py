@@ -21,6 +21,9 @@ from tests.words import CATALOGUE, eval_data, prompt_builder, small_model
 PROMPT = {"task": "generate_reason", "style": "alpaca", "persona": True, "history": 2}
 TRAINING = {"checkpoint_seconds": 1e9, "batch_tokens": 1024, "learning_rate": 1e-2, "patience": 0, "trackers": ()}
 
+#: How lines of a prompt begin, "I have bought ..." and "My name is ..." among them; an answer begins with a title.
+PROMPT_BEGINS = ("I", "My", "#")
+
 
 def recipe(**training: object) -> object:
     data = {"source": "table", "interactions": "purchases.csv"}
@@ -50,9 +53,10 @@ def test_with_the_loss_on_the_prompt_the_model_writes_prompts(tmp_path: Path, lo
     malformed = parroting_metrics(texts, asked, answers, users, has_reason, resamples=100)["text_malformed_share"]
     if parrots:
         assert malformed.value > 0.9
-        assert np.mean(["have" in text or "#" in text for text in texts]) > 0.9  # words of the prompt, not of an answer
+        assert np.mean([text.startswith(PROMPT_BEGINS) for text in texts]) > 0.9
     else:
         assert malformed.value < 0.1
+        assert not any(text.startswith(PROMPT_BEGINS) for text in texts)
         assert np.mean([", because you have bought" in text or ", which is" in text for text in texts]) > 0.9
 
 
