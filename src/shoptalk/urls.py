@@ -25,6 +25,7 @@ def fill_variables(url: str) -> str:
     """
 
     def value(match: re.Match[str]) -> str:
+        """The value of one variable."""
         found = os.environ.get(match[1])
         if not found:
             raise UsageError(

@@ -20,7 +20,6 @@ from shoptalk.online.database import open_database
 from shoptalk.online.keys import create_key
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PATIENCE = 60_000
 #: A product whose every text tries to become markup; a rule pins it to the first place.
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
@@ -36,20 +35,6 @@ PRODUCTS: list[dict[str, Any]] = [
      "description": HOSTILE, "features": [HOSTILE]},
     {"item_id": PRICED, "title": "Copper garden lantern", "brand": "Priced", "categories": ["Lanterns"], "price": 12.5},
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        pytest.skip("no Chromium on this machine")
-    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with driver.sync_playwright() as play:
-        chromium = play.chromium.launch(
-            executable_path=executable, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        )
-        yield chromium
-        chromium.close()
 
 
 def call(method: str, address: str, body: Any = None, key: str | None = None) -> Any:

@@ -52,6 +52,7 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        """Begin to work, and end after what is being answered."""
         app.state.service = service
         app.state.page = Page(service) if settings.page is not False else None
         service.start()
@@ -95,6 +96,7 @@ def _describe_keys(app: FastAPI) -> None:
     describe = app.openapi
 
     def openapi() -> dict[str, Any]:
+        """The description with the keys, made once."""
         if app.openapi_schema is None:
             content = describe()
             content.setdefault("components", {})["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}

@@ -19,26 +19,28 @@ from pydantic import BaseModel
 
 from shoptalk.constants import DEFAULT_K
 from shoptalk.errors import ShoptalkError
-from shoptalk.serve.schemas import (
+from shoptalk.serve.answers import (
     AcceptedOut,
-    BatchBody,
     BatchOut,
     ErasedOut,
+    ItemListOut,
+    ItemOut,
+    PutOut,
+    ReadyOut,
+    RecommendOut,
+    ScoreOut,
+    StatusOut,
+    UserOut,
+)
+from shoptalk.serve.schemas import (
+    BatchBody,
     EventBody,
     EventsBody,
     FiltersBody,
     ItemBody,
-    ItemListOut,
-    ItemOut,
     ItemsBody,
-    PutOut,
-    ReadyOut,
     RecommendBody,
-    RecommendOut,
     ScoreBody,
-    ScoreOut,
-    StatusOut,
-    UserOut,
 )
 
 M = TypeVar("M", bound=BaseModel)

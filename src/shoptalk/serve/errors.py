@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from shoptalk.errors import DatabaseError, ShoptalkError
+from shoptalk.serve.answers import ErrorOut
 from shoptalk.serve.batching import Overloaded
 from shoptalk.serve.logs import LOGGER, REQUEST_ID
-from shoptalk.serve.schemas import ErrorOut
 
 #: Seconds after which a client should try again while the database does not answer.
 RETRY_DATABASE = "2"
@@ -76,6 +76,7 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> JSONResponse:
+        """The first thing that is wrong with a request."""
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"] if part != "body")[:200]
         message = str(first["msg"]).removeprefix("Value error, ")

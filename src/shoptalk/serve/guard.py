@@ -74,6 +74,7 @@ class Guard:
         begin, status = time.perf_counter(), 0
 
         async def answer(message: Message) -> None:
+            """Send on, with the headers that every answer has."""
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -182,6 +183,7 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     given = False
 
     async def again() -> Message:
+        """The body first."""
         nonlocal given
         if not given:
             given = True

@@ -7,9 +7,9 @@ from starlette.requests import Request
 
 from shoptalk import __version__
 from shoptalk.serve.access import needs
+from shoptalk.serve.answers import StatusOut
 from shoptalk.serve.errors import responses
 from shoptalk.serve.routes import JSONResponse, service_of
-from shoptalk.serve.schemas import StatusOut
 from shoptalk.serve.service import Service
 
 router = APIRouter(tags=["operation"], dependencies=[Depends(needs("admin"))])

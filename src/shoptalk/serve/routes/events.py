@@ -7,9 +7,10 @@ from starlette.requests import Request
 
 from shoptalk.online.events import Event
 from shoptalk.serve.access import needs
+from shoptalk.serve.answers import AcceptedOut
 from shoptalk.serve.errors import responses
 from shoptalk.serve.routes import JSONResponse, service_of
-from shoptalk.serve.schemas import AcceptedOut, EventBody, EventsBody
+from shoptalk.serve.schemas import EventBody, EventsBody
 from shoptalk.serve.visitors import check_own
 
 router = APIRouter(tags=["events"], dependencies=[Depends(needs("write"))])

@@ -9,9 +9,9 @@ from starlette.responses import Response
 from shoptalk.errors import DatabaseError
 from shoptalk.online.events import check_alive
 from shoptalk.serve.access import needs
+from shoptalk.serve.answers import HealthOut, ReadyOut
 from shoptalk.serve.metrics import CONTENT_TYPE_LATEST
 from shoptalk.serve.routes import JSONResponse, service_of
-from shoptalk.serve.schemas import HealthOut, ReadyOut
 
 router = APIRouter(tags=["operation"])
 #: Seconds that the database has to answer.

@@ -18,11 +18,12 @@ from shoptalk.online.items import ShopItem, delete_item, get_item, patch_item, p
 from shoptalk.online.tables import EVENTS
 from shoptalk.schema import Item
 from shoptalk.serve.access import needs
+from shoptalk.serve.answers import ItemListOut, ItemOut, PutOut
 from shoptalk.serve.engine import filter_mask
 from shoptalk.serve.errors import responses
 from shoptalk.serve.query import ItemFilters
 from shoptalk.serve.routes import JSONResponse, service_of
-from shoptalk.serve.schemas import LIMITS, ItemListOut, ItemOut, ItemPatch, ItemsBody, PutOut
+from shoptalk.serve.schemas import LIMITS, ItemPatch, ItemsBody
 from shoptalk.serve.service import Service, listed, listed_item
 from shoptalk.serve.state import State
 
@@ -74,6 +75,7 @@ async def popular(
     """The products that were bought most often, in the dataset and since."""
 
     def find() -> dict[str, Any]:
+        """The list, made in a thread."""
         service = service_of(request)
         state = service.state
         allowed = filter_mask(state.catalogue, ItemFilters(categories=(category,) if category else ()))
@@ -105,6 +107,7 @@ async def latest(request: Request, k: K = DEFAULT_K, offset: Offset = 0, categor
     """The newest products: those added last, then those of the dataset by their first purchase."""
 
     def find() -> dict[str, Any]:
+        """The list, made in a thread."""
         state = service_of(request).state
         allowed = filter_mask(state.catalogue, ItemFilters(categories=(category,) if category else ()))
         return listed(state, np.where(allowed, state.catalogue.added, -np.inf), k, offset, "latest")
@@ -121,6 +124,7 @@ async def similar(
     _known(service.state, item_id)
 
     def find() -> dict[str, Any]:
+        """The list, made in a thread."""
         filters = ItemFilters(categories=(category,) if category else ())
         ranking, method, state = service.engine.similar(item_id, filters, k + offset)
         ids = state.catalogue.ids

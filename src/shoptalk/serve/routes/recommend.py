@@ -7,11 +7,12 @@ from starlette.requests import Request
 
 from shoptalk.errors import ShoptalkError
 from shoptalk.serve.access import needs
+from shoptalk.serve.answers import BatchOut, RecommendOut, ScoreOut
 from shoptalk.serve.batching import Overloaded
 from shoptalk.serve.errors import error_body, responses
 from shoptalk.serve.query import Query
 from shoptalk.serve.routes import JSONResponse, service_of
-from shoptalk.serve.schemas import BatchBody, BatchOut, RecommendBody, RecommendOut, ScoreBody, ScoreOut
+from shoptalk.serve.schemas import BatchBody, RecommendBody, ScoreBody
 from shoptalk.serve.visitors import check_own
 
 router = APIRouter(tags=["recommendations"], dependencies=[Depends(needs("read"))])

@@ -8,9 +8,9 @@ from starlette.requests import Request
 
 from shoptalk.online.events import erase_user, stored_about
 from shoptalk.serve.access import needs
+from shoptalk.serve.answers import ErasedOut, UserOut
 from shoptalk.serve.errors import responses
 from shoptalk.serve.routes import JSONResponse, service_of
-from shoptalk.serve.schemas import ErasedOut, UserOut
 
 router = APIRouter(tags=["persons"], dependencies=[Depends(needs("admin"))])
 UserId = Annotated[str, Path(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
