@@ -140,7 +140,7 @@ class Soak:
             service = Service([self.run], url, self.folder / "service.log", options, environment)
             with service:
                 file = None if server is not None else self.folder / "shop.db"
-                target = Target(service, self.run, clock, file, server)
+                target = Target(service, self.run, clock, WORKERS, file, server)
                 asyncio.run(self._soak(target))
                 exit_code = service.stop()
             return self._report(url, exit_code)

@@ -40,6 +40,8 @@ class Target:
         The folder that it serves.
     clock
         The file that sets the clock of the service.
+    workers
+        Number of its worker processes when nothing is broken.
     database
         An SQLite file, or None.
     server
@@ -49,6 +51,7 @@ class Target:
     service: Service
     run: Path
     clock: Path
+    workers: int
     database: Path | None = None
     server: Any = None
 
@@ -58,13 +61,12 @@ Fault = Callable[[Target, float], Awaitable[str]]
 
 async def worker_killed(target: Target, _seconds: float) -> str:
     """Kill a worker process; the supervisor must replace it."""
-    before = {process.pid for process in target.service.workers()}
-    victim = min(before)
+    victim = min(process.pid for process in target.service.workers())
     os.kill(victim, signal.SIGKILL)
 
     def replaced() -> bool:
         now = {process.pid for process in target.service.workers()}
-        return victim not in now and len(now) == len(before)
+        return victim not in now and len(now) == target.workers
 
     await _until(replaced, "the killed worker is not replaced")
     return "replaced"

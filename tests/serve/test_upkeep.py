@@ -177,3 +177,28 @@ def test_mapped_tensors_are_those_of_the_file(tmp_path: Path) -> None:
     for name, value in tensors.items():
         assert mapped[name].dtype == value.dtype
         assert np.array_equal(mapped[name], value)
+
+
+def test_a_process_that_starts_while_things_are_broken_serves_what_was_served(
+    own_run: Path, start: Start, tmp_path: Path
+) -> None:
+    rules = tmp_path / "rules.toml"
+    rules.write_text('[[rule]]\nname = "nothing"\nhide = true\nwhere = { items = ["none"] }\n')
+    good = own_run / "model" / "items.safetensors"
+    tensors = load_file(good)
+    first = start(own_run, rules=str(rules))
+    items = service(first).state.arms[0].items
+    before = ids(recommend(first, history=[items[0]], k=10))
+    save_file({**tensors, "bias": np.full_like(tensors["bias"], np.nan)}, good)  # loads, but its scores are not finite
+    rules.write_text("[[rule]")
+    assert first.post("/v1/admin/reload").json()["arms"][0]["refused"]
+    second = start(own_run, rules=str(rules))  # as a worker that replaces a killed one, with the same cache
+    assert ids(recommend(second, history=[items[0]], k=10)) == before
+    status = second.get("/v1/admin/status").json()
+    assert status["arms"][0]["refused"]
+    assert status["rules"] == ["nothing"]
+    assert "rules" in status["refused"]
+    save_file({**tensors, "bias": np.linspace(0, 50, len(tensors["bias"]), dtype=np.float32),
+               "has_interactions": np.ones_like(tensors["has_interactions"])}, good)  # fmt: skip
+    assert not second.post("/v1/admin/reload").json()["arms"][0]["refused"]
+    assert ids(recommend(second, history=[items[0]], k=10)) != before

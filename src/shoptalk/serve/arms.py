@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from shoptalk.baselines import make_baseline
 from shoptalk.data.dataset import Dataset
-from shoptalk.errors import DatasetError, ModelError, RunError, UsageError
+from shoptalk.errors import DatasetError, ModelError, RunError, ShoptalkError, UsageError
 from shoptalk.ranking import CatalogueRecommender
 from shoptalk.registry import BASELINES
 from shoptalk.runs import Run, open_run
 from shoptalk.schema import History, Item, RankedList
 from shoptalk.serve.settings import ArmSettings
-from shoptalk.serve.snapshot import remove_others, signature, snapshot
+from shoptalk.serve.snapshot import copies, copy_signature, remove_others, signature, snapshot
 from shoptalk.stages.live_items import extend_by_text, with_new_items
 from shoptalk.stages.load_dataset import open_run_dataset, run_split
 from shoptalk.stages.trained_run import TrainedRun, is_numpy_run, open_trained_run
@@ -190,10 +190,30 @@ def load_arm(settings: ArmSettings, cache: Path | None) -> Arm:
         source = snapshot(run, cache, _cache_name(folder)) if cache is not None and copied else run
         trained = open_trained_run(source, single=True)
         arm = Arm(settings, before, trained, trained.recommender, run.ranking_method)
-        if copied:
+        try_arm(arm)
+        if copied:  # only now, as the copy before is what a new worker falls back on
             remove_others(source.folder)
+        return arm
     try_arm(arm)
     return arm
+
+
+def load_last_arm(settings: ArmSettings, cache: Path | None) -> Arm | None:
+    """Open the newest copy that the workers have made of a run and that answers; None if there is none.
+
+    So a worker that is started while the run's folder is broken serves what the others serve.
+    """
+    if cache is None or settings.method is not None:
+        return None
+    for copy in copies(cache, _cache_name(Path(settings.folder))):
+        try:
+            trained = open_trained_run(open_run(copy), single=True)
+            arm = Arm(settings, copy_signature(copy), trained, trained.recommender, trained.run.ranking_method)
+            try_arm(arm)
+        except ShoptalkError:
+            continue
+        return arm
+    return None
 
 
 def _cache_name(folder: Path) -> str:

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors.multiprocess import Multiprocess, Process
 
 from shoptalk.online.database import open_database
@@ -154,7 +153,8 @@ class _Supervisor(Multiprocess):
     def keep_subprocess_alive(self) -> None:
         """Replace workers that have died or hang, and forget their gauges.
 
-        In contrast to uvicorn's, it does not kill workers that take more than some seconds to start.
+        In contrast to uvicorn's, it neither kills workers that take more than some seconds to start, nor ends the
+        service because one cannot start: the others serve on, and the next one may.
         """
         for index, process in enumerate(self.processes):
             if self.should_exit.is_set():
@@ -163,10 +163,6 @@ class _Supervisor(Multiprocess):
                 continue
             process.kill()
             process.join()
-            if process.exitcode == STARTUP_FAILURE:
-                log("a worker cannot start", 40)
-                self.should_exit.set()
-                return
             if process.pid is not None:
                 metrics_module.forget_worker(process.pid)
             log("worker replaced", 30)

@@ -75,11 +75,21 @@ def snapshot(run: Run, cache: Path, name: str) -> Run:
     raise RunError("the folder changes while it is read", where=str(run.folder), hint="try again later")
 
 
+def copies(cache: Path, name: str) -> list[Path]:
+    """The copies of a run in ``cache``, the newest first."""
+    found = [path for path in cache.glob(f"{name}-*") if path.name.rpartition("-")[0] == name and path.is_dir()]
+    return sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)
+
+
+def copy_signature(copy: Path) -> str:
+    """The `signature` of the files that a copy was made of."""
+    return copy.name.rpartition("-")[2]
+
+
 def remove_others(copy: Path) -> None:
-    """Remove older copies of the same run; processes that have mapped their files keep them."""
-    name, _, _ = copy.name.rpartition("-")
-    for other in copy.parent.glob(f"{name}-*"):
-        if other != copy and other.name.rpartition("-")[0] == name:
+    """Remove other copies of the same run; processes that have mapped their files keep them."""
+    for other in copies(copy.parent, copy.name.rpartition("-")[0]):
+        if other != copy:
             shutil.rmtree(other, ignore_errors=True)
 
 

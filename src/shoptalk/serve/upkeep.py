@@ -12,17 +12,18 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from shoptalk.errors import DatabaseError, ShoptalkError
+from shoptalk.files import write_text
 from shoptalk.online.database import Database
 from shoptalk.online.events import PURCHASE
 from shoptalk.online.items import changes_since
 from shoptalk.online.tables import EVENTS
-from shoptalk.serve.arms import Arm, load_arm
+from shoptalk.serve.arms import Arm, load_arm, load_last_arm
 from shoptalk.serve.engine import Engine
 from shoptalk.serve.explore import Explorer
 from shoptalk.serve.logs import log
 from shoptalk.serve.metrics import Metrics
 from shoptalk.serve.rules import Rule, read_rules
-from shoptalk.serve.settings import Settings
+from shoptalk.serve.settings import ArmSettings, Settings
 from shoptalk.serve.snapshot import signature
 from shoptalk.serve.state import State, make_state, with_changes, with_live_counts, with_rules
 
@@ -74,6 +75,9 @@ class Upkeep:
     def load(self) -> Engine:
         """Load everything for the first time.
 
+        A run or a rules file that is broken by now, and that another process of this service has loaded before, is used
+        as it was.
+
         Raises
         ------
         ShoptalkError
@@ -81,8 +85,8 @@ class Upkeep:
         """
         if self.settings.rules is not None:
             self._rules_signature = _file_signature(Path(self.settings.rules))
-            self._rules = read_rules(Path(self.settings.rules))
-        arms = [load_arm(arm, self.cache) for arm in self.settings.arms]
+            self._rules = self._load_rules(Path(self.settings.rules))
+        arms = [self._load_arm(arm) for arm in self.settings.arms]
         state = make_state(arms, self._rules, changes_since(self.database), self._count())
         explorer = None if self.settings.exploration is None else Explorer(self.settings.exploration)
         if explorer is not None:
@@ -91,6 +95,39 @@ class Upkeep:
         self.engine = Engine(state, self.database, self.settings.history_kinds, explorer)
         self._note_items(state)
         return self.engine
+
+    def _load_rules(self, path: Path) -> tuple[Rule, ...]:
+        """The rules of a file, or, if that is broken, those that were in use."""
+        try:
+            return self._read_rules(path)
+        except ShoptalkError as error:
+            if self._kept_rules is None or not self._kept_rules.exists():
+                raise
+            self._refuse("rules", None, error)
+            return read_rules(self._kept_rules)
+
+    def _read_rules(self, path: Path) -> tuple[Rule, ...]:
+        """The rules of a file, of which a copy is kept for processes that start later."""
+        rules = read_rules(path)
+        if self._kept_rules is not None:
+            write_text(self._kept_rules, path.read_text(encoding="utf-8"))
+        return rules
+
+    @property
+    def _kept_rules(self) -> Path | None:
+        return None if self.cache is None else self.cache / "rules.toml"
+
+    def _load_arm(self, settings: ArmSettings) -> Arm:
+        """The arm of a folder, or, if that is broken, of the last copy that was served."""
+        found = signature(Path(settings.folder))
+        try:
+            return load_arm(settings, self.cache)
+        except ShoptalkError as error:
+            last = load_last_arm(settings, self.cache)
+            if last is None:
+                raise
+            self._refuse(settings.name, found, error)
+            return last
 
     def start(self) -> None:
         """Begin to look, in the running event loop."""
@@ -153,7 +190,7 @@ class Upkeep:
             return
         self._rules_signature = found
         try:
-            rules = read_rules(path)
+            rules = self._read_rules(path)
             engine.state = with_rules(engine.state, rules)
         except ShoptalkError as error:
             self._refuse("rules", None, error)

@@ -3,6 +3,7 @@
 import logging.config
 import os
 import signal
+import sys
 import threading
 import time
 from contextlib import suppress
@@ -10,15 +11,20 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from shoptalk.errors import ShoptalkError
 from shoptalk.serve.app import from_environment
-from shoptalk.serve.logs import log_config
+from shoptalk.serve.logs import log, log_config
 
 
 def make_app() -> FastAPI:
     """The application of a worker, which looks for changes on SIGHUP and ends when its supervisor is gone."""
     logging.config.dictConfig(log_config())
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-    app = from_environment()
+    try:
+        app = from_environment()
+    except ShoptalkError as error:  # the supervisor starts another one
+        log("a worker cannot start", 40, error=error.kind, where=error.where)
+        sys.exit(1)
 
     def look(_signal: int, _frame: Any) -> None:
         service = getattr(app.state, "service", None)
