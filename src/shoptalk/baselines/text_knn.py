@@ -10,7 +10,7 @@ from scipy import sparse
 
 from shoptalk.baselines._catalogue import PurchaseRecommender, fallback, final_purchases, training_purchases
 from shoptalk.baselines.tuning import RankingValidation, Score, tune
-from shoptalk.graph.interactions import Floats, InteractionMatrix, item_index_of
+from shoptalk.graph.interactions import Floats, InteractionMatrix, cosine_sums, item_index_of
 from shoptalk.schema import Catalogue, Item, Split
 
 
@@ -42,7 +42,6 @@ class Texts:
 
     def __init__(self, vectors: Any) -> None:
         self.vectors = sparse.csr_array(vectors)
-        self._transposed = sparse.csr_array(self.vectors.T)
 
     @classmethod
     def of(cls, catalogue: Catalogue, words: int = 1) -> "Texts":
@@ -68,7 +67,7 @@ class Texts:
 
     def similar(self, weights: sparse.csr_array[Any]) -> Floats:
         """Sums (B, I) of the cosines to the items of B histories, weighted by (B, I)."""
-        return np.asarray((weights @ self.vectors @ self._transposed).toarray(), dtype=np.float32)
+        return cosine_sums(weights, self.vectors)
 
 
 def _text(item: Item) -> str:

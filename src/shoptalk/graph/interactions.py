@@ -15,6 +15,8 @@ Ints = NDArray[np.int64]
 
 #: The number of histories that are scored at once; their dense scores take 50 MB for a catalogue of 50,000 items.
 BLOCK = 256
+#: The number of histories whose dense vectors of words are held at once.
+HISTORIES = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,21 +76,46 @@ def item_index_of(catalogue: Catalogue) -> dict[str, int]:
 def strongest(similarity: sparse.csr_array[Any], count: int) -> sparse.csr_array[Any]:
     """The ``count`` largest entries of each row; of equal entries, those in the first columns."""
     matrix = sparse.csr_array(similarity)
-    matrix.sort_indices()
     lengths = np.diff(matrix.indptr)
-    long_rows = lengths > count
-    if not long_rows.any():
-        return matrix
     kept = np.ones(len(matrix.data), dtype=np.bool_)
-    inside = np.flatnonzero(np.repeat(long_rows, lengths))  # only the entries of long rows are sorted
-    row = np.repeat(np.flatnonzero(long_rows), lengths[long_rows])
-    order = np.lexsort((matrix.indices[inside], -matrix.data[inside], row))  # within each row, the largest first
-    rank = np.arange(len(row)) - np.repeat(np.cumsum(lengths[long_rows]) - lengths[long_rows], lengths[long_rows])
-    kept[inside[order[rank >= count]]] = False
+    for row in np.flatnonzero(lengths > count).tolist():
+        entries = slice(matrix.indptr[row], matrix.indptr[row + 1])
+        kept[entries] = _largest(matrix.data[entries], matrix.indices[entries], count)
     indptr = np.concatenate([[0], np.cumsum(np.minimum(lengths, count))])
-    return sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+    result = sparse.csr_array((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
+    result.sort_indices()
+    return result
+
+
+def _largest(values: NDArray[Any], columns: NDArray[Any], count: int) -> NDArray[np.bool_]:
+    """(N,) which are the ``count`` largest of more values (N,); of equal ones, those in the first columns (N,)."""
+    border = np.partition(values, len(values) - count)[len(values) - count]
+    largest = values > border
+    equal = np.flatnonzero(values == border)
+    left = count - np.count_nonzero(largest)
+    largest[equal[np.argsort(columns[equal])[:left]]] = True
+    return np.asarray(largest, dtype=np.bool_)
 
 
 def product(weights: sparse.csr_array[Any], similarity: sparse.csr_array[Any]) -> Floats:
     """(B, I) scores: the sum of ``similarity`` (I, I) over the items of each history, with ``weights`` (B, I)."""
     return np.asarray((weights @ similarity).toarray(), dtype=np.float32)
+
+
+def cosine_sums(weights: sparse.csr_array[Any], vectors: Any) -> Floats:
+    """(B, I) for each item the sum of its cosines with the items of a history, with ``weights`` (B, I).
+
+    Parameters
+    ----------
+    vectors
+        (I, W) of length 1 or 0, sparse or dense.
+    """
+    if not sparse.issparse(vectors):
+        return np.asarray(weights @ vectors @ vectors.T, dtype=np.float32)
+    result = np.empty(weights.shape, dtype=np.float32)
+    # Most words of a history are common ones: a sparse product of the histories' words would have as many terms as the
+    # product with their dense vectors, and counting its entries costs more than multiplying.
+    for start in range(0, len(result), HISTORIES):
+        words: Any = (weights[start : start + HISTORIES] @ vectors).toarray()  # (b, W)
+        result[start : start + HISTORIES] = (vectors @ np.ascontiguousarray(words.T)).T
+    return result

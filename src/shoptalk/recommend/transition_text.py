@@ -9,6 +9,7 @@ weights of both are chosen on validation cases.
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from scipy import sparse
 
 from shoptalk.errors import ModelError
 from shoptalk.graph.cold_start import propagate_cold_start_edges
-from shoptalk.graph.interactions import Floats, InteractionMatrix, product
+from shoptalk.graph.interactions import Floats, InteractionMatrix, cosine_sums, product
 from shoptalk.graph.transition_text import transition_text_scores
 from shoptalk.graph.transitions import Graph, edges
 
@@ -82,8 +83,12 @@ class TransitionTextScorer:
         self.graph, self.mixing = graph, mixing
         self.text_vectors: Any = text_vectors
         self.has_interactions = has_interactions
+
+    @cached_property
+    def transposed_vectors(self) -> Any:
+        """(W, I) the text vectors by word."""
         transposed: Any = self.text_vectors.T
-        self.transposed_vectors: Any = transposed.tocsr() if sparse.issparse(text_vectors) else transposed
+        return transposed.tocsr() if sparse.issparse(self.text_vectors) else transposed
 
     def scores(self, purchases: InteractionMatrix) -> Floats:
         """What is added to a model's scores (B, I) for the histories of B users."""
@@ -101,8 +106,7 @@ class TransitionTextScorer:
 
     def text_scores(self, purchases: InteractionMatrix) -> Floats:
         """(B, I) sums of the cosines with the texts of each history's items, weighted by ``word_decay``."""
-        scores: Any = purchases.weighted(self.mixing.word_decay) @ self.text_vectors @ self.transposed_vectors
-        return np.asarray(scores.toarray() if hasattr(scores, "toarray") else scores, dtype=np.float32)
+        return cosine_sums(purchases.weighted(self.mixing.word_decay), self.text_vectors)
 
     def combined(
         self,

@@ -9,6 +9,9 @@ from numpy.typing import NDArray
 from shoptalk.graph.interactions import Floats, Ints
 from shoptalk.second_stage.sources import Block, CandidateSource
 
+#: Items of a group whose best score is looked at first.
+GROUP = 16
+
 
 @dataclass(frozen=True, slots=True)
 class Pool:
@@ -84,24 +87,44 @@ def _best_of(scores: Floats, depth: int) -> tuple[Ints, Ints]:
 
 def _best_of_row(scores: Floats, depth: int) -> Ints:
     """Columns of the ``depth`` highest scores (I,) above 0, in any order; of equal ones the first."""
-    positive = np.flatnonzero(scores > 0)
-    if len(positive) <= depth:
-        return positive
-    values = scores[positive]
+    above_bound = np.flatnonzero(scores > _lower_bound(scores, depth))
+    if len(above_bound) <= depth:
+        return above_bound
+    values = scores[above_bound]
     border = np.partition(values, len(values) - depth)[len(values) - depth]
-    above = positive[values > border]
-    return np.concatenate([above, positive[values == border][: depth - len(above)]])
+    above = above_bound[values > border]
+    return np.concatenate([above, above_bound[values == border][: depth - len(above)]])
+
+
+def _lower_bound(scores: Floats, depth: int) -> float:
+    """A number below the ``depth`` highest scores (I,) above 0, for which most of the other scores are not above it.
+
+    Of groups of items, ``depth`` have a best score of at least the ``depth``-th best one: so many items have, too.
+    """
+    groups = len(scores) // GROUP
+    if groups < depth:
+        return 0.0
+    best = scores[: groups * GROUP].reshape(GROUP, groups).max(axis=0)
+    border = np.partition(best, groups - depth)[groups - depth]
+    return float(np.nextafter(border, np.float32(-np.inf))) if border > 0 else 0.0
 
 
 def _ranks(row: Ints, scores: Floats) -> NDArray[np.int32]:
     """(P,) rank within each history from 1; of equal scores all have the rank of the first."""
-    order = np.lexsort((-scores, row))
-    ordered_row, ordered = row[order], scores[order]
-    first_of_row = np.append(True, ordered_row[1:] != ordered_row[:-1])
-    first_of_value = first_of_row | np.append(True, ordered[1:] != ordered[:-1])
+    keys = (row.astype(np.uint64) << np.uint64(32)) | _descending(scores)
+    order = np.argsort(keys)
+    ordered = keys[order]
+    first_of_value = np.append(True, ordered[1:] != ordered[:-1])
+    first_of_row = np.append(True, (ordered[1:] ^ ordered[:-1]) >> np.uint64(32) > 0)
     position = np.arange(len(row))
     start = np.maximum.accumulate(np.where(first_of_row, position, 0))
     value_start = np.maximum.accumulate(np.where(first_of_value, position, 0))
     ranks = np.empty(len(row), dtype=np.int32)
     ranks[order] = value_start - start + 1
     return ranks
+
+
+def _descending(values: Floats) -> NDArray[np.uint32]:
+    """(P,) integers that are the smaller, the larger the values are; equal for equal values."""
+    bits = (values + np.float32(0)).view(np.uint32)  # the sum makes 0 of -0
+    return np.where(bits >> 31, bits, bits ^ np.uint32(0x7FFFFFFF))  # the bits of negative numbers ascend as they fall

@@ -11,7 +11,7 @@ import numpy as np
 
 from shoptalk.baselines import transitions
 from shoptalk.errors import ModelError
-from shoptalk.graph.interactions import Floats, InteractionMatrix, product, strongest
+from shoptalk.graph.interactions import Floats, InteractionMatrix, cosine_sums, product, strongest
 from shoptalk.graph.transition_text import transition_text_scores
 from shoptalk.ranking import CatalogueRecommender
 from shoptalk.recommend.transition_text import MixingWeights
@@ -50,33 +50,33 @@ class Block:
             self._parts[key] = make()
         return self._parts[key]
 
+    def weights(self, decay: float, last: int | None = None) -> Any:
+        """Sparse weights (B, I) of the items of each history; see `InteractionMatrix.weighted`."""
+        return self.part(("weights", decay, last), lambda: self.purchases.weighted(decay, last))
+
     def edges(self, graph: str, decay: float, last: int | None) -> Any:
         """Sparse sums (B, I) of the edges from the items of each history."""
         return self.part(
             ("edges", graph, decay, last),
-            lambda: self.purchases.weighted(decay, last) @ self.tables.graphs[graph],
+            lambda: self.weights(decay, last) @ self.tables.graphs[graph],
         )
 
     def dense_edges(self, graph: str, decay: float, last: int | None) -> Floats:
         """The same as an array."""
         return np.asarray(
-            self.part(("dense", graph, decay, last), lambda: _dense(self.edges(graph, decay, last))), dtype=np.float32
+            self.part(("dense", graph, decay, last), lambda: self.edges(graph, decay, last).toarray()), dtype=np.float32
         )
 
     def cosines(self, field: str, decay: float, last: int | None) -> Floats:
         """Sums (B, I) of the cosines with a history's items."""
-        vectors: Any = getattr(self.tables.texts, field)
+        texts = self.tables.texts
+        vectors: Any = getattr(texts, field)
         return np.asarray(
+            # The two kinds of vectors are the same where the encoder has no words of its own.
             self.part(
-                ("cosines", field, decay, last),
-                lambda: _dense(self.purchases.weighted(decay, last) @ vectors @ vectors.T),
-            ),
-            dtype=np.float32,
+                ("cosines", id(vectors), decay, last), lambda: cosine_sums(self.weights(decay, last), vectors)
+            )
         )
-
-
-def _dense(matrix: Any) -> Floats:
-    return np.asarray(matrix.toarray() if hasattr(matrix, "toarray") else matrix, dtype=np.float32)
 
 
 class CandidateSource(Protocol):
@@ -163,14 +163,12 @@ class FactorSource:
 
     def scores(self, block: Block) -> Floats:
         """Scores (B, I); zeros for an empty history."""
-        factors, purchases = block.tables.factors, block.purchases
+        factors, rows = block.tables.factors, block.purchases.rows
         assert factors is not None  # the source exists only where there are factors
-        weights = purchases.weighted(self.decay)
-        size = factors.shape[1]
-        shared = factors.T @ factors + FACTORS.regularization * np.eye(size, dtype=np.float32)
-        left = np.tile(shared, (purchases.rows, 1, 1))  # (B, F, F)
-        right = np.zeros((purchases.rows, size, 1), dtype=np.float32)
-        for row in range(purchases.rows):
+        weights = block.weights(self.decay)
+        left = np.tile(block.tables.regularised_gram, (rows, 1, 1))  # (B, F, F)
+        right = np.zeros((rows, factors.shape[1], 1), dtype=np.float32)
+        for row in range(rows):
             entries = slice(weights.indptr[row], weights.indptr[row + 1])
             own = factors[weights.indices[entries]]  # (n, F)
             confidence = np.float32(FACTORS.alpha) * weights.data[entries]

@@ -5,6 +5,7 @@ Nothing here knows an item's age or a date: see "Rules" in ``docs/guide/second-s
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.util import find_spec
 from typing import Any
 
@@ -60,7 +61,7 @@ class ItemTexts:
         return cls(tfidf if words is None else words, categories, brand, tfidf)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ItemTables:
     """What is counted from the purchases of U users, for I items.
 
@@ -86,6 +87,13 @@ class ItemTables:
     def items(self) -> int:
         """How many items there are."""
         return len(self.counts)
+
+    @cached_property
+    def regularised_gram(self) -> Floats:
+        """(F, F) the part of ALS's equations for a user that is the same for all: Y'Y + regularization * I."""
+        assert self.factors is not None
+        size = self.factors.shape[1]
+        return self.factors.T @ self.factors + np.float32(FACTORS.regularization) * np.eye(size, dtype=np.float32)
 
     def extended(self, texts: ItemTexts) -> "ItemTables":
         """The tables with items added that nobody has bought.
