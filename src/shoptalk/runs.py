@@ -39,6 +39,11 @@ class Run:
         return next((path for path in (inside, recorded, *sweep_paths) if (path / "dataset.json").exists()), recorded)
 
     @property
+    def version(self) -> str:
+        """The name of the version of a run that this is (see `shoptalk.versions`); empty for a run's own folder."""
+        return str(self.info.get("version", ""))
+
+    @property
     def prompt_date(self) -> date | None:
         """The day on which the run began; chat templates that contain a date use this one.
 

@@ -9,6 +9,7 @@ import pytest
 
 from shoptalk.errors import RunError, UsageError
 from shoptalk.results import RefreshResult
+from shoptalk.runs import open_run
 from shoptalk.serve.refreshing import parse_duration, refreshing
 from shoptalk.serve.settings import ArmSettings, Settings
 from shoptalk.versions import FOLDER, POINTER, roll_back, take_up
@@ -22,12 +23,15 @@ def test_the_current_version_is_served(own_run: Path, start: Start, tmp_path: Pa
     before = ids(recommend(client, history=[item], k=20))
     new = other_run(own_run, tmp_path / "new")
     (own_run / FOLDER).mkdir()
+    open_run(new).note(version="0001")
     shutil.move(new, own_run / FOLDER / "0001")
     client.post("/v1/admin/reload")
     assert ids(recommend(client, history=[item], k=20)) == before  # complete, but not taken up
     take_up(own_run, "0001", keep=3)
     assert client.post("/v1/admin/reload").json()["refused"] == {}
-    assert ids(recommend(client, history=[item], k=20)) != before
+    answer = recommend(client, history=[item], k=20)
+    assert ids(answer) != before
+    assert answer["run"] == "own/0001"
     roll_back(own_run)
     client.post("/v1/admin/reload")
     assert ids(recommend(client, history=[item], k=20)) == before

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -57,6 +58,7 @@ class ListRecommender:
 
     name = "model"
     score_unit = "log-probability"
+    ranks_catalogue: ClassVar[bool] = True
 
     def __init__(self, model: LanguageModel, builder: PromptBuilder, *, constrained: bool = True) -> None:
         self.model, self.builder, self.constrained, self.cut = model, builder, constrained, 0

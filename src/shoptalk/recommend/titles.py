@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import ClassVar
 
 import torch
 
@@ -23,6 +24,8 @@ MOST_SCORED, BEAMS = 300, 100
 
 class TitleRecommender(LanguageModelRecommender):
     """A language model that generates titles: few items are scored one by one, many are searched with beams."""
+
+    ranks_catalogue: ClassVar[bool] = True
 
     @cached_property
     def search(self) -> TitleSearch:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shoptalk.ranking import CatalogueRecommender, Floats
+from shoptalk.ranking import CatalogueRecommender, Floats, top_k
 from shoptalk.schema import History
 from shoptalk.second_stage.calibration import UNCALIBRATED, Calibration
 from shoptalk.second_stage.features import feature_names, make_features
@@ -144,11 +144,12 @@ class SecondStage(CatalogueRecommender):
 
     def _keep_new(self, scores: Floats, first: Floats) -> None:
         """Move the items (I,) without purchases to the rank that they have by the scores (I,) of the first source."""
-        best = np.argsort(-first, kind="stable")[:KEPT_RANKS]
+        best = top_k(first[None], KEPT_RANKS)[0]
         new = np.flatnonzero(self._is_new[best])
         if not len(new):
             return
-        others = -np.sort(-scores[~self._is_new])
+        others = scores[~self._is_new]
+        others = others[top_k(others[None], KEPT_RANKS)[0]]
         for count, rank in enumerate(new.tolist()):
             behind = rank - count  # how many items with purchases stand before it
             above = others[behind - 1] if behind else others[0] + 2 * STEP

@@ -64,8 +64,9 @@ class Arm:
 
     @cached_property
     def run(self) -> str:
-        """The name of the run's folder."""
-        return Path(self.settings.folder).resolve().name
+        """The name of the run's folder, and of its version if there is another one than the first: ``beauty/0001``."""
+        name, version = Path(self.settings.folder).resolve().name, self.trained.run.version
+        return f"{name}/{version}" if version else name
 
     @property
     def dataset(self) -> Dataset:
@@ -114,8 +115,7 @@ class Arm:
         builder = getattr(self.recommender, "builder", None)
         shows = bool(getattr(builder, "shows_options", False))
         most, method = MOST_SHOWN if shows else max(MOST_OPTIONS, count), self.method
-        one_by_one = not self.recommender.ranks_catalogue and type(self.recommender).__name__ != "TitleRecommender"
-        if one_by_one and int(allowed.sum()) > most:
+        if not self.recommender.ranks_catalogue and int(allowed.sum()) > most:
             (short,) = self.shortlist.rank([history], most, allowed=allowed, exclude_history=False)
             allowed = np.isin(np.array(self.items, dtype=object), np.array(short.items, dtype=object))
             method = f"{self.method} among {most} of text_knn"

@@ -30,6 +30,7 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+_ENCODED = [(name.encode(), value.encode()) for name, value in {**HEADERS, "cache-control": "no-store"}.items()]
 _LOCAL = {"localhost", "127.0.0.1", "[::1]"}
 _WITH_BODY = {"POST", "PUT", "PATCH", "DELETE"}
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -195,6 +196,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 
 def _added(headers: Any, request_id: str) -> list[tuple[bytes, bytes]]:
     """The headers of an answer with those that every answer has."""
-    own = {name.lower(): value for name, value in headers}
-    more = {**HEADERS, "x-request-id": request_id, "cache-control": "no-store"}
-    return [*headers, *((n.encode(), v.encode()) for n, v in more.items() if n.encode() not in own)]
+    own = {name.lower() for name, _ in headers}
+    more = [*_ENCODED, (b"x-request-id", request_id.encode())]
+    return [*headers, *((name, value) for name, value in more if name not in own)]

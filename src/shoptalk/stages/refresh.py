@@ -120,6 +120,7 @@ def refresh(
         dataset = _prepare(grown, folder, progress)
         cases = _new_test_cases(dataset, folder)
         trained = train(grown.recipe, dataset, folder, progress)
+        trained = replace(trained, run=trained.run.note(version=version))
         judge(trained, progress)
         result = replace(
             base, version=version, cases=len(cases), **_decide(old, dataset, cases, folder, margin, progress)
