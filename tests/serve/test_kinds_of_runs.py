@@ -1,4 +1,4 @@
-"""Every kind of trained run can be served: options in the prompt, scored titles, generated titles, lists and reasons."""
+"""Runs of every kind can be served: options in the prompt, titles, one product at a time, and lists."""
 
 import shutil
 from pathlib import Path

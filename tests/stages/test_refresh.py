@@ -107,7 +107,7 @@ def test_a_better_run_is_taken_up_followed_and_rolled_back(shop: Path, tmp_path:
     assert result.test.difference.low > 0  # better, not only not worse
     assert 100 <= result.cases <= 200
     opened = open_run(run)
-    assert opened.folder == current_folder(run) == run / "versions" / "0001"
+    assert opened.folder == current_folder(run) == run / "versions" / opened.version
     assert from_json(RefreshResult, json.loads((opened.folder / "refresh.json").read_text())) == result
     user = open_dataset(opened.dataset).rows.users[0]
     assert len(recommend(run, user=user, k=3)["items"]) == 3

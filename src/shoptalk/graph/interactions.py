@@ -116,6 +116,7 @@ def cosine_sums(weights: sparse.csr_array[Any], vectors: Any) -> Floats:
     # Most words of a history are common ones: a sparse product of the histories' words would have as many terms as the
     # product with their dense vectors, and counting its entries costs more than multiplying.
     for start in range(0, len(result), HISTORIES):
-        words: Any = (weights[start : start + HISTORIES] @ vectors).toarray()  # (b, W)
+        block: Any = weights[start : start + HISTORIES]
+        words = (block @ vectors).toarray()  # (b, W)
         result[start : start + HISTORIES] = (vectors @ np.ascontiguousarray(words.T)).T
     return result

@@ -73,9 +73,7 @@ class Block:
         vectors: Any = getattr(texts, field)
         return np.asarray(
             # The two kinds of vectors are the same where the encoder has no words of its own.
-            self.part(
-                ("cosines", id(vectors), decay, last), lambda: cosine_sums(self.weights(decay, last), vectors)
-            )
+            self.part(("cosines", id(vectors), decay, last), lambda: cosine_sums(self.weights(decay, last), vectors))
         )
 
 
