@@ -4,9 +4,10 @@
 
 Without ``--run`` a small generated shop is trained first. The load generator is a process of its own; each of its
 clients asks for ten products for a user of the dataset over a connection that stays open, and asks again when it has
-the answer. Both services (batches of up to 32, and of 1) and the bare calls are measured in turns, so that other load
-on the machine affects all alike. The bare calls, in this process: the model's `score_all` for 32 histories, and the
-engine's `recommend` for 32 users, which adds the live histories, filters, rules and choosing the best.
+the answer. The services (batches of up to 32, with one worker and with two, and of 1) and the bare calls are measured
+in turns, so that other load on the machine affects all alike. The bare calls, in this process: the model's `score_all`
+for 32 histories, and the engine's `recommend` for 32 users, which adds the live histories, filters, rules and choosing
+the best.
 
 The overhead at saturation is the time of an answer of the service, with the most clients, divided by the time of a
 history in the bare call, minus 1. On a machine whose cores are all in use, generator and service share them: so the
@@ -42,7 +43,11 @@ from shoptalk.serve.state import make_state
 
 K, BATCH = 10, 32
 #: Settings that are compared, by their name in the table.
-MODES = {"batches of 32": ["--batch-size", str(BATCH)], "no batching": ["--batch-size", "1"]}
+MODES = {
+    "batches of 32": ["--batch-size", str(BATCH)],
+    "batches of 32, 2 workers": ["--batch-size", str(BATCH), "--workers", "2"],
+    "no batching": ["--batch-size", "1"],
+}
 #: Most users that ask.
 USERS = 2_000
 

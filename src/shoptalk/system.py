@@ -1,5 +1,6 @@
-"""The peak memory of the process, and the versions of Python and of packages."""
+"""The peak memory of the process, its share of the cores, and the versions of Python and of packages."""
 
+import os
 import platform
 import resource
 import sys
@@ -54,3 +55,11 @@ def _installed_version(name: str) -> str | None:
 def python_version() -> str:
     """The version of Python."""
     return platform.python_version()
+
+
+def threads(jobs: int) -> int:
+    """Threads of each of ``jobs`` processes: an equal share of the cores, at most OMP_NUM_THREADS."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = max(1, cores // jobs)
+    configured = os.environ.get("OMP_NUM_THREADS", "")
+    return min(share, int(configured)) if configured.isdigit() and int(configured) else share

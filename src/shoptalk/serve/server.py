@@ -25,6 +25,7 @@ from shoptalk.serve.logs import log, log_config
 from shoptalk.serve.refreshing import refreshing
 from shoptalk.serve.rules import read_rules
 from shoptalk.serve.settings import Settings
+from shoptalk.system import threads
 
 #: Seconds for requests that are being answered when the service ends.
 GRACE = 10
@@ -124,6 +125,7 @@ def _serve_workers(settings: Settings, cache: Path) -> int:
     numbers = cache / "metrics"
     numbers.mkdir()
     os.environ[metrics_module.FOLDER] = str(numbers)
+    os.environ["OMP_NUM_THREADS"] = str(threads(settings.workers))  # more threads than cores wait for each other
     settings.to_environment()
     config = _config("shoptalk.serve.worker:make_app", settings, factory=True, workers=settings.workers)
     listener = config.bind_socket()

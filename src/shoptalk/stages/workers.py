@@ -19,6 +19,7 @@ import torch
 
 from shoptalk.errors import StorageError
 from shoptalk.stages.trial import Event, Trial, run_trial
+from shoptalk.system import threads
 
 #: Called with the number of a trial and its event; returns whether the trial must stop.
 Listen = Callable[[int, Event], bool]
@@ -186,14 +187,6 @@ def _send(worker: _Worker, message: Trial | bool) -> None:
     """Send a trial or an answer to a worker; if it has died, the next `ProcessPool.step` handles that."""
     with suppress(ConnectionError):
         worker.pipe.send(message)
-
-
-def threads(jobs: int) -> int:
-    """Threads of each of ``jobs`` processes: an equal share of the cores, at most OMP_NUM_THREADS."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    share = max(1, cores // jobs)
-    configured = os.environ.get("OMP_NUM_THREADS", "")
-    return min(share, int(configured)) if configured.isdigit() and int(configured) else share
 
 
 def _work(pipe: Connection, count: int) -> None:
