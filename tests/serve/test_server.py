@@ -15,9 +15,11 @@ from typing import Any
 
 import httpx
 import pytest
+import uvicorn
 
 from shoptalk.serve.client import Client, ServiceError
 from shoptalk.serve.schemas import EventBody, FiltersBody, ItemBody, RecommendBody
+from shoptalk.serve.server import listen
 from tests.serve.processes import Served, serving
 
 #: Refuses to import what a service of item tokens must not need.
@@ -29,6 +31,15 @@ class Refuse(importlib.abc.MetaPathFinder):
             raise ImportError(name + " is not installed")
 sys.meta_path.insert(0, Refuse())
 """
+
+
+def test_the_socket_of_the_workers_sends_at_once() -> None:
+    with listen(uvicorn.Config("", port=0, log_config=None)) as listener:
+        listener.listen()
+        client = socket.create_connection(listener.getsockname())
+        accepted, _ = listener.accept()
+        with client, accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.fixture(scope="module")

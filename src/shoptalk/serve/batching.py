@@ -77,6 +77,7 @@ class Batcher(Generic[T, R]):
         self._seconds = 0.01  # of one request, a moving average
         self._task: asyncio.Task[None] | None = None
         self._closing = False
+        self._delivered = 0.0
 
     def start(self) -> None:
         """Begin to handle requests, in the running event loop."""
@@ -139,12 +140,13 @@ class Batcher(Generic[T, R]):
                 if self._observe is not None:
                     self._observe(len(batch), seconds)
                 _deliver(batch, results)
+                self._delivered = time.perf_counter()
 
     async def _gather(self) -> None:
         """Wait a little for more requests where several wait, unless the batch is full."""
         if not 1 < len(self._waiting) < self._size:
             return
-        left = self._waiting[0].since + self._wait - time.perf_counter()
+        left = max(self._waiting[0].since, self._delivered) + self._wait - time.perf_counter()
         if left > 0:
             await asyncio.sleep(left)
 
