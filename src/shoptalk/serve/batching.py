@@ -42,7 +42,8 @@ class Batcher(Generic[T, R]):
     """Handles requests in batches, one batch at a time.
 
     A request that finds nothing being handled is handled at once. Those that arrive meanwhile make the next batch; if
-    there are several of them, it waits up to ``milliseconds`` for more, counted from the arrival of the first.
+    there are several of them, it waits up to ``milliseconds`` for more, counted from the arrival of the first or from
+    the end of the batch before, after which customers who have their answers ask again.
 
     Parameters
     ----------
