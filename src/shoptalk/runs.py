@@ -68,6 +68,22 @@ class Run:
         choice = self.info.get("training", {}).get("ranking") or {}
         return str(choice.get("chosen", "model"))
 
+    def check_model(self) -> None:
+        """Make sure that no file of the saved model is missing: without one, a run would rank by what is left.
+
+        Raises
+        ------
+        RunError
+            If one is missing.
+        """
+        for name in self.info.get("files", []):
+            if not (self.model / str(name)).is_file():
+                raise RunError(
+                    f"{str(name)[:200]} is missing",
+                    where=str(self.model),
+                    hint="copy the whole folder of the run again, or train again",
+                )
+
     def note(self, **values: Any) -> "Run":
         """Add values to ``run.json``, and return the run with them."""
         info = {**self.info, **values, "peak_memory_bytes": max(peak_memory(), self.info.get("peak_memory_bytes", 0))}

@@ -98,7 +98,7 @@ def test_refitting_learns_from_validation_purchases_and_from_no_test(done: Path)
 def test_a_memory_changes_lists_and_is_part_of_the_run(done: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(done, copy)
-    run = open_run(copy)
+    run = open_run(copy).note(files=[])
     histories = [case.history for case in open_run_dataset(run).split().test[:20]]
     with_it = open_trained_run(run).recommender.score_all(histories)
     (run.model / "transition_text.json").unlink()

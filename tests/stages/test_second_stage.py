@@ -10,7 +10,7 @@ import pytest
 from shoptalk.data.dataset import open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
-from shoptalk.errors import RecipeError
+from shoptalk.errors import RecipeError, RunError
 from shoptalk.progress import silent
 from shoptalk.recipe import read_recipe
 from shoptalk.recommend.items import ItemRecommender
@@ -99,8 +99,15 @@ def test_new_items_join(run_folder: Path, tmp_path: Path) -> None:
     assert np.isfinite(model.score_all([open_run_dataset(open_run(run_folder)).split().test[0].history])).all()
 
 
-def test_a_run_without_one_ranks_as_before(run_folder: Path, tmp_path: Path) -> None:
+def test_a_run_that_has_lost_its_second_stage_is_refused(run_folder: Path, tmp_path: Path) -> None:
     run = open_run(Path(shutil.copytree(run_folder, tmp_path / "run")))
+    (run.model / CARD).unlink()
+    with pytest.raises(RunError, match=f"{CARD} is missing"):
+        open_trained_run(run)
+
+
+def test_a_run_without_one_ranks_as_before(run_folder: Path, tmp_path: Path) -> None:
+    run = open_run(Path(shutil.copytree(run_folder, tmp_path / "run"))).note(files=[])
     (run.model / CARD).unlink()
     assert isinstance(open_trained_run(run).recommender, ItemRecommender)
 

@@ -119,7 +119,8 @@ def _train(
     if second_stage is not None:
         facts["ranking"] = as_json(describe(second_stage))
     training = {**facts, **asdict(outcome), "precision": setup.model.precision, **as_json(cost.read())}
-    run = beginning.run.note(trained=True, training=training)
+    files = sorted(path.relative_to(run.model).as_posix() for path in run.model.rglob("*") if path.is_file())
+    run = beginning.run.note(trained=True, training=training, files=files)
     del setup  # frees the trained model before the saved one builds its tables
     return TrainedRun(run, dataset, make_recommender(run, dataset, saved))
 

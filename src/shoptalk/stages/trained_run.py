@@ -51,12 +51,13 @@ def open_trained_run(run: Run, dataset: Dataset | None = None, *, single: bool =
     Raises
     ------
     RunError
-        If training has not finished.
+        If training has not finished, or a file of the model is missing.
     DatasetError
         If the dataset is missing or changed.
     """
     if not run.trained:
         raise RunError("training has not finished", where=str(run.folder), hint="use shoptalk train --resume")
+    run.check_model()
     dataset = open_run_dataset(run) if dataset is None else add_new_items(dataset, run)
     return TrainedRun(run, dataset, make_recommender(run, dataset, _load_model(run, single=single)))
 
