@@ -33,6 +33,18 @@ def test_a_folder_replaces_a_folder(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_files_of_a_folder_may_be_read_by_those_who_may_look_into_it(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").touch(0o600)
+    for mode, expected in ((0o755, 0o644), (0o750, 0o640), (0o700, 0o600)):
+        with replacing(tmp_path / "folder") as temporary:
+            temporary.mkdir()
+            (temporary / "private").touch(0o600)
+            (temporary / "link").symlink_to(tmp_path / "elsewhere")
+            temporary.chmod(mode)
+        assert (tmp_path / "folder" / "private").stat().st_mode & 0o777 == expected
+    assert (tmp_path / "elsewhere").stat().st_mode & 0o777 == 0o600  # what a link leads to is not changed
+
+
 def test_a_place_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError, match="cannot write"):

@@ -33,6 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        _share(temporary)
         _sync(temporary)
         _exchange_paths(temporary, path)
     except OSError as error:
@@ -92,6 +93,16 @@ def sha256(path: Path) -> str:
     """Hex SHA-256 of a file's bytes, read in blocks of 1 MiB."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _share(path: Path) -> None:
+    """Let those read the files of a folder who may look into it; safetensors writes files for their owner alone."""
+    if not path.is_dir():
+        return
+    mode = path.stat().st_mode & 0o666
+    for file in path.rglob("*"):
+        if file.is_file() and not file.is_symlink():
+            file.chmod(mode)
 
 
 def _sync(path: Path) -> None:

@@ -1,6 +1,7 @@
 """A run's folder: the resolved recipe, ``run.json``, and the paths of its parts."""
 
 import json
+import os
 import platform
 from dataclasses import dataclass
 from datetime import date
@@ -69,12 +70,14 @@ class Run:
         return str(choice.get("chosen", "model"))
 
     def check_model(self) -> None:
-        """Make sure that no file of the saved model is missing: without one, a run would rank by what is left.
+        """Make sure that all files of the saved model are there, and may be read.
+
+        Without one of them, a run would rank by what is left.
 
         Raises
         ------
         RunError
-            If one is missing.
+            If one is missing, or may not be read.
         """
         for name in self.info.get("files", []):
             if not (self.model / str(name)).is_file():
@@ -82,6 +85,11 @@ class Run:
                     f"{str(name)[:200]} is missing",
                     where=str(self.model),
                     hint="copy the whole folder of the run again, or train again",
+                )
+        for path in self.model.rglob("*"):
+            if not os.access(path, os.R_OK):
+                raise RunError(
+                    "this user may not read it", where=str(path), hint=f"as its owner: chmod -R a+rX {self.folder}"
                 )
 
     def note(self, **values: Any) -> "Run":

@@ -186,6 +186,7 @@ def load_arm(settings: ArmSettings, cache: Path | None) -> Arm:
     else:
         if not run.trained:
             raise RunError("training has not finished", where=str(folder), hint="use shoptalk train --resume")
+        run.check_model()
         copied = cache is not None and is_numpy_run(run)
         source = snapshot(run, cache, _cache_name(folder)) if cache is not None and copied else run
         trained = open_trained_run(source, single=True)
