@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from shoptalk.graph.interactions import InteractionMatrix, strongest
+from shoptalk.graph.interactions import InteractionMatrix, cosine_sums, strongest
 from shoptalk.schema import History
 
 INDICES = {"a": 0, "b": 1, "c": 2}
@@ -45,3 +45,15 @@ def test_strongest_of_each_row_and_the_first_of_equals() -> None:
     matrix = sparse.csr_array(np.array([[1, 3, 2, 3], [0, 0, 0, 0], [0, 5, 0, 0], [4, 4, 4, 0]], dtype=np.float32))
     assert strongest(matrix, 2).toarray().tolist() == [[0, 3, 0, 3], [0, 0, 0, 0], [0, 5, 0, 0], [4, 4, 0, 0]]
     assert strongest(matrix, 9).toarray().tolist() == matrix.toarray().tolist()
+
+
+@pytest.mark.parametrize("dense", [False, True])
+def test_cosine_sums_are_weighted_products(dense: bool) -> None:
+    random = np.random.default_rng(1)
+    vectors = sparse.random_array((9, 7), density=0.4, rng=random, dtype=np.float32, format="csr")
+    weights = sparse.random_array((70, 9), density=0.3, rng=random, dtype=np.float32, format="csr")  # three blocks
+    expected = weights.toarray() @ vectors.toarray() @ vectors.toarray().T
+    found = cosine_sums(weights, vectors.toarray() if dense else vectors)
+    assert found.shape == (70, 9)
+    assert found == pytest.approx(expected, abs=1e-6)
+    assert (cosine_sums(weights[40:41], vectors) == cosine_sums(weights, vectors)[40]).all()  # whatever the block

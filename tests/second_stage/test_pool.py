@@ -59,8 +59,15 @@ def test_equal_scores_share_a_rank() -> None:
     assert pool.ranks.tolist() == [[3, 1, 3, 5, 1]]
 
 
-def test_the_best_of_each_row_follow_the_rule_for_ties() -> None:
-    scores = np.random.default_rng(1).integers(-3, 5, (20, 30)).astype(np.float32)
+def test_ranks_of_negative_scores_and_zeros() -> None:
+    row = np.array([0, 0, 0, 0, 1, 1])
+    scores = np.array([-1.5, 0.0, -0.0, -np.inf, -2.0, 3.0], dtype=np.float32)
+    assert pool_module._ranks(row, scores).tolist() == [3, 1, 1, 4, 2, 1]
+
+
+@pytest.mark.parametrize(("items", "most"), [(30, 5), (500, 5), (500, 1000), (95, 1)])  # 95: 5 groups and a rest
+def test_the_best_of_each_row_follow_the_rule_for_ties(items: int, most: int) -> None:
+    scores = np.random.default_rng(1).integers(-3, most, (20, items)).astype(np.float32)
     rows, columns = pool_module._best_of(scores, 6)
     expected = [
         (row, column)
