@@ -1,5 +1,6 @@
 """The application of one process."""
 
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -80,6 +81,15 @@ def create_app(settings: Settings, *, database: Database | None = None) -> FastA
     _describe_keys(app)
     app.add_middleware(_guard_class(settings, metrics))
     return app
+
+
+def freeze() -> None:
+    """Take what is loaded out of garbage collection, which would look through it for a tenth of a second at a time.
+
+    For a process that does nothing but serve.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def _guard_class(settings: Settings, metrics: Metrics) -> Callable[..., Guard]:

@@ -18,7 +18,7 @@ from uvicorn.supervisors.multiprocess import Multiprocess, Process
 from shoptalk.online.database import open_database
 from shoptalk.serve import metrics as metrics_module
 from shoptalk.serve.access import Access
-from shoptalk.serve.app import create_app
+from shoptalk.serve.app import create_app, freeze
 from shoptalk.serve.arms import load_arm
 from shoptalk.serve.buckets import Buckets
 from shoptalk.serve.logs import log, log_config
@@ -107,6 +107,7 @@ class _Server(uvicorn.Server):
 
 def _serve_alone(settings: Settings) -> int:
     app = create_app(settings)
+    freeze()
     server = _Server(_config(app, settings))
 
     def look(_signal: int, _frame: Any) -> None:

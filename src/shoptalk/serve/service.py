@@ -1,7 +1,6 @@
 """The service of one process: engine, queues and upkeep, and the steps of a request."""
 
 import asyncio
-import gc
 import secrets
 import time
 from collections.abc import Sequence
@@ -81,8 +80,6 @@ class Service:
 
     def start(self) -> None:
         """Begin to work, in the running event loop."""
-        gc.collect()
-        gc.freeze()  # collecting would look through the runs and catalogues again and again, for a tenth of a second
         self.queue.start()
         self.events.start()
         self.shown.start()

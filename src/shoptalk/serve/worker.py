@@ -12,7 +12,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from shoptalk.errors import ShoptalkError
-from shoptalk.serve.app import from_environment
+from shoptalk.serve.app import freeze, from_environment
 from shoptalk.serve.logs import log, log_config
 
 
@@ -25,6 +25,7 @@ def make_app() -> FastAPI:
     except ShoptalkError as error:  # the supervisor starts another one
         log("a worker cannot start", 40, error=error.kind, where=error.where)
         sys.exit(1)
+    freeze()
 
     def look(_signal: int, _frame: Any) -> None:
         service = getattr(app.state, "service", None)
