@@ -51,7 +51,7 @@ GROWTH, SLACK = 1.1, 20.0
 #: Shorter tests say nothing about memory.
 LEAST_MINUTES = 4.0
 #: Routes that must answer at all times, except that a killed worker closes its connections.
-PAGES = ("/healthz", "/", "/v1/popular?k=5")
+PAGES = ("/healthz", "/", "/v1/popular?k=5", "/metrics")
 #: Answers that a client can expect while something is broken; anything else is a mistake of the service.
 EXPECTED = {
     "200",

@@ -1,8 +1,10 @@
 """Metrics in the format of Prometheus; with several workers, the sums over all of them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -69,8 +71,21 @@ class Metrics:
         registry = self.registry
         if os.environ.get(FOLDER):
             registry = CollectorRegistry()
-            multiprocess.MultiProcessCollector(registry)
+            _Workers(registry)
         return generate_latest(registry)
+
+
+class _Workers(multiprocess.MultiProcessCollector):
+    """The numbers of all workers, without those of a worker that could not begin to write: its file is empty."""
+
+    def collect(self) -> Iterable[Any]:
+        """All metrics."""
+        files = []
+        for path in Path(self._path).glob("*.db"):
+            with suppress(FileNotFoundError):  # a worker that was replaced in this moment
+                if path.stat().st_size:
+                    files.append(str(path))
+        return self.merge(files)
 
 
 def forget_worker(pid: int) -> None:

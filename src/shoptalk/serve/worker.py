@@ -22,8 +22,9 @@ def make_app() -> FastAPI:
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     try:
         app = from_environment()
-    except ShoptalkError as error:  # the supervisor starts another one
-        log("a worker cannot start", 40, error=error.kind, where=error.where)
+    except (ShoptalkError, OSError) as error:  # the supervisor starts another one
+        kind, where = (error.kind, error.where) if isinstance(error, ShoptalkError) else (error.strerror, None)
+        log("a worker cannot start", 40, error=kind, where=where)
         sys.exit(1)
     freeze()
 
