@@ -51,6 +51,8 @@ def test_runs_of_every_task_are_served(start: Start, tmp_path: Path, task: list[
     assert not set(ids(answer)) & set(dataset.history(user).items)
     kept = ids(answer)[1:]
     without = recommend(client, user=user, k=4, filters={"deny": ids(answer)[:1]})
+    assert len(ids(without)) == 4
+    assert ids(answer)[0] not in ids(without)
     assert ids(without) == kept or "26 of" in method  # options in a prompt depend on each other
 
     options = ids(answer)

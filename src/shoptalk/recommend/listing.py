@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 import numpy as np
 import torch
@@ -58,7 +57,6 @@ class ListRecommender:
 
     name = "model"
     score_unit = "log-probability"
-    ranks_catalogue: ClassVar[bool] = True
 
     def __init__(self, model: LanguageModel, builder: PromptBuilder, *, constrained: bool = True) -> None:
         self.model, self.builder, self.constrained, self.cut = model, builder, constrained, 0

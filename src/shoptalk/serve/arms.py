@@ -115,7 +115,7 @@ class Arm:
         builder = getattr(self.recommender, "builder", None)
         shows = bool(getattr(builder, "shows_options", False))
         most, method = MOST_SHOWN if shows else max(MOST_OPTIONS, count), self.method
-        if not self.recommender.ranks_catalogue and int(allowed.sum()) > most:
+        if not getattr(self.recommender, "ranks_catalogue", True) and int(allowed.sum()) > most:
             (short,) = self.shortlist.rank([history], most, allowed=allowed, exclude_history=False)
             allowed = np.isin(np.array(self.items, dtype=object), np.array(short.items, dtype=object))
             method = f"{self.method} among {most} of text_knn"
