@@ -29,6 +29,7 @@ from threadpoolctl import threadpool_limits
 
 from learning_curves_file import write_curves
 from learning_curves_page import write_page
+from processor import processor
 from shoptalk.api.settings import make_recipe
 from shoptalk.baselines import make_baseline
 from shoptalk.data.dataset import Dataset, open_dataset
@@ -171,7 +172,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=[*SIMPLE, *MODELS], choices=[*SIMPLE, *MODELS])
     parser.add_argument("--sizes", type=int, nargs="+", default=[0, 16, 64, 256, 1024, 4096, -1], help="-1: all")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--test-users", type=int, default=250)
+    parser.add_argument("--test-users", type=int, default=500)
     parser.add_argument("--page", type=Path, help="write this page from the points in --out")
     parser.add_argument("--curves", type=Path, help="write the learning curves of shoptalk choose from them")
     given = parser.parse_args()
@@ -198,7 +199,10 @@ def main() -> None:
             )  # fmt: skip
             run = given.out / "runs" / file.stem
             try:
-                point = measure(method, recipe_of(data, section, method, seed), sample, run)
+                point = {
+                    **measure(method, recipe_of(data, section, method, seed), sample, run),
+                    "processor": processor(),
+                }
             except ShoptalkError as error:
                 point = {"users": sample.size, "error": str(error)}
             with replacing(file) as temporary:

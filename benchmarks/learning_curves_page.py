@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from processor import names_of_processors
 from shoptalk.evaluation.bootstrap import estimate
 from shoptalk.evaluation.paired import compare, holm
 from shoptalk.files import replacing
@@ -43,7 +44,7 @@ training users, 8 to 400) stop the training of models. Intervals are 95 % bootst
 SmolLM2 scores each title by its mean log-probability after the history, with LoRA of rank 16, two epochs, the last
 purchase of each training user; 0 training users is zero-shot. TF-IDF needs no training. Whole catalogue: Recall@10
 of the target, the history excluded; text models are not ranked over the catalogue here. A cell without a value was
-not measured."""
+not measured. Seconds are of one core of: {processors}."""
 
 
 def read_points(folder: Path) -> dict[str, Points]:
@@ -184,10 +185,15 @@ def write_page(folder: Path, page: Path) -> None:
     tested = sorted(
         {len(point["right"]) for sizes in points.values() for row in sizes.values() for point in row.values()}
     )
+    processors = names_of_processors(
+        [point for sizes in points.values() for row in sizes.values() for point in row.values()]
+    )
     counts = str(tested[0]) if len(tested) == 1 else f"{tested[0]} to {tested[-1]}"
     lines = [
         HEAD.format(
-            answer=answer(points), figure=figure.name, protocol=" ".join(PROTOCOL.split()).format(tested=counts)
+            answer=answer(points),
+            figure=figure.name,
+            protocol=" ".join(PROTOCOL.split()).format(tested=counts, processors=processors),
         )
     ]
     for data, by_size in points.items():

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from processor import processor
 from questions_mixing import option_parts
 from questions_page import write_page
 from questions_variants import KEPT, QUESTIONS, RANDOM, SCORER, SMOLLM2, TITLES, TUNED, VARIANTS, Variant, base
@@ -176,7 +177,9 @@ def compute(point: Point, out: Path) -> None:
     variant = point.variant
     with replacing(out / f"{point.name}.json") as temporary:
         temporary.write_text(
-            json.dumps({"shop": variant.shop, "variant": variant.name, "seed": point.seed, **content}),
+            json.dumps(
+                {"shop": variant.shop, "variant": variant.name, "seed": point.seed, "processor": processor(), **content}
+            ),
             encoding="utf-8",
         )
     if (variant.name, point.seed) != (TITLES, 1):

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from processor import names_of_processors
 from questions_mixing import mixed
 from questions_variants import MIXED, QUESTIONS, SCORER, SHOPS, SIMPLE, Question
 from shoptalk.evaluation.bootstrap import estimate
@@ -52,7 +54,7 @@ three uniform distractors; all titles are cleaned alike (`words`); chance is .25
 is `SmolLM2, LoRA`: lines of titles (`generate_title`, style `plain`, fields cut at 32 tokens), LoRA of rank 16,
 two epochs at most, learning rate 3e-4, the last purchase of each training user, an option's score the mean
 log-probability of its title. Intervals are 95 % bootstrap intervals over test users. Differences are paired by user;
-p values have Holm's correction for the pairs of a table. Seconds are of one processor core."""
+p values have Holm's correction for the pairs of a table. Seconds are of one core of: {processors}."""
 
 
 def read_points(folder: Path) -> Points:
@@ -202,7 +204,10 @@ def write_page(folder: Path, page: Path) -> None:
             told = "; ".join(significant) if significant else "none"
             answers.append(f"- {question.title} Differences tested: {count}; significant: {told}.")
     head = HEAD.format(
-        answers="\n".join(answers or ["- Nothing has been measured yet."]), protocol=" ".join(PROTOCOL.split())
+        answers="\n".join(answers or ["- Nothing has been measured yet."]),
+        protocol=" ".join(PROTOCOL.split()).format(
+            processors=names_of_processors(chain.from_iterable(points.values()))
+        ),
     )
     with replacing(page) as temporary:
         temporary.write_text("\n".join([head, *lines]) + "\n", encoding="utf-8")

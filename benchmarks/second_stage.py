@@ -15,7 +15,6 @@ language model.
 
 import argparse
 import json
-import os
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from typing import Any, TypeVar
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from processor import processor
 from shoptalk.baselines import make_baseline
 from shoptalk.data.dataset import Dataset, open_dataset
 from shoptalk.data.prepare import prepare
@@ -208,14 +208,6 @@ def main() -> None:
                 figures_of_seed = measure(data, seed, settings, test=given.test)
             report = {**vars(given), "processor": processor(), **figures_of_seed}
             print(json.dumps(report, indent=None if given.json else 1, default=str), flush=True)
-
-
-def processor() -> str:
-    """Model and number of processors, as Linux names them."""
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    model = next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), "unknown")
-    return f"{model}, {os.cpu_count()} processors"
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ same ratio is printed for the processor time of the service alone.
 import argparse
 import json
 import os
-import platform
 import statistics
 import tempfile
 import time
@@ -30,6 +29,7 @@ from typing import Any
 
 import numpy as np
 
+from processor import processor
 from serving.generator import measure
 from serving.process import Service
 from serving.small_run import make_small_run
@@ -170,7 +170,7 @@ def benchmark(run: Path, folder: Path, clients: Sequence[int], seconds: float, t
         "items": len(dataset.catalogue),
         "users": len(users),
         "method": method,
-        "machine": {"processor": _processor(), "cores": os.cpu_count(), "load": os.getloadavg()[0]},
+        "machine": {"processor": processor(), "load": os.getloadavg()[0]},
         "loads": {mode: {number: loads[mode, number].figures() for number in clients} for mode in MODES},
         "batch_size": batch_size,
         "bare": {name: one.figures() for name, one in bare.items()},
@@ -207,19 +207,12 @@ def overheads(load: dict[str, Any], bare: dict[str, Bare]) -> dict[str, dict[str
     }
 
 
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.processor()
-
-
 def markdown(report: dict[str, Any]) -> str:
     """The report as Markdown."""
     machine = report["machine"]
     lines = [
         f"{report['run']} ({report['method']}), {report['items']:,} items, {report['users']:,} users; "
-        f"{machine['processor']}, {machine['cores']} cores, load {machine['load']:.1f}",
+        f"{machine['processor']}, load {machine['load']:.1f}",
         "",
         "| service | clients | answers/s | p50 ms | p95 ms | p99 ms | processor ms per answer: service | generator |",
         "|---|---|---|---|---|---|---|---|",
