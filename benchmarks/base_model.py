@@ -24,7 +24,7 @@ from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tree import Question
 from shoptalk.prompts.encode import IGNORE, Encoded
 from shoptalk.recipe import Lora, Model, Training
-from shoptalk.recommend.options import log_probabilities
+from shoptalk.recommend.log_probabilities import log_probabilities
 from shoptalk.system import peak_memory
 from shoptalk.training.examples import TokenSet, gather
 from shoptalk.training.loop import make_optimiser

@@ -111,7 +111,7 @@ def recipe_of(data: str, section: dict[str, Any], method: str, seed: int) -> Rec
         "data": {**section, "cleaning": "words"},
         "split": {"method": "by-user", "fractions": FRACTIONS.get(data, (0.75, 0.05, 0.2)), "history": 4},
         "candidates": {"options": 4, "negatives": "uniform"},
-        "evaluation": {"scoring": "mean"},
+        "evaluation": {"scoring": "pmi"},
         **settings,
     }
     return make_recipe(content, {})

@@ -42,6 +42,9 @@ from shoptalk.recipe import Recipe
 from shoptalk.schema import EvalExample, Recommender
 from shoptalk.stages.train import train
 
+#: Variants whose models others start from or ask.
+ASKED_AGAIN = {TITLES, *(variant.trained_as for variant in VARIANTS.values())}
+
 
 @dataclass(frozen=True)
 class Point:
@@ -106,10 +109,16 @@ def fitted(point: Point, dataset: Dataset, out: Path) -> tuple[Recommender, dict
     """The recommender of a point, and facts of its training."""
     if point.variant.method:
         return make_baseline(point.variant.method, dataset.split(), dataset.catalogue, point.seed), {}
-    run = run_folder(point, out)
-    trained = train(recipe_of(point, out), dataset, run, silent, resume=(run / "run.json").exists())
+    own = Point(VARIANTS[point.variant.shop, point.variant.trained_as or point.variant.name], point.seed)
+    run = run_folder(own, out)
+    trained = train(recipe_of(own, out), dataset, run, silent, resume=(run / "run.json").exists())
     facts = trained.run.info["training"]
-    return trained.recommender, {key: facts[key] for key in ("tokens", "steps", "best_epoch") if key in facts}
+    recommender = trained.recommender
+    if point.variant.trained_as:
+        recommender = type(recommender)(
+            recommender.model, recommender.builder, recipe_of(point, out).evaluation.scoring
+        )
+    return recommender, {key: facts[key] for key in ("tokens", "steps", "best_epoch") if key in facts}
 
 
 def scores_of(recommender: Recommender, cases: Sequence[EvalExample]) -> list[list[float]]:
@@ -141,10 +150,16 @@ def measure(point: Point, out: Path) -> dict[str, Any]:
         and [float(case.targets[0] in ranked.items) for case, ranked in zip(split.test, lists, strict=True)],
         "scores": scores,
         "validation_scores": scores_of(recommender, split.validation) if point.variant.validated else None,
-        "fit_seconds": trained - begin,
+        "fit_seconds": _fit_seconds(point, out) if point.variant.trained_as else trained - begin,
         "seconds_per_question": (answered - trained) / len(split.test),
         "seconds": time.process_time() - begin,
     }
+
+
+def _fit_seconds(point: Point, out: Path) -> float:
+    """The cost of the model that a point asks again."""
+    own = Point(VARIANTS[point.variant.shop, point.variant.trained_as], point.seed)
+    return float(json.loads((out / f"{own.name}.json").read_text(encoding="utf-8"))["fit_seconds"])
 
 
 def _users(cases: Sequence[EvalExample]) -> list[str]:
@@ -167,12 +182,13 @@ def points(numbers: Sequence[int]) -> Iterator[Point]:
     shops = dict.fromkeys(variant.shop for variant in wanted)
     simple = [variant for variant in VARIANTS.values() if variant.method and variant.shop in shops]
     tuned = [VARIANTS["beauty", TITLES]] if any(TUNED in str(variant.settings) for variant in wanted) else []
+    tuned += [VARIANTS[variant.shop, variant.trained_as] for variant in wanted if variant.trained_as]
     for key in dict.fromkeys((variant.shop, variant.name) for variant in (*simple, *tuned, *wanted)):
         yield from (Point(VARIANTS[key], seed) for seed in VARIANTS[key].seeds)
 
 
 def compute(point: Point, out: Path) -> None:
-    """Measure a point and write its file; of its run only the model that others start from is kept."""
+    """Measure a point and write its file; of its run only a model that others start from or ask is kept."""
     content = measure(point, out)
     variant = point.variant
     with replacing(out / f"{point.name}.json") as temporary:
@@ -182,7 +198,7 @@ def compute(point: Point, out: Path) -> None:
             ),
             encoding="utf-8",
         )
-    if (variant.name, point.seed) != (TITLES, 1):
+    if variant.name not in ASKED_AGAIN and not variant.trained_as:
         shutil.rmtree(run_folder(point, out), ignore_errors=True)
     right = f"{np.mean(content['right']):.3f}, {content['seconds']:.0f} s" if "right" in content else ""
     print(f"{point.name}: {right}", flush=True)

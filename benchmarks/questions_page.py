@@ -52,9 +52,10 @@ The sizes fit some hours of two processor cores, so they are small: the interval
 variant are of its training, and the value of a user is the mean over them. The exam has four options: the target and
 three uniform distractors; all titles are cleaned alike (`words`); chance is .25. Where nothing else is said, a variant
 is `SmolLM2, LoRA`: lines of titles (`generate_title`, style `plain`, fields cut at 32 tokens), LoRA of rank 16,
-two epochs at most, learning rate 3e-4, the last purchase of each training user, an option's score the mean
-log-probability of its title. Intervals are 95 % bootstrap intervals over test users. Differences are paired by user;
-p values have Holm's correction for the pairs of a table. Seconds are of one core of: {processors}."""
+two epochs at most, learning rate 3e-4, the last purchase of each training user, an option's score the pointwise
+mutual information of the history and its title (`evaluation.scoring = "pmi"`; question 10 compares). Intervals are 95 %
+bootstrap intervals over test users. Differences are paired by user; p values have Holm's correction for the pairs of a
+table. Seconds are of one core of: {processors}."""
 
 
 def read_points(folder: Path) -> Points:

@@ -52,6 +52,8 @@ class Variant:
         Name of the data set.
     validated
         Whether the scores of validation cases are kept too, for mixing.
+    trained_as
+        Name of the variant whose model is asked, with the scoring of this one.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Variant:
     shop: str = "beauty"
     validated: bool = False
     method: str = ""
+    trained_as: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,7 @@ def base(shop: str) -> dict[str, Any]:
         "model": {"base": SMOLLM2, "tuning": "lora"},
         "lora": {"r": 16, "alpha": 32, "dropout": 0.0},
         "training": {"epochs": 2, "targets": "last", "learning_rate": 3e-4, "batch_tokens": 1024},
-        "evaluation": {"scoring": "mean"},
+        "evaluation": {"scoring": "pmi"},
     }
 
 
@@ -147,7 +150,11 @@ def _model(name: str, tuning: str, **training: Any) -> dict[str, dict[str, Any]]
 
 
 def _choice(answer: str, **training: Any) -> dict[str, dict[str, Any]]:
-    return {"prompt": {"task": "multiple_choice", "answer": answer}, "training": training}
+    return {
+        "prompt": {"task": "multiple_choice", "answer": answer},
+        "training": training,
+        "evaluation": {"scoring": "mean"},
+    }
 
 
 TWO = (1, 2)
@@ -163,6 +170,13 @@ _TRAINED = (
     Variant("SmolLM2, full", 270, _model(SMOLLM2, "full", learning_rate=5e-5)),
     Variant("random weights, full", 270, _model(RANDOM, "full", learning_rate=1e-3)),
     Variant("SmolLM2, QLoRA", 270, _model(SMOLLM2, "qlora"), TWO),
+)
+ZERO_SHOT = "SmolLM2, not trained"
+#: The ways to score a title besides that of `base`.
+_SCORED = tuple(
+    Variant(f"{name}, {scoring}", 45, {"evaluation": {"scoring": scoring}}, seeds, trained_as=name)
+    for name, seeds in ((ZERO_SHOT, (1,)), (TITLES, TWO))
+    for scoring in ("sum", "mean")
 )
 _OPTIONS = (
     Variant("options in the prompt, title, not trained", 100, _choice("title", epochs=0)),
@@ -240,6 +254,7 @@ VARIANTS = {
         *_SIMPLE,
         Variant(SCORER, 3, method=SCORER, validated=True),
         *_TRAINED,
+        *_SCORED,
         *_OPTIONS,
         *_TOKENS,
         *_MIXED_ITEMS,
@@ -274,9 +289,9 @@ QUESTIONS = (
     Question(
         4,
         "Options in the prompt, or titles scored without them?",
-        "With options in the prompt the model reads all four lettered titles, and the score of an option is the "
-        "probability of its title or letter (`multiple_choice`); without them it is the probability of the title "
-        "after the history (`generate_title`). The same users, options and epochs.",
+        "With options in the prompt the model reads all four lettered titles, and the score of an option is the mean "
+        "log-probability of its title or letter (`multiple_choice`); without them it is the pointwise mutual "
+        "information of history and title (`generate_title`). The same users, options and epochs.",
         {"beauty": (TITLES, "SmolLM2, not trained", *_CHOICES)},
         {"beauty": (*against(TITLES, _CHOICES[2:]), *against("SmolLM2, not trained", _CHOICES[:2]))},
     ),
@@ -318,5 +333,14 @@ QUESTIONS = (
         {"beauty": ("transitions", *MIXED, *_names(_MIXED_ITEMS))},
         {"beauty": tuple((variant.name, "transitions") for variant in _MIXED_ITEMS)},
         mixes=True,
+    ),
+    Question(
+        10,
+        "How is a title scored?",
+        "By the sum of the log-probabilities of its tokens, by their mean, or (the variants without a name for it) by "
+        "the pointwise mutual information: the sum less that of the same title after the prompt without purchases. "
+        "The model is the same.",
+        {"beauty": (ZERO_SHOT, *_names(_SCORED)[:2], TITLES, *_names(_SCORED)[2:])},
+        {"beauty": (*against(ZERO_SHOT, _names(_SCORED)[:2]), *against(TITLES, _names(_SCORED)[2:]))},
     ),
 )  # fmt: skip

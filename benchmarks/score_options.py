@@ -18,7 +18,7 @@ from shoptalk.models.create import create
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tree import Question
 from shoptalk.recipe import Lora, Model
-from shoptalk.recommend.options import log_probabilities
+from shoptalk.recommend.log_probabilities import log_probabilities
 
 VOCABULARY = [f"word{number}" for number in range(400)]
 

@@ -27,7 +27,7 @@ from shoptalk.models.create import create
 from shoptalk.models.tokenizer import train_tokenizer
 from shoptalk.models.weights import INDEX
 from shoptalk.recipe import Lora, Model, Training
-from shoptalk.recommend.options import log_probabilities
+from shoptalk.recommend.log_probabilities import log_probabilities
 from shoptalk.system import peak_memory
 from shoptalk.training.loop import make_optimiser
 

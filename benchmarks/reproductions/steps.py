@@ -121,23 +121,41 @@ def _advice() -> Group:
 
 
 def _pretrained_advice() -> Group:
-    """System C with SmolLM2: two of the five configurations, each with the loss on the whole prompt and the answer."""
-    recipe = "recipes/gift-cards-advise-smollm2.toml"
+    """System C with SmolLM2: the five configurations, each with the loss on the whole prompt and on the answer."""
+    recipe, other = "recipes/gift-cards-advise-smollm2.toml", "benchmarks/reproductions/general.py"
     columns = ("accuracy", "swapped_accuracy", "title_exact_match", "title_invalid_share", "title_echo_share",
                "text_prompt_share", "answer_prompt_share", "text_repeat_share", "text_malformed_share",
                "reason_match")  # fmt: skip
     small = ("prompt.field_tokens=12", "evaluation.generate=16")
-    prompt, fast = "training.loss_on=all", "training.learning_rate=1e-3"
+    # As the recipe's section [sweep] has them.
+    configurations = ((), ('lora.targets=["q_proj", "k_proj", "v_proj", "o_proj"]',), ("lora.r=16", "lora.alpha=32"),
+                      ("lora.dropout=0.2",), ("training.learning_rate=1e-3",))  # fmt: skip
+    losses = {"prompt": ("the whole prompt", ("training.loss_on=all",)), "answer": ("the answer", ())}
+
+    def run(name: str, what: str, *settings: str) -> Experiment:
+        return Experiment(f"smollm2-{name}", what, recipe, (*small, *settings))
+
     return Group(
         "SmolLM2-135M-Instruct, 200 customers, one epoch",
         columns,
         (
-            Experiment("smollm2-zero", "not trained", recipe, (*small, "training.epochs=0")),
-            Experiment("smollm2-prompt-1", "configuration 1, loss on the whole prompt", recipe, (*small, prompt)),
-            Experiment("smollm2-answer-1", "configuration 1, loss on the answer", recipe, small),
-            Experiment("smollm2-prompt-5", "configuration 5, loss on the whole prompt", recipe, (*small, fast, prompt)),
-            Experiment("smollm2-answer-5", "configuration 5, loss on the answer", recipe, (*small, fast)),
+            run("zero", "not trained", "training.epochs=0"),
+            *(
+                run(f"{loss}-{number}", f"configuration {number}, loss on {where}", *changed, *settings)
+                for number, changed in enumerate(configurations, start=1)
+                for loss, (where, settings) in losses.items()
+            ),
+            run("longer", "configuration 5, loss on the answer, 4 epochs", *configurations[4], "training.epochs=4"),
+            Material("general.json", "other instructions", ("python", other, "--out", "{runs}/general.json")),
+            run(
+                "mixed",
+                "configuration 5, loss on the answer, mixed with 2,000 other instructions",
+                *configurations[4],
+                'training.extra=["{runs}/general.json"]',
+                "training.extra_ratio=10",
+            ),
         ),
+        name="smollm2",
     )
 
 

@@ -398,8 +398,10 @@ class Teacher(Section):
 class Evaluation(Section):
     """The evaluation on test cases."""
 
-    scoring: Literal["sum", "mean"] = Field(
-        "sum", description="score of an option: sum or mean of the log-probabilities of its tokens"
+    scoring: Literal["sum", "mean", "pmi"] = Field(
+        "sum",
+        description="score of an option: sum or mean of the log-probabilities of its tokens, or their sum less that "
+        "without the history (pointwise mutual information)",
     )
     resamples: Annotated[int, Field(ge=100)] = Field(1000, description="number of bootstrap resamples of the users")
     generate: Natural = Field(0, description="number of test users for whom a text is generated; 0: none")

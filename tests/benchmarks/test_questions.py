@@ -87,4 +87,4 @@ def test_page(modules: dict[str, ModuleType], tmp_path: Path) -> None:
     assert "| SmolLM2, LoRA less SmolLM2, not trained | +0.000 [+0.000, +0.000] | p = 1.000 |" in text
     assert "significant: beauty, accuracy: SmolLM2, LoRA less random weights, LoRA +0.300." in text
     assert f"| with {variants.TITLES} less without | +0." in text
-    assert text.count("Not measured yet.") == 5  # questions 3 to 7: no pair was measured
+    assert text.count("Not measured yet.") == 6  # questions 3 to 7 and 10: no pair was measured

@@ -63,7 +63,7 @@ def best_among(model: LanguageModelRecommender, asked: History, items: Iterable[
 
 
 @pytest.mark.parametrize("style", ["plain", "alpaca", "phi3"])
-@pytest.mark.parametrize("scoring", ["sum", "mean"])
+@pytest.mark.parametrize("scoring", ["sum", "mean", "pmi"])
 def test_with_a_beam_for_every_title_it_is_exhaustive_scoring(style: str, scoring: str) -> None:
     search, every = pair(beams=len(CATALOGUE), scoring=scoring, style=style)
     for found, asked in zip(search.rank(HISTORIES, 18, exclude_history=False), HISTORIES, strict=True):

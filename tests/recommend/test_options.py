@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from shoptalk.prompts.encode import encode_question
 from shoptalk.recipe import Prompt
+from shoptalk.recommend.log_probabilities import log_probabilities
 from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.recommend.pointwise import PointwiseRecommender
-from shoptalk.schema import Candidates
+from shoptalk.schema import Candidates, History
 from tests.words import CATALOGUE, eval_data, history, prompt_builder, small_model
 
 
@@ -47,8 +49,33 @@ def test_the_mean_divides_by_the_tokens() -> None:
     assert summed / lengths == pytest.approx(mean)
 
 
-def test_the_order_of_cases_and_their_company_do_not_matter() -> None:
-    model = recommender(task="multiple_choice", style="alpaca")
+def test_pmi_is_the_gain_over_a_user_without_purchases() -> None:
+    model = recommender("pmi")
+    options = Candidates(("R1", "C2"), ("Rose soap", "Cedar balm"))
+    expected = [
+        plain_score(model, "Bought:\nRose shampoo\nMint shampoo\n", title) - plain_score(model, "Bought:\n", title)
+        for title in options.titles
+    ]
+    assert model.score([history("R0", "M0")], [options])[0] == pytest.approx(expected, abs=1e-4)
+    assert model.score([history("R0", "M0")], [options])[0] == pytest.approx(expected, abs=1e-4)  # from memory
+    assert model.score([history()], [options])[0] == pytest.approx([0, 0], abs=1e-4)
+
+
+@pytest.mark.parametrize("task", ["multiple_choice", "generate_reason"])
+def test_pmi_subtracts_the_same_answers_without_purchases(task: str) -> None:
+    model, summed = (recommender(scoring, task=task, style="alpaca") for scoring in ("pmi", "sum"))
+    for case in eval_data(12):
+        _, answers = summed.ask(case.history, case.candidates)[0]
+        messages = summed.builder.ask(History("", ()), case.candidates)
+        prompt, _ = encode_question("alpaca", messages, [], summed.model.tokenizer)
+        prior = [tokens.sum() for tokens in log_probabilities(summed.model, [(prompt, answers)])[0]]
+        (scores,) = summed.score([case.history], [case.candidates])
+        assert model.score([case.history], [case.candidates])[0] == pytest.approx(scores - prior, abs=1e-4)
+
+
+@pytest.mark.parametrize("scoring", ["sum", "pmi"])
+def test_the_order_of_cases_and_their_company_do_not_matter(scoring: str) -> None:
+    model = recommender(scoring, task="multiple_choice", style="alpaca")
     cases = eval_data(12)
     together = model.score([case.history for case in cases], [case.candidates for case in cases])
     for case, scores in zip(reversed(cases), reversed(together), strict=True):
@@ -62,6 +89,9 @@ def test_likes_are_odds_of_yes_for_each_option() -> None:
     (scores,) = model.score([case.history], [case.candidates])
     odds = model.odds([case.history] * 3, list(case.candidates.items))
     assert np.allclose(scores, odds)
+    without = model.odds([History("", ())] * 3, list(case.candidates.items))
+    gains = PointwiseRecommender(model.model, prompts, "pmi").odds([case.history] * 3, list(case.candidates.items))
+    assert gains == pytest.approx(odds - without, abs=1e-4)
 
 
 def test_cut_histories_are_counted() -> None:

@@ -7,7 +7,8 @@ import pytest
 from shoptalk.prompts.encode import encode_question
 from shoptalk.recipe import Prompt
 from shoptalk.recommend.choose_answer import choose_answers
-from shoptalk.recommend.options import LanguageModelRecommender, log_probabilities
+from shoptalk.recommend.log_probabilities import log_probabilities
+from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.recommend.reasons import ReasonWriter
 from shoptalk.schema import Message
 from tests.recommend.shop_with_reasons import SHOP, effects, history, purchases

@@ -12,6 +12,8 @@ T = TypeVar("T")
 Question = tuple[list[int], list[list[int]]]
 #: Most tokens of ``prompt.max_tokens`` that are reserved for an answer.
 ANSWER_TOKENS = 96
+#: A user without purchases, for what a score is without a history.
+NOBODY = History("", ())
 
 
 def option_question(
@@ -25,6 +27,21 @@ def option_question(
         tokenizer,
         history,
     )
+
+
+def prior_prompt(prompts: PromptBuilder, tokenizer: Tokenizer, candidates: Candidates | None, answer: int) -> list[int]:
+    """The ids of the question about a user without purchases, with room for an answer of ``answer`` tokens."""
+    ids, _, _ = fit_shortened(
+        lambda builder, latest: (
+            encode(prompts.prompt.style, builder.ask(NOBODY, candidates, latest=latest), tokenizer).ids
+        ),
+        len,
+        prompts,
+        0,
+        prompts.prompt.max_tokens - answer,
+        count=False,
+    )
+    return ids
 
 
 def open_question(

@@ -34,7 +34,7 @@ def choose_answers(
     candidates
         The options, for prompts that show them.
     scoring
-        ``sum`` or ``mean`` of the log-probabilities of a text's tokens.
+        ``sum`` or ``mean`` of the log-probabilities of a text's tokens; ``pmi`` counts as ``sum``.
 
     Returns
     -------

@@ -18,7 +18,8 @@ from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tokenizer import Tokenizer
 from shoptalk.progress import Notify, quiet
 from shoptalk.prompts.builder import PromptBuilder
-from shoptalk.prompts.questions import ending, open_question
+from shoptalk.prompts.questions import ending, open_question, prior_prompt
+from shoptalk.recommend.prior import Prior
 from shoptalk.recommend.tree_decoder import TreeDecoder, batches
 from shoptalk.recommend.trie import Trie, make_trie
 from shoptalk.schema import History, RankedList
@@ -37,8 +38,9 @@ class TitleSearch:
     model, builder
         The model, and the prompt builder of its training.
     scoring
-        The score of a title: ``sum`` or ``mean`` of the log-probabilities of its tokens and its ending. The search
-        always orders beams by the sum.
+        The score of a title: ``sum`` or ``mean`` of the log-probabilities of its tokens and its ending, or ``pmi``,
+        their sum less that without a history. The search always orders beams by the sum; with ``pmi`` the titles that
+        it finds, one for each beam, are then ordered by their scores.
     beams
         Beam width; with as many beams as titles the search is exact.
     """
@@ -50,6 +52,7 @@ class TitleSearch:
         self.items_by_tokens = _items_by_tokens(builder, model.tokenizer)
         trie = make_trie(list(self.items_by_tokens))
         self.trie = trie.to(model.device)
+        self.prior = Prior(model)
         items = list(self.items_by_tokens.values())
         #: For each row of the trie, the items with that title, sorted by id.
         self.items = [items[index] for index in trie.source.tolist()]
@@ -82,14 +85,17 @@ class TitleSearch:
             seen_items = [frozenset(history.items) if exclude_history else frozenset() for history in batch]
             excluded = self._exclusion_mask(candidates, seen_items)
             with torch.inference_mode(), self.model.autocast():
+                beams = max(k, self.beams)
                 scores, rows = search(
                     TreeDecoder(self.model, [prompts[number] for number in numbers]),
                     self.trie,
                     excluded,
-                    max(k, self.beams),
-                    k,
+                    beams,
+                    beams if self.scoring == "pmi" else k,
                     self.scoring,
                 )
+                if self.scoring == "pmi":
+                    scores, rows = self._without_prior(scores, rows, k)
             results = zip(scores.tolist(), rows.tolist(), strict=True)
             for number, history, seen, (values, titles) in zip(numbers, batch, seen_items, results, strict=True):
                 best = [(value, row) for value, row in zip(values, titles, strict=True) if value > -torch.inf]
@@ -98,6 +104,18 @@ class TitleSearch:
             done += len(numbers)
             notify(done, len(prompts))
         return [ranked for ranked in lists if ranked is not None]
+
+    def _without_prior(self, scores: Tensor, rows: Tensor, k: int) -> tuple[Tensor, Tensor]:
+        """The k best of the titles found for each history, (B, k), by their scores less those without a history."""
+        tokens = list(self.items_by_tokens)
+        found = rows[scores > -torch.inf].unique().tolist()
+        answers = [list(tokens[int(self.trie.source[row])]) for row in found]
+        prompt = prior_prompt(self.builder, self.model.tokenizer, None, self.trie.longest)
+        (sums,) = self.prior.sums([(prompt, answers)])
+        prior = torch.zeros(len(self.items), dtype=scores.dtype, device=scores.device)
+        prior[found] = torch.tensor(sums, dtype=scores.dtype, device=scores.device)
+        best, order = (scores - prior[rows]).sort(dim=1, descending=True, stable=True)
+        return best[:, :k], rows.gather(1, order[:, :k])
 
     def _allowed_items(self, allowed: NDArray[np.bool_]) -> list[list[str]]:
         """The allowed items with the title of each row of the trie."""

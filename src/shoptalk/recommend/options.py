@@ -3,26 +3,30 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from shoptalk.errors import UsageError
-from shoptalk.length_batching import length_batches
 from shoptalk.models.language_model import LanguageModel
-from shoptalk.models.tree import Question, tree_length, tree_log_probabilities
+from shoptalk.models.tree import Question
 from shoptalk.progress import Notify, quiet
 from shoptalk.prompts.builder import PromptBuilder
-from shoptalk.prompts.questions import option_question
+from shoptalk.prompts.questions import option_question, prior_prompt
 from shoptalk.ranking import Bools, OptionRecommender
 from shoptalk.recommend.choose_answer import choose_answers
+from shoptalk.recommend.log_probabilities import log_probabilities
+from shoptalk.recommend.prior import Prior
 from shoptalk.schema import Candidates, History, RankedList
 
-#: Most tokens of a batch; the mask of a row takes memory with the square of its length.
-BATCH_TOKENS = 8192
 #: Number of options in one pass, when a whole catalogue is scored.
 CHUNK = 64
 #: Most options that a prompt can show.
 MOST_SHOWN = 26
+#: Unit of a score, by the way it is made.
+UNITS = {
+    "sum": "log-probability",
+    "mean": "mean log-probability of a token",
+    "pmi": "pointwise mutual information",
+}
 
 
 class LanguageModelRecommender(OptionRecommender):
@@ -33,7 +37,10 @@ class LanguageModelRecommender(OptionRecommender):
     model, builder
         The model, and the prompt builder of its training.
     scoring
-        ``sum`` of the log-probabilities of an answer's tokens, or their ``mean``.
+        ``sum`` of the log-probabilities of an answer's tokens, their ``mean``, or ``pmi``: their sum less that of the
+        same answer to the question about a user without purchases, log P(answer | history) - log P(answer). This is
+        the pointwise mutual information of history and answer, as in A. Holtzman et al., "Surface form competition",
+        EMNLP 2021 (arXiv 2104.08315); it does not favour short or common titles.
 
     Attributes
     ----------
@@ -47,7 +54,8 @@ class LanguageModelRecommender(OptionRecommender):
         self.model, self.builder, self.scoring = model, builder, scoring
         self.catalogue, self.history_limit = builder.catalogue, builder.prompt.history
         self.options_per_question = None if builder.shows_options else CHUNK
-        self.score_unit = "log-probability" if scoring == "sum" else "mean log-probability of a token"
+        self.score_unit = UNITS[scoring]
+        self.prior = Prior(model)
         self.cut = 0
 
     def title(self, item_id: str) -> str:
@@ -60,8 +68,23 @@ class LanguageModelRecommender(OptionRecommender):
         """Scores of each history's options (see `Recommender`)."""
         encoded = [self.ask(history, options) for history, options in zip(histories, candidates, strict=True)]
         self.cut = sum(cut for _, cut in encoded)
-        scores = log_probabilities(self.model, [question for question, _ in encoded], notify)
-        return [self.reduce(tokens) for tokens in scores]
+        questions = [question for question, _ in encoded]
+        scores = [self.reduce(tokens) for tokens in log_probabilities(self.model, questions, notify)]
+        if self.scoring != "pmi":
+            return scores
+        prompts = self._prior_prompts(candidates, questions)
+        priors = self.prior.sums([(prompt, answers) for prompt, (_, answers) in zip(prompts, questions, strict=True)])
+        return [score - prior for score, prior in zip(scores, priors, strict=True)]
+
+    def _prior_prompts(self, candidates: Sequence[Candidates], questions: Sequence[Question]) -> list[list[int]]:
+        """The prompt about a user without purchases for each question; one for all where it does not show options."""
+        longest = [max(map(len, answers)) for _, answers in questions]
+        if self.builder.shows_options:
+            return [
+                prior_prompt(self.builder, self.model.tokenizer, options, length)
+                for options, length in zip(candidates, longest, strict=True)
+            ]
+        return [prior_prompt(self.builder, self.model.tokenizer, None, max(longest, default=0))] * len(questions)
 
     def ask(self, history: History, candidates: Candidates) -> tuple[Question, bool]:
         """The token ids of the prompt and of each answer, and whether the history was shortened."""
@@ -104,35 +127,3 @@ class LanguageModelRecommender(OptionRecommender):
         """The score of each answer from the log-probabilities of its tokens."""
         reduce = np.mean if self.scoring == "mean" else np.sum
         return np.array([reduce(tokens) for tokens in scores], dtype=np.float64)
-
-
-def log_probabilities(
-    model: LanguageModel, questions: Sequence[Question], notify: Notify = quiet
-) -> list[list[NDArray[np.float64]]]:
-    """Natural log-probability of every token of every answer, given its prompt and the tokens before it.
-
-    Parameters
-    ----------
-    questions
-        B prompts with their answers.
-    notify
-        Called with the number of questions done and the number of all questions.
-
-    Returns
-    -------
-    list of lists of arrays
-        For each question, for each answer, an array as long as the answer.
-    """
-    results: list[list[NDArray[np.float64]]] = [[] for _ in questions]
-    done = 0
-    for batch in length_batches([tree_length(question) for question in questions], BATCH_TOKENS):
-        numbers = batch.tolist()
-        with torch.inference_mode():
-            flat = tree_log_probabilities(model, [questions[number] for number in numbers]).double().cpu().numpy()
-        ends = np.cumsum([len(answer) for number in numbers for answer in questions[number][1]])
-        answer_scores = iter(np.split(flat, ends[:-1]))
-        for number in numbers:
-            results[number] = [next(answer_scores) for _ in questions[number][1]]
-        done += len(numbers)
-        notify(done, len(questions))
-    return results

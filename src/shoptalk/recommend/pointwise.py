@@ -10,8 +10,9 @@ from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tree import Question
 from shoptalk.progress import Notify, quiet
 from shoptalk.prompts.builder import PromptBuilder
-from shoptalk.prompts.questions import fitted_question
-from shoptalk.recommend.options import LanguageModelRecommender, log_probabilities
+from shoptalk.prompts.questions import NOBODY, fitted_question
+from shoptalk.recommend.log_probabilities import log_probabilities
+from shoptalk.recommend.options import LanguageModelRecommender
 from shoptalk.schema import Candidates, History, Message
 
 YES_NO = (Message("assistant", "Yes"), Message("assistant", "No"))
@@ -51,11 +52,14 @@ class PointwiseRecommender(LanguageModelRecommender):
         return np.split(odds, np.cumsum([len(options.items) for options in candidates])[:-1])
 
     def odds(self, histories: Sequence[History], items: Sequence[str], notify: Notify = quiet) -> NDArray[np.float64]:
-        """Log-odds that each user likes an item: log P(Yes) - log P(No), (B,)."""
+        """Log-odds that each user likes an item: log P(Yes) - log P(No), (B,); with ``pmi`` less those of no user."""
         encoded = [self.ask_item(history, item) for history, item in zip(histories, items, strict=True)]
         self.cut = sum(cut for _, cut in encoded)
-        scores = log_probabilities(self.model, [question for question, _ in encoded], notify)
-        return np.array([yes - no for yes, no in map(self.reduce, scores)], dtype=np.float64)
+        tokens = log_probabilities(self.model, [question for question, _ in encoded], notify)
+        scores = np.array([self.reduce(answers) for answers in tokens], dtype=np.float64).reshape(-1, 2)
+        if self.scoring == "pmi":
+            scores -= np.array(self.prior.sums([self.ask_item(NOBODY, item)[0] for item in items])).reshape(-1, 2)
+        return np.asarray(scores[:, 0] - scores[:, 1])
 
     def ask_item(self, history: History, item_id: str) -> tuple[Question, bool]:
         """The token ids of the prompt about an item and of Yes and No, and whether the history was shortened."""

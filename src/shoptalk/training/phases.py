@@ -30,12 +30,14 @@ Groups = list[NDArray[np.int64]]
 class Choices:
     """N questions with their options as answers; ``right`` holds the index of the right option of each (N,).
 
-    The score of an option is the sum of the log-probabilities of its tokens, or with ``mean`` their mean.
+    The score of an option is the sum of the log-probabilities of its tokens, or with ``mean`` their mean. With
+    ``priors``, the same questions about a user without purchases, it is less the sum there.
     """
 
     questions: Sequence[Question]
     right: NDArray[np.int64]
     mean: bool
+    priors: Sequence[Question] = ()
 
     def __len__(self) -> int:
         """N, the number of questions."""
@@ -43,8 +45,9 @@ class Choices:
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each question's tree (N)."""
-        return np.array([tree_length(question) for question in self.questions], dtype=np.int64)
+        """Tokens of each question's tree, and of that of its prior (N)."""
+        lengths = np.array([tree_length(question) for question in self.questions], dtype=np.int64)
+        return lengths + np.array([tree_length(question) for question in self.priors] or 0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,16 +226,21 @@ def choice_loss(model: LanguageModel, choices: Choices, group: NDArray[np.int64]
 
     All questions of a group have the same number of options.
     """
-    questions = [choices.questions[number] for number in group.tolist()]
+    scores = _option_scores(model, [choices.questions[number] for number in group.tolist()], mean=choices.mean)
+    if choices.priors:
+        scores = scores - _option_scores(model, [choices.priors[number] for number in group.tolist()], mean=False)
+    right = torch.from_numpy(choices.right[group]).to(scores.device)
+    return cross_entropy(scores, right, reduction="sum"), len(group)
+
+
+def _option_scores(model: LanguageModel, questions: Sequence[Question], *, mean: bool) -> Tensor:
+    """The sum or mean (B, O) of the log-probabilities of the tokens of the O options of each question."""
     token_scores = tree_log_probabilities(model, questions)
     device = token_scores.device
     sizes = torch.tensor([len(answer) for _, answers in questions for answer in answers], device=device)
     option = torch.repeat_interleave(torch.arange(len(sizes), device=device), sizes)  # that a token belongs to
     scores = torch.zeros(len(sizes), device=device).index_add(0, option, token_scores)
-    if choices.mean:
-        scores = scores / sizes
-    right = torch.from_numpy(choices.right[group]).to(device)
-    return cross_entropy(scores.view(len(questions), -1), right, reduction="sum"), len(questions)
+    return (scores / sizes if mean else scores).view(len(questions), -1)
 
 
 @torch.no_grad()

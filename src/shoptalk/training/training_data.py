@@ -11,7 +11,7 @@ from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tokenizer import Tokenizer
 from shoptalk.prompts.builder import PromptBuilder
 from shoptalk.prompts.encode import IGNORE, encode
-from shoptalk.prompts.questions import option_question
+from shoptalk.prompts.questions import option_question, prior_prompt
 from shoptalk.prompts.rows import read_rows
 from shoptalk.recipe import Recipe, resolve
 from shoptalk.schema import EvalExample, Example, Split
@@ -126,9 +126,14 @@ def encode_choices(
     cases: Iterable[EvalExample], recipe: Recipe, builder: PromptBuilder, model: LanguageModel
 ) -> Choices:
     """Questions with their options as answers, encoded and scored as in the evaluation."""
-    questions, right = [], []
+    scoring = recipe.evaluation.scoring
+    questions, priors, right = [], [], []
     for case in cases:
         if case.candidates is not None and case.answer is not None:
-            questions.append(option_question(builder, model.tokenizer, case.history, case.candidates)[0])
+            prompt, answers = option_question(builder, model.tokenizer, case.history, case.candidates)[0]
+            questions.append((prompt, answers))
             right.append(case.answer)
-    return Choices(questions, np.array(right, dtype=np.int64), recipe.evaluation.scoring == "mean")
+            if scoring == "pmi":
+                longest = max(map(len, answers))
+                priors.append((prior_prompt(builder, model.tokenizer, case.candidates, longest), answers))
+    return Choices(questions, np.array(right, dtype=np.int64), scoring == "mean", priors)
