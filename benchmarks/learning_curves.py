@@ -58,6 +58,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "prompt": {"task": "generate_title", "style": "plain"},
         "model": {"width": 128, "layers": 4, "vocabulary": 4096},
         "training": {"pretrain_epochs": 1, "epochs": 6, "learning_rate": 3e-3, "batch_tokens": 4096},
+        "evaluation": {"scoring": "mean"},
     },
     "item tokens": {
         "prompt": {"task": "next_item", "style": "bare"},
@@ -70,6 +71,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "model": SMOLLM2,
         "lora": {"r": 16, "alpha": 32, "dropout": 0.0},
         "training": {"epochs": 2, "targets": "last", "learning_rate": 3e-4, "batch_tokens": 1024},
+        "evaluation": {"scoring": "pmi"},
     },
 }
 #: Methods that answer without any training users.
@@ -111,7 +113,6 @@ def recipe_of(data: str, section: dict[str, Any], method: str, seed: int) -> Rec
         "data": {**section, "cleaning": "words"},
         "split": {"method": "by-user", "fractions": FRACTIONS.get(data, (0.75, 0.05, 0.2)), "history": 4},
         "candidates": {"options": 4, "negatives": "uniform"},
-        "evaluation": {"scoring": "pmi"},
         **settings,
     }
     return make_recipe(content, {})

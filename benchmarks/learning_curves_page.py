@@ -41,8 +41,9 @@ user are the history, the fifth is the target. The exam has four options: the ta
 all titles cleaned alike; chance is .25. The same {tested} test users of a data set answer at every point. The
 training users of a point are the first of one random order (seed 1). Validation users (a quarter as many as
 training users, 8 to 400) stop the training of models. Intervals are 95 % bootstrap intervals over test users.
-SmolLM2 and nano score each title by the pointwise mutual information of history and title; SmolLM2 with LoRA of rank
-16, two epochs, the last purchase of each training user; 0 training users is zero-shot. TF-IDF needs no training. Whole
+SmolLM2 scores each title by the pointwise mutual information of history and title, nano by the mean log-probability of
+its tokens (on validation users the better one for each); SmolLM2 has LoRA of rank 16, two epochs, the last purchase of
+each training user; 0 training users is zero-shot. TF-IDF needs no training. Whole
 catalogue: Recall@10 of the target, the history excluded; text models are not ranked over the catalogue here. A cell
 without a value was not measured. Seconds are of one core of: {processors}."""
 

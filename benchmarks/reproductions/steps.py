@@ -159,23 +159,34 @@ def _pretrained_advice() -> Group:
     )
 
 
-def _pretrained_choice() -> Group:
+def _pretrained_choice() -> tuple[Group, Group]:
     """System A with SmolLM2: options in the prompt, QLoRA, uneven and even cleaning, trained or not."""
     recipe, uneven, zero = "recipes/beauty-choice-smollm2.toml", "data.cleaning=asymmetric", "training.epochs=0"
-    return Group(
-        "SmolLM2-135M-Instruct with QLoRA, options in the prompt",
-        ("accuracy", "swapped_accuracy", "personalisation_gap", "f1"),
-        (
-            Experiment("smollm2-uneven-zero", "as published: the right option alone is cleaned, not trained", recipe,
-                       (uneven, zero)),
-            Experiment("smollm2-uneven", "as published, trained", recipe, (uneven,)),
-            Experiment("smollm2-even-zero", "one cleaning for all options, not trained", recipe, (zero,)),
-            Experiment("smollm2-even", "one cleaning for all options, trained", recipe),
+    columns = ("accuracy", "swapped_accuracy", "personalisation_gap", "f1")
+    title = "SmolLM2-135M-Instruct with QLoRA, options in the prompt"
+    return (
+        Group(
+            f"{title}, as published: the right option alone is cleaned",
+            columns,
+            (
+                Experiment("smollm2-uneven-zero", "not trained", recipe, (uneven, zero)),
+                Experiment("smollm2-uneven", "trained", recipe, (uneven,)),
+            ),
+            ("smollm2-uneven", "smollm2-uneven-zero"),
+            name="smollm2",
         ),
-        ("smollm2-even", "smollm2-even-zero"),
-        ("smollm2-even",),
-        "smollm2",
-    )  # fmt: skip
+        Group(
+            f"{title}, one cleaning for all options",
+            columns,
+            (
+                Experiment("smollm2-even-zero", "not trained", recipe, (zero,)),
+                Experiment("smollm2-even", "trained", recipe),
+            ),
+            ("smollm2-even", "smollm2-even-zero"),
+            ("smollm2-even",),
+            name="smollm2",
+        ),
+    )
 
 
 def _lists(name: str, title: str, shop: tuple[Material, ...] = (), data: tuple[str, ...] = ()) -> Group:
@@ -217,7 +228,7 @@ _FILES = ("data.source=amazon2023", "data.reviews={runs}/shop/reviews.jsonl.gz",
           "data.items={runs}/shop/meta.jsonl.gz", "data.min_history=11")  # fmt: skip
 
 GROUPS: dict[str, tuple[Group, ...]] = {
-    "a": (_pretrained_choice(),),
+    "a": _pretrained_choice(),
     "c": (_advice(), _pretrained_advice()),
     "d": (
         _lists("gift-cards", "Gift cards (2018)"),

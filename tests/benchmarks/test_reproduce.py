@@ -142,6 +142,7 @@ def test_error_analysis_names_what_exceeds_its_reference(reproduce: ModuleType) 
 
 
 def test_a_group_is_chosen_by_number_or_name(reproduce: ModuleType) -> None:
-    assert reproduce.chosen_groups("a", "smollm2") == reproduce.chosen_groups("a", "1")
+    assert reproduce.chosen_groups("a", "smollm2") == reproduce.chosen_groups("a", None)
+    assert reproduce.chosen_groups("c", "smollm2") == reproduce.chosen_groups("c", "2")
     assert len(reproduce.chosen_groups("c", None)) == 2
     assert reproduce.chosen_groups("c", "3") == ()
