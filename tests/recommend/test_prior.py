@@ -16,7 +16,7 @@ def test_each_answer_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
     model, asked = small_model(), []
     expected = [[tokens.sum() for tokens in row] for row in log_probabilities(model, [FIRST, SECOND])]
 
-    def counted(model: object, questions: list[Question], notify: object) -> object:
+    def counted(model: object, questions: list[Question]) -> object:
         asked.extend((tuple(prompt), tuple(answer)) for prompt, answers in questions for answer in answers)
         return log_probabilities(model, questions)  # type: ignore[arg-type]
 

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.models.tree import Question
-from shoptalk.progress import Notify, quiet
 from shoptalk.recommend.log_probabilities import log_probabilities
 
 #: Answers of one pass.
@@ -29,36 +28,29 @@ class Prior:
         self.model = model
         self._known: dict[bytes, float] = {}
 
-    def sums(self, questions: Sequence[Question], notify: Notify = quiet) -> list[NDArray[np.float64]]:
+    def sums(self, questions: Sequence[Question]) -> list[NDArray[np.float64]]:
         """Sum of the log-probabilities of the tokens of each answer to each question, in nats."""
         keys = [[_key(prompt, answer) for answer in answers] for prompt, answers in questions]
-        missing: dict[bytes, dict[bytes, list[int]]] = {}
-        prompts: dict[bytes, list[int]] = {}
+        missing: dict[tuple[int, ...], dict[bytes, list[int]]] = {}
         for (prompt, answers), row in zip(questions, keys, strict=True):
             new = {key: answer for key, answer in zip(row, answers, strict=True) if key not in self._known}
             if new:
-                whose = _key(prompt, [])
-                prompts[whose] = prompt
-                missing.setdefault(whose, {}).update(new)
-        found = self._compute(prompts, missing, notify)
+                missing.setdefault(tuple(prompt), {}).update(new)
+        found = self._compute(missing)
         sums = [np.array([found.get(key, self._known.get(key)) for key in row], dtype=np.float64) for row in keys]
         self._known.update(found)
         for key in list(self._known)[: max(0, len(self._known) - MOST_KEPT)]:
             del self._known[key]
         return sums
 
-    def _compute(
-        self, prompts: dict[bytes, list[int]], missing: dict[bytes, dict[bytes, list[int]]], notify: Notify
-    ) -> dict[bytes, float]:
-        """The sums of answers that are not known yet, by their keys."""
+    def _compute(self, missing: dict[tuple[int, ...], dict[bytes, list[int]]]) -> dict[bytes, float]:
+        """The sums of the answers to each prompt, by their keys."""
         groups = [
-            (prompts[whose], list(answers.items())[start : start + CHUNK])
-            for whose, answers in missing.items()
+            (list(prompt), list(answers.items())[start : start + CHUNK])
+            for prompt, answers in missing.items()
             for start in range(0, len(answers), CHUNK)
         ]
-        scores = log_probabilities(
-            self.model, [(prompt, [answer for _, answer in group]) for prompt, group in groups], notify
-        )
+        scores = log_probabilities(self.model, [(prompt, [answer for _, answer in group]) for prompt, group in groups])
         return {
             key: float(tokens.sum())
             for (_, group), row in zip(groups, scores, strict=True)
