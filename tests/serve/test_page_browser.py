@@ -272,6 +272,31 @@ def test_the_keyboard_alone(visit: Visit) -> None:
     assert visit.focus() == "basket"
 
 
+def test_a_closed_dialog_does_not_take_the_focus_back_later(visit: Visit) -> None:
+    page = visit.open().page
+    page.focus("#basket")
+    page.keyboard.press("Enter")
+    moved_on = """async () => {
+        const dialog = document.querySelector("dialog");
+        const told = new Promise((done) => dialog.addEventListener("close", done));
+        dialog.close();
+        const first = document.activeElement.id;
+        document.querySelector("#query").focus();
+        await told;
+        return [first, document.activeElement.id];
+    }"""
+    assert page.evaluate(moved_on) == ["basket", "query"]
+
+
+def test_recommendations_that_fail_once_are_asked_for_again(visit: Visit) -> None:
+    page = visit.open().page
+    page.route("**/v1/recommend", lambda route: route.fulfill(status=503, body="{}"), times=1)
+    page.locator("#picks .card .actions button").first.click()
+    page.wait_for_selector("#trouble:visible")
+    page.wait_for_function("() => document.querySelector('#picks-about').textContent.includes('after the basket')")
+    assert page.is_hidden("#trouble")
+
+
 def test_without_the_service_events_wait_and_are_stored_once(visit: Visit) -> None:
     page = visit.open().page
     visit.context.set_offline(True)

@@ -28,13 +28,15 @@ export function close() {
   if (byId("dialog").open) byId("dialog").close();
 }
 
-/** Give the focus back; after a list was drawn again, to the card of the same product. */
+/**
+ * The browser gives the focus back to the opener. After a list was drawn again, `again` gives it to the card of the same
+ * product, unless the focus has moved on by then: the event comes some time after the dialog has closed.
+ */
 export function prepare(again) {
   const dialog = byId("dialog");
   dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
   dialog.addEventListener("close", () => {
-    if (opener?.isConnected) opener.focus();
-    else again(openerItem);
+    if (!opener?.isConnected && document.activeElement === document.body) again(openerItem);
     opener = null;
   });
 }

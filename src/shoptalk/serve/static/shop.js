@@ -11,6 +11,7 @@ const SHOWN = 12;
 const FOUND = 12;
 const POPULARITY = "popularity";
 const AGAIN = 1_000; // milliseconds until a method that is being learned is asked for again
+const RETRY = 3_000; // milliseconds until recommendations that failed for a passing reason are asked for again
 const DONE = { click: "looked at", basket: "in the basket", purchase: "bought here", dataset: "bought" };
 
 const STRENGTH = ["click", "basket", "purchase"];
@@ -113,17 +114,18 @@ async function refresh(because = "") {
   } catch (failure) {
     if (signal.aborted) return;
     if (!(failure instanceof Failure)) throw failure;
-    failed(failure, because);
+    failed(failure, because, signal);
   } finally {
     if (!signal.aborted) list.classList.remove("waiting");
   }
 }
 
-function failed(failure, because) {
+function failed(failure, because, signal) {
   if (failure.status === 401 || failure.status === 403) {
     trouble("This visit has ended.", () => begin(true));
   } else if (failure.passing) {
     trouble(sentence(failure.message), () => refresh(because));
+    setTimeout(() => !signal.aborted && refresh(because), RETRY);
   } else {
     fill(byId("picks"));
     note(`${[failure.message, failure.hint].map(sentence).join(" ")} Change the filters.`);
