@@ -280,7 +280,7 @@ def compare_graphs(shop: str, runs: Path, seconds: float) -> None:
         graph_forms.make(shop, folder, seconds, time.monotonic)
     rewrite(GRAPH_PAGE, graph_forms.tables(shop, folder), f"<!-- graph {shop} -->", f"<!-- end of graph {shop} -->")
     if shop == SUMMED_UP:
-        rewrite(GRAPH_PAGE, graph_forms.summary(folder), "<!-- summary -->", "<!-- end of summary -->")
+        rewrite(GRAPH_PAGE, graph_forms.summary(shop, folder), "<!-- summary -->", "<!-- end of summary -->")
 
 
 def main() -> None:

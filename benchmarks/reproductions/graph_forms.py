@@ -1,8 +1,9 @@
 """System B's question: what a graph in the attention and crowd prompts are worth, by its metrics, on two splits.
 
-Every row is one training of ``recipes/industrial-graph.toml`` (or the same on Toys) with one form of the bias, with or
-without pretraining. The lists are for the training history of each test user; training items are masked, and the whole
-catalogue is ranked. A finished row is a file with the metrics of every user, and is not made again.
+Every row is one training of ``recipes/industrial-graph.toml`` (or the same on Toys, or ``gift-cards-graph.toml``) with
+one form of the bias, with or without pretraining. The lists are for the training history of each test user; training
+items are masked, and the whole catalogue is ranked. A finished row is a file with the metrics of every user, and is not
+made again.
 
 Metrics of arXiv 2402.09617: Recall@20 and Recall@40 with the denominator min(k, targets), and NDCG@100.
 """
@@ -25,19 +26,11 @@ from shoptalk.evaluation.paired import compare
 from shoptalk.experiment import evaluate
 from shoptalk.files import write_text
 from shoptalk.progress import silent
+from shoptalk.recipe import Recipe
 from shoptalk.stages.train import train
 from shoptalk.tasks import load_recipe
 
-RECIPE = Path(__file__).resolve().parents[2] / "recipes" / "industrial-graph.toml"
-#: Name of the data -> what differs from the recipe.
-SHOPS: dict[str, list[str]] = {
-    "industrial": [],
-    "toys": [
-        "data.interactions=${SHOPTALK_DATA}/amazon-toys/interactions.parquet",
-        "data.items=${SHOPTALK_DATA}/amazon-toys/items.parquet",
-        "data.keep=[]",
-    ],
-}
+RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 SPLITS = {"random": "random, as published", "by-time-per-user": "chronological"}
 FORMS = {
     "off": "none",
@@ -49,11 +42,41 @@ FORMS = {
 METRICS = ("recall@20", "recall@40", "ndcg@100")
 #: NDCG@100 of lists for the training and validation purchases, all of them masked.
 LONGER = "ndcg@100 with validation purchases"
-KINDS = ("contents", "second_order", "interaction", "predictive")
+#: The kinds of crowd prompts that need no reviews, and all of them.
+WITHOUT_REVIEWS = ("contents", "second_order", "interaction", "predictive")
+KINDS = ("contents", "first_order", *WITHOUT_REVIEWS[1:])
 #: The kinds are left out one at a time on this split, with this form.
 LEAVES_OUT = ("by-time-per-user", "off")
 NAMED = "test_in_attention"
 Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Shop:
+    """The data of the rows: a recipe, what differs from it, and the kinds of crowd prompts that the data allows."""
+
+    title: str
+    recipe: str = "industrial-graph.toml"
+    settings: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = WITHOUT_REVIEWS
+
+    def recipe_of(self, row: "Row") -> Recipe:
+        """The recipe of a row."""
+        return load_recipe(RECIPES / self.recipe, [*self.settings, *row.settings(self.kinds)])
+
+
+SHOPS = {
+    "industrial": Shop("Industrial"),
+    "toys": Shop(
+        "Toys",
+        settings=(
+            "data.interactions=${SHOPTALK_DATA}/amazon-toys/interactions.parquet",
+            "data.items=${SHOPTALK_DATA}/amazon-toys/items.parquet",
+            "data.keep=[]",
+        ),
+    ),
+    "gift-cards": Shop("Gift cards", "gift-cards-graph.toml", kinds=KINDS),
+}
 
 
 @dataclass(frozen=True)
@@ -71,10 +94,9 @@ class Row:
         parts = [self.split, self.form, *(["pretrained"] if self.pretrained else [])]
         return "-".join([*parts, *([f"without-{self.without}"] if self.without else [])])
 
-    @property
-    def settings(self) -> list[str]:
-        """What differs from the recipe."""
-        kinds = [kind for kind in KINDS if kind != self.without]
+    def settings(self, kinds: tuple[str, ...]) -> list[str]:
+        """What differs from the recipe of a shop with these kinds of crowd prompts."""
+        kinds = tuple(kind for kind in kinds if kind != self.without)
         counts = ", ".join(f"{kind} = 2000" for kind in ("contents", "second_order") if kind in kinds)
         return [
             f"split.method={self.split}",
@@ -85,14 +107,14 @@ class Row:
         ]
 
 
-def rows() -> Iterator[Row]:
-    """All rows; first those without pretraining, which answer the main question."""
+def rows(shop: str) -> Iterator[Row]:
+    """All rows of a shop; first those without pretraining, which answer the main question."""
     for split in SPLITS:
         for form in FORMS:
             yield Row(split, form, pretrained=False)
     for form in FORMS:
         yield Row(LEAVES_OUT[0], form, pretrained=True)
-    for kind in KINDS:
+    for kind in SHOPS[shop].kinds:
         yield Row(*LEAVES_OUT, pretrained=True, without=kind)
     for form in FORMS:
         yield Row("random", form, pretrained=True)
@@ -101,7 +123,7 @@ def rows() -> Iterator[Row]:
 def make(shop: str, folder: Path, seconds: float, clock: Any) -> None:
     """Make the missing rows, one after the other, until ``seconds`` have gone by."""
     begin = clock()
-    for row in rows():
+    for row in rows(shop):
         if clock() - begin > seconds:
             return
         path = folder / f"{row.name}.json"
@@ -112,7 +134,7 @@ def make(shop: str, folder: Path, seconds: float, clock: Any) -> None:
 def _dataset(shop: str, row: Row, folder: Path) -> Dataset:
     path = folder / f"data-{row.split}"
     if not path.exists():
-        prepare(load_recipe(RECIPE, [*SHOPS[shop], *row.settings]), path)
+        prepare(SHOPS[shop].recipe_of(row), path)
     return open_dataset(path)
 
 
@@ -121,7 +143,7 @@ def _measure(shop: str, row: Row, folder: Path) -> dict[str, Any]:
     dataset = _dataset(shop, row, folder)
     run = folder / f"run-{row.name}"
     resume = (run / "run.json").exists()
-    trained = train(load_recipe(RECIPE, [*SHOPS[shop], *row.settings]), dataset, run, silent, resume=resume)
+    trained = train(SHOPS[shop].recipe_of(row), dataset, run, silent, resume=resume)
     split = dataset.split()
     history = {history.user_id: history for history in split.train}
     targets = {case.history.user_id: case.targets for case in split.test}
@@ -150,28 +172,30 @@ def published_metrics(ranked: Any, targets: Any) -> dict[str, Values]:
     return {**recalls, "ndcg@100": columns["ndcg@100"]}
 
 
-def read(folder: Path) -> dict[Row, dict[str, Any]]:
+def read(shop: str, folder: Path) -> dict[Row, dict[str, Any]]:
     """The finished rows."""
-    paths = {row: folder / f"{row.name}.json" for row in rows()}
+    paths = {row: folder / f"{row.name}.json" for row in rows(shop)}
     return {row: json.loads(path.read_text(encoding="utf-8")) for row, path in paths.items() if path.exists()}
 
 
 def tables(shop: str, folder: Path) -> str:
     """The tables of the finished rows, with paired differences."""
-    done = read(folder)
-    parts = [f"Written by `python benchmarks/reproduce.py b --graph {shop}`; {len(done)} of {len(list(rows()))} rows."]
+    done, title = read(shop, folder), SHOPS[shop].title
+    parts = [
+        f"Written by `python benchmarks/reproduce.py b --graph {shop}`; {len(done)} of {len(list(rows(shop)))} rows."
+    ]
     for split, what in SPLITS.items():
         shown = [row for row in done if row.split == split and not row.without]
         if shown:
             users = len(done[shown[0]]["users"])
             lines = [_line(row, done, Row(split, "off", row.pretrained)) for row in shown]
             header = "| B | pretrained | recall@20 | recall@40 | ndcg@100 | ndcg@100 against none | p |"
-            parts += [f"#### {shop.title()}, {what} ({users:,} users)", "\n".join([header, "|---" * 7 + "|", *lines])]
+            parts += [f"#### {title}, {what} ({users:,} users)", "\n".join([header, "|---" * 7 + "|", *lines])]
         parts += [f"The audit of the leak says: {done[row]['audit']}." for row in shown if done[row]["audit"]][:1]
     if leaks := _leaks(done):
-        parts += [f"#### {shop.title()}, M of all edges against M of the training edges", leaks]
+        parts += [f"#### {title}, M of all edges against M of the training edges", leaks]
     if gains := _gains(done):
-        parts += [f"#### {shop.title()}, pretraining (ndcg@100)", gains]
+        parts += [f"#### {title}, pretraining (ndcg@100)", gains]
     return "\n\n".join(parts)
 
 
@@ -218,9 +242,9 @@ def _interval(values: list[float]) -> str:
     return f"{mean.value:.4f} [{mean.low:.4f}, {mean.high:.4f}]"
 
 
-def summary(folder: Path) -> str:
+def summary(shop: str, folder: Path) -> str:
     """What survives of the published idea, in one paragraph of sentences about the finished rows of one shop."""
-    done = read(folder)
+    done = read(shop, folder)
     sentences = [_sentence(done, split) for split in SPLITS]
     plain = Row(*LEAVES_OUT, pretrained=False)
     crowd = Row(*LEAVES_OUT, pretrained=True)

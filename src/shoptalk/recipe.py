@@ -39,7 +39,7 @@ from shoptalk.recipe_sections import (
     Training,
     decided,
 )
-from shoptalk.schema import CATEGORIES, TITLE
+from shoptalk.schema import CATEGORIES, REVIEW, TITLE
 from shoptalk.sweep_config import MOST, Section, Sweep
 from shoptalk.urls import without_password
 
@@ -114,6 +114,8 @@ class Recipe(Section):
         by_category = self.candidates is not None and self.candidates.negatives == "same-category"
         if by_category or self.data.min_categories > 0:
             columns.add(CATEGORIES)
+        if self.pretraining.epochs and "first_order" in self.pretraining.prompts:
+            columns.add(REVIEW)
         return frozenset(columns)
 
     def at(self, point: Mapping[str, Any]) -> "Recipe":

@@ -118,8 +118,8 @@ def test_published_metrics_and_a_table_of_unfinished_rows(reproduce: ModuleType,
         moved = {name: [value + add for value in column] for name, column in values.items()}
         content = {"users": ["a", "b"], "values": moved, "audit": "", "seconds": 1.0}
         (tmp_path / f"{row.name}.json").write_text(json.dumps(content))
-    assert f"2 of {len(list(forms.rows()))} rows" in forms.tables("industrial", tmp_path)
-    assert "ones +0.1000 [+0.1000, +0.1000], beyond chance" in forms.summary(tmp_path)
+    assert f"2 of {len(list(forms.rows('industrial')))} rows" in forms.tables("industrial", tmp_path)
+    assert "ones +0.1000 [+0.1000, +0.1000], beyond chance" in forms.summary("industrial", tmp_path)
 
 
 def test_error_analysis_names_what_exceeds_its_reference(reproduce: ModuleType) -> None:

@@ -224,7 +224,7 @@ def test_missing_folders(tmp_path: Path) -> None:
             'split.method is "leave-one-out" in the dataset and "by-time" in the recipe',
         ),
         ({"candidates": {"options": 3}}, "candidates.options is 4 in the dataset and 3 in the recipe"),
-        ({"prompt": {"fields": ["title", "brand"]}}, "prompt.fields names brand, which the dataset was made without"),
+        ({"prompt": {"fields": ["title", "brand"]}}, "the recipe reads brand, which the dataset was made without"),
     ],
 )
 def test_a_dataset_with_other_settings_is_refused(tmp_path: Path, change: dict, message: str) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shoptalk.data.dataset import Dataset, open_dataset
+from shoptalk.data.dataset import Dataset, check_fit, open_dataset
 from shoptalk.data.prepare import prepare
 from shoptalk.data.sample import write_sample
-from shoptalk.errors import PromptError, RecipeError
+from shoptalk.errors import DatasetError, PromptError, RecipeError
 from shoptalk.progress import silent
 from shoptalk.prompts.crowd import TEMPLATES, CrowdFact, CrowdPrompts
 from shoptalk.recipe import Prompt, Recipe
@@ -129,6 +129,21 @@ def test_counts_and_kinds(dataset: Dataset, setup: ModelSetup) -> None:
         draw_facts(section, without, prompts, 20, 1)
     with pytest.raises(RecipeError, match="should be .contents."):
         recipe(dataset.folder.parent, 'pretraining.prompts=["content"]')
+
+
+def test_first_order_prompts_bring_their_reviews(tmp_path: Path) -> None:
+    write_sample(tmp_path, users=40, items=30)
+    titles = 'prompt.fields=["title"]'
+    prepare(recipe(tmp_path, titles), tmp_path / "dataset")
+    whole = open_dataset(tmp_path / "dataset")
+    one = set_up(recipe(tmp_path, titles), whole, silent)
+    reviews = [review for history in one.split.train for review in history.reviews if review]
+    assert any(reviews[0][:20] in text for text in texts(one))  # in the crowd prompts
+    case = one.split.test[0]
+    assert not any("review:" in message.text for message in one.builder.ask(case.history))  # and in no others
+    prepare(recipe(tmp_path, titles, "pretraining.epochs=0"), tmp_path / "without")
+    with pytest.raises(DatasetError, match="reads review, which the dataset was made without"):
+        check_fit(recipe(tmp_path, titles), open_dataset(tmp_path / "without"))
 
 
 def test_templates_are_strict_and_titles_hostile() -> None:

@@ -186,8 +186,8 @@ def check_fit(recipe: Recipe, dataset: Dataset) -> None:
         for name in [*expected, *(name for name in actual if name not in expected)]
         if expected.get(name) != actual.get(name)
     ]
-    if missing := sorted(set(recipe.prompt.fields) - set(dataset.recipe.prompt.fields) - {"title", "token"}):
-        differences.append(f"prompt.fields names {', '.join(missing)}, which the dataset was made without")
+    if missing := sorted(recipe.kept_columns - dataset.recipe.kept_columns - set(recipe.data.keep)):
+        differences.append(f"the recipe reads {', '.join(missing)}, which the dataset was made without")
     if differences:
         raise DatasetError(
             f"the dataset was made with other settings: {'; '.join(differences)}",

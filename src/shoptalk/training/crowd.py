@@ -186,7 +186,7 @@ _KINDS: dict[CrowdKind, Callable[[_Source, np.random.Generator], Iterator[CrowdF
 }
 _NEEDS: dict[CrowdKind, str] = {
     "contents": "it needs items",
-    "first_order": 'it needs reviews: put "review" into prompt.fields',
+    "first_order": "it needs purchases with reviews",
     "second_order": "it needs users with two purchases, or brands or categories in data.keep",
     "interaction": "it needs training histories",
     "predictive": "it needs training users with two purchases",
