@@ -134,7 +134,7 @@ def make(shop: str, folder: Path, seconds: float, clock: Any) -> None:
 def _dataset(shop: str, row: Row, folder: Path) -> Dataset:
     path = folder / f"data-{row.split}"
     if not path.exists():
-        prepare(SHOPS[shop].recipe_of(row), path)
+        prepare(SHOPS[shop].recipe_of(Row(row.split, row.form, pretrained=True)), path)  # with every column of any row
     return open_dataset(path)
 
 
