@@ -10,8 +10,8 @@ Metrics of arXiv 2402.09617: Recall@20 and Recall@40 with the denominator min(k,
 
 import json
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +51,36 @@ NAMED = "test_in_attention"
 Values = NDArray[np.float64]
 
 
+#: Largest number of the crowd prompts that are not one for each user.
+COUNTS = {"contents": 2000, "second_order": 2000}
+
+
 @dataclass(frozen=True)
 class Shop:
-    """The data of the rows: a recipe, what differs from it, and the kinds of crowd prompts that the data allows."""
+    """The data and the model of some rows: a recipe, what differs from it, and the crowd prompts.
+
+    ``kinds`` are the kinds of crowd prompts that the data allows, ``counts`` the largest numbers of their prompts.
+    """
 
     title: str
     recipe: str = "industrial-graph.toml"
     settings: tuple[str, ...] = ()
     kinds: tuple[str, ...] = WITHOUT_REVIEWS
+    counts: Mapping[str, int] = field(default_factory=lambda: COUNTS)
+    splits: tuple[str, ...] = tuple(SPLITS)
 
     def recipe_of(self, row: "Row") -> Recipe:
         """The recipe of a row."""
-        return load_recipe(RECIPES / self.recipe, [*self.settings, *row.settings(self.kinds)])
+        kinds = [kind for kind in self.kinds if kind != row.without]
+        counts = ", ".join(f"{kind} = {count}" for kind, count in self.counts.items() if kind in kinds)
+        of_row = [
+            f"split.method={row.split}",
+            f"model.graph_attention={row.form}",
+            f"pretraining.epochs={2 * row.pretrained}",
+            f"pretraining.prompts={json.dumps(kinds)}",
+            f"pretraining.counts={{{counts}}}",
+        ]
+        return load_recipe(RECIPES / self.recipe, [*self.settings, *of_row])
 
 
 SHOPS = {
@@ -76,6 +94,23 @@ SHOPS = {
         ),
     ),
     "gift-cards": Shop("Gift cards", "gift-cards-graph.toml", kinds=KINDS),
+    "gift-cards-smollm2": Shop(
+        "Gift cards, SmolLM2",
+        "gift-cards-graph.toml",
+        settings=(
+            "model.base=smollm2-135m-instruct",
+            "model.tuning=lora",
+            "lora.r=16",
+            "lora.alpha=32",
+            "lora.dropout=0",
+            "training.batch_tokens=256",
+            "training.learning_rate=1e-3",
+            "training.epochs=10",
+        ),
+        kinds=KINDS,
+        counts=dict.fromkeys(KINDS, 100),
+        splits=LEAVES_OUT[:1],
+    ),
 }
 
 
@@ -94,30 +129,19 @@ class Row:
         parts = [self.split, self.form, *(["pretrained"] if self.pretrained else [])]
         return "-".join([*parts, *([f"without-{self.without}"] if self.without else [])])
 
-    def settings(self, kinds: tuple[str, ...]) -> list[str]:
-        """What differs from the recipe of a shop with these kinds of crowd prompts."""
-        kinds = tuple(kind for kind in kinds if kind != self.without)
-        counts = ", ".join(f"{kind} = 2000" for kind in ("contents", "second_order") if kind in kinds)
-        return [
-            f"split.method={self.split}",
-            f"model.graph_attention={self.form}",
-            f"pretraining.epochs={2 * self.pretrained}",
-            f"pretraining.prompts={json.dumps(kinds)}",
-            f"pretraining.counts={{{counts}}}",
-        ]
-
 
 def rows(shop: str) -> Iterator[Row]:
     """All rows of a shop; first those without pretraining, which answer the main question."""
-    for split in SPLITS:
+    splits = SHOPS[shop].splits
+    for split in splits:
         for form in FORMS:
             yield Row(split, form, pretrained=False)
-    for form in FORMS:
-        yield Row(LEAVES_OUT[0], form, pretrained=True)
-    for kind in SHOPS[shop].kinds:
-        yield Row(*LEAVES_OUT, pretrained=True, without=kind)
-    for form in FORMS:
-        yield Row("random", form, pretrained=True)
+    for split in sorted(splits, key=LEAVES_OUT[0].__ne__):
+        for form in FORMS:
+            yield Row(split, form, pretrained=True)
+        if split == LEAVES_OUT[0]:
+            for kind in SHOPS[shop].kinds:
+                yield Row(*LEAVES_OUT, pretrained=True, without=kind)
 
 
 def make(shop: str, folder: Path, seconds: float, clock: Any) -> None:
