@@ -1,23 +1,19 @@
 """The page and the figure of `learning_curves.py`, from the points in its folder."""
 
-import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
+from learning_curves_points import Key, Methods, Point, Points, read_points
 from processor import names_of_processors
-from shoptalk.evaluation.bootstrap import estimate
-from shoptalk.evaluation.paired import compare, holm
+from shoptalk.evaluation.paired import holm
 from shoptalk.files import replacing
 
 #: From the simplest to the most expensive; the rule of the page prefers the earlier.
 ORDER = ("popularity", "tfidf", "cooccurrence", "transitions", "item tokens", "nano", "SmolLM2")
 NAMES = {"tfidf": "TF-IDF", "cooccurrence": "co-occurrence", "nano": "nano (text)", "SmolLM2": "SmolLM2 (LoRA)"}
 LEVEL = 0.05
-Points = dict[int, dict[str, dict[str, Any]]]
 
 HEAD = """# When a language model pays
 
@@ -38,7 +34,7 @@ python benchmarks/learning_curves.py --out FOLDER --page docs/notes/learning-cur
 PROTOCOL = """
 **Protocol.** Users are split at random into training, validation and test users. The first four purchases of a test
 user are the history, the fifth is the target. The exam has four options: the target and three uniform distractors,
-all titles cleaned alike; chance is .25. The same {tested} test users of a data set answer at every point. The
+all titles cleaned alike; chance is .25. The same {tested} test users of a data set and seed answer at every point. The
 training users of a point are the first of one random order (seed 1). Validation users (a quarter as many as
 training users, 8 to 400) stop the training of models. Intervals are 95 % bootstrap intervals over test users.
 SmolLM2 scores each title by the pointwise mutual information of history and title, nano by the mean log-probability of
@@ -48,26 +44,16 @@ catalogue: Recall@10 of the target, the history excluded; text models are not ra
 without a value was not measured. Seconds are of one core of: {processors}."""
 
 
-def read_points(folder: Path) -> dict[str, Points]:
-    """Data -> number of training users -> method -> point (seed 1)."""
-    found: dict[str, Points] = {}
-    for file in sorted(folder.glob("*.json")):
-        point = json.loads(file.read_text(encoding="utf-8"))
-        if "right" in point and point["seed"] == 1:
-            found.setdefault(point["data"], {}).setdefault(point["users"], {})[point["method"]] = point
-    for by_size in found.values():  # TF-IDF learns nothing from users
-        for methods in by_size.values():
-            if "tfidf" not in methods and 0 in by_size and "tfidf" in by_size[0]:
-                methods["tfidf"] = by_size[0]["tfidf"]
-    return found
+def recommended(methods: Methods) -> tuple[str, str]:
+    """The best method, and the simplest one whose accuracy is not significantly below it.
 
-
-def recommended(methods: dict[str, dict[str, Any]]) -> tuple[str, str]:
-    """The best method, and the simplest one whose accuracy is not significantly below it."""
+    Methods are compared on the seeds that both have.
+    """
     known = [name for name in ORDER if name in methods]
-    best = max(known, key=lambda name: float(np.mean(methods[name]["right"])))
+    common = set.intersection(*(set(methods[name].by_seed) for name in known))
+    best = max(known, key=lambda name: float(np.mean(methods[name].values("right", common)[0])))
     others = [name for name in known if name != best]
-    p_values = holm([compare(methods[best]["right"], methods[name]["right"]).p for name in others])
+    p_values = holm([methods[best].less(methods[name]).p for name in others])
     close = {name for name, p in zip(others, p_values, strict=True) if p > LEVEL} | {best}
     return best, next(name for name in known if name in close)
 
@@ -77,20 +63,21 @@ def label(name: str) -> str:
     return NAMES.get(name, name)
 
 
-def cell(values: Sequence[float] | None) -> str:
-    """A mean with its interval."""
-    if values is None:
+def cell(point: Point | None, key: Key) -> str:
+    """A mean with its interval, and the number of seeds where there are several."""
+    found = point.estimate(key) if point else None
+    if point is None or found is None:
         return ""
-    found = estimate(values)
-    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]"
+    seeds = f" ({len(point.by_seed)})" if len(point.by_seed) > 1 else ""
+    return f"{found.value:.3f} [{found.low:.3f}, {found.high:.3f}]{seeds}"
 
 
-def table_of(by_size: Points, key: str) -> list[str]:
+def table_of(by_size: Points, key: Key) -> list[str]:
     """A row for each method, a column for each number of training users."""
     sizes = sorted(by_size)
     lines = ["| method | " + " | ".join(f"{size:,}" for size in sizes) + " |", "|---" * (len(sizes) + 1) + "|"]
     for name in ORDER:
-        cells = [cell(by_size[size].get(name, {}).get(key)) for size in sizes]
+        cells = [cell(by_size[size].get(name), key) for size in sizes]
         if any(cells):
             lines.append(f"| {label(name)} | " + " | ".join(cells) + " |")
     return lines
@@ -109,16 +96,18 @@ def section(data: str, by_size: Points) -> list[str]:
         best, simplest = recommended(methods)
         gap = ""
         if "SmolLM2" in methods and "tfidf" in methods:
-            found = compare(methods["SmolLM2"]["right"], methods["tfidf"]["right"])
+            found = methods["SmolLM2"].less(methods["tfidf"])
             gap = f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}], p = {found.p:.3f}"
-        bought = max(point["purchases"] for point in methods.values())
+        bought = max(max(point.of_seeds("purchases")) for point in methods.values())
         lines.append(f"| {size:,} | {bought:,} | {label(best)} | {label(simplest)} | {gap} |")
-    costs = [
-        f"{label(name)} {points[-1]['fit_seconds']:.0f} s for {points[-1]['users']:,} users and "
-        f"{1000 * points[-1]['seconds_per_question']:.0f} ms a question"
-        for name in ORDER
-        if (points := [by_size[size][name] for size in sorted(by_size) if name in by_size[size]])
-    ]
+    costs = []
+    for name in ORDER:
+        if sizes := [size for size in by_size if name in by_size[size]]:
+            last = by_size[max(sizes)][name]
+            costs.append(
+                f"{label(name)} {np.mean(last.of_seeds('fit_seconds')):.0f} s for {max(sizes):,} users and "
+                f"{1000 * np.mean(last.of_seeds('seconds_per_question')):.0f} ms a question"
+            )
     return [*lines, f"\nProcessor time at the largest size measured: {'; '.join(costs)}."]
 
 
@@ -157,7 +146,7 @@ def draw(points: dict[str, Points], path: Path) -> None:
         for number, name in enumerate(ORDER):
             sizes = [size for size in sorted(by_size) if name in by_size[size]]
             if sizes:
-                found = [estimate(by_size[size][name]["right"]) for size in sizes]
+                found = [one for size in sizes if (one := by_size[size][name].estimate("right"))]
                 places = [max(size, 4) for size in sizes]
                 axis.plot(
                     places, [each.value for each in found], marker="o", ms=3, color=f"C{number}", label=label(name)
@@ -182,13 +171,10 @@ def write_page(folder: Path, page: Path) -> None:
     """Write the page, and its figure beside it."""
     points = read_points(folder)
     figure = page.with_suffix(".png")
+    measured = [point for by_size in points.values() for methods in by_size.values() for point in methods.values()]
     draw(points, figure)
-    tested = sorted(
-        {len(point["right"]) for sizes in points.values() for row in sizes.values() for point in row.values()}
-    )
-    processors = names_of_processors(
-        [point for sizes in points.values() for row in sizes.values() for point in row.values()]
-    )
+    tested = sorted({len(seed["right"]) for point in measured for seed in point.by_seed.values()})
+    processors = names_of_processors([seed for point in measured for seed in point.by_seed.values()])
     counts = str(tested[0]) if len(tested) == 1 else f"{tested[0]} to {tested[-1]}"
     lines = [
         HEAD.format(
