@@ -35,8 +35,10 @@ PROTOCOL = """
 **Protocol.** Users are split at random into training, validation and test users. The first four purchases of a test
 user are the history, the fifth is the target. The exam has four options: the target and three uniform distractors,
 all titles cleaned alike; chance is .25. The same {tested} test users of a data set and seed answer at every point. The
-training users of a point are the first of one random order (seed 1). Validation users (a quarter as many as
-training users, 8 to 400) stop the training of models. Intervals are 95 % bootstrap intervals over test users.
+training users of a point are the first of one random order. Another seed draws other training, validation and test
+users; a cell of several seeds has their number in brackets, its mean and interval are of the users of all of them, and
+two methods are compared on the seeds that both have. Validation users (a quarter as many as training users, 8 to 400)
+stop the training of models. Intervals are 95 % bootstrap intervals over test users.
 SmolLM2 scores each title by the pointwise mutual information of history and title, nano by the mean log-probability of
 its tokens (on validation users the better one for each); SmolLM2 has LoRA of rank 16, two epochs, the last purchase of
 each training user; 0 training users is zero-shot. TF-IDF needs no training. Whole
