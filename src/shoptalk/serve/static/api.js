@@ -3,6 +3,11 @@
 const PATIENCE = 15_000;
 const WAITS = [1_000, 2_000, 4_000, 8_000, 15_000];
 
+/** Milliseconds until what has failed for a passing reason is tried again; `failed` is how often it had failed before. */
+export function pause(failed) {
+  return WAITS[Math.min(failed, WAITS.length - 1)];
+}
+
 /** An answer that is an error, or no answer (`status` 0). */
 export class Failure extends Error {
   constructor(status, message, hint) {
@@ -83,7 +88,7 @@ export class EventQueue {
       } catch (failure) {
         if (failure.passing) {
           this.trouble(failure, this.size);
-          const wait = WAITS[Math.min(failed++, WAITS.length - 1)];
+          const wait = pause(failed++);
           await new Promise((resolve) => {
             const timer = setTimeout(resolve, wait);
             this.#wake = () => (clearTimeout(timer), resolve());

@@ -1,6 +1,6 @@
 // The shop: every click and purchase is an event, and the recommendations follow.
 
-import { ask, EventQueue, Failure, newId } from "./api.js";
+import { ask, EventQueue, Failure, newId, pause } from "./api.js";
 import { card, explain, largest, movement, row } from "./cards.js";
 import * as dialogs from "./dialogs.js";
 import { byId, fill, h } from "./dom.js";
@@ -11,14 +11,13 @@ const SHOWN = 12;
 const FOUND = 12;
 const POPULARITY = "popularity";
 const AGAIN = 1_000; // milliseconds until a method that is being learned is asked for again
-const RETRY = 3_000; // milliseconds until recommendations that failed for a passing reason are asked for again
 const DONE = { click: "looked at", basket: "in the basket", purchase: "bought here", dataset: "bought" };
 
 const STRENGTH = ["click", "basket", "purchase"];
 
 const products = new Map(); // what is known of products, by id
 const origins = new Map(); // the answer that showed a product last, by id
-const shop = { about: null, testUser: null, past: [], basket: [], answer: null, explanations: {}, unit: "", ranks: new Map(), found: null };
+const shop = { about: null, testUser: null, past: [], basket: [], answer: null, explanations: {}, unit: "", ranks: new Map(), failed: 0 };
 let running = new AbortController();
 
 const events = new EventQueue({
@@ -106,6 +105,7 @@ async function refresh(because = "") {
     if (signal.aborted) return;
     if (events.size === 0) trouble(null);
     shop.answer = answer;
+    shop.failed = 0;
     shop.explanations = {};
     items.forEach((item) => origins.set(item.item_id, answer.recommendation_id));
     drawPicks(items, answer, seconds, because);
@@ -125,7 +125,7 @@ function failed(failure, because, signal) {
     trouble("This visit has ended.", () => begin(true));
   } else if (failure.passing) {
     trouble(sentence(failure.message), () => refresh(because));
-    setTimeout(() => !signal.aborted && refresh(because), RETRY);
+    setTimeout(() => !signal.aborted && refresh(because), pause(shop.failed++));
   } else {
     fill(byId("picks"));
     note(`${[failure.message, failure.hint].map(sentence).join(" ")} Change the filters.`);
