@@ -59,7 +59,8 @@ COUNTS = {"contents": 2000, "second_order": 2000}
 class Shop:
     """The data and the model of some rows: a recipe, what differs from it, and the crowd prompts.
 
-    ``kinds`` are the kinds of crowd prompts that the data allows, ``counts`` the largest numbers of their prompts.
+    ``kinds`` are the kinds of crowd prompts that the data allows, ``counts`` the largest numbers of their prompts, and
+    ``epochs`` those of pretraining.
     """
 
     title: str
@@ -67,6 +68,7 @@ class Shop:
     settings: tuple[str, ...] = ()
     kinds: tuple[str, ...] = WITHOUT_REVIEWS
     counts: Mapping[str, int] = field(default_factory=lambda: COUNTS)
+    epochs: int = 2
     splits: tuple[str, ...] = tuple(SPLITS)
 
     def recipe_of(self, row: "Row") -> Recipe:
@@ -76,7 +78,7 @@ class Shop:
         of_row = [
             f"split.method={row.split}",
             f"model.graph_attention={row.form}",
-            f"pretraining.epochs={2 * row.pretrained}",
+            f"pretraining.epochs={self.epochs * row.pretrained}",
             f"pretraining.prompts={json.dumps(kinds)}",
             f"pretraining.counts={{{counts}}}",
         ]
@@ -103,12 +105,13 @@ SHOPS = {
             "lora.r=16",
             "lora.alpha=32",
             "lora.dropout=0",
-            "training.batch_tokens=256",
+            "training.batch_tokens=512",
             "training.learning_rate=1e-3",
-            "training.epochs=10",
+            "training.epochs=6",
         ),
         kinds=KINDS,
         counts=dict.fromkeys(KINDS, 100),
+        epochs=1,
         splits=LEAVES_OUT[:1],
     ),
 }
