@@ -324,7 +324,8 @@ class Training(Section):
     weight_decay: Annotated[float, Field(ge=0)] = Field(1e-3, description="weight decay of AdamW")
     warmup: Share = Field(0.05, description="share of the steps with a rising learning rate")
     patience: Natural = Field(
-        2, description="early stopping: epochs without a better validation loss; 0: no early stopping"
+        2,
+        description="early stopping: epochs without a better validation NDCG or loss; 0: no early stopping",
     )
     pretrain_epochs: Natural = Field(0, description="epochs on the titles of the catalogue before the examples")
     choice_epochs: Natural = Field(0, description="epochs of the choice phase, on the options of training cases")

@@ -21,7 +21,8 @@ from shoptalk.training import loop, phases
 from shoptalk.training.checkpoint import State, load_checkpoint, save_checkpoint
 from shoptalk.training.cross_entropy import fused_cross_entropy
 from shoptalk.training.examples import encode_cases, encode_texts
-from shoptalk.training.loop import TrainingData, fine_tune, learning_rate, make_optimiser
+from shoptalk.training.loop import TrainingData, fine_tune
+from shoptalk.training.optimiser import make_optimiser
 from shoptalk.training.phases import Answers, ValidationResult
 from tests.words import CATALOGUE, TITLES, eval_data, prompt_builder, small_model
 
@@ -171,14 +172,6 @@ def test_the_overfit_check_fails_where_nothing_is_learned(tmp_path: Path, monkey
 def test_a_training_loss_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="the loss became"):
         train(tmp_path, epochs=50, learning_rate=1e12, weight_decay=1e12)
-
-
-def test_the_learning_rate_warms_up_then_falls_to_a_tenth() -> None:
-    recipe = Training(learning_rate=1.0, warmup=0.1)
-    assert learning_rate(recipe, 0.05) == pytest.approx(0.5)
-    assert learning_rate(recipe, 0.1) == pytest.approx(1.0)
-    assert learning_rate(recipe, 0.55) == pytest.approx(0.1 + 0.9 / 2)  # half of the cosine
-    assert learning_rate(recipe, 1.0) == pytest.approx(0.1)
 
 
 KILLED = {"epochs": 4, "checkpoint_seconds": 0.0}

@@ -14,14 +14,16 @@ from safetensors.torch import load_file
 from torch import Tensor
 from torch.amp import GradScaler
 
-from shoptalk.errors import Diverged, ModelError, require
+from shoptalk.errors import Diverged, ModelError
 from shoptalk.files import replacing
 from shoptalk.models.language_model import LanguageModel
 from shoptalk.progress import Progress
 from shoptalk.recipe import Training, decided
 from shoptalk.training.checkpoint import State, load_checkpoint, load_weights, save_checkpoint, save_tensors
+from shoptalk.training.early_stopping import epochs_without_progress
 from shoptalk.training.examples import TokenSet
 from shoptalk.training.log import Log
+from shoptalk.training.optimiser import learning_rate, make_optimiser
 from shoptalk.training.phases import Answers, Choices, MultipleChoicePhase, NextItems, ValidationResult
 from shoptalk.training.trackers import Tracker
 
@@ -307,8 +309,11 @@ class _Trainer:
             return done >= self.fixed_epochs.get(phase.name, len(self.plan))
         if self.recipe.overfit and train_loss < OVERFIT_LOSS:
             return True
-        epochs_since_best = state.epoch - state.best_epoch  # 0 where epochs are not compared
-        return bool(self.recipe.patience) and epochs_since_best >= self.recipe.patience
+        if not (self.recipe.patience and self._compares_epochs(phase)):
+            return False
+        rows = (row for row in state.losses if row["phase"] == phase.name)
+        results = (ValidationResult(row["validation"], row.get("ndcg@10")) for row in rows)
+        return epochs_without_progress(results) >= self.recipe.patience
 
     def _load_best(self, phase: Phase) -> None:
         """Load the weights of the best epoch of a phase; where epochs are not compared, the last weights stay."""
@@ -370,34 +375,6 @@ def phases(training_data: TrainingData, recipe: Training) -> list[Phase]:
             MultipleChoicePhase("options", training_data.choices, training_data.validation_choices)
         ] * recipe.choice_epochs
     return plan
-
-
-def learning_rate(recipe: Training, progress: float) -> float:
-    """Linear warm-up, then a cosine down to a tenth; ``progress`` is the share of training done, in [0, 1]."""
-    if progress < recipe.warmup:
-        return recipe.learning_rate * max(progress / recipe.warmup, 0.01)
-    decay_progress = (progress - recipe.warmup) / max(1 - recipe.warmup, 1e-9)
-    return recipe.learning_rate * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi * decay_progress)))
-
-
-def make_optimiser(model: LanguageModel, recipe: Training) -> Any:
-    """AdamW; paged 8-bit AdamW for QLoRA on a GPU.
-
-    Weight decay applies to the matrices of the network only, not to item tokens and graph attention.
-    """
-    parameters = model.trainable_parameters()
-    decayed = {name for name, p in parameters.items() if p.dim() >= 2 and not name.startswith(("items.", "graph."))}
-    groups = [
-        {"params": [p for name, p in parameters.items() if name in decayed], "weight_decay": recipe.weight_decay},
-        {"params": [p for name, p in parameters.items() if name not in decayed], "weight_decay": 0.0},
-    ]
-    groups = [group for group in groups if group["params"]]
-    if model.tuning == "qlora" and model.device.type == "cuda":
-        require("bitsandbytes", "qlora")
-        from bitsandbytes.optim import PagedAdamW8bit
-
-        return PagedAdamW8bit(groups, lr=recipe.learning_rate, betas=(0.9, 0.98))
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98), fused=True)
 
 
 def _detached(weights: dict[str, Any]) -> dict[str, Tensor]:
