@@ -65,6 +65,18 @@ def test_titles_in_the_file_of_interactions(
     assert (different in tables.warnings) == bool(columns)
 
 
+def test_a_kept_column_that_no_file_has_is_reported(shared_engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "i.csv").write_text("user_id,item_id,timestamp,review\nu,a,1577923200,Fine\n")
+    (tmp_path / "p.csv").write_text("item_id,title,Brand\na,Soap,Acme\n")
+    kept = frozenset({"brand", "review"})
+    raw_tables = load(shared_engine, "table", tmp_path / "i.csv", tmp_path / "p.csv", kept)
+    where = f"{tmp_path / 'i.csv'} and {tmp_path / 'p.csv'}"
+    absent = f"{where}: no column 'brand' for brand, which the recipe keeps; data.columns maps other names"
+    assert raw_tables.warnings == (absent,)
+    mapped = load(shared_engine, "table", tmp_path / "i.csv", tmp_path / "p.csv", kept, columns={"brand": "Brand"})
+    assert mapped.warnings == ()
+
+
 def test_json_lines_and_numbers_as_ids(shared_engine: Engine, tmp_path: Path) -> None:
     path = json_lines(tmp_path / "i", {"user_id": 1, "item_id": 22, "timestamp": 5, "position": 9}, "", "bad")
     items = json_lines(tmp_path / "p", {"item_id": 22, "title": "Soap", "categories": ["A"]})

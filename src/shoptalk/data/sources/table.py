@@ -82,17 +82,31 @@ def read_with(open_table: Opener, data: Data, fields: frozenset[str], engine: En
     files = [opened.path]
     counts = {"reviews": interactions.good, "items": 0, "bad_lines": interactions.bad}
     warnings = interactions.warnings
+    described = [opened]
     if data.items is None and not _has_titles(opened, data):
         table = amazon.items_from_ids(interactions.table, engine)
     else:
         opened_items = _open_items(open_table, data.items or data.purchases, data, fields)
+        described.append(opened_items)
         files += [opened_items.path] if data.items is not None else []
         items = _read_opened_items(opened_items, data, fields, engine)
         table, title_warnings = checks.first_of_each(items.table, opened_items.path, engine)
         warnings += items.warnings + title_warnings
     if data.items is not None:
         counts |= {"items": items.good, "bad_lines": interactions.bad + items.bad}
+    warnings += _absent_columns(described, data, fields)
     return RawTables(interactions.table, table, counts, warnings, tuple(files), dated)
+
+
+def _absent_columns(opened: Sequence[OpenedTable], data: Data, fields: frozenset[str]) -> tuple[str, ...]:
+    """A warning for each column that the recipe keeps and no file has."""
+    present = {name for each in opened for name in each.table.columns}
+    where = " and ".join(dict.fromkeys(str(each.path) for each in opened))
+    return tuple(
+        f"{where}: no column {data.columns.get(name, name)!r} for {name}, which the recipe keeps; "
+        f"data.columns maps other names"
+        for name in sorted(fields - present)
+    )
 
 
 def _has_titles(opened: OpenedTable, data: Data) -> bool:
