@@ -22,6 +22,7 @@ HEAD = """# When a language model pays
 ```bash
 make pretrained
 python benchmarks/learning_curves.py --out FOLDER --page docs/notes/learning-curves.md
+python benchmarks/learning_curves.py --out FOLDER --page docs/notes/learning-curves.md --seeds 2 3   # more draws
 ```
 
 {answer}
