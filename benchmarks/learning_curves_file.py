@@ -10,6 +10,7 @@ from shoptalk.typed_json import as_json
 #: The methods that `shoptalk choose` learns itself, and the models that it predicts.
 SIMPLE = ("popularity", "tfidf", "cooccurrence", "transitions")
 MODELS = ("item tokens", "nano", "SmolLM2")
+#: The draw of users whose means come with the package.
 SEED = 1
 #: The page of the same points.
 SOURCE = "docs/notes/learning-curves.md"
